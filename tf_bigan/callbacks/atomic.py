@@ -1,0 +1,59 @@
+"""Files that are there whole or not at all."""
+
+import contextlib
+import os
+import shutil
+from collections.abc import Iterator
+
+from tf_bigan.errors import UserError
+
+# A directory and not a file of another name, since Keras may put files of its own beside it.
+_SCRATCH = ".incomplete"
+
+
+@contextlib.contextmanager
+def atomically(path: str | os.PathLike) -> Iterator[str]:
+    """Gives a name to write to; the file written there becomes `path` once it is safely on disk.
+
+    Whatever fails or kills the program, `path` is the old file or the new one. What a killed
+    program left is removed by the next call for the same directory, so only one program may
+    write there at a time.
+
+    Raises:
+        UserError: the file could not be written (the disk is full, for one); nothing is left.
+    """
+    directory, name = os.path.split(os.path.abspath(path))
+    scratch = os.path.join(directory, _SCRATCH)
+    try:
+        shutil.rmtree(scratch, ignore_errors=True)
+        os.makedirs(scratch)
+        temporary = os.path.join(scratch, name)
+        yield temporary
+        _to_disk(temporary)
+        os.replace(temporary, path)
+        _to_disk(directory)
+    except Exception as error:
+        raise UserError(
+            f"cannot write {os.fspath(path)}: {_reason(error)}; what was saved before is "
+            "untouched: make room or mend this, and start again to resume"
+        ) from error
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _to_disk(path: str):
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _reason(error: BaseException) -> str:
+    # Closing a half-written archive raises an error of its own, which hides the first one.
+    cause = error
+    while cause is not None and not isinstance(cause, OSError):
+        cause = cause.__context__
+    if cause is not None and cause.strerror:
+        return cause.strerror
+    return " ".join(str(error).split()) or type(error).__name__

@@ -1,0 +1,73 @@
+"""Which checkpoint is the best so far."""
+
+import difflib
+import json
+import math
+import os
+import shutil
+
+from tf_bigan.callbacks.atomic import atomically
+from tf_bigan.errors import UserError
+
+_HIGHER_IS_BETTER = ("accuracy", "nnc", "cls", "auroc", "auprc")
+
+
+class Best:
+    """Keeps a copy of the checkpoint with the best value of one log.
+
+    `best.keras` is the copy and `best.json` its value, so that a resumed run knows it.
+
+    Args:
+        directory: where both are written.
+        monitor: the log's name.
+        mode: "min", "max", or "auto": "max" for accuracies (accuracy, NNC, CLS, AUROC, AUPRC).
+
+    Raises:
+        ValueError: another mode.
+    """
+
+    def __init__(self, directory: str, monitor: str, mode: str = "auto"):
+        if mode not in ("auto", "min", "max"):
+            raise ValueError(f'mode must be "auto", "min" or "max", not {mode!r}')
+        if mode == "auto":
+            mode = "max" if any(word in monitor.lower() for word in _HIGHER_IS_BETTER) else "min"
+        self.monitor, self.mode = monitor, mode
+        self.value: float | None = None
+        self._model_path = os.path.join(directory, "best.keras")
+        self._record_path = os.path.join(directory, "best.json")
+
+    def load(self):
+        """Goes on from an earlier run's value, if that run monitored the same log."""
+        if not os.path.exists(self._record_path):
+            return
+        with open(self._record_path) as file:
+            record = json.load(file)
+        if record["monitor"] == self.monitor:
+            self.value = record["value"]
+
+    def improves(self, logs: dict) -> bool:
+        """Whether the logs hold a better value than any before.
+
+        Raises:
+            UserError: the logs have no such name.
+        """
+        if self.monitor not in logs:
+            close = difflib.get_close_matches(self.monitor, logs, 1)
+            hint = f"; did you mean {close[0]}?" if close else ""
+            raise UserError(f"no log is named {self.monitor}, only {', '.join(sorted(logs))}{hint}")
+        value = logs[self.monitor]
+        if not math.isfinite(value):
+            return False
+        if self.value is None:
+            return True
+        return value > self.value if self.mode == "max" else value < self.value
+
+    def keep(self, checkpoint: str, logs: dict, epoch: int, step: int):
+        """Copies a checkpoint and records its value. Raises UserError if it cannot."""
+        with atomically(self._model_path) as temporary:
+            shutil.copyfile(checkpoint, temporary)
+        value = float(logs[self.monitor])
+        record = {"monitor": self.monitor, "value": value, "epoch": epoch, "step": step}
+        with atomically(self._record_path) as temporary, open(temporary, "w") as file:
+            json.dump(record, file)
+        self.value = value

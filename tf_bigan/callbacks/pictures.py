@@ -1,0 +1,117 @@
+"""What the model makes, as PNG files by epoch."""
+
+import os
+
+import keras
+import numpy as np
+
+from tf_bigan.callbacks.periodic import Periodic
+from tf_bigan.evaluation.pictures import image_grid, originals_over_reconstructions, save_png
+
+_TILE = 64  # small images are enlarged to about so many pixels
+
+
+def sample_picture(model: keras.Model, n: int = 64, seed: int = 0) -> np.ndarray | None:
+    """G(z) for `n` draws of z, the same for the same seed: uint8 [H', W', C], C 1 or 3.
+
+    None for a model without a generator.
+    """
+    if not hasattr(model, "generator"):
+        return None
+    samples = visible(model.sample(n, seed))
+    return image_grid(samples, scale=_scale(samples))
+
+
+def reconstruction_picture(model: keras.Model, images: np.ndarray) -> np.ndarray | None:
+    """Images [N, H, W, C] in [0, 1] with G(E(x)) below each: uint8 [H', W', C], C 1 or 3.
+
+    None for a model without encoder or generator.
+    """
+    if not _inverts(model):
+        return None
+    originals, reconstructions = visible(images), visible(model.reconstruct(images))
+    return originals_over_reconstructions(originals, reconstructions, scale=_scale(originals))
+
+
+def interpolation_picture(
+    model: keras.Model, images: np.ndarray, steps: int = 10
+) -> np.ndarray | None:
+    """A row for each pair (image 2i, image 2i + 1): the one, G on the way in `steps`, the other.
+
+    images [N, H, W, C] in [0, 1] -> uint8 [H', W', C], C 1 or 3. None for a model without encoder
+    or generator, and for fewer than two images.
+    """
+    if not _inverts(model) or len(images) < 2:
+        return None
+    a, b = images[: len(images) // 2 * 2 : 2], images[1::2]
+    between = model.interpolate(a, b, steps)  # [N/2, steps, H, W, C]
+    rows = np.concatenate([a[:, None], between, b[:, None]], axis=1)
+    tiles = visible(rows.reshape(-1, *images.shape[1:]))
+    return image_grid(tiles, columns=steps + 2, scale=_scale(tiles))
+
+
+class _Picture(Periodic):
+    """Writes `picture()` as "<directory>/<name>-epoch-0005.png", unless the model has none."""
+
+    name: str
+
+    def __init__(self, directory: str | os.PathLike, every: int):
+        super().__init__(every)
+        self.directory = os.fspath(directory)
+
+    def picture(self) -> np.ndarray | None:
+        raise NotImplementedError
+
+    def run(self, epoch: int, logs: dict):
+        picture = self.picture()
+        if picture is not None:
+            os.makedirs(self.directory, exist_ok=True)
+            save_png(os.path.join(self.directory, f"{self.name}-epoch-{epoch:04d}.png"), picture)
+
+
+class SampleGrid(_Picture):
+    """`n` samples of the same z every `every` epochs, and before training."""
+
+    name = "samples"
+
+    def __init__(self, directory: str | os.PathLike, n: int = 64, every: int = 1, seed: int = 0):
+        super().__init__(directory, every)
+        self.n, self.seed = n, seed
+
+    def picture(self) -> np.ndarray | None:
+        return sample_picture(self.model, self.n, self.seed)
+
+
+class ReconstructionGrid(_Picture):
+    """Images [N, H, W, C] in [0, 1] over their reconstructions every `every` epochs."""
+
+    name = "reconstructions"
+
+    def __init__(self, images: np.ndarray, directory: str | os.PathLike, every: int = 1):
+        super().__init__(directory, every)
+        self.images = images
+
+    def picture(self) -> np.ndarray | None:
+        return reconstruction_picture(self.model, self.images)
+
+
+class InterpolationGrid(ReconstructionGrid):
+    """The way from each first to each second of images [N, H, W, C] every `every` epochs."""
+
+    name = "interpolations"
+
+    def picture(self) -> np.ndarray | None:
+        return interpolation_picture(self.model, self.images)
+
+
+def _inverts(model: keras.Model) -> bool:
+    return hasattr(model, "encoder") and hasattr(model, "generator")
+
+
+def visible(images: np.ndarray) -> np.ndarray:
+    """Grey and colour as they are; of any other number of channels the first."""
+    return images if images.shape[-1] in (1, 3) else images[..., :1]
+
+
+def _scale(images: np.ndarray) -> int:
+    return max(1, _TILE // max(images.shape[1:3]))

@@ -1,0 +1,76 @@
+"""Finding and loading the newest checkpoint that is whole."""
+
+import os
+import re
+import zipfile
+
+import keras
+from absl import logging
+
+from tf_bigan.errors import UserError
+
+_NAME = re.compile(r"step-(\d+)\.keras")
+_MEMBERS = {"metadata.json", "config.json", "model.weights.h5"}
+
+
+def checkpoint_path(directory: str, step: int) -> str:
+    """The file that holds the state after `step` steps."""
+    return os.path.join(directory, f"step-{step:08d}.keras")
+
+
+def checkpoints(directory: str | os.PathLike) -> list[tuple[int, str]]:
+    """(step, path) of every checkpoint in a directory, oldest first; none if it does not exist."""
+    if not os.path.isdir(directory):
+        return []
+    matches = [(_NAME.fullmatch(name), name) for name in os.listdir(directory)]
+    return sorted((int(m[1]), os.path.join(directory, name)) for m, name in matches if m)
+
+
+def latest(directory: str | os.PathLike) -> str | None:
+    """The path of the newest checkpoint, whole or not; None where there is none."""
+    found = checkpoints(directory)
+    return found[-1][1] if found else None
+
+
+def restore(
+    directory: str | os.PathLike, custom_objects: dict | None = None
+) -> tuple[keras.Model, str]:
+    """Loads the newest checkpoint that is whole; a damaged one is named in a warning.
+
+    Call it inside `strategy.scope()` to go on under a distribution strategy.
+
+    Args:
+        directory: where `Checkpoint` wrote.
+        custom_objects: name -> class, for models and networks that Keras does not know by name.
+
+    Returns:
+        (the compiled model with all of its state, the path it came from).
+
+    Raises:
+        UserError: there is no checkpoint, or none is whole.
+    """
+    found = checkpoints(directory)
+    for _, path in reversed(found):
+        damage = _damage(path)
+        if damage is None:
+            return keras.saving.load_model(path, custom_objects=custom_objects), path
+        logging.warning("%s is damaged (%s); trying the checkpoint before it", path, damage)
+    if found:
+        raise UserError(
+            f"none of the {len(found)} checkpoints in {os.fspath(directory)} can be read: "
+            "delete them to start from the beginning"
+        )
+    raise UserError(f"no checkpoint in {os.fspath(directory)}: train first, or name another place")
+
+
+def _damage(path: str) -> str | None:
+    """What is wrong with the archive, by its checksums; None if nothing is."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            missing = _MEMBERS - set(archive.namelist())
+            broken = archive.testzip()
+    except (zipfile.BadZipFile, EOFError, OSError) as error:
+        return str(error)
+    if missing:
+        return f"without {', '.join(sorted(missing))}"
+    return f"wrong checksum of {broken}" if broken else None

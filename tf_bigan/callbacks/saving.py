@@ -1,0 +1,35 @@
+"""A model as a file, only if it is good, and whole."""
+
+import os
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tf_bigan.callbacks.atomic import atomically
+from tf_bigan.errors import UserError
+
+
+def save_model(model: keras.Model, path: str | os.PathLike):
+    """Saves an `AdversarialModel` with all of its state; `keras.saving.load_model` reads it.
+
+    Args:
+        model: a compiled model.
+        path: a name that ends in ".keras"; a file that is there is replaced at the very end.
+
+    Raises:
+        UserError: a weight or an optimizer's state is not finite, or the file cannot be written;
+            what was there before stays as it was.
+    """
+    optimizers = [model.optimizer_of(player) for player in model.players]
+    for owner in (model, *optimizers):
+        for variable in owner.variables:
+            floating = tf.as_dtype(variable.dtype).is_floating
+            if floating and not np.isfinite(variable.numpy()).all():
+                raise UserError(
+                    f"{variable.path} is not finite after step {int(model.step.numpy())}: not "
+                    f"saved as {os.fspath(path)}; go back to an earlier checkpoint and lower the "
+                    "learning rate"
+                )
+    with atomically(path) as temporary:
+        model.save(temporary)

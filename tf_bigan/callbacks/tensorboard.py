@@ -1,0 +1,121 @@
+"""The training in TensorBoard."""
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from tf_bigan.callbacks.periodic import Periodic
+from tf_bigan.callbacks.pictures import (
+    interpolation_picture,
+    reconstruction_picture,
+    sample_picture,
+)
+from tf_bigan.callbacks.projector import write_projector
+
+_DIAGNOSED = 128  # images in the batch for histograms and gradient norms
+_SHOWN = 32  # images in a picture
+
+
+class Dashboard(Periodic):
+    """Writes what TensorBoard shows, at the number of steps done, so that a resumed run goes on.
+
+    After each call of the loop: the last step's losses and accuracies ("train/..."), speed and
+    learning rates. Every few epochs: histograms of logits, gradient norms and pictures. After
+    each epoch: validation values and metrics that callbacks listed before this one put into the
+    logs. At the end of training: the embedding projector. Flushed after each epoch.
+
+    Args:
+        log_dir: the directory of the event files.
+        images: real images [N, H, W, C] in [0, 1]: for the projector up to 1,000, for histograms
+            the first 128, for pictures the first 32.
+        labels: their labels [N].
+        config: shown as a table of text.
+        every_epochs: epochs between two sets of histograms and pictures.
+        batch_size: images in a step over all replicas; where it is known, speed is in images per
+            second, else in steps.
+    """
+
+    def __init__(
+        self,
+        log_dir: str | os.PathLike,
+        images: np.ndarray,
+        labels: Sequence | None = None,
+        config: Mapping | None = None,
+        every_epochs: int = 1,
+        batch_size: int | None = None,
+    ):
+        super().__init__(every_epochs)
+        self.log_dir, self.images, self.labels = os.fspath(log_dir), images, labels
+        self.config, self.batch_size = config, batch_size
+        self._batch = {"image": images[:_DIAGNOSED]}
+        if labels is not None:
+            self._batch["label"] = np.asarray(labels[:_DIAGNOSED])
+        self._train_names: set[str] = set()
+
+    def on_train_begin(self, logs=None):
+        self._writer = tf.summary.create_file_writer(self.log_dir)
+        self._call_is_first = True  # it includes compilation: its speed says nothing
+        if self.config is not None:
+            rows = [f"| {name} | `{value}` |" for name, value in self.config.items()]
+            with self._writer.as_default(self._step()):
+                tf.summary.text("config", "\n".join(["| | |", "|-|-|", *rows]))
+        super().on_train_begin(logs)
+        self._write_metrics(logs)
+
+    def on_train_batch_begin(self, batch, logs=None):
+        self._first, self._begin = batch, time.perf_counter()
+
+    def on_train_batch_end(self, batch, logs=None):
+        super().on_train_batch_end(batch, logs)
+        speed = (batch + 1 - self._first) / (time.perf_counter() - self._begin)
+        logs = getattr(self.model, "last_logs", logs)
+        self._train_names.update(logs)
+        with self._writer.as_default(self._step()):
+            for name, value in logs.items():
+                tf.summary.scalar(f"train/{name}", value)
+            for player in self.model.players:
+                rate = self.model.optimizer_of(player).learning_rate
+                tf.summary.scalar(f"learning_rate/{player}", rate)
+            if not self._call_is_first and self.batch_size is None:
+                tf.summary.scalar("speed/steps_per_second", speed)
+            elif not self._call_is_first:
+                tf.summary.scalar("speed/images_per_second", speed * self.batch_size)
+        self._call_is_first = False
+
+    def on_epoch_end(self, epoch, logs=None):
+        super().on_epoch_end(epoch, logs)
+        self._write_metrics(logs)
+
+    def run(self, epoch: int, logs: dict):
+        pictures = {
+            "samples": sample_picture(self.model),
+            "reconstructions": reconstruction_picture(self.model, self.images[:_SHOWN]),
+            "interpolations": interpolation_picture(self.model, self.images[:_SHOWN]),
+        }
+        with self._writer.as_default(self._step()):
+            for name, picture in pictures.items():
+                if picture is not None:
+                    tf.summary.image(name, picture[None])
+            for name, values in self.model.diagnose(self._batch).items():
+                if name.startswith("gradient_norm/"):
+                    tf.summary.scalar(name, values)
+                elif values.dtype != bool:
+                    tf.summary.histogram(name, values)
+
+    def on_train_end(self, logs=None):
+        if hasattr(self.model, "encoder"):
+            write_projector(self.model, self.log_dir, self.images, self.labels)
+        self._writer.close()
+
+    def _step(self) -> int:
+        return int(self.model.step.numpy())
+
+    def _write_metrics(self, logs: dict):
+        with self._writer.as_default(self._step()):
+            for name in logs.keys() - self._train_names:
+                group = "validation" if name.startswith("val_") else "metrics"
+                tf.summary.scalar(f"{group}/{name.removeprefix('val_')}", logs[name])
+        self._writer.flush()

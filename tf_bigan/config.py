@@ -1,0 +1,173 @@
+"""The flat, typed configuration of a run: every flag of train.py, checked and stored."""
+
+import dataclasses
+import difflib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import field
+
+from tf_bigan.errors import UserError
+
+
+def _option(default, help: str, *, group: str, choices=None, at_least=None, may_change=False):
+    metadata = {"help": help, "group": group, "choices": choices}
+    return field(
+        default=default, metadata=metadata | {"at_least": at_least, "may_change": may_change}
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """One run. A field is a flag; `None` of an optional field means "not given".
+
+    `may_change` fields may differ when a run is resumed: they do not change what is learnt.
+
+    Raises:
+        UserError: a value out of its range or choices, in one line.
+    """
+
+    dataset: str = _option(
+        "digits",
+        "digits, mnist, any TFDS image data set by name, folder:DIR, npz:FILE or idx:DIR",
+        group="data",
+    )
+    data_dir: str | None = _option(
+        None, "where data sets are found and kept", group="data", may_change=True
+    )
+    image_size: str | None = _option(None, "resize images to SIDE or HxW pixels", group="data")
+    channels: int | None = _option(
+        None, "convert images to grey (1) or colour (3)", group="data", choices=(1, 3)
+    )
+    validation: int = _option(
+        0, "examples of the training part set aside for validation", group="data", at_least=0
+    )
+    strict_data: bool = _option(
+        False, "refuse broken image files instead of leaving them out", group="data"
+    )
+
+    model: str = _option("bigan", "the system: a name, or the module of your own", group="model")
+    networks: str = _option("mlp", "the family of networks", group="model")
+    latent: int = _option(50, "entries of z", group="model", at_least=1)
+    prior: str = _option(
+        "uniform", "the distribution of z", group="model", choices=("uniform", "normal")
+    )
+    width: int | None = _option(
+        None, "units of a layer (mlp) or channels of the first (dcgan)", group="model", at_least=1
+    )
+    l2: float = _option(0.0, "weight decay l2·w added to the gradients", group="model", at_least=0)
+
+    epochs: int = _option(25, "passes over the data", group="training", at_least=1, may_change=True)
+    batch_size: int = _option(
+        128, "images in a step, over all replicas", group="training", at_least=1
+    )
+    learning_rate: float = _option(2e-4, "of Adam, for every player", group="training", at_least=0)
+    beta_1: float = _option(0.5, "of Adam", group="training", at_least=0)
+    epsilon: float = _option(1e-8, "of Adam", group="training", at_least=0)
+    decay_epochs: int = _option(
+        0,
+        "learning rate constant for half of so many epochs, then falling to 1 %; 0: constant",
+        group="training",
+        at_least=0,
+    )
+    ema: float = _option(
+        0.0, "decay of the weights' moving average, as 0.995; 0: none", group="training", at_least=0
+    )
+    seed: int = _option(0, "of weights, data order, z and dropout", group="training", at_least=0)
+    precision: str = _option(
+        "auto",
+        "of the networks' products; auto: bfloat16 where the hardware multiplies it faster",
+        group="training",
+        choices=("auto", "float32", "mixed_bfloat16"),
+    )
+    jit_compile: str = _option(
+        "auto", "compile with XLA", group="training", choices=("auto", "true", "false")
+    )
+    steps_per_execution: int = _option(
+        16, "steps between two returns to Python", group="training", at_least=1
+    )
+
+    checkpoint_steps: int = _option(
+        0,
+        "write a checkpoint every so many steps; 0: every epoch",
+        group="output",
+        at_least=0,
+        may_change=True,
+    )
+    keep: int = _option(
+        3, "checkpoints to keep, beside the best", group="output", at_least=1, may_change=True
+    )
+    eval_every: int = _option(
+        1,
+        "epochs between two measurements in metrics.jsonl; 0: none",
+        group="output",
+        at_least=0,
+        may_change=True,
+    )
+    picture_every: int = _option(
+        1, "epochs between two sets of pictures", group="output", at_least=1, may_change=True
+    )
+
+    def __post_init__(self):
+        for option in dataclasses.fields(self):
+            value, rules = getattr(self, option.name), option.metadata
+            if value is None:
+                continue
+            if isinstance(value, float) and not math.isfinite(value):
+                raise UserError(f"--{option.name}={value}: it must be a finite number")
+            least = rules["at_least"]
+            if least is not None and value < least:
+                raise UserError(f"--{option.name}={value}: it must be at least {least}")
+            if rules["choices"] and value not in rules["choices"]:
+                choices = ", ".join(map(str, rules["choices"]))
+                raise UserError(f"--{option.name}={value}: choose one of {choices}")
+        for name in ("beta_1", "ema"):
+            if getattr(self, name) >= 1:
+                raise UserError(f"--{name}={getattr(self, name)}: it must be below 1")
+        if self.learning_rate == 0:
+            raise UserError("--learning_rate=0: it must be above 0")
+        self.size  # noqa: B018 - parsed for its check
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """`image_size` as (H, W)."""
+        if self.image_size is None:
+            return None
+        sides = self.image_size.lower().split("x")
+        if not all(side.isdigit() and int(side) > 0 for side in sides) or len(sides) > 2:
+            raise UserError(f"--image_size={self.image_size}: give SIDE or HxW in pixels, as 32x48")
+        return int(sides[0]), int(sides[-1])
+
+    def to_json(self) -> str:
+        """The configuration as indented JSON."""
+        return json.dumps(dataclasses.asdict(self), indent=2)
+
+    @classmethod
+    def from_dict(cls, values: Mapping) -> "Config":
+        """The inverse of `dataclasses.asdict`. Raises UserError for unknown names."""
+        known = {option.name for option in dataclasses.fields(cls)}
+        for name in values:
+            if name not in known:
+                raise UserError(f"unknown option {name}{did_you_mean(name, known)}")
+        return cls(**values)
+
+    def replace(self, **changes) -> "Config":
+        """A copy with some fields changed, checked as a new one."""
+        return dataclasses.replace(self, **changes)
+
+    def differences(self, other: "Config") -> list[str]:
+        """ "name: mine -> other's" of every field that a resumed run may not change."""
+        return [
+            f"{option.name}: {getattr(self, option.name)} -> {getattr(other, option.name)}"
+            for option in dataclasses.fields(self)
+            if not option.metadata["may_change"]
+            and getattr(self, option.name) != getattr(other, option.name)
+        ]
+
+
+def did_you_mean(name: str, known) -> str:
+    """ "; did you mean X?", or "; choose one of ..." where nothing is close."""
+    close = difflib.get_close_matches(name, known, 3, cutoff=0.5)
+    if close:
+        return f"; did you mean {' or '.join(close)}?"
+    return f"; choose one of {', '.join(sorted(known))}"

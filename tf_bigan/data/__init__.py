@@ -1,0 +1,95 @@
+"""Data sources -> images in memory or streamed -> batches that resume at any step."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from tf_bigan.data import digits, folder, idx, mnist, npz, splits, tfds
+from tf_bigan.data.images import ImageData, converted_shape
+from tf_bigan.data.pipeline import Batches
+from tf_bigan.data.streaming import StreamedImages
+from tf_bigan.errors import UserError
+
+__all__ = ["Batches", "ImageData", "StreamedImages", "load"]
+
+FROM_PATH = {"folder": folder.open_folder, "npz": npz.open_npz, "idx": idx.open_idx}
+
+
+def load(
+    dataset: str,
+    split: str = "train",
+    *,
+    data_dir: str | None = None,
+    image_size: int | tuple[int, int] | None = None,
+    channels: int | None = None,
+    validation: int = 0,
+    seed: int = 0,
+    strict: bool = False,
+    memory_limit: int = 2**31,
+) -> ImageData | StreamedImages:
+    """One split of a set of images.
+
+    dataset: "digits" (8x8, inside scikit-learn), "mnist", the name of any image data set of
+      TensorFlow Datasets, "folder:DIR" (PNG and JPEG, subfolders are classes), "npz:FILE" or
+      "idx:DIR".
+    split: "train", "validation" or "test". A source without a test part gives 1/6 of its
+      examples for it, always the same ones.
+    data_dir: where data sets are found and kept; by default $TFDS_DATA_DIR or
+      ~/tensorflow_datasets, and ~/.cache/tf_bigan for the MNIST files.
+    image_size: side, or (H, W), in pixels; antialiased. None: as they are.
+    channels: 1 (grey, ITU-R BT.601) or 3. None: as they are.
+    validation: number of training examples, drawn by `seed`, that are "validation" and not
+      "train". The BiGAN paper's MNIST split is validation=10_000.
+    strict: refuse broken image files instead of leaving them out with a warning.
+    memory_limit: decoded bytes above which a data set that is stored as encoded images is
+      streamed (StreamedImages) instead of held in memory (ImageData).
+
+    Raises UserError for anything that is unknown, missing, unreadable or out of range.
+    """
+    size = _size(image_size)
+    if channels not in (None, 1, 3):
+        raise UserError(f"channels={channels}: choose 1 (grey) or 3 (colour)")
+    try:
+        origin, parts = _open(dataset, data_dir, strict)
+    except PermissionError as error:
+        raise UserError(f"{dataset}: no permission to read {error.filename}") from error
+    shapes = {part: converted_shape(p.image_shape, size, channels) for part, p in parts.items()}
+    if len(set(shapes.values())) > 1:
+        raise UserError(
+            f"{dataset}: its parts differ in shape, {shapes}: give image_size, channels"
+        )
+    images = splits.choose(parts, split, validation, seed).converted(size, channels)
+    if isinstance(images, StreamedImages):
+        images = images.fixed(memory_limit)
+    shape = "x".join(map(str, images.image_shape))
+    how = "streamed" if isinstance(images, StreamedImages) else "in memory"
+    message = f"{dataset} ({split}): {len(images):,} images {shape}, {how}, from {origin}"
+    print(message, file=sys.stderr)
+    return images
+
+
+def _open(dataset, data_dir, strict):
+    """(where the data come from, {part: images})."""
+    if data_dir is not None and Path(data_dir).expanduser().is_file():
+        raise UserError(f"data_dir={data_dir} is a file: give a directory")
+    kind, colon, path = dataset.partition(":")
+    if colon and kind in FROM_PATH:
+        if not path:
+            raise UserError(f"--dataset={dataset}: a path must follow the colon")
+        options = {"strict": strict} if kind == "folder" else {}
+        return path, FROM_PATH[kind](path, **options)
+    if dataset == "digits":
+        return "scikit-learn", digits.open_digits()
+    if dataset == "mnist":
+        return mnist.open_mnist(data_dir)
+    return tfds.open_tfds(dataset, data_dir)
+
+
+def _size(image_size) -> tuple[int, int] | None:
+    if image_size is None:
+        return None
+    size = (image_size, image_size) if isinstance(image_size, int) else tuple(image_size)
+    if len(size) != 2 or min(size) < 1:
+        raise UserError(f"image_size={image_size}: give a side or (height, width), at least 1")
+    return size

@@ -1,0 +1,121 @@
+"""Images held in memory: uint8 arrays, converted to float32 in [0, 1] when they are read."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import tensorflow as tf
+
+from tf_bigan.data.pipeline import ArrayBatches, Batches
+from tf_bigan.errors import UserError
+
+LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
+CHUNK = 1024  # images converted at once: bounds the float32 copy
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class ImageData:
+    """A labelled or unlabelled set of images of one size.
+
+    name: the data set's name, for messages and reports.
+    images: uint8 [N, H, W, C], 0 is black.
+    labels: int64 [N], or None.
+    class_names: one name per class, or None.
+    num_skipped: broken files left out at the source.
+
+    Raises UserError for another dtype, rank or number of labels.
+    """
+
+    name: str
+    images: np.ndarray
+    labels: np.ndarray | None = None
+    class_names: tuple[str, ...] | None = None
+    num_skipped: int = 0
+
+    def __post_init__(self):
+        if self.images.dtype != np.uint8 or self.images.ndim != 4:
+            raise UserError(
+                f"{self.name}: images must be uint8 [N, H, W, C], "
+                f"not {self.images.dtype} {list(self.images.shape)}"
+            )
+        if self.labels is not None and self.labels.shape != (len(self.images),):
+            raise UserError(
+                f"{self.name}: {len(self.images)} images, but labels of shape "
+                f"{list(self.labels.shape)}"
+            )
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(H, W, C)."""
+        return self.images.shape[1:]
+
+    @property
+    def num_classes(self) -> int | None:
+        """Number of classes; None without labels."""
+        if self.labels is None:
+            return None
+        return len(self.class_names) if self.class_names else int(self.labels.max(initial=-1)) + 1
+
+    def as_float(self, indices=None) -> np.ndarray:
+        """The images (or those at `indices`) as float32 [n, H, W, C] in [0, 1]."""
+        images = self.images if indices is None else self.images[indices]
+        return images.astype(np.float32) / np.float32(255)
+
+    def subset(self, indices: np.ndarray) -> ImageData:
+        """The examples at `indices`, in that order."""
+        labels = None if self.labels is None else self.labels[indices]
+        return dataclasses.replace(self, images=self.images[indices], labels=labels)
+
+    def take(self, n: int) -> ImageData:
+        """The first `n` examples (all of them if there are fewer)."""
+        return self.subset(slice(n))
+
+    def converted(
+        self, image_size: tuple[int, int] | None = None, channels: int | None = None
+    ) -> ImageData:
+        """Resized to (H, W) and converted to 1 or 3 channels; None leaves as it is."""
+        shape = converted_shape(self.image_shape, image_size, channels)
+        if shape == self.image_shape:
+            return self
+        images = np.empty((len(self), *shape), np.uint8)
+        for start in range(0, len(self), CHUNK):
+            chunk = slice(start, start + CHUNK)
+            images[chunk] = convert(tf.constant(self.images[chunk]), image_size, channels)
+        return dataclasses.replace(self, images=images)
+
+    def batches(self, batch_size: int, seed: int = 0) -> Batches:
+        """Shuffled global batches, a pure function of (seed, step); see `Batches`."""
+        arrays = {"image": self.images}
+        if self.labels is not None:
+            arrays["label"] = self.labels
+        return ArrayBatches(arrays, batch_size, seed)
+
+
+def converted_shape(shape, image_size, channels) -> tuple[int | None, int | None, int | None]:
+    """(H, W, C) after `convert`. Raises UserError if the channels cannot be converted."""
+    height, width = image_size or shape[:2]
+    if channels is not None and channels != shape[2] and {channels, shape[2]} != {1, 3}:
+        raise UserError(
+            f"cannot convert images of {shape[2]} channels to {channels}: "
+            f"only 1 (grey) and 3 (colour) are converted into each other"
+        )
+    return height, width, shape[2] if channels is None else channels
+
+
+def convert(images: tf.Tensor, image_size=None, channels=None) -> tf.Tensor:
+    """uint8 [..., H, W, C] -> uint8 [..., H', W', C'].
+
+    Sizes change by antialiased bilinear resampling, 3 channels become 1 by ITU-R BT.601 luma,
+    1 becomes 3 by repetition. Rounded once, at the end.
+    """
+    x = tf.cast(images, tf.float32)
+    if channels == 1 and images.shape[-1] == 3:
+        x = tf.reduce_sum(x * tf.constant(LUMA), axis=-1, keepdims=True)
+    if image_size is not None:
+        x = tf.image.resize(x, image_size, antialias=True)
+    x = tf.cast(tf.round(x), tf.uint8)
+    return tf.repeat(x, 3, axis=-1) if channels == 3 and images.shape[-1] == 1 else x

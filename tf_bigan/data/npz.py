@@ -1,0 +1,86 @@
+"""Images from a NumPy .npz file."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from tf_bigan.data.images import ImageData
+from tf_bigan.errors import UserError
+
+WHOLE = (("images", "labels"), ("x", "y"))
+KEYS = {
+    part: ((f"{part}_images", f"{part}_labels"), (f"x_{part}", f"y_{part}"))
+    for part in ("train", "validation", "test")
+}
+ACCEPTED = "accepted: uint8 in 0..255, or float in 0..1"
+
+
+def open_npz(path: str) -> dict[str, ImageData]:
+    """The parts in the file.
+
+    Keys: "images" and "labels", or "x" and "y"; or, for each part, "train_images" and
+    "train_labels", or "x_train" and "y_train" ("train", "validation", "test"). The labels are
+    optional, integers from 0 on. Images: [N, H, W] or [N, H, W, C], uint8 in 0..255 or float in
+    0..1. Raises UserError for anything else.
+    """
+    try:
+        file = np.load(Path(path).expanduser())
+        if not isinstance(file, np.lib.npyio.NpzFile):
+            raise UserError(f"{path} is a single array, not an .npz file: use np.savez")
+        with file:
+            parts = {part: _read(path, file, keys) for part, keys in _keys(path, file).items()}
+    except UserError:
+        raise
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise UserError(f"cannot read {path}: {error}") from error
+    classes = 1 + max((int(y.max()) for _, y in parts.values() if y is not None), default=-1)
+    names = tuple(str(i) for i in range(classes)) or None
+    return {part: ImageData(str(path), x, y, names) for part, (x, y) in parts.items()}
+
+
+def _keys(path, file) -> dict[str, tuple[str, str]]:
+    """{part: (key of its images, key of its labels)}, the latter perhaps absent."""
+    found = {}
+    for part, pairs in KEYS.items():
+        pairs = (*WHOLE, *pairs) if part == "train" else pairs
+        present = [pair for pair in pairs if pair[0] in file]
+        if len(present) > 1:
+            raise UserError(f"{path} has both '{present[0][0]}' and '{present[1][0]}': keep one")
+        if present:
+            found[part] = present[0]
+    if "train" not in found:
+        raise UserError(
+            f"{path} has no key 'images', 'x', 'train_images' or 'x_train' "
+            f"(its keys: {', '.join(file) or 'none'})"
+        )
+    return found
+
+
+def _read(path, file, keys) -> tuple[np.ndarray, np.ndarray | None]:
+    x_key, y_key = keys
+    images = _images(f"{path}: '{x_key}'", file[x_key])
+    return images, _labels(f"{path}: '{y_key}'", file[y_key]) if y_key in file else None
+
+
+def _images(what, x) -> np.ndarray:
+    if x.ndim not in (3, 4) or not x.size:
+        raise UserError(f"{what} has shape {x.shape}, expected [N, H, W] or [N, H, W, C]")
+    if np.issubdtype(x.dtype, np.floating):
+        nans = np.isnan(x).sum()
+        low, high = np.nanmin(x, initial=np.inf), np.nanmax(x, initial=-np.inf)
+        if nans or low < 0 or high > 1:
+            raise UserError(f"{what} runs from {low:g} to {high:g}, with {nans} NaN; {ACCEPTED}")
+        x = np.rint(x.astype(np.float32) * 255).astype(np.uint8)
+    elif x.dtype != np.uint8:
+        raise UserError(f"{what} is {x.dtype}, from {x.min()} to {x.max()}; {ACCEPTED}")
+    return x if x.ndim == 4 else x[..., None]
+
+
+def _labels(what, y) -> np.ndarray:
+    if not np.issubdtype(y.dtype, np.integer) or y.ndim == 0 or y.size != len(y) or y.min() < 0:
+        raise UserError(f"{what} must hold one integer from 0 on for each image")
+    return y.reshape(-1).astype(np.int64)

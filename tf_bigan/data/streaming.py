@@ -1,0 +1,148 @@
+"""Images too many for memory: read, shuffled while still encoded, and decoded as they are used."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+
+from tf_bigan.data.images import ImageData, convert, converted_shape
+from tf_bigan.data.pipeline import Batches, to_float
+from tf_bigan.errors import UserError
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class StreamedImages:
+    """A set of images that stays where it is stored. Labels are read with the images, not held.
+
+    records: finite dataset of undecoded examples, always in the same order.
+    num_examples: its length.
+    decode: record -> {"image": uint8 [H, W, C], "label": int64 [] if has_labels}.
+    image_shape: (H, W, C) after `decode`, None where it differs from image to image.
+    buffer_size: undecoded records held for shuffling.
+    num_skipped: broken files left out at the source.
+    """
+
+    name: str
+    records: tf.data.Dataset
+    num_examples: int
+    decode: Callable[..., dict[str, tf.Tensor]]
+    image_shape: tuple[int | None, int | None, int | None]
+    has_labels: bool
+    class_names: tuple[str, ...] | None
+    buffer_size: int
+    num_skipped: int = 0
+
+    def __len__(self) -> int:
+        return self.num_examples
+
+    @property
+    def num_classes(self) -> int | None:
+        """Number of classes; None without labels."""
+        return len(self.class_names) if self.class_names else None
+
+    def subset(self, indices: np.ndarray) -> StreamedImages:
+        """The examples whose number is in `indices`, in the order of the source."""
+        keep = np.zeros(len(self), bool)
+        keep[indices] = True
+        keep = tf.constant(keep)
+        records = self.records.enumerate().filter(lambda i, _: keep[i]).map(lambda _, r: r)
+        return dataclasses.replace(self, records=records, num_examples=len(indices))
+
+    def take(self, n: int) -> ImageData:
+        """The first `n` examples (all of them if there are fewer), decoded into memory."""
+        n = min(n, len(self))
+        images = np.empty((n, *self.image_shape), np.uint8)
+        labels = np.empty(n, np.int64) if self.has_labels else None
+        start = 0
+        try:
+            for batch in _decoded(self.records.take(n), self.decode).batch(256):
+                part = slice(start, start + len(batch["image"]))
+                images[part] = batch["image"]
+                if labels is not None:
+                    labels[part] = batch["label"]
+                start = part.stop
+        except tf.errors.OpError as error:
+            reason = error.message.splitlines()[0]
+            raise UserError(f"{self.name}: damaged after {start} examples: {reason}") from error
+        if start != n:
+            raise UserError(f"{self.name}: the source announced {n} examples and holds {start}")
+        return ImageData(self.name, images, labels, self.class_names, self.num_skipped)
+
+    def converted(
+        self, image_size: tuple[int, int] | None = None, channels: int | None = None
+    ) -> StreamedImages:
+        """Resized to (H, W) and converted to 1 or 3 channels; None leaves as it is."""
+        shape = converted_shape(self.image_shape, image_size, channels)
+        if shape == self.image_shape:
+            return self
+
+        def decode(record):
+            example = self.decode(record)
+            return {**example, "image": convert(example["image"], image_size, channels)}
+
+        return dataclasses.replace(self, decode=decode, image_shape=shape)
+
+    def fixed(self, memory_limit: int) -> ImageData | StreamedImages:
+        """Read into memory if the decoded images fit into `memory_limit` bytes, else unchanged.
+
+        Raises UserError if the images have no common size.
+        """
+        if None in self.image_shape:
+            raise UserError(
+                f"{self.name}: the images differ in size; give one to resize them to "
+                f"(image_size=SIDE or (H, W), --image_size)"
+            )
+        fits = len(self) * math.prod(self.image_shape) <= memory_limit
+        return self.take(len(self)) if fits else self
+
+    def batches(self, batch_size: int, seed: int = 0) -> Batches:
+        """Shuffled global batches, a pure function of (seed, step); see `Batches`."""
+        return StreamedBatches(self, batch_size, seed)
+
+
+class StreamedBatches(Batches):
+    """Batches of streamed images; permutation_e is the source shuffled with a buffer.
+
+    To begin at a later step, whole passes are jumped over and the rest is skipped undecoded.
+    """
+
+    def __init__(self, images: StreamedImages, batch_size: int, seed: int = 0):
+        super().__init__(len(images), images.image_shape, images.has_labels, batch_size, seed)
+        self._images = images
+
+    def _pass(self, number):
+        # The seed of this function's own graph, in 1 ... 2^31 - 2 as it must be: so the pass
+        # depends on (seed, number) alone, whatever the global seed.
+        tf.random.set_seed(self.seed % (2**31 - 2) + 1)
+        return self._images.records.shuffle(self._images.buffer_size, seed=number)
+
+    def _elements(self, start_step, rows, replicas):
+        number, skipped = divmod(start_step * self.batch_size, self.num_examples)
+        records = tf.data.Dataset.counter(number).flat_map(self._pass).skip(skipped)
+        if len(replicas) * rows < self.batch_size:
+            records = self._rows(records, replicas.start * rows, replicas.stop * rows)
+
+        def batch(examples):
+            images = tf.ensure_shape(examples["image"], [rows, *self.image_shape])
+            return {**examples, "image": to_float(images)}
+
+        examples = _decoded(records, self._images.decode)
+        endless = tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY)
+        return examples.batch(rows, drop_remainder=True).map(batch).apply(endless)
+
+    def _rows(self, records, start, stop):
+        """The rows start ... stop - 1 of each global batch."""
+
+        def wanted(i, _):
+            row = i % self.batch_size
+            return (start <= row) & (row < stop)
+
+        return records.enumerate().filter(wanted).map(lambda _, record: record)
+
+
+def _decoded(records: tf.data.Dataset, decode) -> tf.data.Dataset:
+    return records.map(decode, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)

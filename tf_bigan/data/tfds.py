@@ -1,0 +1,155 @@
+"""Image data sets of TensorFlow Datasets (TFDS): prepared ones, or downloaded where possible."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import threading
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from pathlib import Path
+
+import tensorflow as tf
+
+from tf_bigan.data.streaming import StreamedImages
+from tf_bigan.errors import UserError
+
+PARTS = ("train", "validation", "test")
+KNOWN = ("digits", "mnist", "folder:DIR", "npz:FILE", "idx:DIR")
+CONNECT_SECONDS = 3.0
+BUFFER_EXAMPLES = 10_000  # encoded, for shuffling (TFDS stores them in a mixed order already),
+BUFFER_BYTES = 2**28  # or as many as take this much,
+BUFFER_LEAST = 1_000  # but no fewer
+
+
+def open_tfds(name: str, data_dir: str | None = None) -> tuple[str, dict[str, StreamedImages]]:
+    """(origin, {part: images}) of a TFDS image data set, downloaded if it is not prepared.
+
+    Raises UserError for an unknown name, a data set without "image", or one that is neither
+    prepared nor within reach.
+    """
+    builder = find(name, data_dir)
+    _image_feature(builder)
+    if not builder.is_prepared():
+        try:
+            download(builder)
+        except UserError as error:
+            raise UserError(
+                f"{name} is not prepared in {_directory(data_dir)} and cannot be downloaded "
+                f"({error}). Prepare it on a machine that can (tfds build {name}) and give "
+                f"--data_dir=DIR, or use --dataset=npz:FILE, folder:DIR, or digits (no download)"
+            ) from error
+    return parts(builder)
+
+
+def find(name: str, data_dir: str | None = None):
+    """The TFDS builder of this name, prepared or not. Uses no network."""
+    import tensorflow_datasets as tfds
+
+    try:
+        return tfds.builder(name, data_dir=_directory(data_dir))
+    except (tfds.core.registered.DatasetNotFoundError, ValueError) as error:
+        names = {*KNOWN, *tfds.list_builders(with_community_datasets=False)}
+        close = difflib.get_close_matches(name.lower(), names, n=3)
+        hint = f"did you mean {' or '.join(close)}?" if close else "see --help for the names"
+        raise UserError(f"unknown dataset {name!r}: {hint}") from error
+
+
+def download(builder) -> None:
+    """Downloads and prepares. Raises UserError, within seconds if a host does not answer."""
+    urls = [urllib.parse.urlsplit(url) for url in builder.url_infos or ()]
+    silent = unreachable(sorted({f"{url.scheme}://{url.netloc}/" for url in urls}))
+    if silent:
+        raise UserError(f"no answer from {', '.join(silent)} within {CONNECT_SECONDS:.0f} s")
+    try:
+        builder.download_and_prepare()
+    except Exception as error:  # its downloads, disks and manual steps fail in many ways
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise UserError(f"the download of {builder.name} failed: {reason}") from error
+
+
+def unreachable(hosts: list[str], seconds: float = CONNECT_SECONDS) -> list[str]:
+    """Those of `hosts` (as "https://name/") that do not answer within `seconds`, all in all.
+
+    Name resolution knows no time limit, so each host is asked in a thread that may be left behind.
+    """
+    deadline = time.monotonic() + seconds
+    answered = set()
+
+    def ask(host):
+        try:
+            urllib.request.urlopen(host, timeout=seconds).close()
+        except urllib.error.HTTPError:
+            pass  # an answer all the same
+        except OSError:
+            return
+        answered.add(host)
+
+    threads = [threading.Thread(target=ask, args=(host,), daemon=True) for host in hosts]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(max(0.0, deadline - time.monotonic()))
+    return [host for host in hosts if host not in answered]
+
+
+def parts(builder) -> tuple[str, dict[str, StreamedImages]]:
+    """(origin, {part: images}) of a prepared builder."""
+    import tensorflow_datasets as tfds
+
+    image, splits = _image_feature(builder), builder.info.splits
+    if "train" not in splits:
+        raise UserError(f"{builder.name} has no split 'train' (its splits: {', '.join(splits)})")
+    label = dict(builder.info.features.items()).get("label")
+    has_labels = isinstance(label, tfds.features.ClassLabel)
+    wanted = ("image", "label") if has_labels else ("image",)
+    read = {
+        "shuffle_files": False,
+        "decoders": tfds.decode.PartialDecoding(
+            dict.fromkeys(wanted, True), decoders={"image": tfds.decode.SkipDecoding()}
+        ),
+        "read_config": tfds.ReadConfig(try_autocache=False),
+    }
+
+    def decode(record):
+        return {**record, "image": image.decode_example(record["image"])}
+
+    def stream(part):
+        size = splits[part].num_examples
+        example_bytes = max(1, splits[part].num_bytes // max(1, size))
+        return StreamedImages(
+            name=builder.name,
+            records=builder.as_dataset(split=part, **read),
+            num_examples=size,
+            decode=decode,
+            image_shape=image.shape,
+            has_labels=has_labels,
+            class_names=tuple(label.names) if has_labels else None,
+            buffer_size=min(
+                size, BUFFER_EXAMPLES, max(BUFFER_LEAST, BUFFER_BYTES // example_bytes)
+            ),
+        )
+
+    return f"TFDS, {builder.data_path}", {part: stream(part) for part in PARTS if part in splits}
+
+
+def _image_feature(builder):
+    """The feature "image". Raises UserError if there is none of 8 bits."""
+    import tensorflow_datasets as tfds
+
+    features = dict(builder.info.features.items())
+    image = features.get("image")
+    if not isinstance(image, tfds.features.Image) or image.dtype != tf.uint8:
+        raise UserError(
+            f"{builder.name} has no 8-bit feature 'image' (its features: {', '.join(features)}): "
+            f"export its images and use --dataset=npz:FILE or folder:DIR"
+        )
+    return image
+
+
+def _directory(data_dir: str | None) -> Path:
+    return Path(
+        data_dir or os.environ.get("TFDS_DATA_DIR") or Path.home() / "tensorflow_datasets"
+    ).expanduser()

@@ -1,0 +1,92 @@
+"""EGr, EGg: does G undo E?  Distances ||x - G(E(x))||_2, with a baseline of wrong pairs."""
+
+import numpy as np
+
+from tf_bigan.evaluation.checks import as_images
+
+
+class InversionError:
+    """Mean ||x_i - G(E(x_i))||_2 over a stream of blocks, and its baseline.
+
+    The norm is not squared and runs over all pixels of an image. The baseline compares each
+    reconstruction with the *next* image, x_{i+1}, the last one with the first, over the whole
+    stream. (The official code wraps around within every batch of 128, which has the same
+    expectation but depends on the batch.) An error well under its baseline means that G(E(x))
+    resembles x more than just any image.
+    """
+
+    def __init__(self):
+        self._errors = []
+        self._baseline = []
+        self._first_image = None
+        self._last_reconstruction = None
+
+    def update(self, images, reconstructions) -> None:
+        """Takes the next block.
+
+        Args:
+            images: x [N, H, W, C] in [0, 1].
+            reconstructions: G(E(x)) [N, H, W, C] in [0, 1].
+
+        Raises:
+            ValueError: for another rank or range, NaN, or unequal shapes.
+        """
+        images = as_images(images, "images")
+        reconstructions = as_images(reconstructions, "reconstructions")
+        if images.shape != reconstructions.shape:
+            raise ValueError(
+                f"reconstructions: expected the images' shape {images.shape}, "
+                f"got {reconstructions.shape}"
+            )
+        self._errors.append(_distances(images, reconstructions))
+        if self._first_image is None:
+            self._first_image = images[:1].copy()
+        else:
+            self._baseline.append(_distances(images[:1], self._last_reconstruction))
+        self._baseline.append(_distances(images[1:], reconstructions[:-1]))
+        self._last_reconstruction = reconstructions[-1:].copy()
+
+    def result(self) -> tuple[float, float]:
+        """The error and its baseline, in pixel units of [0, 1].
+
+        Raises:
+            ValueError: if fewer than two images came in: the baseline needs a next image.
+        """
+        if sum(map(len, self._errors)) < 2:
+            raise ValueError("images: expected at least 2, the baseline pairs each with the next")
+        wrap = _distances(self._first_image, self._last_reconstruction)
+        return (
+            float(np.concatenate(self._errors).mean()),
+            float(np.concatenate([*self._baseline, wrap]).mean()),
+        )
+
+
+def _distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return np.sqrt(np.square(a.astype(np.float64) - b).sum(axis=(1, 2, 3)))
+
+
+def inversion_error(images, reconstructions) -> tuple[float, float]:
+    """EGr and EGr_b of arrays held in memory: see `InversionError`.
+
+    Args:
+        images: x [N, H, W, C] in [0, 1], N >= 2.
+        reconstructions: G(E(x)) [N, H, W, C] in [0, 1].
+
+    Returns:
+        The mean distance, and the mean distance to the next image.
+
+    Raises:
+        ValueError: for another rank or range, NaN, unequal shapes, or a single image.
+    """
+    running = InversionError()
+    running.update(images, reconstructions)
+    return running.result()
+
+
+def to_uint8_levels(images: np.ndarray) -> np.ndarray:
+    """Rounds pixels in [0, 1] to the 256 levels that a stored image can have; float32, in [0, 1].
+
+    EGg and EGg_b are measured on samples so rounded: the encoder then sees what it would see if
+    the sample came from a file.
+    """
+    return np.rint(np.clip(images, 0, 1) * np.float32(255)).astype(np.float32) / np.float32(255)

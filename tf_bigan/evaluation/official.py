@@ -1,0 +1,200 @@
+"""The ten numbers that the official BiGAN code prints, under their official names.
+
+Names and protocol: train_gan.py and lib/metrics.py of github.com/jeffdonahue/bigan
+(Donahue et al. 2017, "Adversarial Feature Learning").
+"""
+
+import difflib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from tf_bigan.evaluation.checks import as_images, as_labels
+from tf_bigan.evaluation.inversion import InversionError, to_uint8_levels
+from tf_bigan.evaluation.neighbours import RunningNearest
+from tf_bigan.evaluation.one_nn import one_nn_accuracy
+from tf_bigan.evaluation.probe import linear_probe_accuracy
+
+_SAMPLE_FRACTIONS = {"NND/100": 100, "NND/10": 10, "NND": 1}
+_CLASSIFIERS = {
+    "NNC_e": ("e", one_nn_accuracy),
+    "NNC_e-": ("e-", one_nn_accuracy),
+    "CLS_e-": ("e-", linear_probe_accuracy),
+}
+_INVERSIONS = ("EGr", "EGr_b", "EGg", "EGg_b")
+
+OFFICIAL_METRICS = (*_SAMPLE_FRACTIONS, *_CLASSIFIERS, *_INVERSIONS)
+
+Progress = Callable[[str, int, int], None]
+
+
+class OfficialMetrics(NamedTuple):
+    """Values by metric name, and the reason for each metric that was left out."""
+
+    values: dict[str, float]
+    left_out: dict[str, str]
+
+
+def official_metrics(
+    test_images,
+    test_labels=None,
+    train_images=None,
+    train_labels=None,
+    *,
+    generate: Callable[[np.ndarray], np.ndarray] | None = None,
+    encode: Callable[[np.ndarray], Mapping[str, np.ndarray]] | None = None,
+    reconstruct: Callable[[np.ndarray], np.ndarray] | None = None,
+    z=None,
+    metrics: Sequence[str] = OFFICIAL_METRICS,
+    gallery: int = 50_000,
+    batch: int = 1000,
+    progress: Progress | None = None,
+) -> OfficialMetrics:
+    """Computes the chosen official metrics; what a model or data set cannot give is left out.
+
+    NND needs `generate` and `z`; NNC and CLS need `encode`, the training images and both arrays
+    of labels; EGr needs `reconstruct`; EGg needs `generate`, `z` and `reconstruct`. Nothing that
+    the chosen metrics do not need is computed, so ("NND/100", "EGr") is cheap.
+
+    Args:
+        test_images: held-out images [N, H, W, C] in [0, 1]; officially 10,000.
+        test_labels: their classes [N], or None.
+        train_images: training images [M, H, W, C] in [0, 1], or None; the first `gallery` of them
+            are the 1-NN gallery and the probe's training set.
+        train_labels: their classes [M], or None.
+        generate: latent draws [B, ...] -> G(z) [B, H, W, C] in [0, 1].
+        encode: x [B, H, W, C] -> {"e": E's output before the squashing [B, latent],
+            "e-": the last hidden layer [B, ...]}. Either key may be missing.
+        reconstruct: x -> G(E(x)), both [B, H, W, C] in [0, 1].
+        z: latent draws [S, ...]; officially 100,000. NND takes all, NND/10 the first tenth,
+            NND/100 the first hundredth.
+        metrics: names out of `OFFICIAL_METRICS`.
+        gallery: most training images to use; officially 50,000.
+        batch: images a call of the callables, also the unit of memory.
+        progress: called as progress(stage, done, total) after every batch.
+
+    Returns:
+        `OfficialMetrics(values, left_out)`, both in the order of `metrics`. Distances in pixel
+        units of [0, 1]; NNC and CLS in percent.
+
+    Raises:
+        ValueError: for an unknown metric, and for arrays of a wrong shape, range or length.
+    """
+    _check_names(metrics)
+    test_images = as_images(test_images, "test_images")
+    left_out = _missing_parts(
+        metrics,
+        {
+            "generate": generate,
+            "encode": encode,
+            "reconstruct": reconstruct,
+            "z": z,
+            "test_labels": test_labels,
+            "train_images": train_images,
+            "train_labels": train_labels,
+        },
+    )
+    wanted = {name for name in metrics if name not in left_out}
+
+    def batches(array: np.ndarray, stage: str) -> Iterable[np.ndarray]:
+        for start in range(0, len(array), batch):
+            yield array[start : start + batch]
+            if progress is not None:
+                progress(stage, min(start + batch, len(array)), len(array))
+
+    values = {}
+    if wanted & {"EGr", "EGr_b"}:
+        inversion = InversionError()
+        for images in batches(test_images, "reconstruct"):
+            inversion.update(images, reconstruct(images))
+        values["EGr"], values["EGr_b"] = inversion.result()
+
+    if wanted & _CLASSIFIERS.keys():
+        train_images = as_images(train_images[:gallery], "train_images")
+        train_labels = as_labels(train_labels[:gallery], "train_labels", len(train_images))
+        test_labels = as_labels(test_labels, "test_labels", len(test_images))
+        layers = {_CLASSIFIERS[name][0] for name in wanted & _CLASSIFIERS.keys()}
+        train_features = _features(encode, batches(train_images, "encode train"), layers)
+        test_features = _features(encode, batches(test_images, "encode test"), layers)
+        for name in wanted & _CLASSIFIERS.keys():
+            layer, accuracy = _CLASSIFIERS[name]
+            if layer in train_features:
+                values[name] = accuracy(
+                    train_features[layer], train_labels, test_features[layer], test_labels
+                )
+            else:
+                left_out[name] = f"the encoder has no layer {layer!r}"
+
+    if wanted & {*_SAMPLE_FRACTIONS, "EGg", "EGg_b"}:
+        values |= _sample_metrics(wanted, test_images, generate, reconstruct, z, batches)
+
+    return OfficialMetrics(
+        {name: values[name] for name in metrics if name in values},
+        {name: left_out[name] for name in metrics if name in left_out},
+    )
+
+
+def _sample_metrics(wanted, test_images, generate, reconstruct, z, batches) -> dict[str, float]:
+    """NND on nested prefixes of the samples and EGg, from one pass in which none is kept."""
+    z = np.asarray(z)
+    ends = {name: len(z) // _SAMPLE_FRACTIONS[name] for name in wanted & _SAMPLE_FRACTIONS.keys()}
+    for name, end in ends.items():
+        if end == 0:
+            raise ValueError(f"z: {name} needs at least {_SAMPLE_FRACTIONS[name]} draws")
+    invert = bool(wanted & {"EGg", "EGg_b"})
+    running = RunningNearest(test_images)
+    inversion = InversionError()
+    values = {}
+    for draws in batches(z if invert else z[: max(ends.values())], "generate"):
+        samples = as_images(generate(draws), "generate(z)")
+        expected = (len(draws), *test_images.shape[1:])
+        if samples.shape != expected:
+            raise ValueError(f"generate: expected images {expected}, got {samples.shape}")
+        if invert:
+            rounded = to_uint8_levels(samples)
+            inversion.update(rounded, reconstruct(rounded))
+        # A prefix may end inside this batch.
+        for end in sorted({*ends.values()}):
+            part, samples = np.split(samples, [max(0, min(end - running.seen, len(samples)))])
+            if len(part):
+                running.update(part)
+                if running.seen == end:
+                    mean = float(running.distances.mean())
+                    values |= {name: mean for name in ends if ends[name] == end}
+    if invert:
+        values["EGg"], values["EGg_b"] = inversion.result()
+    return {name: value for name, value in values.items() if name in wanted}
+
+
+def _features(encode, batches, layers) -> dict[str, np.ndarray]:
+    blocks = {layer: [] for layer in layers}
+    for images in batches:
+        codes = encode(images)
+        for layer in layers & codes.keys():
+            blocks[layer].append(np.asarray(codes[layer]))
+    return {layer: np.concatenate(parts) for layer, parts in blocks.items() if parts}
+
+
+def _check_names(metrics) -> None:
+    for name in metrics:
+        if name not in OFFICIAL_METRICS:
+            close = difflib.get_close_matches(name, OFFICIAL_METRICS) or OFFICIAL_METRICS
+            raise ValueError(f"metrics: unknown {name!r}; did you mean {', '.join(close)}?")
+
+
+def _missing_parts(metrics, parts) -> dict[str, str]:
+    """The reason for each metric whose parts are not all there."""
+    classify = ("encode", "train_images", "train_labels", "test_labels")
+    needs = {
+        **dict.fromkeys(_SAMPLE_FRACTIONS, ("generate", "z")),
+        **dict.fromkeys(_CLASSIFIERS, classify),
+        **dict.fromkeys(("EGr", "EGr_b"), ("reconstruct",)),
+        **dict.fromkeys(("EGg", "EGg_b"), ("generate", "z", "reconstruct")),
+    }
+    left_out = {}
+    for name in metrics:
+        missing = [part for part in needs[name] if parts[part] is None]
+        if missing:
+            left_out[name] = f"needs {', '.join(missing)}"
+    return left_out

@@ -1,0 +1,114 @@
+"""Batches of images as one picture, and pictures as PNG files."""
+
+import math
+import os
+import tempfile
+
+import numpy as np
+
+from tf_bigan.evaluation.checks import as_images
+
+_BACKGROUND = 255  # white lines and margins show on dark and on colour images
+
+
+def image_grid(images, columns: int | None = None, scale: int = 1, pad: int = 1) -> np.ndarray:
+    """Tiles images row by row on white.
+
+    Args:
+        images: [N, H, W, C] in [0, 1].
+        columns: images a row; by default the number that makes the picture about square.
+        scale: size of a pixel, repeated without interpolation.
+        pad: margin around and between the images, in pixels of the result.
+
+    Returns:
+        uint8 [rows * (H * scale + pad) + pad, columns * (W * scale + pad) + pad, C].
+
+    Raises:
+        ValueError: for another rank or range, NaN, columns or scale < 1, or pad < 0.
+    """
+    images = as_images(images, "images")
+    count, height, width, channels = images.shape
+    if columns is None:
+        columns = max(1, round(math.sqrt(count * height / width)))
+    if columns < 1 or scale < 1 or pad < 0:
+        raise ValueError(
+            f"expected columns >= 1, scale >= 1 and pad >= 0, got {columns}, {scale} and {pad}"
+        )
+    rows = -(-count // columns)
+    pixels = np.rint(np.clip(images, 0, 1) * 255).astype(np.uint8)
+    pixels = pixels.repeat(scale, axis=1).repeat(scale, axis=2)
+
+    tiles = np.full(
+        (rows * columns, height * scale + pad, width * scale + pad, channels), _BACKGROUND, np.uint8
+    )
+    tiles[:count, pad:, pad:] = pixels
+    tiles = tiles.reshape(rows, columns, *tiles.shape[1:])  # [rows, columns, h, w, C]
+    grid = tiles.swapaxes(1, 2)  # [rows, h, columns, w, C]
+    grid = grid.reshape(rows * tiles.shape[2], columns * tiles.shape[3], channels)
+    return np.pad(grid, [(0, pad), (0, pad), (0, 0)], constant_values=_BACKGROUND)
+
+
+def originals_over_reconstructions(
+    originals, reconstructions, columns: int | None = None, scale: int = 1, pad: int = 1
+) -> np.ndarray:
+    """Tiles pairs: each original with its reconstruction right below it.
+
+    Args:
+        originals: x [N, H, W, C] in [0, 1].
+        reconstructions: G(E(x)) [N, H, W, C] in [0, 1].
+        columns: pairs a row; by default as for `image_grid`.
+        scale: size of a pixel.
+        pad: margin around and between the pairs; inside a pair it is `scale`.
+
+    Returns:
+        uint8 [H', W', C].
+
+    Raises:
+        ValueError: as `image_grid`, and for unequal shapes.
+    """
+    originals = as_images(originals, "originals")
+    reconstructions = as_images(reconstructions, "reconstructions")
+    if originals.shape != reconstructions.shape:
+        raise ValueError(
+            f"reconstructions: expected the originals' shape {originals.shape}, "
+            f"got {reconstructions.shape}"
+        )
+    line = np.full_like(originals[:, :1], _BACKGROUND / 255)
+    pairs = np.concatenate([originals, line, reconstructions], axis=1)  # [N, 2 H + 1, W, C]
+    return image_grid(pairs, columns, scale, pad)
+
+
+def save_png(path: str | os.PathLike, picture: np.ndarray) -> None:
+    """Writes a picture; whoever looks at `path` sees the old file or the new one, never a part.
+
+    Args:
+        path: file to write; its directory must exist.
+        picture: uint8 [H, W], or [H, W, C] with C of 1, 3 (RGB) or 4 (RGBA).
+
+    Raises:
+        ValueError: for another dtype or shape.
+        OSError: if the file cannot be written.
+    """
+    from PIL import Image
+
+    picture = np.asarray(picture)
+    if picture.ndim == 3 and picture.shape[2] == 1:
+        picture = picture[:, :, 0]
+    channels_fit = picture.ndim == 2 or (picture.ndim == 3 and picture.shape[2] in (3, 4))
+    if picture.dtype != np.uint8 or not channels_fit:
+        raise ValueError(
+            "picture: expected uint8 [H, W], or [H, W, C] with 1, 3 or 4 channels, "
+            f"got {picture.dtype} {picture.shape}"
+        )
+    path = os.fspath(path)
+    descriptor, temporary = tempfile.mkstemp(
+        dir=os.path.dirname(path) or ".", prefix=".picture-", suffix=".png"
+    )
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            Image.fromarray(picture).save(file, format="PNG")
+        os.chmod(temporary, 0o644)  # mkstemp makes it readable by its owner alone
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise

@@ -1,0 +1,141 @@
+"""From a configuration to data, a compiled model, and its numbers: what both scripts share."""
+
+import itertools
+from collections.abc import Callable, Sequence
+
+import keras
+import numpy as np
+
+from tf_bigan import data, evaluation, hardware, models, networks, priors
+from tf_bigan.config import Config
+from tf_bigan.game import AdversarialModel
+from tf_bigan.optimizers import Adam, ConstantThenExponential
+
+PRIORS = {"uniform": priors.Uniform, "normal": priors.Normal}
+# Cheap enough for every epoch: 1,000 held-out images, 1,000 samples.
+QUICK_METRICS, QUICK_EXAMPLES = ("NND/100", "EGr", "EGr_b"), 1000
+
+
+def load_split(config: Config, split: str) -> data.ImageData | data.StreamedImages:
+    """The "train", "validation" or "test" images of a configuration."""
+    return data.load(
+        config.dataset,
+        split,
+        data_dir=config.data_dir,
+        image_size=config.size,
+        channels=config.channels,
+        validation=config.validation,
+        seed=config.seed,
+        strict=config.strict_data,
+    )
+
+
+def held_out_split(config: Config) -> str:
+    """The split that measures a run: validation where there is one, else test."""
+    return "validation" if config.validation else "test"
+
+
+def build_model(
+    config: Config, image_shape: tuple[int, int, int], steps_per_epoch: int
+) -> tuple[AdversarialModel, str]:
+    """A compiled model with the seed's initial weights, and why its precision was chosen.
+
+    Call it under a `tf.distribute` strategy's scope to train under that strategy.
+
+    Raises:
+        ValueError: the networks cannot take the image size.
+    """
+    policy, xla, why = hardware.choose(
+        config.precision, {"true": True, "false": False}.get(config.jit_compile, "auto")
+    )
+    keras.utils.set_random_seed(config.seed)
+    system = models.find(config.model)
+    parts = {
+        role: networks.make(
+            config.networks,
+            role,
+            image_shape=tuple(image_shape),
+            latent_dim=config.latent,
+            l2=config.l2,
+            dtype=policy,
+            **({"width": config.width} if config.width else {}),
+            **({"squash": config.prior == "uniform"} if role == "encoder" else {}),
+        )
+        for role in system.network_names()
+    }
+    model = system(prior=PRIORS[config.prior](config.latent), **parts)
+    rate = config.learning_rate
+    if config.decay_epochs:
+        rate = ConstantThenExponential(rate, config.decay_epochs, steps_per_epoch)
+    model.compile(
+        Adam(rate, beta_1=config.beta_1, epsilon=config.epsilon),
+        ema=config.ema or None,
+        seed=config.seed,
+        jit_compile=xla,
+        steps_per_execution=config.steps_per_execution,
+    )
+    return model, f"{policy}{' with XLA' if xla else ''} ({why})"
+
+
+def measure(
+    model: AdversarialModel,
+    train: data.ImageData,
+    held_out: data.ImageData,
+    *,
+    metrics: Sequence[str] = evaluation.OFFICIAL_METRICS,
+    samples: int = 100_000,
+    posthoc: bool = False,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> evaluation.OfficialMetrics:
+    """The official metrics of a model on held-out images; the model is left as it was.
+
+    Args:
+        model: any system; what it has no network for is left out, with the reason.
+        train: the images behind the 1-NN gallery, the probe and the batch statistics.
+        held_out: the images to be measured on.
+        metrics: names out of `evaluation.OFFICIAL_METRICS`.
+        samples: draws of z for NND and EGg.
+        posthoc: replace the moving batch statistics by the plain average over 1,000 training
+            batches first, as the official code does.
+        progress: called as progress(stage, done, total).
+    """
+    encodes, generates = hasattr(model, "encoder"), hasattr(model, "generator")
+    with model.statistics_kept():
+        if posthoc:
+            batches = train.batches(min(128, len(train)), seed=1).dataset()
+            model.calibrate(itertools.islice(batches, 1000), steps=1000)
+        return evaluation.official_metrics(
+            held_out.as_float(),
+            held_out.labels,
+            train.as_float() if any(m.startswith(("NNC", "CLS")) for m in metrics) else None,
+            train.labels,
+            generate=model.generate if generates else None,
+            encode=model.features if encodes else None,
+            reconstruct=model.reconstruct if encodes and generates else None,
+            z=model.prior.sample(samples, seed=12345).numpy() if generates else None,
+            metrics=metrics,
+            progress=progress,
+        )
+
+
+def measure_quickly(
+    model: AdversarialModel, train: data.ImageData, held_out: data.ImageData
+) -> dict[str, float]:
+    """`QUICK_METRICS` with the batch statistics as they are: what every epoch can afford."""
+    return measure(model, train, held_out, metrics=QUICK_METRICS).values
+
+
+def untrained(config: Config, image_shape: tuple[int, int, int]) -> AdversarialModel:
+    """The model before its first step: the baseline of every figure about features."""
+    return build_model(config, image_shape, steps_per_epoch=1)[0]
+
+
+def in_memory(images: data.ImageData | data.StreamedImages, most: int = 60_000) -> data.ImageData:
+    """The images, or the first `most` of a stream."""
+    return images if isinstance(images, data.ImageData) else images.take(most)
+
+
+def picks(images: data.ImageData, n: int, seed: int = 0) -> data.ImageData:
+    """n images drawn without replacement, always the same ones."""
+    chosen = np.random.default_rng(seed).permutation(len(images))[:n]
+    return images.subset(chosen)

@@ -1,0 +1,489 @@
+"""An adversarial model is a game: who plays, who moves when, and what each player minimises."""
+
+import contextlib
+import difflib
+from collections.abc import Mapping
+from functools import partial
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tf_bigan.loop import Loop
+from tf_bigan.optimizers import Adam
+from tf_bigan.priors import Prior
+
+# Steps between two updates of the averaged model's batch statistics, and their momentum: a
+# forward pass every tenth step costs little, and 10 such passes see the last hundred steps.
+AVERAGE_STATISTICS_EVERY, AVERAGE_STATISTICS_MOMENTUM = 10, 0.9
+
+
+class AdversarialModel(Loop, keras.Model):
+    """The base of every system. A subclass declares the game and writes `player_losses`.
+
+    Class attributes of a subclass:
+        players: player -> names of the networks it owns; each network belongs to one player.
+        schedule: groups of players, in order. Within a group all players move at once: one draw
+            of z, one forward pass, all gradients from the same weights. Between groups z is new.
+        hyperparameters: name -> default of the numbers and options in the losses. Each becomes
+            an argument of the constructor and an attribute.
+
+    Args:
+        prior: a `tf_bigan.priors.Prior`, the distribution of z.
+        **parts: the networks by the names in `players` (built `keras.Model`s), and any of the
+            hyperparameters.
+
+    Raises:
+        ValueError: a network is missing, unknown, or its shapes do not fit the others'.
+    """
+
+    players: dict[str, tuple[str, ...]]
+    schedule: tuple[tuple[str, ...], ...]
+    hyperparameters: dict = {}
+
+    def __init__(self, *, prior: Prior, name: str | None = None, **parts):
+        super().__init__(name=name)
+        networks = self.network_names()
+        known = [*networks, *self.hyperparameters]
+        for part in parts:
+            if part not in known:
+                close = difflib.get_close_matches(part, known, 1)
+                hint = f"; did you mean {close[0]}?" if close else ""
+                raise ValueError(
+                    f"{type(self).__name__} takes {', '.join(known)} and prior, not {part}{hint}"
+                )
+        missing = [network for network in networks if network not in parts]
+        if missing:
+            raise ValueError(f"{type(self).__name__} needs the networks {', '.join(missing)}")
+        self.prior = prior
+        for part in known:
+            setattr(self, part, parts.get(part, self.hyperparameters.get(part)))
+        # The number of training steps so far, a part of the saved state.
+        self.step = self.add_weight(
+            name="step", dtype="int64", initializer="zeros", trainable=False
+        )
+        self.average = None
+        self.built = True
+        self._check_shapes()
+
+    @classmethod
+    def network_names(cls) -> tuple[str, ...]:
+        """The names of all networks, in the players' order."""
+        return tuple(network for networks in cls.players.values() for network in networks)
+
+    def player_losses(self, batch: Mapping, z: tf.Tensor, training: bool):
+        """What each player minimises: the one method a system must write.
+
+        Args:
+            batch: {"image": x [B, H, W, C] in [0, 1], "label": [B] where the data has labels}.
+            z: a draw of the prior, [B, latent].
+            training: whether batch norm, dropout and the like run in training mode.
+
+        Returns:
+            ({player: scalar loss}, {name: tensor}); the mean of each named tensor is logged, its
+            distribution shown in TensorBoard.
+        """
+        raise NotImplementedError
+
+    # --- shapes -----------------------------------------------------------------------------
+
+    def _check_shapes(self):
+        """Finds `image_shape`, (H, W, C), and refuses networks that do not fit each other."""
+        if not hasattr(self, "generator"):
+            return
+        latent = (None, self.prior.dim)
+        image = _output_shape(self.generator, latent)
+        self.image_shape = image[1:]
+        if hasattr(self, "encoder") and _output_shape(self.encoder, image) != latent:
+            raise ValueError(
+                f"encoder gives {_output_shape(self.encoder, image)}, but the prior's z is {latent}"
+            )
+
+    # --- using a trained model --------------------------------------------------------------
+
+    def inference_model(self) -> "AdversarialModel":
+        """The model that encodes and generates: the weights' moving average where there is one."""
+        # Not a property: Keras walks a model's attributes to save it, and would not return.
+        return self if self.average is None else self.average
+
+    def call(self, x, training=False):
+        """G(E(x)), [B, H, W, C] -> the same; for a model without an encoder G(z) of x = z."""
+        z = self.encoder(x, training=training) if hasattr(self, "encoder") else x
+        return self.generator(z, training=training)
+
+    def encode(self, images, batch_size: int = 256) -> np.ndarray:
+        """E(x): images [N, H, W, C] in [0, 1] -> float32 [N, latent]."""
+        self._need("encoder")
+        return self._in_batches("encoder", images, batch_size)
+
+    def generate(self, z, batch_size: int = 256) -> np.ndarray:
+        """G(z): latent vectors [N, latent] -> images float32 [N, H, W, C] in [0, 1]."""
+        self._need("generator")
+        return self._in_batches("generator", z, batch_size)
+
+    def reconstruct(self, images, batch_size: int = 256) -> np.ndarray:
+        """G(E(x)): images [N, H, W, C] in [0, 1] -> the same shape and range."""
+        return self.generate(self.encode(images, batch_size), batch_size)
+
+    def sample(self, n: int, seed: int = 0) -> np.ndarray:
+        """n draws of G(z), z from the prior: float32 [n, H, W, C]."""
+        return self.generate(self.prior.sample(n, seed))
+
+    def interpolate(self, images_from, images_to, steps: int = 8) -> np.ndarray:
+        """G on the way from E(a) to E(b): [N, H, W, C] twice -> [N, steps, H, W, C]."""
+        a, b = self.encode(images_from)[:, None], self.encode(images_to)[:, None]
+        t = tf.reshape(tf.linspace(0.0, 1.0, steps), (1, steps, 1))
+        z = self.prior.interpolate(tf.constant(a), tf.constant(b), t)  # [N, steps, latent]
+        images = self.generate(tf.reshape(z, (-1, self.prior.dim)))
+        return images.reshape(len(a), steps, *images.shape[1:])
+
+    def features(self, images, batch_size: int = 256) -> dict[str, np.ndarray]:
+        """The encoder's named layers for images [N, H, W, C]; {"e": E(x)} where it names none."""
+        self._need("encoder")
+        if not hasattr(self.encoder, "features"):
+            return {"e": self.encode(images, batch_size)}
+        return self._in_batches("encoder", images, batch_size, method="features")
+
+    def _need(self, network: str):
+        if not hasattr(self, network):
+            raise ValueError(f"{type(self).__name__} has no {network}")
+
+    def _in_batches(self, network: str, array, batch_size: int, method: str = "__call__"):
+        function = self._inference_functions.get((network, method))
+        if function is None:
+            call = getattr(getattr(self.inference_model(), network), method)
+            function = tf.function(lambda x: call(x, training=False), reduce_retracing=True)
+            self._inference_functions[network, method] = function
+        array = np.asarray(array, np.float32)
+        expected = (self.prior.dim,) if network == "generator" else self.image_shape
+        if array.shape[1:] != expected or len(array) == 0:
+            raise ValueError(
+                f"{network} takes an array of shape [N, {', '.join(map(str, expected))}] with "
+                f"N > 0, not {list(array.shape)}"
+            )
+        parts = [
+            function(tf.constant(array[i : i + batch_size]))
+            for i in range(0, len(array), batch_size)
+        ]
+        return tf.nest.map_structure(
+            lambda *rows: np.concatenate([r.numpy() for r in rows]), *parts
+        )
+
+    # --- compiling, saving ------------------------------------------------------------------
+
+    def compile(
+        self,
+        optimizer: keras.optimizers.Optimizer | Mapping | None = None,
+        *,
+        ema: float | None = None,
+        seed: int = 0,
+        jit_compile: bool | str = "auto",
+        steps_per_execution: int = 16,
+    ):
+        """Says how the players learn.
+
+        Args:
+            optimizer: one optimizer, of which every player gets its own copy, or
+                {player: optimizer}. Default: `tf_bigan.optimizers.Adam(2e-4, beta_1=0.5)`.
+            ema: decay per step, in (0, 1), of an exponential moving average of all networks,
+                which `encode`, `generate` and `reconstruct` then use; None for no average.
+            seed: of all randomness in training: z, dropout, noise. A step is a function of
+                the state, the batch, this seed and the step's number alone.
+            jit_compile: whether XLA compiles the gradients; "auto" decides by the hardware.
+            steps_per_execution: steps of one call into the compiled loop, between which no
+                Python runs; callbacks see the training only between calls.
+
+        Raises:
+            ValueError: an argument out of its range, or optimizers that do not match the players.
+        """
+        if ema is not None and not 0 < ema < 1:
+            raise ValueError(f"ema is a decay between 0 and 1, or None, not {ema}")
+        if steps_per_execution < 1:
+            raise ValueError(f"steps_per_execution must be at least 1, not {steps_per_execution}")
+        if optimizer is None:
+            optimizer = Adam(2e-4, beta_1=0.5)
+        if not isinstance(optimizer, Mapping):
+            config = keras.optimizers.serialize(keras.optimizers.get(optimizer))
+            optimizer = {p: keras.optimizers.deserialize(config) for p in self.players}
+        if set(optimizer) != set(self.players):
+            raise ValueError(
+                f"optimizers are for {sorted(optimizer)}, but the players are "
+                f"{sorted(self.players)}"
+            )
+        super().compile(optimizer=None, jit_compile=False)
+        for player, one in optimizer.items():
+            one = keras.optimizers.get(one)
+            if not one.built:
+                one.build(self.player_variables(player))
+            # A named attribute each, since Keras saves the objects of a dict by their order.
+            setattr(self, f"optimizer_{player}", one)
+        self.seed, self.ema, self.jit_compile = seed, ema, jit_compile
+        self.steps_per_execution = steps_per_execution
+        self.average = self._make_average() if ema is not None else None
+        self._forget_compiled()
+
+    def get_compile_config(self) -> dict:
+        return {
+            "optimizer": {
+                player: keras.optimizers.serialize(self.optimizer_of(player))
+                for player in self.players
+            },
+            "ema": self.ema,
+            "seed": self.seed,
+            "jit_compile": self.jit_compile,
+            "steps_per_execution": self.steps_per_execution,
+        }
+
+    def compile_from_config(self, config: dict):
+        optimizer = {
+            player: keras.optimizers.deserialize(one) for player, one in config["optimizer"].items()
+        }
+        self.compile(**{**config, "optimizer": optimizer})
+
+    def get_config(self) -> dict:
+        parts = ("prior", *self.network_names(), *self.hyperparameters)
+        return {"name": self.name} | {
+            part: keras.saving.serialize_keras_object(getattr(self, part)) for part in parts
+        }
+
+    @classmethod
+    def from_config(cls, config: dict, custom_objects=None) -> "AdversarialModel":
+        return cls(
+            **{
+                name: keras.saving.deserialize_keras_object(value, custom_objects)
+                for name, value in config.items()
+            }
+        )
+
+    def build(self, input_shape=None):
+        """Nothing: the networks are built when they are made."""
+
+    def optimizer_of(self, player: str) -> keras.optimizers.Optimizer:
+        """The optimizer of one player, with its state."""
+        return getattr(self, f"optimizer_{player}")
+
+    def player_variables(self, player: str) -> list:
+        """The variables that a player moves."""
+        return [v for n in self.players[player] for v in getattr(self, n).trainable_variables]
+
+    def _make_average(self) -> "AdversarialModel":
+        average = type(self).from_config(self.get_config() | {"name": "average"})
+        for layer in average._flatten_layers():
+            if isinstance(layer, keras.layers.BatchNormalization):
+                layer.momentum = AVERAGE_STATISTICS_MOMENTUM
+        for network in self.network_names():
+            getattr(average, network).set_weights(getattr(self, network).get_weights())
+        return average
+
+    def _forget_compiled(self):
+        self._inference_functions = {}
+        self._gradient_functions = {
+            group: tf.function(partial(self._gradients, group), jit_compile=self._use_xla())
+            for group in self.schedule
+        }
+        self._average_function = tf.function(self._update_average, jit_compile=self._use_xla())
+        super()._forget_compiled()
+
+    def _use_xla(self) -> bool:
+        return True if self.jit_compile == "auto" else self.jit_compile
+
+    # --- one step ---------------------------------------------------------------------------
+
+    def train_step(self, batch: Mapping) -> tf.Tensor:
+        """One step on one replica's part of the batch; the log values, float32 [names].
+
+        Gradients come from a compiled function without any communication between replicas;
+        they are summed over the replicas by the optimizers, and nowhere else.
+        """
+        logs = {}
+        for index, group in enumerate(self.schedule):
+            z, seed = self._draw(batch, index)
+            gradients, group_logs = self._gradient_functions[group](batch, z, seed)
+            for player in group:
+                self.optimizer_of(player).apply(gradients[player], self.player_variables(player))
+            logs |= group_logs
+        self.step.assign_add(1)
+        if self.average is not None:
+            self._average_function(batch, z, seed)
+        return self.pack_logs(logs)
+
+    def test_step(self, batch: Mapping) -> tf.Tensor:
+        """The losses of one batch in inference mode, without an update; float32 [names]."""
+        z, _ = self._draw(batch, 0)
+        losses, logs = self.player_losses(batch, z, training=False)
+        return self.pack_logs(_named(losses) | logs)
+
+    def _draw(self, batch: Mapping, index: int) -> tuple[tf.Tensor, tf.Tensor]:
+        """z for this replica's rows, and a seed for its layers; new in every step and group.
+
+        z is cut from one draw for the global batch, so that it does not depend on the number of
+        replicas which share the batch.
+        """
+        context = tf.distribute.get_replica_context()
+        replica = tf.cast(context.replica_id_in_sync_group, tf.int32)
+        step = tf.cast(self.step.value, tf.int32)
+        seed = tf.random.experimental.stateless_fold_in(tf.stack([self.seed, step]), index)
+        rows = _rows(batch)
+        z = self.prior.sample(rows * context.num_replicas_in_sync, seed)
+        z = tf.ensure_shape(z[replica * rows : (replica + 1) * rows], (rows, self.prior.dim))
+        return z, tf.random.experimental.stateless_fold_in(seed, replica)
+
+    def _gradients(self, group: tuple[str, ...], batch: Mapping, z: tf.Tensor, seed: tf.Tensor):
+        """Gradients of all the group's players from the same weights, and the logs."""
+        self._seed_layers(seed)
+        variables = {player: self.player_variables(player) for player in group}
+        with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
+            tape.watch([v.value for player in group for v in variables[player]])
+            losses, logs = self.player_losses(batch, z, training=True)
+            # Keras's optimizers sum the gradients over the replicas; the mean is taken here.
+            replicas = self.distribute_strategy.num_replicas_in_sync
+            objectives = {
+                player: (losses[player] + self._regularization(player)) / replicas
+                for player in group
+            }
+        gradients = {
+            player: tape.gradient(
+                objectives[player], variables[player], unconnected_gradients="zero"
+            )
+            for player in group
+        }
+        logs = _named({player: losses[player] for player in group}) | logs
+        return gradients, tf.nest.map_structure(_mean, logs)
+
+    def _regularization(self, player: str) -> tf.Tensor:
+        return tf.add_n(
+            [
+                tf.zeros(()),
+                *(loss for n in self.players[player] for loss in getattr(self, n).losses),
+            ]
+        )
+
+    def _seed_layers(self, seed: tf.Tensor):
+        """Makes dropout and noise layers functions of the step's seed, and not of their past."""
+        for network in self.network_names():
+            for index, state in enumerate(_seed_states(getattr(self, network))):
+                fold = self.network_names().index(network) * 1000 + index + 1
+                new = tf.random.experimental.stateless_fold_in(seed, fold)
+                state.assign(tf.cast(new, state.dtype))
+
+    def _update_average(self, batch: Mapping, z: tf.Tensor, seed: tf.Tensor):
+        """average <- ema·average + (1 - ema)·weights, and the batch statistics that go with it."""
+        for player in self.players:
+            pairs = zip(
+                self.average.player_variables(player), self.player_variables(player), strict=True
+            )
+            for average, weight in pairs:
+                average.assign(average + (1.0 - self.ema) * (weight - average))
+        # The statistics of averaged weights are not the average of the statistics: the averaged
+        # networks must see data. Only their moving statistics are kept of this pass.
+        if_due = tf.equal(self.step.value % AVERAGE_STATISTICS_EVERY, 0)
+        tf.cond(if_due, lambda: self.average._forward(batch, z, seed), lambda: 0)
+
+    def _forward(self, batch: Mapping, z: tf.Tensor, seed: tf.Tensor) -> int:
+        """A pass in training mode for nothing but what it leaves in the batch statistics."""
+        self._seed_layers(seed)
+        self.player_losses(batch, z, training=True)
+        return 0
+
+    # --- batch statistics and diagnosis -----------------------------------------------------
+
+    @contextlib.contextmanager
+    def statistics_kept(self):
+        """Puts the batch statistics and the layers' random states back at the end."""
+        models = [self] if self.average is None else [self, self.average]
+        networks = [getattr(model, n) for model in models for n in self.network_names()]
+        state = [
+            v
+            for network in networks
+            for v in (*network.non_trainable_weights, *_seed_states(network))
+        ]
+        before = [v.numpy() for v in state]
+        try:
+            yield
+        finally:
+            for variable, value in zip(state, before, strict=True):
+                variable.assign(value)
+
+    def calibrate(self, batches, steps: int = 1000):
+        """Replaces the moving batch statistics by a plain average over `steps` training batches.
+
+        The official BiGAN code does so before each evaluation: batch means and unbiased batch
+        variances of the current weights, unlike a moving average, which remembers older ones.
+
+        Args:
+            batches: an iterable of batches like those of `player_losses`, at least `steps` long.
+            steps: the number of batches.
+        """
+        model = self.inference_model()
+        norms = [
+            layer
+            for network in model.network_names()
+            for layer in getattr(model, network)._flatten_layers()
+            if isinstance(layer, keras.layers.BatchNormalization)
+        ]
+        if not norms:
+            return
+        moving = [v for norm in norms for v in (norm.moving_mean, norm.moving_variance)]
+        momenta = [norm.momentum for norm in norms]
+        for norm in norms:
+            norm.momentum = 0.0  # each batch then leaves its own statistics behind
+        try:
+            forward = tf.function(model._forward)
+            total = [np.zeros(v.shape, np.float64) for v in moving]
+            for step, batch in zip(range(steps), batches, strict=False):
+                seed = tf.constant([self.seed, step])
+                forward(batch, model.prior.sample(_rows(batch), seed), seed)
+                for i, variable in enumerate(moving):
+                    total[i] += variable.numpy()
+        finally:
+            for norm, momentum in zip(norms, momenta, strict=True):
+                norm.momentum = momentum
+        for variable, sum_ in zip(moving, total, strict=True):
+            variable.assign(sum_ / steps)
+
+    def diagnose(self, batch: Mapping) -> dict[str, np.ndarray]:
+        """The unreduced logs of a batch, and each player's gradient norm as "gradient_norm/D".
+
+        Runs in training mode and leaves the model as it was.
+        """
+        batch = {name: tf.convert_to_tensor(value) for name, value in batch.items()}
+        with self.statistics_kept():
+            values = tf.function(self._diagnose)(batch)
+        return {name: np.asarray(value) for name, value in values.items()}
+
+    def _diagnose(self, batch: Mapping) -> dict[str, tf.Tensor]:
+        z, seed = self._draw(batch, 0)
+        self._seed_layers(seed)
+        with tf.GradientTape(persistent=True) as tape:
+            losses, logs = self.player_losses(batch, z, training=True)
+        norms = {
+            f"gradient_norm/{player}": tf.linalg.global_norm(
+                tape.gradient(
+                    losses[player], self.player_variables(player), unconnected_gradients="zero"
+                )
+            )
+            for player in self.players
+        }
+        return logs | norms
+
+
+def _output_shape(network: keras.Model, input_shape: tuple) -> tuple:
+    return tuple(network(keras.Input(input_shape[1:])).shape)
+
+
+def _rows(batch: Mapping) -> int:
+    return next(iter(batch.values())).shape[0]
+
+
+def _named(losses: Mapping) -> dict[str, tf.Tensor]:
+    return {f"loss_{player}": loss for player, loss in losses.items()}
+
+
+def _mean(value: tf.Tensor) -> tf.Tensor:
+    return tf.reduce_mean(tf.cast(value, tf.float32))
+
+
+def _seed_states(network: keras.Model) -> list:
+    """The states of a network's seed generators: in `variables`, but not among the weights."""
+    weights = {id(v) for v in network.weights}
+    return [v for v in network.variables if id(v) not in weights]

@@ -1,0 +1,239 @@
+"""The compiled loop: many steps a call, XLA on each replica, under any tf.distribute strategy.
+
+Stock `fit` of Keras 3 jits around `strategy.run`, cannot begin an epoch in its middle, and lets
+a call of several steps run past the end of the data. Here a call is told how many steps it makes.
+"""
+
+from collections.abc import Mapping
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tf_bigan.data.pipeline import ArrayBatches
+
+
+class NonFiniteLoss(ArithmeticError):
+    """A loss or another logged value became NaN or infinite; the message names step and value."""
+
+
+class Loop:
+    """`fit` and `evaluate` for a model with a `train_step` and a `test_step` of one replica."""
+
+    def fit(
+        self,
+        x=None,
+        *,
+        batch_size: int | None = None,
+        epochs: int = 1,
+        verbose: int | str = "auto",
+        callbacks=None,
+        validation_data=None,
+        initial_epoch: int = 0,
+        initial_step: int = 0,
+        steps_per_epoch: int | None = None,
+    ) -> keras.callbacks.History:
+        """Trains the model.
+
+        Args:
+            x: `tf_bigan.data` batches (`load(...).batches(...)`); or an array of images
+                [N, H, W, C], uint8 or float in [0, 1], with `batch_size`; or a batched
+                `tf.data.Dataset` of images or {"image": ..., "label": ...}.
+            batch_size: rows of a batch over all replicas, for an array.
+            epochs: the epoch to end at, counted from 0 as in Keras.
+            verbose: 0 is silent, 1 a progress bar, 2 a line per epoch.
+            callbacks: Keras callbacks. They see the training between calls of
+                `steps_per_execution` steps.
+            validation_data: what `evaluate` takes; its values are logged as "val_...".
+            initial_epoch, initial_step: where to begin: epochs that are done, and steps of the
+                epoch after them that are done. With `tf_bigan.data` batches the examples go on
+                from `self.step`, so that a resumed run sees what an undisturbed one would.
+            steps_per_epoch: needed for a dataset of unknown length, which must repeat.
+
+        Returns:
+            The history: for each logged name one mean per epoch.
+
+        Raises:
+            NonFiniteLoss: a logged value is NaN or infinite.
+            ValueError: the model is not compiled, or the data has no usable form.
+        """
+        if not self.compiled:
+            raise ValueError("compile the model before fit: model.compile(optimizer=...)")
+        strategy = self.distribute_strategy
+        dataset, steps = _distribute(
+            x, batch_size, steps_per_epoch, int(self.step.numpy()), strategy
+        )
+        if not isinstance(callbacks, keras.callbacks.CallbackList):
+            callbacks = keras.callbacks.CallbackList(
+                callbacks,
+                add_history=True,
+                add_progbar=verbose not in (0, "0"),
+                verbose=1 if verbose == "auto" else verbose,
+                epochs=epochs,
+                steps=steps,
+                model=self,
+            )
+        iterator = iter(dataset)
+        self.stop_training = False
+        callbacks.on_train_begin()
+        for epoch in range(initial_epoch, epochs):
+            callbacks.on_epoch_begin(epoch)
+            mean = _RunningMean()
+            for first in range(initial_step, steps, self.steps_per_execution):
+                count = min(self.steps_per_execution, steps - first)
+                callbacks.on_train_batch_begin(first)
+                rows = self._run_steps(iterator, count)
+                mean.add(self._log_names, rows)
+                self.last_logs = dict(zip(self._log_names, rows.mean(axis=0).tolist(), strict=True))
+                callbacks.on_train_batch_end(first + count - 1, mean.result())
+                if self.stop_training:
+                    break
+            initial_step = 0
+            logs = mean.result()
+            if validation_data is not None and not self.stop_training:
+                values = self.evaluate(validation_data, batch_size=batch_size)
+                logs |= {f"val_{name}": value for name, value in values.items()}
+            callbacks.on_epoch_end(epoch, logs)
+            if self.stop_training:
+                break
+        callbacks.on_train_end()
+        return self.history
+
+    def evaluate(
+        self, x, *, batch_size: int | None = None, steps: int | None = None
+    ) -> dict[str, float]:
+        """The mean losses and logs over data in inference mode, as {name: value}.
+
+        `x`, `batch_size` and `steps` as in `fit`; nothing is updated.
+        """
+        dataset, steps = _distribute(x, batch_size, steps, 0, self.distribute_strategy)
+        rows = self._test_loop(iter(dataset), tf.constant(steps)).numpy()
+        mean = _RunningMean()
+        mean.add(self._log_names, rows)
+        return mean.result()
+
+    def pack_logs(self, logs: Mapping) -> tf.Tensor:
+        """{name: tensor} as one float32 vector of means, in the order of `_log_names`."""
+        # A compiled function returns its logs sorted by name; the losses come first again here.
+        self._log_names = sorted(logs, key=lambda name: (not name.startswith("loss"), name))
+        return tf.stack([tf.reduce_mean(tf.cast(logs[n], tf.float32)) for n in self._log_names])
+
+    def _forget_compiled(self):
+        """Drops the compiled functions; the next call traces them anew."""
+        self._train_loop = tf.function(self._train_steps, reduce_retracing=True)
+        self._test_loop = tf.function(self._test_steps, reduce_retracing=True)
+        self._log_names = []
+
+    def _run_steps(self, iterator, count: int) -> np.ndarray:
+        """`count` steps; the logs [count, names]. Raises NonFiniteLoss."""
+        names_before, step_before = self._log_names, int(self.step.numpy())
+        rows = self._train_loop(iterator, tf.constant(count)).numpy()
+        if not self._log_names:  # the function came from an earlier trace
+            self._log_names = names_before
+        if not np.isfinite(rows).all():
+            row, column = np.argwhere(~np.isfinite(rows))[0]
+            raise NonFiniteLoss(
+                f"{self._log_names[column]} became {rows[row, column]} in step "
+                f"{step_before + row + 1}"
+            )
+        return rows
+
+    def _train_steps(self, iterator, count):
+        strategy = self.distribute_strategy
+        rows = tf.TensorArray(tf.float32, size=count)
+        for i in tf.range(count):
+            per_replica = strategy.run(self.train_step, args=(next(iterator),))
+            rows = rows.write(i, strategy.reduce("MEAN", per_replica, axis=None))
+        if strategy.num_replicas_in_sync > 1:
+            strategy.run(self._average_over_replicas)
+        return rows.stack()
+
+    def _test_steps(self, iterator, count):
+        strategy = self.distribute_strategy
+        rows = tf.TensorArray(tf.float32, size=count)
+        for i in tf.range(count):
+            per_replica = strategy.run(self.test_step, args=(next(iterator),))
+            rows = rows.write(i, strategy.reduce("MEAN", per_replica, axis=None))
+        return rows.stack()
+
+    def _average_over_replicas(self):
+        """Gives every replica the mean of the moving batch statistics.
+
+        A moving average is linear in what it has seen, so the mean after some steps is the mean
+        after each of them, and the step itself needs no communication for it.
+        """
+        statistics = [v for v in self.non_trainable_weights if v.dtype == "float32"]
+        if statistics:
+            context = tf.distribute.get_replica_context()
+            means = context.all_reduce("MEAN", [v.value for v in statistics])
+            for variable, mean in zip(statistics, means, strict=True):
+                variable.assign(mean)
+
+
+class _RunningMean:
+    """The mean over an epoch's steps so far, of rows of logs."""
+
+    def __init__(self):
+        self.names, self.total, self.count = [], 0.0, 0
+
+    def add(self, names: list[str], rows: np.ndarray):
+        self.names = names
+        self.total = self.total + rows.sum(axis=0, dtype=np.float64)
+        self.count += len(rows)
+
+    def result(self) -> dict[str, float]:
+        if not self.count:
+            return {}
+        return dict(zip(self.names, (self.total / self.count).tolist(), strict=True))
+
+
+def _distribute(x, batch_size, steps, start, strategy):
+    """Any data that `fit` takes, as a distributed dataset of batches, and the steps per epoch."""
+    if isinstance(x, np.ndarray):
+        x = _array_batches(x, batch_size)
+    if hasattr(x, "dataset"):
+        steps = steps or x.steps_per_epoch
+
+        def pipeline(context):
+            return x.dataset(
+                start,
+                replicas=context.num_replicas_in_sync,
+                pipelines=context.num_input_pipelines,
+                pipeline=context.input_pipeline_id,
+            )
+
+        return strategy.distribute_datasets_from_function(pipeline), steps
+    if not isinstance(x, tf.data.Dataset):
+        raise ValueError(
+            "x must be tf_bigan.data batches, an array of images or a batched tf.data.Dataset, "
+            f"not {type(x).__name__}"
+        )
+    if steps is None:
+        steps = int(x.cardinality())
+        if steps < 1:
+            raise ValueError("steps_per_epoch is needed for a dataset of unknown length")
+    return strategy.experimental_distribute_dataset(x.map(_as_batch).repeat()), steps
+
+
+def _array_batches(x: np.ndarray, batch_size: int | None) -> ArrayBatches:
+    if batch_size is None:
+        raise ValueError("batch_size is needed for an array of images")
+    if x.ndim != 4:
+        raise ValueError(f"images must be an array [N, H, W, C], not {list(x.shape)}")
+    if x.dtype != np.uint8:
+        x = x.astype(np.float32)
+        if not (x.size and x.min() >= 0 and x.max() <= 1):  # NaN fails both comparisons
+            raise ValueError(f"images must be in [0, 1], not [{x.min()}, {x.max()}]")
+    return ArrayBatches({"image": x}, batch_size)
+
+
+def _as_batch(*element):
+    """A dataset's element, images or (images, labels) or a dict, as {"image": float in [0, 1]}."""
+    first = element[0]
+    if isinstance(first, Mapping):
+        batch = dict(first)
+    else:
+        batch = dict(zip(("image", "label"), element, strict=False))
+    if batch["image"].dtype == tf.uint8:
+        batch["image"] = tf.cast(batch["image"], tf.float32) / 255.0
+    return batch

@@ -1,0 +1,24 @@
+"""Losses as pure functions of logits: [B, 1] or [B] in, one scalar or one value per row out.
+
+Every form is written with softplus(±logit), which is -log sigmoid(∓logit) without overflow.
+"""
+
+import tensorflow as tf
+
+
+def discriminator_loss(logits_real: tf.Tensor, logits_fake: tf.Tensor) -> tf.Tensor:
+    """½ E[-log D(x, E(x))] + ½ E[-log(1 - D(G(z), z))], a scalar; ln 2 when D is undecided.
+
+    Goodfellow et al. 2014, eq. 1, with the factor ½ of Donahue et al. 2017's code.
+    """
+    return 0.5 * (
+        tf.reduce_mean(tf.nn.softplus(-logits_real)) + tf.reduce_mean(tf.nn.softplus(logits_fake))
+    )
+
+
+def inverted_loss(logits_real: tf.Tensor, logits_fake: tf.Tensor) -> tf.Tensor:
+    """½ E[-log(1 - D(x, E(x)))] + ½ E[-log D(G(z), z)]: D's loss with its labels exchanged.
+
+    The non-saturating objective of E and G together (Donahue et al. 2017, section 3.4).
+    """
+    return discriminator_loss(logits_fake, logits_real)

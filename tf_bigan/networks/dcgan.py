@@ -1,0 +1,272 @@
+"""Convolutional networks after DCGAN (Radford et al. 2016), for images of any size from 8×8 on.
+
+Convolutions of stride 2 halve the image, rounding up, as long as its smaller side stays at 4 or
+more: 28×28 -> 14×14 -> 7×7 -> 4×4. The generator goes the same way back. As in the paper: weights
+from N(0, 0.02²), channels that double (here up to 8·width), batch normalisation everywhere but at
+the door of E and D and at the outputs, ReLU in G and leaky ReLU (0.2) in E and D. Images are in
+[0, 1] outside of all networks; E and D rescale them to [-1, 1].
+"""
+
+import math
+
+import keras
+import tensorflow as tf
+
+from tf_bigan.errors import UserError
+from tf_bigan.networks.network import Network
+from tf_bigan.networks.normalization import BatchNormalization
+
+SMALLEST_IMAGE, SMALLEST_MAP = 8, 4
+
+
+class _DCGAN(Network):
+    """The layers that the three networks are made of, and the checks of their sizes."""
+
+    def __init__(self, arguments: dict, **kwargs):
+        super().__init__(arguments, **kwargs)
+        height, width, channels = arguments["image_shape"]
+        if min(height, width) < SMALLEST_IMAGE:
+            raise UserError(
+                f"a dcgan network takes images from {SMALLEST_IMAGE}×{SMALLEST_IMAGE} pixels on, "
+                f"not {height}×{width}"
+            )
+        at_least_one = {"channels": channels, "latent_dim": arguments["latent_dim"]}
+        at_least_one["width"] = arguments["width"]
+        for name, value in at_least_one.items():
+            if value is not None and value < 1:
+                raise UserError(f"{name} of a dcgan network must be at least 1, not {value}")
+        self.l2 = arguments["l2"]
+        # (height, width) and channels of the maps after each halving.
+        self.map_sizes, self.map_channels = [], []
+        half = _halved((height, width))
+        while min(half) >= SMALLEST_MAP:
+            self.map_sizes.append(half)
+            self.map_channels.append(arguments["width"] * min(2 ** len(self.map_channels), 8))
+            half = _halved(half)
+
+    def _weights(self) -> dict:
+        return {
+            "kernel_initializer": keras.initializers.RandomNormal(stddev=0.02),
+            # The regulariser's gradient is 2·(l2/2)·w, the coupled l2·w of BiGAN's official code.
+            "kernel_regularizer": keras.regularizers.L2(self.l2 / 2) if self.l2 else None,
+            "dtype": self.dtype_policy,
+        }
+
+    def _dense(self, units: int, bias: bool = True) -> keras.layers.Dense:
+        return keras.layers.Dense(units, use_bias=bias, **self._weights())
+
+    def _norm(self) -> BatchNormalization:
+        # Not Keras's epsilon of 1e-3: fresh weights leave variances of that size.
+        return BatchNormalization(momentum=0.9, epsilon=1e-5, dtype=self.dtype_policy)
+
+    def _make_tower(self):
+        """The way down that E and D share."""
+        self.convs = [
+            keras.layers.Conv2D(c, 4, 2, "same", use_bias=i == 0, **self._weights())
+            for i, c in enumerate(self.map_channels)
+        ]
+        self.norms = [self._norm() for _ in self.convs[1:]]
+        self.flatten = keras.layers.Flatten()
+
+    def _tower(self, x: tf.Tensor, training: bool) -> tf.Tensor:
+        """x [B, H, W, C] in [0, 1] -> [B, features]."""
+        h = _leaky_relu(self.convs[0](2.0 * x - 1.0))
+        for conv, norm in zip(self.convs[1:], self.norms, strict=True):
+            h = _leaky_relu(norm(conv(h), training=training))
+        return self.flatten(h)
+
+
+def _halved(size: tuple[int, int]) -> tuple[int, int]:
+    return tuple(-(-side // 2) for side in size)
+
+
+def _leaky_relu(x: tf.Tensor) -> tf.Tensor:
+    return tf.nn.leaky_relu(x, 0.2)
+
+
+@keras.saving.register_keras_serializable("tf_bigan")
+class DCGANGenerator(_DCGAN):
+    """G: z [B, latent_dim] -> x [B, H, W, C] in (0, 1), float32.
+
+    A dense layer makes the smallest map; each transposed convolution doubles it, and what an odd
+    size has too much is cropped.
+
+    Args:
+        image_shape: (H, W, C), H and W from 8 on.
+        latent_dim: size of z.
+        width: channels of the largest map before the image.
+        base: height and width of the smallest map; by default that of the encoder.
+        base_norm: whether the smallest map is batch normalised.
+        activation: a Keras activation of the maps.
+        l2: coupled weight decay of all kernels.
+
+    Raises:
+        UserError: a size out of its range.
+    """
+
+    def __init__(
+        self,
+        image_shape,
+        latent_dim: int,
+        width: int = 32,
+        base: tuple[int, int] | None = None,
+        base_norm: bool = True,
+        activation: str = "relu",
+        l2: float = 0.0,
+        **kwargs,
+    ):
+        arguments = {
+            "image_shape": image_shape,
+            "latent_dim": latent_dim,
+            "width": width,
+        }
+        arguments |= {
+            "base": base,
+            "base_norm": base_norm,
+            "activation": activation,
+            "l2": l2,
+        }
+        super().__init__(arguments, **kwargs)
+        self.activation = keras.activations.get(activation)
+        *targets, smallest = [tuple(image_shape[:2]), *self.map_sizes]
+        *channels, most = [image_shape[2], *self.map_channels]
+        self.targets = targets[::-1]  # the sizes that the transposed convolutions lead to
+        self.base_shape = (*(base or smallest), most)
+        self.project = self._dense(math.prod(self.base_shape), bias=not base_norm)
+        self.norms, self.convs, size = [], [], self.base_shape[:2]
+        for target, c in zip(self.targets, channels[::-1], strict=True):
+            first, last = not self.convs, len(self.convs) == len(targets) - 1
+            norm = base_norm or not first
+            self.norms.append(self._norm() if norm else keras.layers.Identity())
+            self.convs.append(self._upsample(size, target, c, bias=last))
+            size = target
+        self.sigmoid = keras.layers.Activation("sigmoid", dtype="float32")
+        self(keras.Input((latent_dim,)))
+
+    @classmethod
+    def tutorial(cls, latent_dim: int = 100, **kwargs) -> "DCGANGenerator":
+        """The 28×28×1 generator of dragen1860's TensorFlow 2 tutorials, lesson 13.
+
+        Dense 3×3×512, then 7×7×256 (kernel 3, valid), 14×14×128 and the image (kernel 4, same).
+        Its tanh in [-1, 1] is the sigmoid in [0, 1] here. The discriminator beside it is
+        `DCGANDiscriminator((28, 28, 1), width=64)`.
+        """
+        fixed = {"base": (3, 3), "base_norm": False, "activation": "leaky_relu"}
+        return cls((28, 28, 1), latent_dim, width=128, **fixed, **kwargs)
+
+    def _upsample(self, size, target, channels: int, bias: bool) -> keras.layers.Layer:
+        # Kernel 4 gives 2·size. To grow by more takes a kernel that ends at the target by itself.
+        kernel, padding = 4, "same"
+        if any(t > 2 * s for s, t in zip(size, target, strict=True)):
+            kernel, padding = (
+                tuple(t - 2 * (s - 1) for s, t in zip(size, target, strict=True)),
+                "valid",
+            )
+        return keras.layers.Conv2DTranspose(
+            channels, kernel, 2, padding, use_bias=bias, **self._weights()
+        )
+
+    def call(self, z, training=False):
+        h = tf.reshape(self.project(z), (-1, *self.base_shape))
+        for norm, conv, (height, width) in zip(self.norms, self.convs, self.targets, strict=True):
+            h = self.activation(norm(h, training=training))
+            h = conv(h)[:, :height, :width]
+        return self.sigmoid(h)
+
+
+@keras.saving.register_keras_serializable("tf_bigan")
+class DCGANEncoder(_DCGAN):
+    """E: x [B, H, W, C] in [0, 1] -> z_hat [B, latent_dim], float32.
+
+    Args:
+        image_shape: (H, W, C), H and W from 8 on.
+        latent_dim: size of z.
+        width: channels of the largest map.
+        squash: True gives z_hat = 2σ(logits) - 1 for the uniform prior on (-1, 1); False the
+            logits themselves, for a prior without bounds.
+        l2: coupled weight decay of all kernels.
+
+    Raises:
+        UserError: a size out of its range.
+    """
+
+    def __init__(
+        self,
+        image_shape,
+        latent_dim: int,
+        width: int = 32,
+        squash: bool = True,
+        l2: float = 0.0,
+        **kwargs,
+    ):
+        arguments = {
+            "image_shape": image_shape,
+            "latent_dim": latent_dim,
+            "width": width,
+        }
+        super().__init__(arguments | {"squash": squash, "l2": l2}, **kwargs)
+        self.squash = squash
+        self._make_tower()
+        self.latent = self._dense(latent_dim)
+        self(keras.Input(tuple(image_shape)))
+
+    def features(self, x, training=False) -> dict[str, tf.Tensor]:
+        """{"e-": the last map, flattened [B, F], "e": the logits of z_hat [B, latent_dim]}."""
+        h = self._tower(x, training)
+        return {"e-": h, "e": tf.cast(self.latent(h), tf.float32)}
+
+    def call(self, x, training=False):
+        logits = self.features(x, training)["e"]
+        return tf.tanh(0.5 * logits) if self.squash else logits  # tanh(l/2) = 2σ(l) - 1
+
+
+@keras.saving.register_keras_serializable("tf_bigan")
+class DCGANDiscriminator(_DCGAN):
+    """D: (x [B, H, W, C] in [0, 1], z [B, latent_dim]) -> logits [B, 1], float32.
+
+    x goes through the convolutions, z through a dense layer; a joint dense layer sees both, as in
+    ALI (Dumoulin et al. 2017). With `latent_dim=None` D is DCGAN's, of x alone: D(x) -> logits.
+
+    Args:
+        image_shape: (H, W, C), H and W from 8 on.
+        latent_dim: size of z, or None for a discriminator of images.
+        width: channels of the largest map.
+        hidden: units of the dense layers of z and of the pair.
+        l2: coupled weight decay of all kernels.
+
+    Raises:
+        UserError: a size out of its range.
+    """
+
+    keeps_groups_apart = True
+
+    def __init__(
+        self,
+        image_shape,
+        latent_dim: int | None = None,
+        width: int = 32,
+        hidden: int = 1024,
+        l2: float = 0.0,
+        **kwargs,
+    ):
+        arguments = {
+            "image_shape": image_shape,
+            "latent_dim": latent_dim,
+            "width": width,
+        }
+        super().__init__(arguments | {"hidden": hidden, "l2": l2}, **kwargs)
+        self._make_tower()
+        pair = latent_dim is not None
+        self.condition = self._dense(hidden) if pair else None
+        self.joint = self._dense(hidden) if pair else None
+        self.logit = self._dense(1)
+        image = keras.Input(tuple(image_shape))
+        self([image, keras.Input((latent_dim,))] if pair else image)
+
+    def call(self, inputs, training=False):
+        x, z = (inputs, None) if self.condition is None else inputs
+        h = self._tower(x, training)
+        if self.condition is not None:
+            h = tf.concat([h, _leaky_relu(self.condition(z))], axis=-1)
+            h = _leaky_relu(self.joint(h))
+        return tf.cast(self.logit(h), tf.float32)

@@ -1,0 +1,144 @@
+"""The permutation-invariant MNIST networks of Donahue et al. 2017, for images of any size.
+
+As in the official code: no biases, batch normalisation without scale and centre (epsilon 1e-8),
+weights from N(0, 0.02²), z entering G and D again at layer 2 inside the batch normalisation,
+and a logit that starts at zero. Weights of the defaults on 28×28×1: G 1,953,792, E 1,902,592,
+D 1,903,616.
+"""
+
+import math
+
+import keras
+import tensorflow as tf
+
+from tf_bigan.networks.network import Network
+from tf_bigan.networks.normalization import BatchNormalization
+
+
+class _MLP(Network):
+    """The layers that the three networks are made of."""
+
+    def _dense(self, units: int, l2: float, stddev: float = 0.02) -> keras.layers.Dense:
+        return keras.layers.Dense(
+            units,
+            use_bias=False,
+            kernel_initializer=keras.initializers.RandomNormal(stddev=stddev)
+            if stddev
+            else "zeros",
+            # The regulariser's gradient is 2·(l2/2)·w: the coupled l2·w of the official code.
+            kernel_regularizer=keras.regularizers.L2(l2 / 2) if l2 else None,
+            dtype=self.dtype_policy,
+        )
+
+    def _norm(self) -> BatchNormalization:
+        return BatchNormalization(center=False, scale=False, epsilon=1e-8, dtype=self.dtype_policy)
+
+
+def _leaky_relu(x: tf.Tensor) -> tf.Tensor:
+    return tf.nn.leaky_relu(x, 0.2)
+
+
+@keras.saving.register_keras_serializable("tf_bigan")
+class MLPGenerator(_MLP):
+    """G: z [B, latent_dim] -> x [B, H, W, C] in (0, 1)."""
+
+    def __init__(self, image_shape, latent_dim: int, width: int = 1024, l2: float = 0.0, **kwargs):
+        super().__init__(
+            {"image_shape": image_shape, "latent_dim": latent_dim, "width": width, "l2": l2},
+            **kwargs,
+        )
+        self.image_shape = tuple(image_shape)
+        self.dense1, self.norm1 = self._dense(width, l2), self._norm()
+        self.dense2, self.condition2, self.norm2 = (
+            self._dense(width, l2),
+            self._dense(width, l2),
+            self._norm(),
+        )
+        self.pixels = self._dense(math.prod(self.image_shape), l2)
+        self.sigmoid = keras.layers.Activation("sigmoid", dtype="float32")
+        self(keras.Input((latent_dim,)))
+
+    def call(self, z, training=False):
+        h = tf.nn.relu(self.norm1(self.dense1(z), training=training))  # [B, width]
+        h = self.dense2(h) + self.condition2(z)
+        h = tf.nn.relu(self.norm2(h, training=training))
+        return tf.reshape(self.sigmoid(self.pixels(h)), (-1, *self.image_shape))
+
+
+@keras.saving.register_keras_serializable("tf_bigan")
+class MLPEncoder(_MLP):
+    """E: x [B, H, W, C] in [0, 1] -> z_hat [B, latent_dim].
+
+    `squash=True` gives z_hat = 2σ(logits) - 1 for the uniform prior on (-1, 1); False the logits
+    themselves, for a prior without bounds. The logits' weights start at zero where
+    `zero_init=True` (the latent regressor's), else from N(0, 0.02²).
+    """
+
+    def __init__(
+        self,
+        image_shape,
+        latent_dim: int,
+        width: int = 1024,
+        squash: bool = True,
+        zero_init: bool = False,
+        l2: float = 0.0,
+        **kwargs,
+    ):
+        arguments = {"image_shape": image_shape, "latent_dim": latent_dim, "width": width}
+        arguments |= {"squash": squash, "zero_init": zero_init, "l2": l2}
+        super().__init__(arguments, **kwargs)
+        self.squash = squash
+        self.flatten = keras.layers.Flatten()
+        self.dense1 = self._dense(width, l2)
+        self.dense2, self.norm2 = self._dense(width, l2), self._norm()
+        self.latent = self._dense(latent_dim, l2, stddev=0.0 if zero_init else 0.02)
+        self(keras.Input(tuple(image_shape)))
+
+    def features(self, x, training=False) -> dict[str, tf.Tensor]:
+        """{"e-": the last hidden layer [B, width], "e": the logits of z_hat [B, latent_dim]}."""
+        h = _leaky_relu(self.dense1(self.flatten(x)))
+        h = _leaky_relu(self.norm2(self.dense2(h), training=training))
+        return {"e-": h, "e": tf.cast(self.latent(h), tf.float32)}
+
+    def call(self, x, training=False):
+        logits = self.features(x, training)["e"]
+        return tf.tanh(0.5 * logits) if self.squash else logits  # tanh(l/2) = 2σ(l) - 1
+
+
+@keras.saving.register_keras_serializable("tf_bigan")
+class MLPDiscriminator(_MLP):
+    """D: (x [B, H, W, C], z [B, latent_dim]) -> logits [B, 1]; z enters at layer 2.
+
+    With `latent_dim=None` D is of x alone: D(x) -> logits.
+    """
+
+    keeps_groups_apart = True
+
+    def __init__(
+        self,
+        image_shape,
+        latent_dim: int | None = None,
+        width: int = 1024,
+        l2: float = 0.0,
+        **kwargs,
+    ):
+        super().__init__(
+            {"image_shape": image_shape, "latent_dim": latent_dim, "width": width, "l2": l2},
+            **kwargs,
+        )
+        self.flatten = keras.layers.Flatten()
+        self.dense1 = self._dense(width, l2)
+        self.dense2 = self._dense(width, l2)
+        self.condition2 = None if latent_dim is None else self._dense(width, l2)
+        self.norm2 = self._norm()
+        self.logit = self._dense(1, l2, stddev=0.0)
+        image = keras.Input(tuple(image_shape))
+        self(image if latent_dim is None else [image, keras.Input((latent_dim,))])
+
+    def call(self, inputs, training=False):
+        x, z = (inputs, None) if self.condition2 is None else inputs
+        h = self.dense2(_leaky_relu(self.dense1(self.flatten(x))))
+        if self.condition2 is not None:
+            h += self.condition2(z)
+        h = _leaky_relu(self.norm2(h, training=training))
+        return tf.cast(self.logit(h), tf.float32)

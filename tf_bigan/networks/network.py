@@ -1,0 +1,24 @@
+"""The base of the networks: a subclassed `keras.Model` that knows how it was made."""
+
+import keras
+
+
+class Network(keras.Model):
+    """Keeps the arguments of its constructor, so that Keras can save, load and copy it.
+
+    A subclass calls `super().__init__(arguments, **kwargs)` first, gives its layers
+    `dtype=self.dtype_policy`, and ends its constructor with a call on `keras.Input`s, which
+    builds it.
+
+    Args:
+        arguments: the subclass's own constructor arguments by name.
+        **kwargs: `name` and `dtype` (a policy such as "mixed_bfloat16") of `keras.Model`.
+    """
+
+    def __init__(self, arguments: dict, **kwargs):
+        super().__init__(**kwargs)
+        self._arguments = arguments
+
+    def get_config(self) -> dict:
+        dtype = keras.dtype_policies.serialize(self.dtype_policy)
+        return {"name": self.name, "dtype": dtype, **self._arguments}

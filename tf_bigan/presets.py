@@ -1,0 +1,68 @@
+"""Named sets of hyper-parameters: a flag of train.py overrides any of them."""
+
+from tf_bigan.config import did_you_mean
+from tf_bigan.errors import UserError
+
+PRESETS: dict[str, dict] = {
+    # 8×8 handwritten digits that ship with scikit-learn: a small net and a long run.
+    "digits": {
+        "dataset": "digits",
+        "latent": 16,
+        "width": 256,
+        "batch_size": 64,
+        "learning_rate": 3e-4,
+        "epochs": 250,
+        "decay_epochs": 250,
+        "ema": 0.995,
+        "eval_every": 25,
+        "picture_every": 10,
+    },
+    # The paper's networks with a learning rate that falls within a short run.
+    "mnist": {
+        "dataset": "mnist",
+        "epochs": 20,
+        "decay_epochs": 20,
+        "l2": 2.5e-5,
+        "ema": 0.999,
+    },
+    # Donahue et al. 2017, permutation-invariant MNIST, as in the official train_mnist.sh.
+    "paper_mnist": {
+        "dataset": "mnist",
+        "validation": 10_000,
+        "epochs": 400,
+        "decay_epochs": 400,
+        "l2": 2.5e-5,
+        "seed": 42,
+    },
+    # Radford et al. 2016's convolutional networks, around BiGAN's pairs.
+    "dcgan_mnist": {
+        "dataset": "mnist",
+        "networks": "dcgan",
+        "epochs": 10,
+        "decay_epochs": 10,
+        "ema": 0.999,
+    },
+    # The 28×28 networks of a well-known TensorFlow 2 tutorial's DCGAN lesson.
+    "tutorial_dcgan": {
+        "dataset": "mnist",
+        "networks": "tutorial",
+        "latent": 100,
+        "epochs": 10,
+        "epsilon": 1e-7,
+    },
+}
+
+# What --dataset=NAME alone starts from.
+_OF_DATASET = {"digits": "digits", "mnist": "mnist"}
+
+
+def preset(name: str) -> dict:
+    """The options of a preset. Raises UserError with the close matches for an unknown name."""
+    if name not in PRESETS:
+        raise UserError(f"--preset={name} is unknown{did_you_mean(name, PRESETS)}")
+    return PRESETS[name]
+
+
+def default_preset(dataset: str) -> dict:
+    """The options that are good for a data set when no preset is named."""
+    return PRESETS.get(_OF_DATASET.get(dataset, ""), {})

@@ -1,0 +1,124 @@
+"""A run's directory: everything that is needed to repeat, resume and judge the run."""
+
+import json
+import os
+import platform
+import subprocess
+from dataclasses import asdict
+from pathlib import Path
+
+from tf_bigan.config import Config
+from tf_bigan.errors import UserError
+
+
+class Workdir:
+    """The paths of a run below `root`.
+
+    config.json, checkpoints/, model.keras, samples/, logs/, metrics.jsonl; from evaluate.py
+    metrics.json and report.png.
+    """
+
+    def __init__(self, root: str | os.PathLike):
+        self.root = Path(root)
+        self.config = self.root / "config.json"
+        self.checkpoints = self.root / "checkpoints"
+        self.model = self.root / "model.keras"
+        self.samples = self.root / "samples"
+        self.logs = self.root / "logs"
+        self.history = self.root / "metrics.jsonl"
+        self.metrics = self.root / "metrics.json"
+        self.report = self.root / "report.png"
+
+    def prepare(self, config: Config, environment: dict):
+        """Makes the directory for a run, or checks that it holds the same one.
+
+        Raises:
+            UserError: it is no directory, cannot be written, or holds a run with other options;
+                the message lists the differences.
+        """
+        if self.root.exists() and not self.root.is_dir():
+            raise UserError(f"--workdir={self.root} is a file: give a directory")
+        if self.config.exists():
+            differences = self.read_config().differences(config)
+            if differences:
+                raise UserError(
+                    f"{self.root} holds a run with other options ({'; '.join(differences)}): "
+                    "use the same options, or another --workdir"
+                )
+        elif self.root.is_dir() and any(self.checkpoints.glob("*.keras")):
+            raise UserError(
+                f"{self.root} has checkpoints but no config.json: use another --workdir"
+            )
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            write_atomically(
+                self.config,
+                json.dumps({"config": asdict(config), "environment": environment}, indent=2) + "\n",
+            )
+        except OSError as error:
+            raise UserError(
+                f"--workdir={self.root} cannot be written ({error.strerror}): use another directory"
+            ) from error
+
+    def read_config(self) -> Config:
+        """The configuration stored in config.json.
+
+        Raises:
+            UserError: there is none, or it is broken.
+        """
+        try:
+            return Config.from_dict(json.loads(self.config.read_text())["config"])
+        except FileNotFoundError:
+            raise UserError(
+                f"{self.root} holds no run (no config.json): train one with "
+                f"python train.py --workdir={self.root}"
+            ) from None
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise UserError(f"{self.config} is not readable as a configuration: {error}") from error
+
+
+def environment() -> dict:
+    """What a run depends on beside its options: versions, the revision of the code, the machine."""
+    import keras
+    import numpy
+    import tensorflow
+
+    import tf_bigan
+
+    return {
+        "tf_bigan": tf_bigan.__version__,
+        "tensorflow": tensorflow.__version__,
+        "keras": keras.__version__,
+        "numpy": numpy.__version__,
+        "python": platform.python_version(),
+        "machine": f"{platform.machine()}, {os.cpu_count()} CPUs",
+        "git_revision": _git_revision(),
+    }
+
+
+def _git_revision() -> str | None:
+    """The commit of the code, with "+changes" for uncommitted ones; None outside a checkout."""
+
+    def git(*arguments: str) -> str:
+        return subprocess.run(
+            ["git", "-C", str(Path(__file__).parent), *arguments],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.strip()
+
+    try:
+        changes = "+changes" if git("status", "--porcelain", "--untracked-files=no") else ""
+        return git("rev-parse", "HEAD") + changes
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def write_atomically(path: Path, text: str):
+    """Writes a text file so that a reader sees the old or the new one, never a part."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        temporary.write_text(text)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
