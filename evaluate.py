@@ -1,20 +1,22 @@
 """Measures a trained model: python evaluate.py --workdir=runs/mnist. See --help."""
 
 import json
-import os
 import sys
 from pathlib import Path
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's start-up notices
+from tf_bigan.quiet import load_tensorflow
+
+load_tensorflow()
 
 import keras  # noqa: E402
 from absl import flags  # noqa: E402
 
 from tf_bigan import callbacks, evaluation, experiment  # noqa: E402
+from tf_bigan.atomic import atomically  # noqa: E402
 from tf_bigan.config import Config  # noqa: E402
 from tf_bigan.errors import UserError  # noqa: E402
 from tf_bigan.flags import run  # noqa: E402
-from tf_bigan.workdir import Workdir, write_atomically  # noqa: E402
+from tf_bigan.workdir import Workdir  # noqa: E402
 
 
 def _string(name: str, default: str | None, text: str, group: str = "run"):
@@ -69,15 +71,10 @@ def main() -> int:
     print(evaluation.format_table(columns))
     for name, reason in measured.left_out.items():
         print(f"{name} left out: {reason}")
-    output.metrics.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(
-        output.metrics,
-        json.dumps(
-            {"step": int(model.step.numpy()), "split": split, "samples": SAMPLES.value, **columns},
-            indent=2,
-        )
-        + "\n",
-    )
+    output.root.mkdir(parents=True, exist_ok=True)
+    measured_on = {"step": int(model.step.numpy()), "split": split, "samples": SAMPLES.value}
+    with atomically(output.metrics) as temporary:
+        Path(temporary).write_text(json.dumps(measured_on | columns, indent=2) + "\n")
     report(output.report, model, held_out, columns, config)
     print(f"\nwrote {output.metrics} and {output.report}")
     return 0

@@ -1,12 +1,14 @@
 """Trains an adversarial model on images: python train.py --dataset=mnist. See --help."""
 
-import os
+import dataclasses
 import shlex
 import sys
 import time
 from functools import partial
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's start-up notices
+from tf_bigan.quiet import load_tensorflow
+
+load_tensorflow()
 
 from absl import flags  # noqa: E402
 
@@ -53,9 +55,10 @@ def fit(config, workdir, model, train, held_out, batches) -> int:
     """Trains from the model's step to the last epoch, and says where everything is."""
     steps = batches.steps_per_epoch
     epoch, step = divmod(int(model.step.numpy()), steps)
-    stop = callbacks.StopOnSignal()
+    if epoch >= config.epochs:
+        print(f"{workdir.root} is trained already: {epoch} epochs (--epochs=N to go on)")
     try:
-        if epoch < config.epochs:
+        with callbacks.StopOnSignal() as stop:
             model.fit(
                 batches,
                 epochs=config.epochs,
@@ -64,8 +67,6 @@ def fit(config, workdir, model, train, held_out, batches) -> int:
                 verbose=0,
                 callbacks=[*run_callbacks(config, workdir, train, held_out, steps), stop],
             )
-        else:
-            print(f"{workdir.root} is trained already: {epoch} epochs (--epochs=N to go on)")
     except NonFiniteLoss as error:
         last = callbacks.latest(workdir.checkpoints)
         print(
@@ -96,12 +97,23 @@ def run_callbacks(config, workdir, train, held_out, steps) -> list:
         callbacks.SampleGrid(workdir.samples, every=config.picture_every),
         callbacks.ReconstructionGrid(shown, workdir.samples, every=config.picture_every),
         callbacks.InterpolationGrid(shown, workdir.samples, every=config.picture_every),
-        callbacks.Dashboard(workdir.logs, few.as_float(), few.labels, config=config.to_json()),
-        callbacks.Guard(probe),
-        callbacks.Checkpoint(
-            workdir.checkpoints, every_steps=config.checkpoint_steps or None, keep=config.keep
+        callbacks.Dashboard(
+            workdir.logs,
+            few.as_float(),
+            few.labels,
+            config=dataclasses.asdict(config),
+            every_epochs=config.picture_every,
+            batch_size=config.batch_size,
         ),
+        callbacks.Guard(probe),
         callbacks.Progress(config.epochs, steps, config.batch_size),
+        callbacks.Checkpoint(
+            workdir.checkpoints,
+            every_steps=config.checkpoint_steps or None,
+            keep=config.keep,
+            monitor=config.monitor if config.eval_every else None,
+            monitor_every=config.eval_every or 1,
+        ),
     ]
     if config.eval_every:
         measure = partial(experiment.measure_quickly, train=train, held_out=few)

@@ -175,7 +175,7 @@ def test_moving_average_of_weights(make_bigan, images):
 def test_average_has_the_batch_statistics_of_its_own_weights(make_bigan, images):
     """After the tenth step: 0.9 of the initial statistics, 0.1 of the averaged weights' own."""
     data = images[:BATCH]
-    model = make_bigan(keras.optimizers.SGD(0.5), ema=0.9)
+    model = make_bigan(optimizer=keras.optimizers.SGD(0.5), ema=0.9)
     model.fit(data, batch_size=BATCH, epochs=10, verbose=0)
     encoder = model.average.encoder
     hidden = tf.nn.leaky_relu(encoder.dense1(encoder.flatten(data)), 0.2)

@@ -1,14 +1,10 @@
 """Adversarial feature learning with TensorFlow and Keras 3: BiGAN and its relatives."""
 
-from tf_bigan import callbacks, data, evaluation, losses, models, networks, optimizers, priors
-from tf_bigan.game import AdversarialModel
-from tf_bigan.loop import NonFiniteLoss
+import importlib
 
 __version__ = "0.1.0"
 
-__all__ = [
-    "AdversarialModel",
-    "NonFiniteLoss",
+_MODULES = (
     "callbacks",
     "data",
     "evaluation",
@@ -17,4 +13,20 @@ __all__ = [
     "networks",
     "optimizers",
     "priors",
-]
+)
+_NAMES = {"AdversarialModel": "game", "NonFiniteLoss": "loop", "UserError": "errors"}
+
+__all__ = [*_MODULES, *_NAMES]
+
+
+def __getattr__(name: str):
+    # On first use, so that a script can say something before TensorFlow takes seconds to load.
+    if name in _MODULES:
+        return importlib.import_module(f"{__name__}.{name}")
+    if name in _NAMES:
+        return getattr(importlib.import_module(f"{__name__}.{_NAMES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,5 +1,7 @@
 """The flat, typed configuration of a run: every flag of train.py, checked and stored."""
 
+from __future__ import annotations
+
 import dataclasses
 import difflib
 import json
@@ -104,6 +106,12 @@ class Config:
         at_least=0,
         may_change=True,
     )
+    monitor: str = _option(
+        "NND/100",
+        "the log that picks checkpoints/best.keras, measured every --eval_every epochs",
+        group="output",
+        may_change=True,
+    )
     picture_every: int = _option(
         1, "epochs between two sets of pictures", group="output", at_least=1, may_change=True
     )
@@ -143,7 +151,7 @@ class Config:
         return json.dumps(dataclasses.asdict(self), indent=2)
 
     @classmethod
-    def from_dict(cls, values: Mapping) -> "Config":
+    def from_dict(cls, values: Mapping) -> Config:
         """The inverse of `dataclasses.asdict`. Raises UserError for unknown names."""
         known = {option.name for option in dataclasses.fields(cls)}
         for name in values:
@@ -151,11 +159,11 @@ class Config:
                 raise UserError(f"unknown option {name}{did_you_mean(name, known)}")
         return cls(**values)
 
-    def replace(self, **changes) -> "Config":
+    def replace(self, **changes) -> Config:
         """A copy with some fields changed, checked as a new one."""
         return dataclasses.replace(self, **changes)
 
-    def differences(self, other: "Config") -> list[str]:
+    def differences(self, other: Config) -> list[str]:
         """ "name: mine -> other's" of every field that a resumed run may not change."""
         return [
             f"{option.name}: {getattr(self, option.name)} -> {getattr(other, option.name)}"

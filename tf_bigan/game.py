@@ -282,6 +282,10 @@ class AdversarialModel(Loop, keras.Model):
             for group in self.schedule
         }
         self._average_function = tf.function(self._update_average, jit_compile=self._use_xla())
+        self._diagnose_function = tf.function(
+            lambda batch: self.distribute_strategy.run(self._diagnose, args=(batch,)),
+            reduce_retracing=True,
+        )
         super()._forget_compiled()
 
     def _use_xla(self) -> bool:
@@ -448,8 +452,9 @@ class AdversarialModel(Loop, keras.Model):
         """
         batch = {name: tf.convert_to_tensor(value) for name, value in batch.items()}
         with self.statistics_kept():
-            values = tf.function(self._diagnose)(batch)
-        return {name: np.asarray(value) for name, value in values.items()}
+            per_replica = self._diagnose_function(batch)
+        results = self.distribute_strategy.experimental_local_results
+        return {name: results(value)[0].numpy() for name, value in per_replica.items()}
 
     def _diagnose(self, batch: Mapping) -> dict[str, tf.Tensor]:
         z, seed = self._draw(batch, 0)

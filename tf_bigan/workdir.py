@@ -7,6 +7,7 @@ import subprocess
 from dataclasses import asdict
 from pathlib import Path
 
+from tf_bigan.atomic import atomically
 from tf_bigan.config import Config
 from tf_bigan.errors import UserError
 
@@ -51,10 +52,9 @@ class Workdir:
             )
         try:
             self.root.mkdir(parents=True, exist_ok=True)
-            write_atomically(
-                self.config,
-                json.dumps({"config": asdict(config), "environment": environment}, indent=2) + "\n",
-            )
+            text = json.dumps({"config": asdict(config), "environment": environment}, indent=2)
+            with atomically(self.config) as temporary:
+                Path(temporary).write_text(text + "\n")
         except OSError as error:
             raise UserError(
                 f"--workdir={self.root} cannot be written ({error.strerror}): use another directory"
@@ -112,13 +112,3 @@ def _git_revision() -> str | None:
         return git("rev-parse", "HEAD") + changes
     except (OSError, subprocess.CalledProcessError):
         return None
-
-
-def write_atomically(path: Path, text: str):
-    """Writes a text file so that a reader sees the old or the new one, never a part."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        temporary.write_text(text)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -58,7 +58,7 @@ def fit(batches):
     return run
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def play():
     """What `fit` shows its callbacks, calls of 2 of 4 steps, without the training."""
 

@@ -52,11 +52,12 @@ def test_all_is_there(run):
 
 def test_curves_go_on_by_step_in_a_second_run(run):
     events, _, history, _ = run
-    losses = curve(events, "train/loss_D")
-    assert list(losses) == [2, 4, 6, 8, 10, 12]
+    accuracy = curve(events, "train/accuracy_real")
+    assert list(accuracy) == [2, 4, 6, 8, 10, 12]
     # Calls of equal length: the epoch's mean is the mean of its calls.
-    np.testing.assert_allclose((losses[10] + losses[12]) / 2, history["loss_D"][0], rtol=1e-5)
-    assert losses[10] != losses[12]
+    assert accuracy[10] != accuracy[12]
+    mean = (accuracy[10] + accuracy[12]) / 2
+    np.testing.assert_allclose(mean, history["accuracy_real"][0], rtol=1e-5)
     assert curve(events, "metrics/NND") == {0: 10.0, 4: 6.0, 8: 2.0, 12: -2.0}
     validation = curve(events, "validation/loss_EG")
     assert list(validation) == [4, 8, 12]

@@ -41,6 +41,10 @@ def test_nothing_received(new_model, play, handlers):
     stop = StopOnSignal()
     play(new_model(), 1, [stop])  # without `with`: the end of training puts the handlers back
     assert stop.received is None
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    play(new_model(), 1, [stop])
+    assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    signal.signal(signal.SIGINT, handlers[signal.SIGINT])
 
 
 def test_second_signal_ends_at_once(new_model, play, handlers):

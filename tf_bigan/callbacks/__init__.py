@@ -1,6 +1,5 @@
 """What happens around the training: checkpoints, pictures, curves, metrics, warnings."""
 
-from tf_bigan.callbacks.atomic import atomically
 from tf_bigan.callbacks.checkpoint import Checkpoint
 from tf_bigan.callbacks.guard import Guard
 from tf_bigan.callbacks.metrics import Evaluation
@@ -23,7 +22,6 @@ __all__ = [
     "ReconstructionGrid",
     "SampleGrid",
     "StopOnSignal",
-    "atomically",
     "latest",
     "restore",
     "save_model",

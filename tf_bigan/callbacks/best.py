@@ -6,7 +6,7 @@ import math
 import os
 import shutil
 
-from tf_bigan.callbacks.atomic import atomically
+from tf_bigan.atomic import atomically
 from tf_bigan.errors import UserError
 
 _HIGHER_IS_BETTER = ("accuracy", "nnc", "cls", "auroc", "auprc")

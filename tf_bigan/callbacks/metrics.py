@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 
 import keras
 
-from tf_bigan.callbacks.atomic import atomically
+from tf_bigan.atomic import atomically
 from tf_bigan.callbacks.periodic import Periodic
 from tf_bigan.errors import UserError
 

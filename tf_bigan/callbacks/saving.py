@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tf_bigan.callbacks.atomic import atomically
+from tf_bigan.atomic import atomically
 from tf_bigan.errors import UserError
 
 

@@ -49,7 +49,7 @@ def image_grid(images, columns: int | None = None, scale: int = 1, pad: int = 1)
 
 
 def originals_over_reconstructions(
-    originals, reconstructions, columns: int | None = None, scale: int = 1, pad: int = 1
+    originals, reconstructions, columns: int | None = None, scale: int = 1, pad: int = 6
 ) -> np.ndarray:
     """Tiles pairs: each original with its reconstruction right below it.
 
@@ -58,7 +58,7 @@ def originals_over_reconstructions(
         reconstructions: G(E(x)) [N, H, W, C] in [0, 1].
         columns: pairs a row; by default as for `image_grid`.
         scale: size of a pixel.
-        pad: margin around and between the pairs; inside a pair it is `scale`.
+        pad: margin around and between the pairs; those of a pair touch.
 
     Returns:
         uint8 [H', W', C].
@@ -73,8 +73,7 @@ def originals_over_reconstructions(
             f"reconstructions: expected the originals' shape {originals.shape}, "
             f"got {reconstructions.shape}"
         )
-    line = np.full_like(originals[:, :1], _BACKGROUND / 255)
-    pairs = np.concatenate([originals, line, reconstructions], axis=1)  # [N, 2 H + 1, W, C]
+    pairs = np.concatenate([originals, reconstructions], axis=1)  # [N, 2 H, W, C]
     return image_grid(pairs, columns, scale, pad)
 
 

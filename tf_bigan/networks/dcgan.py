@@ -44,16 +44,16 @@ class _DCGAN(Network):
             self.map_channels.append(arguments["width"] * min(2 ** len(self.map_channels), 8))
             half = _halved(half)
 
-    def _weights(self) -> dict:
+    def _weights(self, stddev: float = 0.02) -> dict:
         return {
-            "kernel_initializer": keras.initializers.RandomNormal(stddev=0.02),
+            "kernel_initializer": keras.initializers.RandomNormal(stddev=stddev),
             # The regulariser's gradient is 2·(l2/2)·w, the coupled l2·w of BiGAN's official code.
             "kernel_regularizer": keras.regularizers.L2(self.l2 / 2) if self.l2 else None,
             "dtype": self.dtype_policy,
         }
 
-    def _dense(self, units: int, bias: bool = True) -> keras.layers.Dense:
-        return keras.layers.Dense(units, use_bias=bias, **self._weights())
+    def _dense(self, units: int, bias: bool = True, stddev: float = 0.02) -> keras.layers.Dense:
+        return keras.layers.Dense(units, use_bias=bias, **self._weights(stddev))
 
     def _norm(self) -> BatchNormalization:
         # Not Keras's epsilon of 1e-3: fresh weights leave variances of that size.
@@ -224,14 +224,15 @@ class DCGANEncoder(_DCGAN):
 class DCGANDiscriminator(_DCGAN):
     """D: (x [B, H, W, C] in [0, 1], z [B, latent_dim]) -> logits [B, 1], float32.
 
-    x goes through the convolutions, z through a dense layer; a joint dense layer sees both, as in
-    ALI (Dumoulin et al. 2017). With `latent_dim=None` D is DCGAN's, of x alone: D(x) -> logits.
+    A hidden layer joins z to the last map of x, inside its activation as in BiGAN's own networks:
+    a hidden layer of z's own would let D tell E(x) from z without looking at x. With
+    `latent_dim=None` D is DCGAN's, of x alone: D(x) -> logits. The logit starts at zero.
 
     Args:
         image_shape: (H, W, C), H and W from 8 on.
         latent_dim: size of z, or None for a discriminator of images.
         width: channels of the largest map.
-        hidden: units of the dense layers of z and of the pair.
+        hidden: units of the layer that joins x and z; unused without z.
         l2: coupled weight decay of all kernels.
 
     Raises:
@@ -245,7 +246,7 @@ class DCGANDiscriminator(_DCGAN):
         image_shape,
         latent_dim: int | None = None,
         width: int = 32,
-        hidden: int = 1024,
+        hidden: int = 512,
         l2: float = 0.0,
         **kwargs,
     ):
@@ -255,11 +256,11 @@ class DCGANDiscriminator(_DCGAN):
             "width": width,
         }
         super().__init__(arguments | {"hidden": hidden, "l2": l2}, **kwargs)
-        self._make_tower()
         pair = latent_dim is not None
-        self.condition = self._dense(hidden) if pair else None
+        self._make_tower()
         self.joint = self._dense(hidden) if pair else None
-        self.logit = self._dense(1)
+        self.condition = self._dense(hidden, bias=False) if pair else None
+        self.logit = self._dense(1, stddev=0.0)
         image = keras.Input(tuple(image_shape))
         self([image, keras.Input((latent_dim,))] if pair else image)
 
@@ -267,6 +268,5 @@ class DCGANDiscriminator(_DCGAN):
         x, z = (inputs, None) if self.condition is None else inputs
         h = self._tower(x, training)
         if self.condition is not None:
-            h = tf.concat([h, _leaky_relu(self.condition(z))], axis=-1)
-            h = _leaky_relu(self.joint(h))
+            h = _leaky_relu(self.joint(h) + self.condition(z))  # [B, hidden]
         return tf.cast(self.logit(h), tf.float32)

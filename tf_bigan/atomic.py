@@ -49,11 +49,7 @@ def _to_disk(path: str):
         os.close(descriptor)
 
 
-def _reason(error: BaseException) -> str:
-    # Closing a half-written archive raises an error of its own, which hides the first one.
-    cause = error
-    while cause is not None and not isinstance(cause, OSError):
-        cause = cause.__context__
-    if cause is not None and cause.strerror:
-        return cause.strerror
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
     return " ".join(str(error).split()) or type(error).__name__

@@ -1,0 +1,95 @@
+"""tf_bigan's own side of the comparison."""
+
+import time
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+import tf_bigan as tb
+from benchmarks.setting import ADAM, Setting
+from tf_bigan.data.pipeline import ArrayBatches
+
+ROLES = ("generator", "encoder", "discriminator")
+
+
+def make(setting: Setting, precision: str = "float32", xla: bool = False) -> tb.models.BiGAN:
+    """The compiled model of a setting."""
+    sizes = {
+        "image_shape": setting.image_shape,
+        "latent_dim": setting.latent,
+        "width": setting.width,
+    }
+    hidden = {"hidden": setting.hidden} if setting.networks == "dcgan" else {}
+    networks = {
+        role: tb.networks.make(
+            setting.networks,
+            role,
+            **sizes,
+            **(hidden if role == "discriminator" else {}),
+            dtype=precision,
+        )
+        for role in ROLES
+    }
+    model = tb.models.BiGAN(prior=tb.priors.Uniform(setting.latent), **networks)
+    model.compile(tb.optimizers.Adam(**ADAM), jit_compile=xla)
+    return model
+
+
+def weights(model) -> dict[str, list[keras.Variable]]:
+    """{role: trainable variables}: by rank, then as the layers follow each other.
+
+    Peers mix kernels, biases and batch norms as they like; of each kind the order is the same.
+    """
+    return {
+        role: sorted(getattr(model, role).trainable_variables, key=lambda v: len(v.shape))
+        for role in ROLES
+    }
+
+
+def losses_and_gradients(model, x: np.ndarray, z: np.ndarray):
+    """({"D": loss, "EG": loss}, {role: gradients as arrays}) of one training step, unapplied.
+
+    x: float32 [B, H, W, C] in [0, 1].  z: float32 [B, latent].
+    """
+    batch = {"image": tf.constant(x)}
+    gradients, logs = model._gradients(("D", "EG"), batch, tf.constant(z), tf.constant([0, 0]))
+    flat = {
+        id(variable): gradient.numpy()
+        for player in model.players
+        for variable, gradient in zip(
+            model.player_variables(player), gradients[player], strict=True
+        )
+    }
+    by_role = {role: [flat[id(v)] for v in vs] for role, vs in weights(model).items()}
+    return {player: float(logs[f"loss_{player}"]) for player in model.players}, by_role
+
+
+class Variant:
+    """`fit` on `tf_bigan.data`'s batches of an array in memory."""
+
+    def __init__(self, setting: Setting, images: np.ndarray, precision: str, xla: bool):
+        self.model = make(setting, precision, xla)
+        self.batches = ArrayBatches({"image": images}, setting.batch)
+
+    def seconds_of(self, steps: int) -> float:
+        """Seconds that `steps` steps of `fit` take, once it runs."""
+        clock = FitClock()
+        warm_up = self.model.steps_per_execution
+        self.model.fit(self.batches, steps_per_epoch=warm_up + steps, verbose=0, callbacks=[clock])
+        return clock.seconds_per_step() * steps
+
+
+class FitClock(keras.callbacks.Callback):
+    """The time of a `fit` after its first call, which also opens the data."""
+
+    def on_train_begin(self, logs=None):
+        self.first = self.last = None
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.last = (batch, time.perf_counter())
+        self.first = self.first or self.last
+
+    def seconds_per_step(self) -> float:
+        (first, start), (last, end) = self.first, self.last
+        return (end - start) / (last - first)

@@ -1,0 +1,233 @@
+"""BiGAN in PyTorch, written for speed: eager or compiled, float32 or bfloat16 autocast.
+
+In favour of PyTorch: no `DataLoader` (whole batches are indexed out of a tensor in memory, which
+costs less), the fused Adam, channels-last maps, and gradients of exactly the weights that each
+loss moves.
+"""
+
+import time
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from benchmarks.setting import ADAM, Setting
+
+# Keras keeps kernels as [in, out] and [kh, kw, in, out] (transposed: [kh, kw, out, in]), PyTorch as
+# [out, in] and [out, in, kh, kw] (transposed: [in, out, kh, kw]).
+TO_PYTORCH = {1: (0,), 2: (1, 0), 4: (3, 2, 0, 1)}
+TO_KERAS = {1: (0,), 2: (1, 0), 4: (2, 3, 1, 0)}
+
+
+def uniform_code(logits: torch.Tensor) -> torch.Tensor:
+    return torch.tanh(0.5 * logits)  # = 2σ(logits) - 1
+
+
+class MLPGenerator(nn.Module):
+    def __init__(self, setting: Setting):
+        super().__init__()
+        self.image_shape, width = setting.image_shape, setting.width
+        self.dense1 = nn.Linear(setting.latent, width, bias=False)
+        self.norm1 = nn.BatchNorm1d(width, eps=1e-8, affine=False)
+        self.dense2 = nn.Linear(width, width, bias=False)
+        self.condition2 = nn.Linear(setting.latent, width, bias=False)
+        self.norm2 = nn.BatchNorm1d(width, eps=1e-8, affine=False)
+        self.pixels = nn.Linear(width, int(np.prod(self.image_shape)), bias=False)
+
+    def forward(self, z):
+        h = F.relu(self.norm1(self.dense1(z)))
+        h = F.relu(self.norm2(self.dense2(h) + self.condition2(z)))
+        return torch.sigmoid(self.pixels(h).float()).unflatten(1, self.image_shape)
+
+
+class MLPEncoder(nn.Module):
+    def __init__(self, setting: Setting):
+        super().__init__()
+        width = setting.width
+        self.dense1 = nn.Linear(int(np.prod(setting.image_shape)), width, bias=False)
+        self.dense2 = nn.Linear(width, width, bias=False)
+        self.norm2 = nn.BatchNorm1d(width, eps=1e-8, affine=False)
+        self.latent = nn.Linear(width, setting.latent, bias=False)
+
+    def forward(self, x):
+        h = F.leaky_relu(self.dense1(x.flatten(1)), 0.2)
+        h = F.leaky_relu(self.norm2(self.dense2(h)), 0.2)
+        return uniform_code(self.latent(h).float())
+
+
+class MLPDiscriminator(nn.Module):
+    def __init__(self, setting: Setting):
+        super().__init__()
+        width = setting.width
+        self.dense1 = nn.Linear(int(np.prod(setting.image_shape)), width, bias=False)
+        self.dense2 = nn.Linear(width, width, bias=False)
+        self.condition2 = nn.Linear(setting.latent, width, bias=False)
+        self.norm2 = nn.BatchNorm1d(width, eps=1e-8, affine=False)
+        self.logit = nn.Linear(width, 1, bias=False)
+
+    def forward(self, x, z):
+        h = self.dense2(F.leaky_relu(self.dense1(x.flatten(1)), 0.2)) + self.condition2(z)
+        return self.logit(F.leaky_relu(self.norm2(h), 0.2)).float()
+
+
+class DCGANGenerator(nn.Module):
+    """28×28 images by way of 4×4, 7×7 and 14×14 maps."""
+
+    def __init__(self, setting: Setting):
+        super().__init__()
+        c = setting.width
+        self.project = nn.Linear(setting.latent, 4 * 4 * 4 * c, bias=False)
+        self.norms = nn.ModuleList([nn.BatchNorm2d(n) for n in (4 * c, 2 * c, c)])
+        channels = [4 * c, 2 * c, c, setting.image_shape[2]]
+        self.convs = nn.ModuleList(
+            nn.ConvTranspose2d(channels[i], channels[i + 1], 4, 2, 1, bias=i == 2) for i in range(3)
+        )
+
+    def forward(self, z):
+        h = self.project(z).unflatten(1, (4, 4, -1)).permute(0, 3, 1, 2)
+        for size, norm, conv in zip((7, 14, 28), self.norms, self.convs, strict=True):
+            h = conv(F.relu(norm(h)))[:, :, :size, :size]
+        return torch.sigmoid(h.float()).permute(0, 2, 3, 1)
+
+
+def tower(setting: Setting) -> nn.Sequential:
+    """28×28 images to 4×4 maps, flattened channels-last."""
+    c = setting.width
+    return nn.Sequential(
+        nn.Conv2d(setting.image_shape[2], c, 4, 2, 1),
+        nn.LeakyReLU(0.2),
+        nn.Conv2d(c, 2 * c, 4, 2, 1, bias=False),
+        nn.BatchNorm2d(2 * c),
+        nn.LeakyReLU(0.2),
+        nn.ZeroPad2d((1, 2, 1, 2)),  # 7×7 to 4×4, as TensorFlow's "same" pads
+        nn.Conv2d(2 * c, 4 * c, 4, 2, bias=False),
+        nn.BatchNorm2d(4 * c),
+        nn.LeakyReLU(0.2),
+    )
+
+
+def flat_maps(tower: nn.Module, x: torch.Tensor) -> torch.Tensor:
+    """x [B, H, W, C] in [0, 1] -> [B, features]."""
+    return tower(2.0 * x.permute(0, 3, 1, 2) - 1.0).permute(0, 2, 3, 1).flatten(1)
+
+
+class DCGANEncoder(nn.Module):
+    def __init__(self, setting: Setting):
+        super().__init__()
+        self.tower = tower(setting)
+        self.latent = nn.Linear(4 * 4 * 4 * setting.width, setting.latent)
+
+    def forward(self, x):
+        return uniform_code(self.latent(flat_maps(self.tower, x)).float())
+
+
+class DCGANDiscriminator(nn.Module):
+    def __init__(self, setting: Setting):
+        super().__init__()
+        self.tower = tower(setting)
+        hidden = setting.hidden
+        self.condition = nn.Linear(setting.latent, hidden)
+        self.joint = nn.Linear(4 * 4 * 4 * setting.width + hidden, hidden)
+        self.logit = nn.Linear(hidden, 1)
+
+    def forward(self, x, z):
+        h = [flat_maps(self.tower, x), F.leaky_relu(self.condition(z), 0.2)]
+        return self.logit(F.leaky_relu(self.joint(torch.cat(h, 1)), 0.2)).float()
+
+
+NETWORKS = {
+    "mlp": {
+        "generator": MLPGenerator,
+        "encoder": MLPEncoder,
+        "discriminator": MLPDiscriminator,
+    },
+    "dcgan": {
+        "generator": DCGANGenerator,
+        "encoder": DCGANEncoder,
+        "discriminator": DCGANDiscriminator,
+    },
+}
+
+
+class Peer:
+    """The training script around the networks."""
+
+    def __init__(self, setting: Setting, images: np.ndarray, bfloat16: bool, compiled: bool):
+        self.setting, self.bfloat16 = setting, bfloat16
+        self.images = torch.from_numpy(images)
+        self.networks = {
+            role: network(setting).to(memory_format=torch.channels_last)
+            for role, network in NETWORKS[setting.networks].items()
+        }
+        self.generator, self.encoder, self.discriminator = self.networks.values()
+        self.d_weights = list(self.discriminator.parameters())
+        self.eg_weights = [*self.encoder.parameters(), *self.generator.parameters()]
+        self.optimizers = [self._adam(self.d_weights), self._adam(self.eg_weights)]
+        if compiled:
+            for network in self.networks.values():
+                network.compile()
+
+    def _adam(self, parameters) -> torch.optim.Adam:
+        betas = (ADAM["beta_1"], ADAM["beta_2"])
+        return torch.optim.Adam(
+            parameters, ADAM["learning_rate"], betas=betas, eps=ADAM["epsilon"], fused=True
+        )
+
+    def losses(self, x: torch.Tensor, z: torch.Tensor):
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.bfloat16):
+            real = self.discriminator(x, self.encoder(x))
+            fake = self.discriminator(self.generator(z), z)
+        loss_d = 0.5 * (F.softplus(-real).mean() + F.softplus(fake).mean())
+        loss_eg = 0.5 * (F.softplus(real).mean() + F.softplus(-fake).mean())
+        return loss_d, loss_eg
+
+    def backward(self, x: torch.Tensor, z: torch.Tensor):
+        """All gradients from the same weights, into `.grad`; the losses."""
+        loss_d, loss_eg = self.losses(x, z)
+        loss_d.backward(inputs=self.d_weights, retain_graph=True)
+        loss_eg.backward(inputs=self.eg_weights)
+        return loss_d, loss_eg
+
+    def step(self, x: torch.Tensor, z: torch.Tensor):
+        """One simultaneous update."""
+        for optimizer in self.optimizers:
+            optimizer.zero_grad()
+        self.backward(x, z)
+        for optimizer in self.optimizers:
+            optimizer.step()
+
+    def seconds_of(self, steps: int) -> float:
+        order = torch.randperm(len(self.images))
+        batch, start = self.setting.batch, time.perf_counter()
+        for i in range(steps):
+            first = i * batch % (len(order) - batch + 1)
+            x = self.images[order[first : first + batch]].float() / 255.0
+            self.step(x, 2.0 * torch.rand(batch, self.setting.latent) - 1.0)
+        return time.perf_counter() - start
+
+    # --- equal weights ----------------------------------------------------------------------
+
+    def weights(self) -> dict[str, list[torch.Tensor]]:
+        return {
+            role: sorted(network.parameters(), key=lambda p: p.ndim)
+            for role, network in self.networks.items()
+        }
+
+    def load(self, weights: dict[str, list[np.ndarray]]):
+        with torch.no_grad():
+            for role, parameters in self.weights().items():
+                for parameter, array in zip(parameters, weights[role], strict=True):
+                    value = torch.tensor(array.transpose(TO_PYTORCH[array.ndim]))
+                    assert parameter.shape == value.shape, (role, parameter.shape, value.shape)
+                    parameter.copy_(value)
+
+    def losses_and_gradients(self, x: np.ndarray, z: np.ndarray):
+        for optimizer in self.optimizers:
+            optimizer.zero_grad()
+        loss_d, loss_eg = self.backward(torch.from_numpy(x), torch.from_numpy(z))
+        gradients = {
+            role: [p.grad.numpy().transpose(TO_KERAS[p.ndim]) for p in parameters]
+            for role, parameters in self.weights().items()
+        }
+        return {"D": loss_d.item(), "EG": loss_eg.item()}, gradients

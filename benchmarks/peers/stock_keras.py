@@ -1,0 +1,184 @@
+"""BiGAN in stock Keras 3: its layers, a `train_step` with a persistent tape, two of its Adams, `fit`.
+
+The input pipeline is the one of Keras's own examples: `from_tensor_slices`, `shuffle`, `batch`.
+"""
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import layers, ops
+
+from benchmarks.ours import FitClock
+from benchmarks.setting import ADAM, Setting
+
+
+def plain_norm(policy: str) -> layers.BatchNormalization:
+    return layers.BatchNormalization(center=False, scale=False, epsilon=1e-8, dtype=policy)
+
+
+def mlp(setting: Setting, policy: str) -> dict[str, keras.Model]:
+    def dense(units):
+        return layers.Dense(units, use_bias=False, dtype=policy)
+
+    width, pixels = setting.width, int(np.prod(setting.image_shape))
+    sigmoid = layers.Activation("sigmoid", dtype="float32")
+
+    z = keras.Input((setting.latent,))
+    h = ops.relu(plain_norm(policy)(dense(width)(z)))
+    h = ops.relu(plain_norm(policy)(dense(width)(h) + dense(width)(z)))
+    x = layers.Reshape(setting.image_shape, dtype="float32")(sigmoid(dense(pixels)(h)))
+    generator = keras.Model(z, x)
+
+    x = keras.Input(setting.image_shape)
+    h = leaky_relu(dense(width)(layers.Flatten()(x)))
+    h = leaky_relu(plain_norm(policy)(dense(width)(h)))
+    encoder = keras.Model(x, uniform_code(dense(setting.latent)(h)))
+
+    x, z = keras.Input(setting.image_shape), keras.Input((setting.latent,))
+    h = leaky_relu(dense(width)(layers.Flatten()(x)))
+    h = leaky_relu(plain_norm(policy)(dense(width)(h) + dense(width)(z)))
+    discriminator = keras.Model([x, z], ops.cast(dense(1)(h), "float32"))
+    return {"generator": generator, "encoder": encoder, "discriminator": discriminator}
+
+
+def dcgan(setting: Setting, policy: str) -> dict[str, keras.Model]:
+    def dense(units, bias=True):
+        return layers.Dense(units, use_bias=bias, dtype=policy)
+
+    def norm():
+        return layers.BatchNormalization(momentum=0.9, epsilon=1e-5, dtype=policy)
+
+    def up(channels, bias=False):
+        return layers.Conv2DTranspose(channels, 4, 2, "same", use_bias=bias, dtype=policy)
+
+    def tower(x):
+        h = 2.0 * x - 1.0
+        h = leaky_relu(layers.Conv2D(c, 4, 2, "same", dtype=policy)(h))
+        for channels in (2 * c, 4 * c):
+            h = layers.Conv2D(channels, 4, 2, "same", use_bias=False, dtype=policy)(h)
+            h = leaky_relu(norm()(h))
+        return layers.Flatten()(h)
+
+    c, latent = setting.width, setting.latent
+    z = keras.Input((latent,))
+    h = layers.Reshape((4, 4, 4 * c))(dense(4 * 4 * 4 * c, bias=False)(z))
+    h = up(2 * c)(ops.relu(norm()(h)))[:, :7, :7]
+    h = up(c)(ops.relu(norm()(h)))
+    h = up(setting.image_shape[2], bias=True)(ops.relu(norm()(h)))
+    generator = keras.Model(z, layers.Activation("sigmoid", dtype="float32")(h))
+
+    x = keras.Input(setting.image_shape)
+    encoder = keras.Model(x, uniform_code(dense(latent)(tower(x))))
+
+    x, z = keras.Input(setting.image_shape), keras.Input((latent,))
+    pair = layers.Concatenate()([tower(x), leaky_relu(dense(setting.hidden)(z))])
+    logit = dense(1)(leaky_relu(dense(setting.hidden)(pair)))
+    discriminator = keras.Model([x, z], ops.cast(logit, "float32"))
+    return {"generator": generator, "encoder": encoder, "discriminator": discriminator}
+
+
+def leaky_relu(x):
+    return ops.leaky_relu(x, 0.2)
+
+
+def uniform_code(logits):
+    return ops.tanh(0.5 * ops.cast(logits, "float32"))  # = 2σ(logits) - 1
+
+
+NETWORKS = {"mlp": mlp, "dcgan": dcgan}
+
+
+class BiGAN(keras.Model):
+    """The model as Keras's guide to GANs writes one."""
+
+    def __init__(self, encoder, generator, discriminator, latent: int):
+        super().__init__()
+        self.encoder, self.generator = encoder, generator
+        self.discriminator, self.latent = discriminator, latent
+
+    def compile(self, optimizer_d, optimizer_eg, **kwargs):
+        super().compile(**kwargs)
+        self.optimizer_d, self.optimizer_eg = optimizer_d, optimizer_eg
+
+    def gradients(self, x, z):
+        """(loss of D, of E and G; gradients of D, of E and G) from the same weights."""
+        with tf.GradientTape(persistent=True) as tape:
+            real = self.discriminator([x, self.encoder(x, training=True)], training=True)
+            fake = self.discriminator([self.generator(z, training=True), z], training=True)
+            loss_d = 0.5 * (ops.mean(ops.softplus(-real)) + ops.mean(ops.softplus(fake)))
+            loss_eg = 0.5 * (ops.mean(ops.softplus(real)) + ops.mean(ops.softplus(-fake)))
+        return (
+            loss_d,
+            loss_eg,
+            tape.gradient(loss_d, self.discriminator.trainable_weights),
+            tape.gradient(loss_eg, self.eg_weights()),
+        )
+
+    def eg_weights(self):
+        return self.encoder.trainable_weights + self.generator.trainable_weights
+
+    def train_step(self, x):
+        z = tf.random.uniform((tf.shape(x)[0], self.latent), -1.0, 1.0)
+        return self.update(x, z)
+
+    def update(self, x, z):
+        """One simultaneous update."""
+        loss_d, loss_eg, gradients_d, gradients_eg = self.gradients(x, z)
+        self.optimizer_d.apply_gradients(
+            zip(gradients_d, self.discriminator.trainable_weights, strict=True)
+        )
+        self.optimizer_eg.apply_gradients(zip(gradients_eg, self.eg_weights(), strict=True))
+        return {"loss_d": loss_d, "loss_eg": loss_eg}
+
+
+class Peer:
+    """`fit` with its defaults, but for what the arguments say.
+
+    policy: a dtype policy of Keras.
+    jit_compile: as `compile` takes it; its default is "auto", which means no XLA on a CPU.
+    """
+
+    def __init__(
+        self, setting: Setting, images: np.ndarray, policy: str, jit_compile: bool | str = "auto"
+    ):
+        self.setting = setting
+        self.model = BiGAN(**NETWORKS[setting.networks](setting, policy), latent=setting.latent)
+        self.model.compile(
+            keras.optimizers.Adam(**ADAM), keras.optimizers.Adam(**ADAM), jit_compile=jit_compile
+        )
+        self.dataset = (
+            tf.data.Dataset.from_tensor_slices(images)
+            .shuffle(len(images))
+            .batch(setting.batch, drop_remainder=True)
+            .map(lambda x: tf.cast(x, tf.float32) / 255.0)
+            .repeat()
+            .prefetch(tf.data.AUTOTUNE)
+        )
+
+    def seconds_of(self, steps: int) -> float:
+        clock = FitClock()
+        self.model.fit(self.dataset, steps_per_epoch=1 + steps, verbose=0, callbacks=[clock])
+        return clock.seconds_per_step() * steps
+
+    # --- equal weights ----------------------------------------------------------------------
+
+    def weights(self) -> dict[str, list[keras.Variable]]:
+        return {
+            role: sorted(getattr(self.model, role).trainable_weights, key=lambda w: len(w.shape))
+            for role in ("generator", "encoder", "discriminator")
+        }
+
+    def load(self, weights: dict[str, list[np.ndarray]]):
+        for role, variables in self.weights().items():
+            for variable, array in zip(variables, weights[role], strict=True):
+                variable.assign(array)
+
+    def losses_and_gradients(self, x: np.ndarray, z: np.ndarray):
+        loss_d, loss_eg, of_d, of_eg = self.model.gradients(tf.constant(x), tf.constant(z))
+        variables = [*self.model.discriminator.trainable_weights, *self.model.eg_weights()]
+        gradient = dict(zip(map(id, variables), [*of_d, *of_eg], strict=True))
+        by_role = {
+            role: [gradient[id(variable)].numpy() for variable in ours]
+            for role, ours in self.weights().items()
+        }
+        return {"D": float(loss_d), "EG": float(loss_eg)}, by_role

@@ -1,0 +1,58 @@
+"""What is trained in a comparison: the networks, the batch, the data, and equal weights for all."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+ADAM = {"learning_rate": 2e-4, "beta_1": 0.5, "beta_2": 0.999, "epsilon": 1e-8}
+# MNIST's size: the shuffling of the peers' pipelines depends on it.
+EXAMPLES = 60_000
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One comparison.
+
+    name: as `--only` takes it.  title: as the table shows it.
+    networks: "mlp" (the paper's) or "dcgan", as in `tf_bigan.networks`.
+    batch: rows of a step.  image_shape: (H, W, C).  latent: size of z.
+    width: units of the MLP's layers, or channels of the DCGAN's largest map.
+    hidden: units of the dense layers of the DCGAN's discriminator.
+    """
+
+    name: str
+    title: str
+    networks: str
+    batch: int
+    image_shape: tuple[int, int, int] = (28, 28, 1)
+    latent: int = 50
+    width: int = 1024
+    hidden: int = 1024
+
+
+SETTINGS = (
+    Setting("mlp128", "The paper's MLP nets, 28×28×1, batch 128", "mlp", 128),
+    Setting("mlp512", "The paper's MLP nets, 28×28×1, batch 512", "mlp", 512),
+    Setting("dcgan128", "DCGAN nets, 28×28×1, batch 128", "dcgan", 128, width=32),
+)
+
+
+def images(setting: Setting, examples: int = EXAMPLES) -> np.ndarray:
+    """uint8 [examples, H, W, C] pixels, sparse like handwriting; a step's cost needs no more."""
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 256, (examples, *setting.image_shape), np.uint8)
+    return pixels * (rng.random(pixels.shape, np.float32) < 0.2)
+
+
+def random_weights(shapes: list[tuple[int, ...]], seed: int) -> list[np.ndarray]:
+    """float32 arrays of the shapes, as large as trained weights are.
+
+    Fresh weights would not do to compare losses: the MLP's logit starts at zero, and every loss
+    then is ln 2, whatever the networks compute.
+    """
+    rng = np.random.default_rng(seed)
+    # Vectors are biases, and the scales of batch norm, which must not vanish.
+    return [
+        rng.normal(0.0, 0.05, shape).astype(np.float32) + (0.5 if len(shape) == 1 else 0.0)
+        for shape in shapes
+    ]
