@@ -24,25 +24,22 @@ class _DCGAN(Network):
 
     def __init__(self, arguments: dict, **kwargs):
         super().__init__(arguments, **kwargs)
-        height, width, channels = arguments["image_shape"]
-        if min(height, width) < SMALLEST_IMAGE:
+        *size, channels = arguments["image_shape"]
+        if min(size) < SMALLEST_IMAGE:
+            least = f"{SMALLEST_IMAGE}×{SMALLEST_IMAGE}"
             raise UserError(
-                f"a dcgan network takes images from {SMALLEST_IMAGE}×{SMALLEST_IMAGE} pixels on, "
-                f"not {height}×{width}"
+                f"dcgan takes images of at least {least} pixels, not {size[0]}×{size[1]}"
             )
-        at_least_one = {"channels": channels, "latent_dim": arguments["latent_dim"]}
-        at_least_one["width"] = arguments["width"]
-        for name, value in at_least_one.items():
+        latent_dim, width = arguments["latent_dim"], arguments["width"]
+        for name, value in {"channels": channels, "latent_dim": latent_dim, "width": width}.items():
             if value is not None and value < 1:
                 raise UserError(f"{name} of a dcgan network must be at least 1, not {value}")
         self.l2 = arguments["l2"]
-        # (height, width) and channels of the maps after each halving.
-        self.map_sizes, self.map_channels = [], []
-        half = _halved((height, width))
-        while min(half) >= SMALLEST_MAP:
-            self.map_sizes.append(half)
-            self.map_channels.append(arguments["width"] * min(2 ** len(self.map_channels), 8))
-            half = _halved(half)
+        self.sizes = [tuple(size)]  # of the image and of the map after each halving
+        while min(half := tuple(-(-side // 2) for side in self.sizes[-1])) >= SMALLEST_MAP:
+            self.sizes.append(half)
+        # Channels of the same.
+        self.channels = [channels, *(width * min(2**i, 8) for i in range(len(self.sizes) - 1))]
 
     def _weights(self, stddev: float = 0.02) -> dict:
         return {
@@ -63,7 +60,7 @@ class _DCGAN(Network):
         """The way down that E and D share."""
         self.convs = [
             keras.layers.Conv2D(c, 4, 2, "same", use_bias=i == 0, **self._weights())
-            for i, c in enumerate(self.map_channels)
+            for i, c in enumerate(self.channels[1:])
         ]
         self.norms = [self._norm() for _ in self.convs[1:]]
         self.flatten = keras.layers.Flatten()
@@ -74,10 +71,6 @@ class _DCGAN(Network):
         for conv, norm in zip(self.convs[1:], self.norms, strict=True):
             h = _leaky_relu(norm(conv(h), training=training))
         return self.flatten(h)
-
-
-def _halved(size: tuple[int, int]) -> tuple[int, int]:
-    return tuple(-(-side // 2) for side in size)
 
 
 def _leaky_relu(x: tf.Tensor) -> tf.Tensor:
@@ -115,31 +108,21 @@ class DCGANGenerator(_DCGAN):
         l2: float = 0.0,
         **kwargs,
     ):
-        arguments = {
-            "image_shape": image_shape,
-            "latent_dim": latent_dim,
-            "width": width,
-        }
-        arguments |= {
-            "base": base,
-            "base_norm": base_norm,
-            "activation": activation,
-            "l2": l2,
-        }
+        arguments = {"image_shape": image_shape, "latent_dim": latent_dim, "width": width}
+        arguments |= {"base": base, "base_norm": base_norm, "activation": activation, "l2": l2}
         super().__init__(arguments, **kwargs)
         self.activation = keras.activations.get(activation)
-        *targets, smallest = [tuple(image_shape[:2]), *self.map_sizes]
-        *channels, most = [image_shape[2], *self.map_channels]
-        self.targets = targets[::-1]  # the sizes that the transposed convolutions lead to
-        self.base_shape = (*(base or smallest), most)
+        self.base_shape = (*(base or self.sizes[-1]), self.channels[-1])
         self.project = self._dense(math.prod(self.base_shape), bias=not base_norm)
-        self.norms, self.convs, size = [], [], self.base_shape[:2]
-        for target, c in zip(self.targets, channels[::-1], strict=True):
-            first, last = not self.convs, len(self.convs) == len(targets) - 1
-            norm = base_norm or not first
-            self.norms.append(self._norm() if norm else keras.layers.Identity())
-            self.convs.append(self._upsample(size, target, c, bias=last))
-            size = target
+        # The sizes and channels that the transposed convolutions lead to.
+        self.targets, channels = self.sizes[-2::-1], self.channels[-2::-1]
+        starts = [self.base_shape[:2], *self.targets[:-1]]
+        self.convs = [
+            self._upsample(start, target, c, bias=target == self.sizes[0])
+            for start, target, c in zip(starts, self.targets, channels, strict=True)
+        ]
+        first = self._norm() if base_norm else keras.layers.Identity()
+        self.norms = [first, *(self._norm() for _ in self.convs[1:])]  # one before each
         self.sigmoid = keras.layers.Activation("sigmoid", dtype="float32")
         self(keras.Input((latent_dim,)))
 
@@ -158,10 +141,8 @@ class DCGANGenerator(_DCGAN):
         # Kernel 4 gives 2·size. To grow by more takes a kernel that ends at the target by itself.
         kernel, padding = 4, "same"
         if any(t > 2 * s for s, t in zip(size, target, strict=True)):
-            kernel, padding = (
-                tuple(t - 2 * (s - 1) for s, t in zip(size, target, strict=True)),
-                "valid",
-            )
+            kernel = tuple(t - 2 * (s - 1) for s, t in zip(size, target, strict=True))
+            padding = "valid"
         return keras.layers.Conv2DTranspose(
             channels, kernel, 2, padding, use_bias=bias, **self._weights()
         )
@@ -199,11 +180,7 @@ class DCGANEncoder(_DCGAN):
         l2: float = 0.0,
         **kwargs,
     ):
-        arguments = {
-            "image_shape": image_shape,
-            "latent_dim": latent_dim,
-            "width": width,
-        }
+        arguments = {"image_shape": image_shape, "latent_dim": latent_dim, "width": width}
         super().__init__(arguments | {"squash": squash, "l2": l2}, **kwargs)
         self.squash = squash
         self._make_tower()
@@ -224,9 +201,9 @@ class DCGANEncoder(_DCGAN):
 class DCGANDiscriminator(_DCGAN):
     """D: (x [B, H, W, C] in [0, 1], z [B, latent_dim]) -> logits [B, 1], float32.
 
-    A hidden layer joins z to the last map of x, inside its activation as in BiGAN's own networks:
-    a hidden layer of z's own would let D tell E(x) from z without looking at x. With
-    `latent_dim=None` D is DCGAN's, of x alone: D(x) -> logits. The logit starts at zero.
+    A hidden layer joins z to the last map of x, inside its activation as in BiGAN's own networks.
+    (With a hidden layer of z's own before it, as in ALI, D won against E and G on small images.)
+    With `latent_dim=None` D is DCGAN's, of x alone: D(x) -> logits. The logit starts at zero.
 
     Args:
         image_shape: (H, W, C), H and W from 8 on.
@@ -250,11 +227,7 @@ class DCGANDiscriminator(_DCGAN):
         l2: float = 0.0,
         **kwargs,
     ):
-        arguments = {
-            "image_shape": image_shape,
-            "latent_dim": latent_dim,
-            "width": width,
-        }
+        arguments = {"image_shape": image_shape, "latent_dim": latent_dim, "width": width}
         super().__init__(arguments | {"hidden": hidden, "l2": l2}, **kwargs)
         pair = latent_dim is not None
         self._make_tower()
