@@ -190,7 +190,7 @@ class DCGANEncoder(_DCGAN):
     def features(self, x, training=False) -> dict[str, tf.Tensor]:
         """{"e-": the last map, flattened [B, F], "e": the logits of z_hat [B, latent_dim]}."""
         h = self._tower(x, training)
-        return {"e-": h, "e": tf.cast(self.latent(h), tf.float32)}
+        return {"e-": tf.cast(h, tf.float32), "e": tf.cast(self.latent(h), tf.float32)}
 
     def call(self, x, training=False):
         logits = self.features(x, training)["e"]

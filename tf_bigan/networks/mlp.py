@@ -98,7 +98,7 @@ class MLPEncoder(_MLP):
         """{"e-": the last hidden layer [B, width], "e": the logits of z_hat [B, latent_dim]}."""
         h = _leaky_relu(self.dense1(self.flatten(x)))
         h = _leaky_relu(self.norm2(self.dense2(h), training=training))
-        return {"e-": h, "e": tf.cast(self.latent(h), tf.float32)}
+        return {"e-": tf.cast(h, tf.float32), "e": tf.cast(self.latent(h), tf.float32)}
 
     def call(self, x, training=False):
         logits = self.features(x, training)["e"]

@@ -1,0 +1,130 @@
+"""The published MNIST table: trains --preset=paper_mnist and measures it at some epochs.
+
+python -m benchmarks.paper_table --seeds=42,1,2 --epochs=0,1,25 --out=runs/paper_table
+
+Each measurement is a line of OUT/results.jsonl and stays there: a run that is started again goes
+on after the epochs that are measured. `--write=docs/results.md` renews the table in that file.
+"""
+
+import dataclasses
+import json
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+from absl import app, flags
+
+from tf_bigan import experiment
+from tf_bigan.config import Config
+from tf_bigan.presets import preset
+from tf_bigan.workdir import environment
+
+FLAGS = flags.FLAGS
+SEEDS = flags.DEFINE_list("seeds", ["42"], "seeds of weights, split, data order and z")
+EPOCHS = flags.DEFINE_list("epochs", ["0", "1", "25"], "epochs to measure at, rising")
+PRECISION = flags.DEFINE_string("precision", "auto", "as in train.py")
+OUT = flags.DEFINE_string("out", "runs/paper_table", "where results and the last states are kept")
+DATA_DIR = flags.DEFINE_string("data_dir", None, "as in train.py")
+WRITE = flags.DEFINE_string("write", None, "a Markdown file with the table's markers")
+
+COLUMNS = ("NND/100", "NND", "NNC_e", "NNC_e-", "CLS_e-", "EGr", "EGr_b", "EGg", "EGg_b")
+# README of the official code, github.com/jeffdonahue/bigan; one seed, 10,000 validation images.
+OFFICIAL = {
+    0: (13.54, 13.44, 91.50, 96.84, 91.39, 13.64, 13.64, 3.00, 3.00),
+    1: (7.37, 7.19, 89.94, 92.56, 86.72, 8.70, 9.55, 3.77, 5.84),
+    25: (5.54, 4.61, 95.41, 96.28, 91.33, 7.29, 9.51, 5.24, 7.79),
+    200: (5.56, 4.33, 95.92, 97.14, 92.63, 6.04, 9.91, 5.26, 9.58),
+    400: (5.41, 4.14, 92.10, 97.35, 79.48, 5.95, 9.60, 5.20, 9.15),
+}
+BEGIN, END = "<!-- paper_table -->", "<!-- end of paper_table -->"
+
+
+def main(_):
+    out = Path(OUT.value)
+    out.mkdir(parents=True, exist_ok=True)
+    for seed in map(int, SEEDS.value):
+        run(out, seed, sorted(map(int, EPOCHS.value)))
+    table = markdown([json.loads(line) for line in (out / "results.jsonl").open()])
+    print(table)
+    if WRITE.value:
+        path = Path(WRITE.value)
+        before, _, rest = path.read_text().partition(BEGIN)
+        path.write_text(f"{before}{BEGIN}\n{table}\n{END}{rest.partition(END)[2]}")
+
+
+def run(out: Path, seed: int, epochs: list[int]):
+    """Trains one seed from its last measured epoch on, and measures the others."""
+    config = Config.from_dict(
+        preset("paper_mnist")
+        | {"seed": seed, "precision": PRECISION.value, "data_dir": DATA_DIR.value}
+    )
+    results, state = out / "results.jsonl", out / f"{config.precision}-seed{seed}.keras"
+    done = [json.loads(line) for line in results.open()] if results.exists() else []
+    done = [d for d in done if d["seed"] == seed and d["precision"] == config.precision]
+    epochs = [epoch for epoch in epochs if epoch not in {d["epoch"] for d in done}]
+    if not epochs:
+        return
+    train = experiment.load_split(config, "train")
+    held_out = experiment.load_split(config, "validation")
+    batches = train.batches(config.batch_size, seed=seed)
+    model, why = experiment.build_model(config, train.image_shape, batches.steps_per_epoch)
+    if state.exists():
+        model = keras.saving.load_model(state)
+    seconds = max((d["train_seconds"] for d in done), default=0.0)
+    for epoch in epochs:
+        start = time.monotonic()
+        first = int(model.step.numpy()) // batches.steps_per_epoch
+        history = model.fit(batches, initial_epoch=first, epochs=epoch, verbose=0).history
+        seconds += time.monotonic() - start
+        losses = {name: values[-1] for name, values in history.items() if "loss" in name}
+        values = experiment.measure(model, train, held_out, posthoc=True).values
+        record = {
+            "seed": seed,
+            "precision": config.precision,
+            "ran_in": why,
+            "epoch": epoch,
+            "train_seconds": round(seconds, 1),
+            **losses,
+            "metrics": values,
+            "config": dataclasses.asdict(config),
+            "environment": environment(),
+        }
+        with results.open("a") as file:
+            file.write(json.dumps(record) + "\n")
+        model.save(state)
+        print(f"seed {seed}, epoch {epoch}, {seconds:.0f} s of training: {values}", flush=True)
+
+
+def markdown(records: list[dict]) -> str:
+    """The measured rows under the official ones, mean ± standard deviation over the seeds."""
+    lines = [
+        "| epoch | | seeds | " + " | ".join(COLUMNS) + " | D's loss | training |",
+        "|" + "---|" * (len(COLUMNS) + 5),
+    ]
+    for epoch in sorted({record["epoch"] for record in records} | set(OFFICIAL)):
+        if epoch in OFFICIAL:
+            values = " | ".join(f"{value:.2f}" for value in OFFICIAL[epoch])
+            lines.append(f"| {epoch} | official | 1 | {values} | | |")
+        for precision in sorted({record["precision"] for record in records}):
+            chosen = [r for r in records if (r["epoch"], r["precision"]) == (epoch, precision)]
+            if not chosen:
+                continue
+            cells = [_spread([r["metrics"][name] for r in chosen]) for name in COLUMNS]
+            loss = _spread([r["loss_D"] for r in chosen if "loss_D" in r] or [np.log(2)], 3)
+            minutes = np.mean([r["train_seconds"] for r in chosen]) / 60
+            seeds = ", ".join(str(r["seed"]) for r in chosen)
+            lines.append(
+                f"| {epoch} | tf_bigan, {precision} | {seeds} | {' | '.join(cells)} | {loss} | "
+                f"{minutes:.1f} min |"
+            )
+    return "\n".join(lines)
+
+
+def _spread(values: list[float], digits: int = 2) -> str:
+    mean = f"{np.mean(values):.{digits}f}"
+    return mean if len(values) == 1 else f"{mean} ± {np.std(values, ddof=1):.{digits}f}"
+
+
+if __name__ == "__main__":
+    app.run(main)

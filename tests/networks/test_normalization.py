@@ -1,0 +1,153 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tf_bigan.networks import BatchNormalization, MLPDiscriminator, batch_groups, discriminate
+
+SHAPES = [(12, 5), (12, 4, 3, 5)]
+
+
+def rows(shape, seed=0):
+    random = np.random.default_rng(seed)
+    return tf.constant(random.normal(size=shape) * 2 + 1, tf.float32)
+
+
+def pair(shape, **options):
+    """Ours and the stock layer, with the same random scale and centre."""
+    ours, stock = BatchNormalization(**options), keras.layers.BatchNormalization(**options)
+    random = np.random.default_rng(1)
+    for layer in (ours, stock):
+        layer.build(shape)
+    if ours.scale:
+        gamma, beta = random.uniform(0.5, 2, shape[-1]), random.normal(size=shape[-1])
+        for layer in (ours, stock):
+            layer.gamma.assign(gamma)
+            layer.beta.assign(beta)
+    return ours, stock
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("affine", [True, False])
+def test_two_groups_equal_the_stock_layer_on_each_half(shape, affine):
+    ours, stock = pair(shape, center=affine, scale=affine)
+    x, weights = rows(shape), rows(shape, seed=2)
+    with tf.GradientTape() as tape, batch_groups(2):
+        tape.watch(x)
+        y = ours(x, training=True)
+        loss = tf.reduce_sum(weights * y**2)
+    gradients = tape.gradient(loss, [x, *[v.value for v in ours.trainable_variables]])
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        expected = tf.concat([stock(half, training=True) for half in tf.split(x, 2)], 0)
+        loss = tf.reduce_sum(weights * expected**2)
+    reference = tape.gradient(loss, [x, *[v.value for v in stock.trainable_variables]])
+    np.testing.assert_allclose(y, expected, rtol=1e-5, atol=1e-5)
+    assert len(gradients) == (3 if affine else 1)
+    for gradient, wanted in zip(gradients, reference, strict=True):
+        np.testing.assert_allclose(gradient, wanted, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_one_group_equals_the_stock_layer(shape):
+    ours, stock = pair(shape)
+    x = rows(shape)
+    np.testing.assert_allclose(
+        ours(x, training=True), stock(x, training=True), rtol=1e-5, atol=1e-5
+    )
+    np.testing.assert_allclose(ours.moving_mean, stock.moving_mean, rtol=1e-5)
+    # Stock Keras feeds the biased variance, 1/n; ours the unbiased one, 1/(n - 1).
+    n = np.prod(shape[:-1])
+    biased = (stock.moving_variance - 0.99) / 0.01
+    np.testing.assert_allclose(
+        (ours.moving_variance - 0.99) / 0.01, biased * n / (n - 1), rtol=1e-3
+    )
+    stock.set_weights(ours.get_weights())
+    with batch_groups(2):  # which inference ignores
+        y = ours(x, training=False)
+    np.testing.assert_allclose(y, stock(x, training=False), rtol=1e-6)
+
+
+def test_only_the_first_group_feeds_the_moving_averages():
+    ours = BatchNormalization(momentum=0.9, epsilon=0.0)
+    with batch_groups(2):
+        y = ours(tf.constant([[1.0], [3.0], [10.0], [20.0]]), training=True)
+    np.testing.assert_allclose(y, [[-1.0], [1.0], [-1.0], [1.0]], atol=1e-6)
+    np.testing.assert_allclose(ours.moving_mean, [0.1 * 2.0], rtol=1e-6)
+    np.testing.assert_allclose(ours.moving_variance, [0.9 * 1.0 + 0.1 * 2.0], rtol=1e-6)
+
+
+def test_a_frozen_layer_uses_and_keeps_its_moving_averages():
+    ours, stock = pair((12, 5))
+    ours.trainable = False
+    y = ours(rows((12, 5)), training=True)
+    np.testing.assert_allclose(y, stock(rows((12, 5)), training=False), rtol=1e-6)
+    np.testing.assert_array_equal(ours.moving_mean, np.zeros(5))
+
+
+def test_other_axes_are_refused():
+    with pytest.raises(ValueError, match="channels last"):
+        BatchNormalization(axis=1)(rows((12, 4, 3, 5)), training=True)
+
+
+def test_the_groups_end_with_their_block():
+    with pytest.raises(RuntimeError), batch_groups(2):
+        raise RuntimeError
+    ours, stock = pair((12, 5))
+    x = rows((12, 5))
+    np.testing.assert_allclose(ours(x, training=True), stock(x, training=True), atol=1e-5)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_mixed_precision_keeps_float32_statistics(shape):
+    mixed, _ = pair(shape, dtype="mixed_bfloat16")
+    full, _ = pair(shape)
+    x = tf.cast(rows(shape) + 100.0, tf.bfloat16)  # a mean that bfloat16 sums would lose
+    with batch_groups(2):
+        y, expected = mixed(x, training=True), full(tf.cast(x, tf.float32), training=True)
+    assert y.dtype == tf.bfloat16 and mixed.moving_mean.dtype == "float32"
+    np.testing.assert_allclose(tf.cast(y, tf.float32), expected, rtol=2**-8, atol=1e-3)
+    np.testing.assert_allclose(mixed.moving_mean, full.moving_mean, rtol=1e-6)
+
+
+@pytest.fixture
+def pairs():
+    random = np.random.default_rng(0)
+
+    def draw(offset):
+        x = random.uniform(0, 1, (6, 4, 4, 1)) ** offset
+        return [tf.constant(x, tf.float32), tf.constant(random.normal(size=(6, 3)), tf.float32)]
+
+    return draw(1), draw(3)
+
+
+def test_discriminate_equals_two_calls(pairs):
+    real, fake = pairs
+    network = MLPDiscriminator((4, 4, 1), 3, width=8)
+    network.logit.kernel.assign(np.random.default_rng(1).normal(size=(8, 1)))
+    for training in (True, False):
+        got = discriminate(network, real, fake, training)
+        wanted = network(real, training=training), network(fake, training=training)
+        for logits, expected in zip(got, wanted, strict=True):
+            np.testing.assert_allclose(logits, expected, rtol=1e-4, atol=1e-5)
+    joined = network([tf.concat(p, 0) for p in zip(real, fake, strict=True)], training=True)
+    assert np.abs(joined[:6] - network(real, training=True)).max() > 1e-2
+
+
+def test_discriminate_calls_a_network_of_stock_layers_twice(pairs):
+    real, fake = pairs
+    calls = []
+
+    class Counted(keras.layers.BatchNormalization):
+        def call(self, inputs, training=None, mask=None):
+            calls.append(inputs.shape[0])
+            return super().call(inputs, training=training, mask=mask)
+
+    x, z = keras.Input((4, 4, 1)), keras.Input((3,))
+    h = keras.layers.Concatenate()([keras.layers.Flatten()(x), z])
+    network = keras.Model([x, z], keras.layers.Dense(1)(Counted()(h)))
+    calls.clear()
+    got = discriminate(network, real, fake, True)
+    assert calls == [6, 6]
+    for logits, inputs in zip(got, (real, fake), strict=True):
+        np.testing.assert_allclose(logits, network(inputs, training=True), rtol=1e-5, atol=1e-6)

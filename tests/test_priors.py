@@ -1,0 +1,52 @@
+"""Moments, independence and interpolation of the priors."""
+
+import keras
+import numpy as np
+import pytest
+
+from tf_bigan.priors import Normal, Uniform
+
+
+@pytest.mark.parametrize(
+    ("prior", "low", "high", "variance"),
+    [(Uniform(3), -1, 1, 1 / 3), (Normal(3), -np.inf, np.inf, 1.0)],
+)
+def test_moments(prior, low, high, variance):
+    z = prior.sample(100_000, seed=1).numpy()
+    assert z.shape == (100_000, 3) and z.dtype == np.float32
+    assert z.min() >= low and z.max() <= high
+    np.testing.assert_allclose(z.mean(0), 0, atol=0.02)
+    np.testing.assert_allclose(np.cov(z.T), variance * np.eye(3), atol=0.02)
+
+
+@pytest.mark.parametrize("prior", [Uniform(4), Normal(4)])
+def test_draws_follow_the_seed(prior):
+    np.testing.assert_array_equal(prior.sample(5, 3), prior.sample(5, 3))
+    np.testing.assert_array_equal(prior.sample(5, 3), prior.sample(5, (3, 0)))
+    assert np.abs(prior.sample(5, 3) - prior.sample(5, 4)).min() > 0
+    assert np.abs(prior.sample(5, (3, 1)) - prior.sample(5, (3, 2))).min() > 0
+
+
+def test_uniform_interpolates_on_a_line():
+    a, b = np.float32([[0.0, 1.0]]), np.float32([[1.0, -1.0]])
+    np.testing.assert_allclose(Uniform(2).interpolate(a, b, 0.25), [[0.25, 0.5]])
+
+
+def test_normal_interpolates_on_a_circle():
+    a, b = np.float32([[2.0, 0.0]]), np.float32([[0.0, 2.0]])
+    root = np.sqrt(2)
+    np.testing.assert_allclose(Normal(2).interpolate(a, b, 0.5), [[root, root]], rtol=1e-6)
+    np.testing.assert_allclose(Normal(2).interpolate(a, b, 0.0), a, atol=1e-6)
+    np.testing.assert_allclose(Normal(2).interpolate(a, b, 1.0), b, atol=1e-6)
+    np.testing.assert_allclose(Normal(2).interpolate(a, 3 * a, 0.5), 2 * a, rtol=1e-6)
+
+
+@pytest.mark.parametrize("prior", [Uniform(4), Normal(6)])
+def test_round_trip(prior):
+    copy = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(prior))
+    assert type(copy) is type(prior) and copy.dim == prior.dim
+
+
+def test_no_latent_is_refused():
+    with pytest.raises(ValueError, match="at least 1, not 0"):
+        Uniform(0)
