@@ -1,24 +1,24 @@
 """An adversarial model is a game: who plays, who moves when, and what each player minimises."""
 
-import contextlib
 import difflib
 from collections.abc import Mapping
 from functools import partial
 
 import keras
-import numpy as np
 import tensorflow as tf
 
+from tf_bigan.inference import Inference
 from tf_bigan.loop import Loop
 from tf_bigan.optimizers import Adam
 from tf_bigan.priors import Prior
+from tf_bigan.statistics import Statistics, rows_of, seed_states
 
 # Steps between two updates of the averaged model's batch statistics, and their momentum: a
 # forward pass every tenth step costs little, and 10 such passes see the last hundred steps.
 AVERAGE_STATISTICS_EVERY, AVERAGE_STATISTICS_MOMENTUM = 10, 0.9
 
 
-class AdversarialModel(Loop, keras.Model):
+class AdversarialModel(Loop, Inference, Statistics, keras.Model):
     """The base of every system. A subclass declares the game and writes `player_losses`.
 
     Class attributes of a subclass:
@@ -99,75 +99,10 @@ class AdversarialModel(Loop, keras.Model):
                 f"encoder gives {_output_shape(self.encoder, image)}, but the prior's z is {latent}"
             )
 
-    # --- using a trained model --------------------------------------------------------------
-
-    def inference_model(self) -> "AdversarialModel":
-        """The model that encodes and generates: the weights' moving average where there is one."""
-        # Not a property: Keras walks a model's attributes to save it, and would not return.
-        return self if self.average is None else self.average
-
     def call(self, x, training=False):
         """G(E(x)), [B, H, W, C] -> the same; for a model without an encoder G(z) of x = z."""
         z = self.encoder(x, training=training) if hasattr(self, "encoder") else x
         return self.generator(z, training=training)
-
-    def encode(self, images, batch_size: int = 256) -> np.ndarray:
-        """E(x): images [N, H, W, C] in [0, 1] -> float32 [N, latent]."""
-        self._need("encoder")
-        return self._in_batches("encoder", images, batch_size)
-
-    def generate(self, z, batch_size: int = 256) -> np.ndarray:
-        """G(z): latent vectors [N, latent] -> images float32 [N, H, W, C] in [0, 1]."""
-        self._need("generator")
-        return self._in_batches("generator", z, batch_size)
-
-    def reconstruct(self, images, batch_size: int = 256) -> np.ndarray:
-        """G(E(x)): images [N, H, W, C] in [0, 1] -> the same shape and range."""
-        return self.generate(self.encode(images, batch_size), batch_size)
-
-    def sample(self, n: int, seed: int = 0) -> np.ndarray:
-        """n draws of G(z), z from the prior: float32 [n, H, W, C]."""
-        return self.generate(self.prior.sample(n, seed))
-
-    def interpolate(self, images_from, images_to, steps: int = 8) -> np.ndarray:
-        """G on the way from E(a) to E(b): [N, H, W, C] twice -> [N, steps, H, W, C]."""
-        a, b = self.encode(images_from)[:, None], self.encode(images_to)[:, None]
-        t = tf.reshape(tf.linspace(0.0, 1.0, steps), (1, steps, 1))
-        z = self.prior.interpolate(tf.constant(a), tf.constant(b), t)  # [N, steps, latent]
-        images = self.generate(tf.reshape(z, (-1, self.prior.dim)))
-        return images.reshape(len(a), steps, *images.shape[1:])
-
-    def features(self, images, batch_size: int = 256) -> dict[str, np.ndarray]:
-        """The encoder's named layers for images [N, H, W, C]; {"e": E(x)} where it names none."""
-        self._need("encoder")
-        if not hasattr(self.encoder, "features"):
-            return {"e": self.encode(images, batch_size)}
-        return self._in_batches("encoder", images, batch_size, method="features")
-
-    def _need(self, network: str):
-        if not hasattr(self, network):
-            raise ValueError(f"{type(self).__name__} has no {network}")
-
-    def _in_batches(self, network: str, array, batch_size: int, method: str = "__call__"):
-        function = self._inference_functions.get((network, method))
-        if function is None:
-            call = getattr(getattr(self.inference_model(), network), method)
-            function = tf.function(lambda x: call(x, training=False), reduce_retracing=True)
-            self._inference_functions[network, method] = function
-        array = np.asarray(array, np.float32)
-        expected = (self.prior.dim,) if network == "generator" else self.image_shape
-        if array.shape[1:] != expected or len(array) == 0:
-            raise ValueError(
-                f"{network} takes an array of shape [N, {', '.join(map(str, expected))}] with "
-                f"N > 0, not {list(array.shape)}"
-            )
-        parts = [
-            function(tf.constant(array[i : i + batch_size]))
-            for i in range(0, len(array), batch_size)
-        ]
-        return tf.nest.map_structure(
-            lambda *rows: np.concatenate([r.numpy() for r in rows]), *parts
-        )
 
     # --- compiling, saving ------------------------------------------------------------------
 
@@ -327,7 +262,7 @@ class AdversarialModel(Loop, keras.Model):
         replica = tf.cast(context.replica_id_in_sync_group, tf.int32)
         step = tf.cast(self.step.value, tf.int32)
         seed = tf.random.experimental.stateless_fold_in(tf.stack([self.seed, step]), index)
-        rows = _rows(batch)
+        rows = rows_of(batch)
         z = self.prior.sample(rows * context.num_replicas_in_sync, seed)
         z = tf.ensure_shape(z[replica * rows : (replica + 1) * rows], (rows, self.prior.dim))
         return z, tf.random.experimental.stateless_fold_in(seed, replica)
@@ -365,7 +300,7 @@ class AdversarialModel(Loop, keras.Model):
     def _seed_layers(self, seed: tf.Tensor):
         """Makes dropout and noise layers functions of the step's seed, and not of their past."""
         for network in self.network_names():
-            for index, state in enumerate(_seed_states(getattr(self, network))):
+            for index, state in enumerate(seed_states(getattr(self, network))):
                 fold = self.network_names().index(network) * 1000 + index + 1
                 new = tf.random.experimental.stateless_fold_in(seed, fold)
                 state.assign(tf.cast(new, state.dtype))
@@ -389,95 +324,9 @@ class AdversarialModel(Loop, keras.Model):
         self.player_losses(batch, z, training=True)
         return 0
 
-    # --- batch statistics and diagnosis -----------------------------------------------------
-
-    @contextlib.contextmanager
-    def statistics_kept(self):
-        """Puts the batch statistics and the layers' random states back at the end."""
-        models = [self] if self.average is None else [self, self.average]
-        networks = [getattr(model, n) for model in models for n in self.network_names()]
-        state = [
-            v
-            for network in networks
-            for v in (*network.non_trainable_weights, *_seed_states(network))
-        ]
-        before = [v.numpy() for v in state]
-        try:
-            yield
-        finally:
-            for variable, value in zip(state, before, strict=True):
-                variable.assign(value)
-
-    def calibrate(self, batches, steps: int = 1000):
-        """Replaces the moving batch statistics by a plain average over `steps` training batches.
-
-        The official BiGAN code does so before each evaluation: batch means and unbiased batch
-        variances of the current weights, unlike a moving average, which remembers older ones.
-
-        Args:
-            batches: an iterable of batches like those of `player_losses`, at least `steps` long.
-            steps: the number of batches.
-        """
-        model = self.inference_model()
-        norms = [
-            layer
-            for network in model.network_names()
-            for layer in getattr(model, network)._flatten_layers()
-            if isinstance(layer, keras.layers.BatchNormalization)
-        ]
-        if not norms:
-            return
-        moving = [v for norm in norms for v in (norm.moving_mean, norm.moving_variance)]
-        momenta = [norm.momentum for norm in norms]
-        for norm in norms:
-            norm.momentum = 0.0  # each batch then leaves its own statistics behind
-        try:
-            forward = tf.function(model._forward)
-            total = [np.zeros(v.shape, np.float64) for v in moving]
-            for step, batch in zip(range(steps), batches, strict=False):
-                seed = tf.constant([self.seed, step])
-                forward(batch, model.prior.sample(_rows(batch), seed), seed)
-                for i, variable in enumerate(moving):
-                    total[i] += variable.numpy()
-        finally:
-            for norm, momentum in zip(norms, momenta, strict=True):
-                norm.momentum = momentum
-        for variable, sum_ in zip(moving, total, strict=True):
-            variable.assign(sum_ / steps)
-
-    def diagnose(self, batch: Mapping) -> dict[str, np.ndarray]:
-        """The unreduced logs of a batch, and each player's gradient norm as "gradient_norm/D".
-
-        Runs in training mode and leaves the model as it was.
-        """
-        batch = {name: tf.convert_to_tensor(value) for name, value in batch.items()}
-        with self.statistics_kept():
-            per_replica = self._diagnose_function(batch)
-        results = self.distribute_strategy.experimental_local_results
-        return {name: results(value)[0].numpy() for name, value in per_replica.items()}
-
-    def _diagnose(self, batch: Mapping) -> dict[str, tf.Tensor]:
-        z, seed = self._draw(batch, 0)
-        self._seed_layers(seed)
-        with tf.GradientTape(persistent=True) as tape:
-            losses, logs = self.player_losses(batch, z, training=True)
-        norms = {
-            f"gradient_norm/{player}": tf.linalg.global_norm(
-                tape.gradient(
-                    losses[player], self.player_variables(player), unconnected_gradients="zero"
-                )
-            )
-            for player in self.players
-        }
-        return logs | norms
-
 
 def _output_shape(network: keras.Model, input_shape: tuple) -> tuple:
     return tuple(network(keras.Input(input_shape[1:])).shape)
-
-
-def _rows(batch: Mapping) -> int:
-    return next(iter(batch.values())).shape[0]
 
 
 def _named(losses: Mapping) -> dict[str, tf.Tensor]:
@@ -486,9 +335,3 @@ def _named(losses: Mapping) -> dict[str, tf.Tensor]:
 
 def _mean(value: tf.Tensor) -> tf.Tensor:
     return tf.reduce_mean(tf.cast(value, tf.float32))
-
-
-def _seed_states(network: keras.Model) -> list:
-    """The states of a network's seed generators: in `variables`, but not among the weights."""
-    weights = {id(v) for v in network.weights}
-    return [v for v in network.variables if id(v) not in weights]

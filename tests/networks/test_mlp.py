@@ -36,7 +36,7 @@ def normalised(h):
 
 
 @pytest.mark.parametrize(
-    ("network", "weights"), zip(NETWORKS, [1_953_792, 1_902_592, 1_903_616], strict=True)
+    ("network", "weights"), list(zip(NETWORKS, [1_953_792, 1_902_592, 1_903_616], strict=True))
 )
 def test_the_official_number_of_weights(network, weights):
     net = network((28, 28, 1), 50)

@@ -1,0 +1,183 @@
+"""The least time that one step could take on this machine.
+
+A step's matrix products (convolutions counted as the products that they are) at the speed that
+the machine reaches on each of them alone, and Adam's memory traffic at the speed of memory.
+Nothing else is counted: no activation, batch norm, cast, input or Python.
+"""
+
+import time
+from collections import Counter
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from benchmarks import ours
+from benchmarks.setting import Setting
+
+# Adam reads w, m, v and the gradient, and writes w, m, v: float32 each.
+ADAM_BYTES = 7 * 4
+# Products with different right sides in one call, so that the call's own cost does not count.
+PRODUCTS_A_CALL = 8
+
+
+class Product(NamedTuple):
+    """[rows, inner] @ [inner, columns]."""
+
+    rows: int
+    inner: int
+    columns: int
+
+    @property
+    def flops(self) -> int:
+        return 2 * self.rows * self.inner * self.columns
+
+    def weight_gradient(self) -> "Product":
+        """[inner, rows] @ [rows, columns]."""
+        return Product(self.inner, self.rows, self.columns)
+
+    def input_gradient(self) -> "Product":
+        """[rows, columns] @ [columns, inner]."""
+        return Product(self.rows, self.columns, self.inner)
+
+
+class LayerProduct(NamedTuple):
+    """A layer's product in a network's forward pass, and what its left side depends on."""
+
+    product: Product
+    on_weights: bool
+    on_inputs: frozenset[int]
+
+
+def forward(network, batch: int, *input_shapes: tuple[int, ...]) -> list[LayerProduct]:
+    """The products of a network's forward pass on `batch` rows, read off its traced graph."""
+    specs = [tf.TensorSpec((batch, *shape)) for shape in input_shapes]
+    function = tf.function(lambda *xs: network(xs if len(xs) > 1 else xs[0], training=True))
+    graph = function.get_concrete_function(*specs).graph
+    position = {tensor.op.name: i for i, tensor in enumerate(graph.inputs[: len(specs)])}
+    products, sources = [], {}
+    for op in graph.get_operations():  # in the order of creation: a op's inputs come before it
+        on = frozenset().union(*(sources[tensor.op.name] for tensor in op.inputs))
+        if op.name in position:
+            on = frozenset({position[op.name]})
+        elif op.type in _PRODUCTS:
+            product, left = _PRODUCTS[op.type](op)
+            on_left = sources[left.op.name]
+            products.append(LayerProduct(product, WEIGHTS in on_left, on_left - {WEIGHTS}))
+            on = on | {WEIGHTS}
+        sources[op.name] = on
+    return products
+
+
+# What comes out of a product depends on a weight; batch norm's own weights always follow one.
+WEIGHTS = -1
+
+
+def _matmul(op):
+    (rows, inner), (_, columns) = op.inputs[0].shape, op.inputs[1].shape
+    return Product(rows, inner, columns), op.inputs[0]
+
+
+def _conv(op):
+    height, width, inner, columns = op.inputs[1].shape
+    positions = int(np.prod(op.outputs[0].shape[:3]))
+    return Product(positions, height * width * inner, columns), op.inputs[0]
+
+
+def _transposed_conv(op):
+    kernel, maps = op.inputs[1].shape, op.inputs[2]
+    return Product(int(np.prod(maps.shape[:3])), maps.shape[3], int(np.prod(kernel[:3]))), maps
+
+
+_PRODUCTS = {"MatMul": _matmul, "Conv2D": _conv, "Conv2DBackpropInput": _transposed_conv}
+
+
+def step_products(setting: Setting) -> Counter:
+    """{product: how often} of one simultaneous step, at the least.
+
+    E and G see one batch each, D two, which one product can take at once. A gradient with respect
+    to a product's input is needed where that input depends on what is being trained.
+    """
+    model, batch = ours.make(setting), setting.batch
+    x, z = setting.image_shape, (setting.latent,)
+    counter = Counter()
+    for layers in (
+        forward(model.encoder, batch, x),
+        forward(model.generator, batch, z),
+        forward(model.discriminator, 2 * batch, x, z),
+    ):
+        for layer in layers:
+            counter[layer.product] += 1
+            counter[layer.product.weight_gradient()] += 1
+            if layer.on_weights:
+                counter[layer.product.input_gradient()] += 1
+    # The loss of E and G goes back through D: from the real rows to z_hat, from the fake to x_fake.
+    to_x, to_z = 0, 1
+    for layer in forward(model.discriminator, batch, x, z):
+        for target in (to_x, to_z):
+            if target in layer.on_inputs:
+                counter[layer.product.input_gradient()] += 1
+    return counter
+
+
+class Limit:
+    """Measures the machine; the interface of a variant.
+
+    dtype: "float32" or "bfloat16", of the products; Adam's memory is float32 always.
+    """
+
+    def __init__(self, setting: Setting, dtype: str):
+        self.products = step_products(setting)
+        rng = np.random.default_rng(0)
+
+        def operand(*shape):
+            return tf.cast(tf.constant(rng.normal(size=shape), tf.float32), dtype)
+
+        self.operands = {
+            p: (
+                operand(p.rows, p.inner),
+                [operand(p.inner, p.columns) for _ in range(PRODUCTS_A_CALL)],
+            )
+            for p in self.products
+        }
+        # Without XLA a CPU's products are oneDNN's, with it Eigen's: whichever is faster counts.
+        self.multiply = [tf.function(_multiply, jit_compile=xla) for xla in (False, True)]
+        # As many bytes as Adam's four arrays hold: they may fit into a cache.
+        model = ours.make(setting)
+        self.weights = sum(int(np.prod(v.shape)) for vs in ours.weights(model).values() for v in vs)
+        self.memory = tf.Variable(tf.zeros(2 * self.weights))
+        self.addend = tf.ones(2 * self.weights)
+
+    def flops(self) -> int:
+        """Floating-point operations of a step's products."""
+        return sum(product.flops * count for product, count in self.products.items())
+
+    def seconds_of(self, steps: int) -> float:
+        """Seconds that `steps` steps would take; each part is measured for about as long."""
+        products = 0.0
+        for product, count in self.products.items():
+            calls = -(-steps * count // PRODUCTS_A_CALL)
+            left, rights = self.operands[product]
+            seconds = [
+                _seconds_a_call(multiply, calls, left, rights) for multiply in self.multiply
+            ]
+            products += count * min(seconds) / PRODUCTS_A_CALL
+        # x += y reads two arrays and writes one.
+        seconds_a_byte = _seconds_a_call(self._add, steps) / (3 * 4 * 2 * self.weights)
+        return steps * (products + ADAM_BYTES * self.weights * seconds_a_byte)
+
+    def _add(self):
+        self.memory.assign_add(self.addend)
+
+
+def _multiply(left, rights):
+    return [tf.matmul(left, right) for right in rights]
+
+
+def _seconds_a_call(function, calls: int, *arguments) -> float:
+    function(*arguments)
+    start = time.perf_counter()
+    for _ in range(calls):
+        function(*arguments)
+    tf.test.experimental.sync_devices()  # a GPU runs behind
+    return (time.perf_counter() - start) / calls

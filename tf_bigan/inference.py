@@ -1,0 +1,72 @@
+"""Using a trained model: encode, generate, reconstruct, interpolate, on arrays of any length."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+
+class Inference:
+    """What an `AdversarialModel` does for its user. Arrays in, arrays out, in batches."""
+
+    def inference_model(self) -> keras.Model:
+        """The model that encodes and generates: the weights' moving average where there is one."""
+        # Not a property: Keras walks a model's attributes to save it, and would not return.
+        return self if self.average is None else self.average
+
+    def encode(self, images, batch_size: int = 256) -> np.ndarray:
+        """E(x): images [N, H, W, C] in [0, 1] -> float32 [N, latent]."""
+        self._need("encoder")
+        return self._in_batches("encoder", images, batch_size)
+
+    def generate(self, z, batch_size: int = 256) -> np.ndarray:
+        """G(z): latent vectors [N, latent] -> images float32 [N, H, W, C] in [0, 1]."""
+        self._need("generator")
+        return self._in_batches("generator", z, batch_size)
+
+    def reconstruct(self, images, batch_size: int = 256) -> np.ndarray:
+        """G(E(x)): images [N, H, W, C] in [0, 1] -> the same shape and range."""
+        return self.generate(self.encode(images, batch_size), batch_size)
+
+    def sample(self, n: int, seed: int = 0) -> np.ndarray:
+        """n draws of G(z), z from the prior: float32 [n, H, W, C]."""
+        return self.generate(self.prior.sample(n, seed))
+
+    def interpolate(self, images_from, images_to, steps: int = 8) -> np.ndarray:
+        """G on the way from E(a) to E(b): [N, H, W, C] twice -> [N, steps, H, W, C]."""
+        a, b = self.encode(images_from)[:, None], self.encode(images_to)[:, None]
+        t = tf.reshape(tf.linspace(0.0, 1.0, steps), (1, steps, 1))
+        z = self.prior.interpolate(tf.constant(a), tf.constant(b), t)  # [N, steps, latent]
+        images = self.generate(tf.reshape(z, (-1, self.prior.dim)))
+        return images.reshape(len(a), steps, *images.shape[1:])
+
+    def features(self, images, batch_size: int = 256) -> dict[str, np.ndarray]:
+        """The encoder's named layers for images [N, H, W, C]; {"e": E(x)} where it names none."""
+        self._need("encoder")
+        if not hasattr(self.encoder, "features"):
+            return {"e": self.encode(images, batch_size)}
+        return self._in_batches("encoder", images, batch_size, method="features")
+
+    def _need(self, network: str):
+        if not hasattr(self, network):
+            raise ValueError(f"{type(self).__name__} has no {network}")
+
+    def _in_batches(self, network: str, array, batch_size: int, method: str = "__call__"):
+        function = self._inference_functions.get((network, method))
+        if function is None:
+            call = getattr(getattr(self.inference_model(), network), method)
+            function = tf.function(lambda x: call(x, training=False), reduce_retracing=True)
+            self._inference_functions[network, method] = function
+        array = np.asarray(array, np.float32)
+        expected = (self.prior.dim,) if network == "generator" else self.image_shape
+        if array.shape[1:] != expected or len(array) == 0:
+            raise ValueError(
+                f"{network} takes an array of shape [N, {', '.join(map(str, expected))}] with "
+                f"N > 0, not {list(array.shape)}"
+            )
+        parts = [
+            function(tf.constant(array[i : i + batch_size]))
+            for i in range(0, len(array), batch_size)
+        ]
+        return tf.nest.map_structure(
+            lambda *rows: np.concatenate([r.numpy() for r in rows]), *parts
+        )
