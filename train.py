@@ -1,4 +1,16 @@
-"""Trains an adversarial model on images: python train.py --dataset=mnist. See --help."""
+"""Trains an adversarial model on images.
+
+usage: python train.py [--name=value ...]
+
+examples:
+  python train.py                                  8x8 digits, without any download
+  python train.py --dataset=mnist
+  python train.py --dataset=folder:pictures --image_size=32 --networks=dcgan
+  python train.py --preset=dcgan_mnist --epochs=5 --workdir=runs/short
+
+The same command again resumes a run. Defaults are in [brackets]; the data sets digits and mnist
+start from the presets of their names. --dry_run prints what a command comes to.
+"""
 
 import dataclasses
 import shlex
@@ -6,80 +18,99 @@ import sys
 import time
 from functools import partial
 
-from tf_bigan.quiet import load_tensorflow
+from absl import flags
 
-load_tensorflow()
+import tf_bigan as tb
+from tf_bigan.errors import UserError
+from tf_bigan.flags import Failure, config_from_flags, define_config_flags, flags_given, run
+from tf_bigan.quiet import load_tensorflow, plain_warnings
+from tf_bigan.workdir import Workdir, environment
 
-from absl import flags  # noqa: E402
-
-from tf_bigan import NonFiniteLoss, callbacks, experiment  # noqa: E402
-from tf_bigan.flags import config_from_flags, define_config_flags, run  # noqa: E402
-from tf_bigan.workdir import Workdir, environment  # noqa: E402
-
-FLAGS = flags.FLAGS
+FLAGS = flags.FlagValues()
 WORKDIR = flags.DEFINE_string(
     "workdir",
     None,
-    "directory of the run, which is resumed if it has begun [runs/PRESET or runs/DATASET]",
+    "directory of the run [runs/PRESET or runs/DATASET]",
+    flag_values=FLAGS,
     module_name="run",
 )
 DRY_RUN = flags.DEFINE_boolean(
     "dry_run",
     False,
-    "check everything, print options, sizes and the time an epoch takes; train nothing",
+    "check everything, print options, sizes and the time an epoch takes; write nothing",
+    flag_values=FLAGS,
     module_name="run",
 )
-define_config_flags()
+define_config_flags(FLAGS)
 
 
 def main() -> int:
-    config = config_from_flags()
-    workdir = Workdir(WORKDIR.value or f"runs/{FLAGS.preset or config.dataset.partition(':')[0]}")
-    train = experiment.load_split(config, "train")
-    split = experiment.held_out_split(config)
-    held_out = experiment.in_memory(experiment.load_split(config, split))
+    config = config_from_flags(FLAGS)
+    name = FLAGS["preset"].value or config.dataset.partition(":")[0]
+    workdir = Workdir(WORKDIR.value or f"runs/{name}")
+    workdir.check(config)
+    tf = load_tensorflow()  # takes seconds: not before the command is right
+    try:
+        return run_or_try(config, workdir)
+    except tb.NonFiniteLoss as error:
+        last = tb.callbacks.latest(workdir.checkpoints)
+        raise Failure(
+            f"{error}: training stopped. The last good checkpoint is {last or 'none'}. "
+            "Try a lower --learning_rate, or --precision=float32, in another --workdir"
+        ) from error
+    except (MemoryError, tf.errors.ResourceExhaustedError) as error:
+        raise Failure(
+            "out of memory: try a smaller --batch_size, --width, --latent or --image_size"
+        ) from error
+
+
+def run_or_try(config, workdir) -> int:
+    """The run, new or resumed; or with --dry_run what it would be."""
+    tb.models.find(config.model)  # a module of one's own must be there before its checkpoints
+    train = tb.experiment.load_split(config, "train")
+    split = tb.experiment.load_split(config, tb.experiment.held_out_split(config))
+    held_out = tb.experiment.picks(split, tb.experiment.QUICK_EXAMPLES)
     batches = train.batches(config.batch_size, seed=config.seed)
     if DRY_RUN.value:
-        return dry_run(config, batches)
-    workdir.prepare(config, environment())
-    if callbacks.latest(workdir.checkpoints) is not None:
-        model, path = callbacks.restore(workdir.checkpoints)
-        print(f"resuming at step {int(model.step.numpy()):,} from {path}")
+        return dry_run(config, workdir, batches)
+    if tb.callbacks.latest(workdir.checkpoints) is not None:
+        model, path = tb.callbacks.restore(workdir.checkpoints)
+        what = f"resuming at step {int(model.step.numpy()):,} from {path}"
     else:
-        model, why = experiment.build_model(config, train.image_shape, batches.steps_per_epoch)
-        print(f"training {config.model} in {why}")
-    return fit(config, workdir, model, train, held_out, batches)
+        model, why = tb.experiment.build_model(config, batches.image_shape, batches.steps_per_epoch)
+        what = f"training {config.model} in {why}, in {workdir.root}"
+    workdir.prepare(config, environment())
+    print(what)
+    try:
+        return train_and_save(config, workdir, model, train, held_out)
+    except UserError as error:  # the command was right: that has been checked
+        raise Failure(str(error)) from error
 
 
-def fit(config, workdir, model, train, held_out, batches) -> int:
+def train_and_save(config, workdir, model, train, held_out) -> int:
     """Trains from the model's step to the last epoch, and says where everything is."""
+    batches = train.batches(config.batch_size, seed=config.seed)
     steps = batches.steps_per_epoch
     epoch, step = divmod(int(model.step.numpy()), steps)
     if epoch >= config.epochs:
         print(f"{workdir.root} is trained already: {epoch} epochs (--epochs=N to go on)")
-    try:
-        with callbacks.StopOnSignal() as stop:
+    else:
+        with tb.callbacks.StopOnSignal() as stop:
             model.fit(
                 batches,
                 epochs=config.epochs,
                 initial_epoch=epoch,
                 initial_step=step,
                 verbose=0,
-                callbacks=[*run_callbacks(config, workdir, train, held_out, steps), stop],
+                callbacks=[*run_callbacks(config, workdir, held_out, steps), stop],
             )
-    except NonFiniteLoss as error:
-        last = callbacks.latest(workdir.checkpoints)
-        print(
-            f"train.py: {error}: training stopped. The last good checkpoint is "
-            f"{last or 'none'}. Try a lower --learning_rate or --precision=float32",
-            file=sys.stderr,
-        )
-        return 1
-    if stop.received is not None:
-        print(f"stopped and saved. Resume with:\n  {command_to_resume(workdir)}")
-        return 128 + stop.received
-    model.calibrate(train.batches(config.batch_size, seed=config.seed + 1).dataset())
-    callbacks.save_model(model, workdir.model)
+        if stop.received is not None:
+            print(f"stopped and saved. Resume with:\n  {command_to_resume(workdir)}")
+            return 128 + stop.received
+    # The official code takes 1,000 batches; of small data as many passes would say nothing new.
+    again = train.batches(config.batch_size, seed=config.seed + 1).dataset()
+    model.calibrate(again, steps=min(1000, 5 * steps))
+    tb.callbacks.save_model(model, workdir.model)
     print(
         f"\nfinished. Look next at\n"
         f"  pictures:    {workdir.samples}\n"
@@ -89,25 +120,24 @@ def fit(config, workdir, model, train, held_out, batches) -> int:
     return 0
 
 
-def run_callbacks(config, workdir, train, held_out, steps) -> list:
+def run_callbacks(config, workdir, held_out, steps) -> list:
     """What watches a run, in the order in which it sees an epoch's end."""
-    few = experiment.picks(held_out, experiment.QUICK_EXAMPLES)
-    shown, probe = few.take(32).as_float(), few.take(config.batch_size).as_float()
+    shown, probe = held_out.take(32).as_float(), held_out.take(config.batch_size).as_float()
     watch = [
-        callbacks.SampleGrid(workdir.samples, every=config.picture_every),
-        callbacks.ReconstructionGrid(shown, workdir.samples, every=config.picture_every),
-        callbacks.InterpolationGrid(shown, workdir.samples, every=config.picture_every),
-        callbacks.Dashboard(
+        tb.callbacks.SampleGrid(workdir.samples, every=config.picture_every),
+        tb.callbacks.ReconstructionGrid(shown, workdir.samples, every=config.picture_every),
+        tb.callbacks.InterpolationGrid(shown, workdir.samples, every=config.picture_every),
+        tb.callbacks.Dashboard(
             workdir.logs,
-            few.as_float(),
-            few.labels,
+            held_out.as_float(),
+            held_out.labels,
             config=dataclasses.asdict(config),
             every_epochs=config.picture_every,
             batch_size=config.batch_size,
         ),
-        callbacks.Guard(probe),
-        callbacks.Progress(config.epochs, steps, config.batch_size),
-        callbacks.Checkpoint(
+        tb.callbacks.Guard(probe),
+        tb.callbacks.Progress(config.epochs, steps, config.batch_size),
+        tb.callbacks.Checkpoint(
             workdir.checkpoints,
             every_steps=config.checkpoint_steps or None,
             keep=config.keep,
@@ -116,16 +146,18 @@ def run_callbacks(config, workdir, train, held_out, steps) -> list:
         ),
     ]
     if config.eval_every:
-        measure = partial(experiment.measure_quickly, train=train, held_out=few)
-        watch.insert(0, callbacks.Evaluation(measure, workdir.history, every=config.eval_every))
+        measure = partial(tb.experiment.measure_quickly, held_out=held_out)
+        watch.insert(0, tb.callbacks.Evaluation(measure, workdir.history, every=config.eval_every))
     return watch
 
 
-def dry_run(config, batches) -> int:
+def dry_run(config, workdir, batches) -> int:
     """Prints what a run would be, and times a few steps of a model that is thrown away."""
     steps, few = batches.steps_per_epoch, 2 * config.steps_per_execution
-    model, why = experiment.build_model(config, batches.image_shape, steps)
+    model, why = tb.experiment.build_model(config, batches.image_shape, steps)
     print(config.to_json())
+    last = tb.callbacks.latest(workdir.checkpoints)
+    print(f"workdir: {workdir.root}, {f'resumed from {last}' if last else 'a new run'}")
     print(f"precision: {why}")
     for network in model.network_names():
         print(f"{network}: {getattr(model, network).count_params():,} weights")
@@ -134,17 +166,26 @@ def dry_run(config, batches) -> int:
     model.fit(batches, steps_per_epoch=few, verbose=0)
     seconds = (time.perf_counter() - start) / few * steps
     print(
-        f"{steps:,} steps an epoch, about {seconds:.1f} s; {config.epochs} epochs about "
-        f"{seconds * config.epochs / 60:.1f} minutes"
+        f"{steps:,} steps an epoch, about {_duration(seconds)}; {config.epochs} epochs about "
+        f"{_duration(seconds * config.epochs)}, without measurements and pictures"
     )
     return 0
 
 
+def _duration(seconds: float) -> str:
+    if seconds < 100:
+        return f"{seconds:.2g} seconds"
+    if seconds < 6000:
+        return f"{seconds / 60:.0f} minutes"
+    return f"{seconds / 3600:.1f} hours"
+
+
 def command_to_resume(workdir) -> str:
     """The command line of this run; the workdir in it makes it resume."""
-    arguments = [argument for argument in sys.argv[1:] if not argument.startswith("--workdir")]
-    return " ".join(["python train.py", f"--workdir={workdir.root}", *map(shlex.quote, arguments)])
+    options = [option for option in flags_given(FLAGS) if not option.startswith("--workdir=")]
+    return shlex.join(["python", sys.argv[0], f"--workdir={workdir.root}", *options])
 
 
 if __name__ == "__main__":
-    sys.exit(run(main, sys.argv, __doc__.partition(": ")[0] + "."))
+    plain_warnings()
+    sys.exit(run(main, sys.argv, __doc__, FLAGS))

@@ -1,24 +1,28 @@
-"""Whether a peer computes what tf_bigan computes: the same losses and gradients at equal weights."""
+"""Whether a peer computes what tf_bigan does: equal losses and gradients at equal weights."""
 
 import numpy as np
 
 from benchmarks import ours
 from benchmarks.setting import Setting, random_weights
 
-TOLERANCE = 1e-4
+# Greatest errors: of a loss, and of a gradient as a fraction of its network's largest. bfloat16
+# has 8 bits, and every library rounds at other places: there only the losses are compared.
+FLOAT32, BFLOAT16 = (1e-4, 1e-4), (3e-2, None)
 
 
-def check(setting: Setting, peer, name: str):
-    """Gives the peer and a tf_bigan model the same weights, and compares one training step.
+def check(setting: Setting, peer):
+    """Gives a peer and a float32 tf_bigan model the same weights, and compares a training step.
+
+    Leaves a peer that agrees with weights as they are at the start of a training.
 
     Raises:
-        AssertionError: a loss differs by more than 1e-4, or a weight's gradient by more than
-            1e-4 of the largest gradient of its network.
+        AssertionError: a loss or a gradient differs.
     """
     model = ours.make(setting)
+    fresh = {role: [v.numpy() for v in vs] for role, vs in ours.weights(model).items()}
     weights = {
-        role: random_weights([tuple(v.shape) for v in variables], seed)
-        for seed, (role, variables) in enumerate(ours.weights(model).items())
+        role: random_weights([array.shape for array in arrays], seed)
+        for seed, (role, arrays) in enumerate(fresh.items())
     }
     for role, variables in ours.weights(model).items():
         for variable, array in zip(variables, weights[role], strict=True):
@@ -29,14 +33,15 @@ def check(setting: Setting, peer, name: str):
     z = rng.uniform(-1.0, 1.0, (setting.batch, setting.latent)).astype(np.float32)
     losses, gradients = ours.losses_and_gradients(model, x, z)
     peer_losses, peer_gradients = peer.losses_and_gradients(x, z)
+    loss_error, gradient_error = BFLOAT16 if peer.bfloat16 else FLOAT32
     for player, loss in losses.items():
-        assert abs(peer_losses[player] - loss) < TOLERANCE, (
-            f"{name}: the loss of {player} is {peer_losses[player]}, tf_bigan's is {loss}"
+        assert abs(peer_losses[player] - loss) <= loss_error, (
+            f"the loss of {player} is {peer_losses[player]}, not {loss}"
         )
-    for role, arrays in gradients.items():
-        largest = max(np.abs(array).max() for array in arrays)
-        for index, (array, other) in enumerate(zip(arrays, peer_gradients[role], strict=True)):
-            error = np.abs(array - other).max() / largest
-            assert error < TOLERANCE, (
-                f"{name}: gradient {index} of the {role} differs by {error:.1e} of the largest"
-            )
+    if gradient_error is not None:
+        for role, arrays in gradients.items():
+            largest = max(np.abs(array).max() for array in arrays)
+            for i, (array, other) in enumerate(zip(arrays, peer_gradients[role], strict=True)):
+                error = np.abs(array - other).max() / largest
+                assert error <= gradient_error, f"gradient {i} of the {role} is off by {error:.1e}"
+    peer.load(fresh)

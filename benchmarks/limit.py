@@ -7,6 +7,7 @@ Nothing else is counted: no activation, batch norm, cast, input or Python.
 
 import time
 from collections import Counter
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -133,15 +134,14 @@ class Limit:
         def operand(*shape):
             return tf.cast(tf.constant(rng.normal(size=shape), tf.float32), dtype)
 
-        self.operands = {
-            p: (
-                operand(p.rows, p.inner),
-                [operand(p.inner, p.columns) for _ in range(PRODUCTS_A_CALL)],
-            )
-            for p in self.products
-        }
-        # Without XLA a CPU's products are oneDNN's, with it Eigen's: whichever is faster counts.
-        self.multiply = [tf.function(_multiply, jit_compile=xla) for xla in (False, True)]
+        self.calls = {}
+        for product in self.products:
+            left = operand(product.rows, product.inner)
+            rights = [operand(product.inner, product.columns) for _ in range(PRODUCTS_A_CALL)]
+            # Without XLA a CPU's products are oneDNN's, with it Eigen's: the faster one counts.
+            self.calls[product] = [
+                partial(_compiled(xla, left, rights), left, rights) for xla in (False, True)
+            ]
         # As many bytes as Adam's four arrays hold: they may fit into a cache.
         model = ours.make(setting)
         self.weights = sum(int(np.prod(v.shape)) for vs in ours.weights(model).values() for v in vs)
@@ -156,12 +156,9 @@ class Limit:
         """Seconds that `steps` steps would take; each part is measured for about as long."""
         products = 0.0
         for product, count in self.products.items():
-            calls = -(-steps * count // PRODUCTS_A_CALL)
-            left, rights = self.operands[product]
-            seconds = [
-                _seconds_a_call(multiply, calls, left, rights) for multiply in self.multiply
-            ]
-            products += count * min(seconds) / PRODUCTS_A_CALL
+            times = -(-steps * count // PRODUCTS_A_CALL)
+            seconds = min(_seconds_a_call(call, times) for call in self.calls[product])
+            products += count * seconds / PRODUCTS_A_CALL
         # x += y reads two arrays and writes one.
         seconds_a_byte = _seconds_a_call(self._add, steps) / (3 * 4 * 2 * self.weights)
         return steps * (products + ADAM_BYTES * self.weights * seconds_a_byte)
@@ -174,10 +171,14 @@ def _multiply(left, rights):
     return [tf.matmul(left, right) for right in rights]
 
 
-def _seconds_a_call(function, calls: int, *arguments) -> float:
-    function(*arguments)
+def _compiled(xla: bool, left, rights):
+    return tf.function(_multiply, jit_compile=xla).get_concrete_function(left, rights)
+
+
+def _seconds_a_call(call, times: int) -> float:
+    call()
     start = time.perf_counter()
-    for _ in range(calls):
-        function(*arguments)
+    for _ in range(times):
+        call()
     tf.test.experimental.sync_devices()  # a GPU runs behind
-    return (time.perf_counter() - start) / calls
+    return (time.perf_counter() - start) / times

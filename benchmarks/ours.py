@@ -37,12 +37,12 @@ def make(setting: Setting, precision: str = "float32", xla: bool = False) -> tb.
 
 
 def weights(model) -> dict[str, list[keras.Variable]]:
-    """{role: trainable variables}: by rank, then as the layers follow each other.
+    """{role: trainable variables}: beta, bias, gamma, kernel, of each as the layers follow.
 
-    Peers mix kernels, biases and batch norms as they like; of each kind the order is the same.
+    How layers of different kinds are interleaved is every library's, and every author's, own.
     """
     return {
-        role: sorted(getattr(model, role).trainable_variables, key=lambda v: len(v.shape))
+        role: sorted(getattr(model, role).trainable_variables, key=lambda v: v.name)
         for role in ROLES
     }
 

@@ -17,7 +17,7 @@ class Setting:
     networks: "mlp" (the paper's) or "dcgan", as in `tf_bigan.networks`.
     batch: rows of a step.  image_shape: (H, W, C).  latent: size of z.
     width: units of the MLP's layers, or channels of the DCGAN's largest map.
-    hidden: units of the dense layers of the DCGAN's discriminator.
+    hidden: units of the DCGAN's discriminator where z joins x.
     """
 
     name: str
@@ -27,7 +27,7 @@ class Setting:
     image_shape: tuple[int, int, int] = (28, 28, 1)
     latent: int = 50
     width: int = 1024
-    hidden: int = 1024
+    hidden: int = 512
 
 
 SETTINGS = (

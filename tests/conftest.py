@@ -1,5 +1,8 @@
-"""Small models that the tests share, and two logical CPU devices for the replicas."""
+"""What the tests share: small models, the command line, two logical CPUs for the replicas."""
 
+import contextlib
+import importlib
+import io
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -10,6 +13,7 @@ import pytest
 import tensorflow as tf
 
 import tf_bigan as tb
+from tf_bigan.flags import run
 
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
@@ -46,3 +50,37 @@ def make_bigan():
         return model
 
     return make
+
+
+@pytest.fixture(scope="session")
+def command():
+    """A function that runs train.py or evaluate.py here: (exit status, stdout, stderr)."""
+
+    def call(script: str, *arguments) -> tuple[int, str, str]:
+        module = importlib.import_module(script)
+        module.FLAGS.unparse_flags()
+        out, err = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            argv = [f"{script}.py", *map(str, arguments)]
+            status = run(module.main, argv, module.__doc__, module.FLAGS)
+        return status, out.getvalue(), err.getvalue()
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def tiny_options() -> list[str]:
+    """Options of a run of 3 epochs of 24 steps, with an average and checkpoints in mid-epoch."""
+    return [
+        *("--dataset=digits", "--width=16", "--epochs=3", "--eval_every=1", "--picture_every=3"),
+        *("--checkpoint_steps=5", "--steps_per_execution=2"),
+    ]
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tmp_path_factory, command, tiny_options):
+    """The finished run of `tiny_options`, to look at and to copy: (its workdir, its output)."""
+    workdir = tmp_path_factory.mktemp("tiny") / "run"
+    status, out, err = command("train", f"--workdir={workdir}", *tiny_options)
+    assert status == 0, err
+    return workdir, out

@@ -8,6 +8,7 @@ _MODULES = (
     "callbacks",
     "data",
     "evaluation",
+    "experiment",
     "losses",
     "models",
     "networks",

@@ -11,6 +11,10 @@ from dataclasses import field
 
 from tf_bigan.errors import UserError
 
+LARGEST_SEED = 2**31 - 1  # the seeds of stateless randomness are int32
+# What every epoch can afford to measure: see `experiment.measure_quickly`.
+QUICK_METRICS = ("NND/100", "EGr", "EGr_b")
+
 
 def _option(default, help: str, *, group: str, choices=None, at_least=None, may_change=False):
     metadata = {"help": help, "group": group, "choices": choices}
@@ -39,7 +43,7 @@ class Config:
     )
     image_size: str | None = _option(None, "resize images to SIDE or HxW pixels", group="data")
     channels: int | None = _option(
-        None, "convert images to grey (1) or colour (3)", group="data", choices=(1, 3)
+        None, "convert images to grey or colour", group="data", choices=(1, 3)
     )
     validation: int = _option(
         0, "examples of the training part set aside for validation", group="data", at_least=0
@@ -48,8 +52,12 @@ class Config:
         False, "refuse broken image files instead of leaving them out", group="data"
     )
 
-    model: str = _option("bigan", "the system: a name, or the module of your own", group="model")
-    networks: str = _option("mlp", "the family of networks", group="model")
+    model: str = _option(
+        "bigan",
+        "the system: bigan, or the module of your own as my_package.my_model",
+        group="model",
+    )
+    networks: str = _option("mlp", "the family of networks: mlp or dcgan", group="model")
     latent: int = _option(50, "entries of z", group="model", at_least=1)
     prior: str = _option(
         "uniform", "the distribution of z", group="model", choices=("uniform", "normal")
@@ -108,8 +116,9 @@ class Config:
     )
     monitor: str = _option(
         "NND/100",
-        "the log that picks checkpoints/best.keras, measured every --eval_every epochs",
+        "the measurement that picks checkpoints/best.keras",
         group="output",
+        choices=QUICK_METRICS,
         may_change=True,
     )
     picture_every: int = _option(
@@ -134,6 +143,12 @@ class Config:
                 raise UserError(f"--{name}={getattr(self, name)}: it must be below 1")
         if self.learning_rate == 0:
             raise UserError("--learning_rate=0: it must be above 0")
+        if not all(part.isidentifier() for part in self.model.split(".")):
+            raise UserError(
+                f"--model={self.model}: give a name, or a module's as my_package.my_model"
+            )
+        if self.seed > LARGEST_SEED:
+            raise UserError(f"--seed={self.seed}: it must be at most {LARGEST_SEED}")
         self.size  # noqa: B018 - parsed for its check
 
     @property
@@ -164,9 +179,10 @@ class Config:
         return dataclasses.replace(self, **changes)
 
     def differences(self, other: Config) -> list[str]:
-        """ "name: mine -> other's" of every field that a resumed run may not change."""
+        """ "--name: mine there, other's here" of every field that a resumed run may not change."""
         return [
-            f"{option.name}: {getattr(self, option.name)} -> {getattr(other, option.name)}"
+            f"--{option.name}: {getattr(self, option.name)} there, "
+            f"{getattr(other, option.name)} here"
             for option in dataclasses.fields(self)
             if not option.metadata["may_change"]
             and getattr(self, option.name) != getattr(other, option.name)

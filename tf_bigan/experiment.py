@@ -1,19 +1,20 @@
 """From a configuration to data, a compiled model, and its numbers: what both scripts share."""
 
 import itertools
+import math
 from collections.abc import Callable, Sequence
 
 import keras
 import numpy as np
 
 from tf_bigan import data, evaluation, hardware, models, networks, priors
-from tf_bigan.config import Config
+from tf_bigan.config import QUICK_METRICS, Config
 from tf_bigan.game import AdversarialModel
 from tf_bigan.optimizers import Adam, ConstantThenExponential
 
 PRIORS = {"uniform": priors.Uniform, "normal": priors.Normal}
-# Cheap enough for every epoch: 1,000 held-out images, 1,000 samples.
-QUICK_METRICS, QUICK_EXAMPLES = ("NND/100", "EGr", "EGr_b"), 1000
+QUICK_EXAMPLES = 1000  # held-out images to measure in training
+MEMORY = 2**29  # bytes of images of a stream to evaluate on; their floats take four times as much
 
 
 def load_split(config: Config, split: str) -> data.ImageData | data.StreamedImages:
@@ -79,7 +80,7 @@ def build_model(
 
 def measure(
     model: AdversarialModel,
-    train: data.ImageData,
+    train: data.ImageData | None,
     held_out: data.ImageData,
     *,
     metrics: Sequence[str] = evaluation.OFFICIAL_METRICS,
@@ -91,7 +92,8 @@ def measure(
 
     Args:
         model: any system; what it has no network for is left out, with the reason.
-        train: the images behind the 1-NN gallery, the probe and the batch statistics.
+        train: the images behind the 1-NN gallery, the probe and the batch statistics; None
+            where no metric needs them.
         held_out: the images to be measured on.
         metrics: names out of `evaluation.OFFICIAL_METRICS`.
         samples: draws of z for NND and EGg.
@@ -100,6 +102,7 @@ def measure(
         progress: called as progress(stage, done, total).
     """
     encodes, generates = hasattr(model, "encoder"), hasattr(model, "generator")
+    classify = train is not None and any(name.startswith(("NNC", "CLS")) for name in metrics)
     with model.statistics_kept():
         if posthoc:
             batches = train.batches(min(128, len(train)), seed=1).dataset()
@@ -107,8 +110,8 @@ def measure(
         return evaluation.official_metrics(
             held_out.as_float(),
             held_out.labels,
-            train.as_float() if any(m.startswith(("NNC", "CLS")) for m in metrics) else None,
-            train.labels,
+            train.as_float() if classify else None,
+            train.labels if classify else None,
             generate=model.generate if generates else None,
             encode=model.features if encodes else None,
             reconstruct=model.reconstruct if encodes and generates else None,
@@ -118,24 +121,30 @@ def measure(
         )
 
 
-def measure_quickly(
-    model: AdversarialModel, train: data.ImageData, held_out: data.ImageData
-) -> dict[str, float]:
+def measure_quickly(model: AdversarialModel, held_out: data.ImageData) -> dict[str, float]:
     """`QUICK_METRICS` with the batch statistics as they are: what every epoch can afford."""
-    return measure(model, train, held_out, metrics=QUICK_METRICS).values
+    return measure(model, None, held_out, metrics=QUICK_METRICS).values
 
 
-def untrained(config: Config, image_shape: tuple[int, int, int]) -> AdversarialModel:
+def untrained(model: AdversarialModel) -> AdversarialModel:
     """The model before its first step: the baseline of every figure about features."""
-    return build_model(config, image_shape, steps_per_epoch=1)[0]
+    keras.utils.set_random_seed(model.seed)
+    fresh = type(model).from_config(model.get_config())
+    fresh.compile_from_config(model.get_compile_config())
+    return fresh
 
 
-def in_memory(images: data.ImageData | data.StreamedImages, most: int = 60_000) -> data.ImageData:
-    """The images, or the first `most` of a stream."""
-    return images if isinstance(images, data.ImageData) else images.take(most)
+def in_memory(
+    images: data.ImageData | data.StreamedImages, most: int | None = None
+) -> data.ImageData:
+    """The images; of a stream the first `most`, by default as many as fit into `MEMORY`."""
+    if isinstance(images, data.ImageData):
+        return images
+    return images.take(most or max(1, MEMORY // math.prod(images.image_shape)))
 
 
-def picks(images: data.ImageData, n: int, seed: int = 0) -> data.ImageData:
-    """n images drawn without replacement, always the same ones."""
+def picks(images: data.ImageData | data.StreamedImages, n: int, seed: int = 0) -> data.ImageData:
+    """n images drawn without replacement, always the same ones; of a stream the first n."""
+    images = in_memory(images, n)
     chosen = np.random.default_rng(seed).permutation(len(images))[:n]
     return images.subset(chosen)

@@ -10,80 +10,100 @@ from absl import flags
 from tf_bigan.config import Config
 from tf_bigan.errors import UserError
 from tf_bigan.presets import PRESETS, default_preset, preset
+from tf_bigan.quiet import line_start
 
 _DEFINE = {"str": flags.DEFINE_string, "int": flags.DEFINE_integer, "float": flags.DEFINE_float}
+_HELP = {"--help", "-h", "-help", "--helpfull", "--helpshort"}
+_NAME_WIDTH, _TEXT_WIDTH = 24, 72
 
 
-def define_config_flags():
+class Failure(Exception):
+    """What went wrong in a command that was right: one line, and exit status 1."""
+
+
+def define_config_flags(values: flags.FlagValues):
     """One flag for each field of `Config`, None where the user says nothing, and --preset."""
-    flags.DEFINE_string("preset", None, _preset_help(), module_name="data")
+    text = f"a named set of options, which any flag overrides ({' | '.join(PRESETS)})"
+    flags.DEFINE_string("preset", None, text, flag_values=values, module_name="data")
     for option in dataclasses.fields(Config):
         kind = str(option.type).removesuffix(" | None")
-        text, group = option.metadata["help"], option.metadata["group"]
+        text = option.metadata["help"]
         if option.metadata["choices"]:
             text += f" ({' | '.join(map(str, option.metadata['choices']))})"
-        if option.default is not None:
+        if option.default is not None and option.default is not False:
             text += f" [{option.default}]"
-        if kind == "bool":
-            flags.DEFINE_boolean(option.name, None, text, module_name=group)
-        else:
-            _DEFINE[kind](option.name, None, text, module_name=group)
+        define = flags.DEFINE_boolean if kind == "bool" else _DEFINE[kind]
+        group = option.metadata["group"]
+        define(option.name, None, text, flag_values=values, module_name=group)
 
 
-def _preset_help() -> str:
-    return f"a named set of options, which any flag overrides ({' | '.join(PRESETS)})"
-
-
-def config_from_flags() -> Config:
+def config_from_flags(values: flags.FlagValues) -> Config:
     """The defaults, overridden by the preset's options, overridden by the flags given.
 
     Raises:
         UserError: an unknown preset, or a value out of its range.
     """
     given = {
-        option.name: flags.FLAGS[option.name].value
+        option.name: values[option.name].value
         for option in dataclasses.fields(Config)
-        if flags.FLAGS[option.name].present
+        if values[option.name].present
     }
-    if flags.FLAGS.preset:
-        base = preset(flags.FLAGS.preset)
+    if values["preset"].value is not None:
+        base = preset(values["preset"].value)
     else:
-        base = default_preset(given.get("dataset", "digits"))
+        base = default_preset(given.get("dataset", Config.dataset))
     return Config.from_dict({**base, **given})
 
 
-def run(main: Callable[[], int], argv: list[str], description: str) -> int:
-    """Parses the flags and calls `main`; a user's mistake is one line on stderr and status 2.
+def flags_given(values: flags.FlagValues) -> list[str]:
+    """The flags of the command line, each as one argument."""
+    return [values[name].serialize() for name in values if values[name].present]
+
+
+def run(main: Callable[[], int], argv: list[str], about: str, values: flags.FlagValues) -> int:
+    """Parses the flags and calls `main`; whatever a user can mend is one line on stderr.
 
     Args:
         main: the command; its return value is the exit status.
         argv: the command line, the script's name first.
-        description: what --help says first.
+        about: what --help says first.
+        values: where the command's flags are defined.
+
+    Returns:
+        The exit status: 2 for a mistake in the command, 1 for what went wrong after that, 130
+        for Ctrl-C.
     """
     script = argv[0].rsplit("/", 1)[-1]
-    if {"--help", "-h", "-help", "--helpfull", "--helpshort"} & set(argv[1:]):
-        print(_help(script, description))
+    if _HELP & set(argv[1:]):
+        print(_help(about, values))
         return 0
     try:
-        rest = flags.FLAGS(argv)
+        rest = values(argv)
         if len(rest) > 1:
             raise UserError(f"unexpected argument {rest[1]}: options are given as --name=value")
         return main()
     except flags.Error as error:
-        message = str(error).replace("\n", " ")
-        print(f"{script}: {message} (see {script} --help)", file=sys.stderr)
+        message, status = f"{error} (see {script} --help)", 2
     except UserError as error:
-        print(f"{script}: {error}", file=sys.stderr)
-    return 2
+        message, status = error, 2
+    except Failure as error:
+        message, status = error, 1
+    except OSError as error:
+        message, status = f"{error.filename or 'input or output'}: {error.strerror or error}", 1
+    except KeyboardInterrupt:
+        message, status = "interrupted", 130
+    line = " ".join(str(message).split())
+    print(f"{line_start()}{script}: {line}", file=sys.stderr)
+    return status
 
 
-def _help(script: str, description: str) -> str:
-    lines = [textwrap.fill(description, 88), "", f"usage: python {script} [--name=value ...]"]
-    for group, members in flags.FLAGS.flags_by_module_dict().items():
-        if group in ("run", "data", "model", "training", "output"):
-            lines += ["", f"{group}:"]
-            for flag in members:
-                text = textwrap.wrap(flag.help, 62)
-                lines.append(f"  {'--' + flag.name:<22}{text[0]}")
-                lines += [" " * 24 + line for line in text[1:]]
+def _help(about: str, values: flags.FlagValues) -> str:
+    lines = [about.strip()]
+    for group, members in values.flags_by_module_dict().items():
+        lines += ["", f"{group}:"]
+        for flag in members:
+            name = f"  --{'[no]' if flag.boolean else ''}{flag.name}"
+            first, *others = textwrap.wrap(flag.help, _TEXT_WIDTH)
+            lines.append(f"{name:<{_NAME_WIDTH}}{first}")
+            lines += [" " * _NAME_WIDTH + line for line in others]
     return "\n".join(lines)

@@ -8,14 +8,15 @@ PRESETS: dict[str, dict] = {
     "digits": {
         "dataset": "digits",
         "latent": 16,
-        "width": 256,
+        "width": 512,
+        "l2": 1e-4,
         "batch_size": 64,
         "learning_rate": 3e-4,
         "epochs": 250,
         "decay_epochs": 250,
-        "ema": 0.995,
+        "ema": 0.998,
         "eval_every": 25,
-        "picture_every": 10,
+        "picture_every": 25,
     },
     # The paper's networks with a learning rate that falls within a short run.
     "mnist": {

@@ -30,15 +30,14 @@ class Workdir:
         self.metrics = self.root / "metrics.json"
         self.report = self.root / "report.png"
 
-    def prepare(self, config: Config, environment: dict):
-        """Makes the directory for a run, or checks that it holds the same one.
+    def check(self, config: Config):
+        """Checks that a run can begin here or go on, and writes nothing.
 
         Raises:
-            UserError: it is no directory, cannot be written, or holds a run with other options;
-                the message lists the differences.
+            UserError: as `check_writable`, or it holds a run with other options; the message
+                lists the differences.
         """
-        if self.root.exists() and not self.root.is_dir():
-            raise UserError(f"--workdir={self.root} is a file: give a directory")
+        self.check_writable()
         if self.config.exists():
             differences = self.read_config().differences(config)
             if differences:
@@ -46,19 +45,35 @@ class Workdir:
                     f"{self.root} holds a run with other options ({'; '.join(differences)}): "
                     "use the same options, or another --workdir"
                 )
-        elif self.root.is_dir() and any(self.checkpoints.glob("*.keras")):
+        elif any(self.checkpoints.glob("*.keras")):
             raise UserError(
                 f"{self.root} has checkpoints but no config.json: use another --workdir"
             )
+
+    def check_writable(self):
+        """Raises UserError if it is no directory, or cannot be made or written, as far as seen."""
+        there = next(path for path in (self.root, *self.root.parents) if os.path.exists(path))
+        if not there.is_dir():
+            raise UserError(f"{self.root} cannot be a directory: {there} is a file")
+        if not os.access(there, os.W_OK | os.X_OK):
+            raise self._not_writable("no permission")
+
+    def make(self):
+        """Makes the directory if there is none. Raises UserError if it cannot."""
         try:
             self.root.mkdir(parents=True, exist_ok=True)
-            text = json.dumps({"config": asdict(config), "environment": environment}, indent=2)
-            with atomically(self.config) as temporary:
-                Path(temporary).write_text(text + "\n")
         except OSError as error:
-            raise UserError(
-                f"--workdir={self.root} cannot be written ({error.strerror}): use another directory"
-            ) from error
+            raise self._not_writable(error.strerror) from error
+
+    def prepare(self, config: Config, environment: dict):
+        """Makes the directory and records what runs in it. Raises UserError if it cannot."""
+        self.make()
+        text = json.dumps({"config": asdict(config), "environment": environment}, indent=2)
+        with atomically(self.config) as temporary:
+            Path(temporary).write_text(text + "\n")
+
+    def _not_writable(self, reason: str) -> UserError:
+        return UserError(f"{self.root} cannot be written ({reason}): give another directory")
 
     def read_config(self) -> Config:
         """The configuration stored in config.json.

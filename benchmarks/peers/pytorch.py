@@ -18,6 +18,13 @@ from benchmarks.setting import ADAM, Setting
 # [out, in] and [out, in, kh, kw] (transposed: [in, out, kh, kw]).
 TO_PYTORCH = {1: (0,), 2: (1, 0), 4: (3, 2, 0, 1)}
 TO_KERAS = {1: (0,), 2: (1, 0), 4: (2, 3, 1, 0)}
+# (whether in a batch norm, PyTorch's name) -> Keras's name.
+KIND = {
+    (False, "weight"): "kernel",
+    (False, "bias"): "bias",
+    (True, "weight"): "gamma",
+    (True, "bias"): "beta",
+}
 
 
 def uniform_code(logits: torch.Tensor) -> torch.Tensor:
@@ -126,14 +133,13 @@ class DCGANDiscriminator(nn.Module):
     def __init__(self, setting: Setting):
         super().__init__()
         self.tower = tower(setting)
-        hidden = setting.hidden
-        self.condition = nn.Linear(setting.latent, hidden)
-        self.joint = nn.Linear(4 * 4 * 4 * setting.width + hidden, hidden)
-        self.logit = nn.Linear(hidden, 1)
+        self.joint = nn.Linear(4 * 4 * 4 * setting.width, setting.hidden)
+        self.condition = nn.Linear(setting.latent, setting.hidden, bias=False)
+        self.logit = nn.Linear(setting.hidden, 1)
 
     def forward(self, x, z):
-        h = [flat_maps(self.tower, x), F.leaky_relu(self.condition(z), 0.2)]
-        return self.logit(F.leaky_relu(self.joint(torch.cat(h, 1)), 0.2)).float()
+        h = self.joint(flat_maps(self.tower, x)) + self.condition(z)
+        return self.logit(F.leaky_relu(h, 0.2)).float()
 
 
 NETWORKS = {
@@ -210,7 +216,13 @@ class Peer:
 
     def weights(self) -> dict[str, list[torch.Tensor]]:
         return {
-            role: sorted(network.parameters(), key=lambda p: p.ndim)
+            role: [
+                parameter
+                for kind in ("beta", "bias", "gamma", "kernel")
+                for module in network.modules()
+                for name, parameter in module.named_parameters(recurse=False)
+                if KIND[isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d)), name] == kind
+            ]
             for role, network in self.networks.items()
         }
 

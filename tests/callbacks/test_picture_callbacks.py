@@ -9,7 +9,7 @@ from tf_bigan.callbacks.pictures import (
     sample_picture,
     visible,
 )
-from tf_bigan.evaluation import image_grid, originals_over_reconstructions
+from tf_bigan.evaluation import enlarged, image_grid, originals_over_reconstructions
 
 
 def test_written_by_epoch_with_the_right_size(tmp_path, new_model, fit, images):
@@ -34,7 +34,9 @@ def test_written_by_epoch_with_the_right_size(tmp_path, new_model, fit, images):
         if kind == "reconstructions":
             pairs = np.zeros((4, 8, 8, 1))
             size = size[::-1]
-            assert size == originals_over_reconstructions(pairs, pairs, scale=8).shape[:2]
+            assert (
+                size == originals_over_reconstructions(enlarged(pairs), enlarged(pairs)).shape[:2]
+            )
         else:
             assert size == expected[kind]
 
@@ -42,15 +44,17 @@ def test_written_by_epoch_with_the_right_size(tmp_path, new_model, fit, images):
 def test_what_is_in_them(new_model, images):
     model = new_model()
     samples = model.generate(model.prior.sample(16, 3))
-    np.testing.assert_array_equal(sample_picture(model, 16, seed=3), image_grid(samples, scale=8))
+    np.testing.assert_array_equal(sample_picture(model, 16, seed=3), image_grid(enlarged(samples)))
     np.testing.assert_array_equal(
         reconstruction_picture(model, images[:4]),
-        originals_over_reconstructions(images[:4], model.reconstruct(images[:4]), scale=8),
+        originals_over_reconstructions(
+            enlarged(images[:4]), enlarged(model.reconstruct(images[:4]))
+        ),
     )
     picture = interpolation_picture(model, images[:4], steps=3)
     between = model.interpolate(images[[0, 2]], images[[1, 3]], 3)
     rows = [images[0], *between[0], images[1], images[2], *between[1], images[3]]
-    np.testing.assert_array_equal(picture, image_grid(np.stack(rows), columns=5, scale=8))
+    np.testing.assert_array_equal(picture, image_grid(enlarged(np.stack(rows)), columns=5))
 
 
 def test_the_same_z_in_every_epoch(tmp_path, new_model, play):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tf_bigan.evaluation import image_grid, originals_over_reconstructions, save_png
+from tf_bigan.evaluation import enlarged, image_grid, originals_over_reconstructions, save_png
 
 
 def test_grid_by_hand():
@@ -45,10 +45,10 @@ def test_columns_default_to_a_square():
 def test_reconstructions_stand_below_their_originals():
     x = np.stack([np.full((2, 2, 1), v) for v in (0.0, 0.2, 0.4)])
     grid = originals_over_reconstructions(x, x + 0.4, columns=2, pad=0)
-    column = [0, 0, 102, 102]  # original, reconstruction
-    np.testing.assert_array_equal(grid[:4, 0, 0], column)
-    np.testing.assert_array_equal(grid[:4, 2, 0], [51, 51, 153, 153])
-    np.testing.assert_array_equal(grid[4:, 1, 0], [102, 102, 204, 204])
+    column = [0, 0, 255, 102, 102]  # original, line, reconstruction
+    np.testing.assert_array_equal(grid[:5, 0, 0], column)
+    np.testing.assert_array_equal(grid[:5, 2, 0], [51, 51, 255, 153, 153])
+    np.testing.assert_array_equal(grid[5:, 1, 0], [102, 102, 255, 204, 204])
 
 
 @pytest.mark.parametrize("shape", [(5, 7), (5, 7, 1), (5, 7, 3), (5, 7, 4)])
@@ -101,3 +101,14 @@ def test_bad_arguments():
         image_grid(images[:0])
     with pytest.raises(ValueError, match=r"^reconstructions: expected the originals' shape"):
         originals_over_reconstructions(images, images[:1])
+
+
+def test_small_images_are_enlarged_smoothly():
+    step = np.zeros((1, 8, 8, 1), np.float32)
+    step[:, :, 4:] = 1
+    large = enlarged(step)
+    assert large.shape == (1, 64, 64, 1) and large.min() == 0 and large.max() == 1
+    profile = large[0, 32, :, 0]
+    np.testing.assert_allclose(profile + profile[::-1], 1, atol=1e-5)  # the edge stays central
+    assert 4 <= ((profile > 0.05) & (profile < 0.95)).sum() <= 16  # and is no longer a jump
+    assert enlarged(np.zeros((1, 40, 20, 3))).shape == (1, 40, 20, 3)

@@ -6,9 +6,12 @@ import keras
 import numpy as np
 
 from tf_bigan.callbacks.periodic import Periodic
-from tf_bigan.evaluation.pictures import image_grid, originals_over_reconstructions, save_png
-
-_TILE = 64  # small images are enlarged to about so many pixels
+from tf_bigan.evaluation.pictures import (
+    enlarged,
+    image_grid,
+    originals_over_reconstructions,
+    save_png,
+)
 
 
 def sample_picture(model: keras.Model, n: int = 64, seed: int = 0) -> np.ndarray | None:
@@ -18,8 +21,8 @@ def sample_picture(model: keras.Model, n: int = 64, seed: int = 0) -> np.ndarray
     """
     if not hasattr(model, "generator"):
         return None
-    samples = visible(model.sample(n, seed))
-    return image_grid(samples, scale=_scale(samples))
+    samples = enlarged(visible(model.sample(n, seed)))
+    return image_grid(samples)
 
 
 def reconstruction_picture(model: keras.Model, images: np.ndarray) -> np.ndarray | None:
@@ -29,8 +32,11 @@ def reconstruction_picture(model: keras.Model, images: np.ndarray) -> np.ndarray
     """
     if not _inverts(model):
         return None
-    originals, reconstructions = visible(images), visible(model.reconstruct(images))
-    return originals_over_reconstructions(originals, reconstructions, scale=_scale(originals))
+    originals, reconstructions = (
+        enlarged(visible(images)),
+        enlarged(visible(model.reconstruct(images))),
+    )
+    return originals_over_reconstructions(originals, reconstructions)
 
 
 def interpolation_picture(
@@ -46,8 +52,8 @@ def interpolation_picture(
     a, b = images[: len(images) // 2 * 2 : 2], images[1::2]
     between = model.interpolate(a, b, steps)  # [N/2, steps, H, W, C]
     rows = np.concatenate([a[:, None], between, b[:, None]], axis=1)
-    tiles = visible(rows.reshape(-1, *images.shape[1:]))
-    return image_grid(tiles, columns=steps + 2, scale=_scale(tiles))
+    tiles = enlarged(visible(rows.reshape(-1, *images.shape[1:])))
+    return image_grid(tiles, columns=steps + 2)
 
 
 class _Picture(Periodic):
@@ -111,7 +117,3 @@ def _inverts(model: keras.Model) -> bool:
 def visible(images: np.ndarray) -> np.ndarray:
     """Grey and colour as they are; of any other number of channels the first."""
     return images if images.shape[-1] in (1, 3) else images[..., :1]
-
-
-def _scale(images: np.ndarray) -> int:
-    return max(1, _TILE // max(images.shape[1:3]))

@@ -5,7 +5,12 @@ from tf_bigan.evaluation.neighbours import RunningNearest, nearest
 from tf_bigan.evaluation.nnd import nnd
 from tf_bigan.evaluation.official import OFFICIAL_METRICS, OfficialMetrics, official_metrics
 from tf_bigan.evaluation.one_nn import one_nn_accuracy
-from tf_bigan.evaluation.pictures import image_grid, originals_over_reconstructions, save_png
+from tf_bigan.evaluation.pictures import (
+    enlarged,
+    image_grid,
+    originals_over_reconstructions,
+    save_png,
+)
 from tf_bigan.evaluation.probe import linear_probe_accuracy
 from tf_bigan.evaluation.report import report_png
 from tf_bigan.evaluation.table import format_table
@@ -15,6 +20,7 @@ __all__ = [
     "InversionError",
     "OfficialMetrics",
     "RunningNearest",
+    "enlarged",
     "format_table",
     "image_grid",
     "inversion_error",

@@ -5,6 +5,7 @@ import os
 import tempfile
 
 import numpy as np
+import tensorflow as tf
 
 from tf_bigan.evaluation.checks import as_images
 
@@ -58,7 +59,7 @@ def originals_over_reconstructions(
         reconstructions: G(E(x)) [N, H, W, C] in [0, 1].
         columns: pairs a row; by default as for `image_grid`.
         scale: size of a pixel.
-        pad: margin around and between the pairs; those of a pair touch.
+        pad: margin around and between the pairs; inside a pair it is `scale`.
 
     Returns:
         uint8 [H', W', C].
@@ -73,8 +74,27 @@ def originals_over_reconstructions(
             f"reconstructions: expected the originals' shape {originals.shape}, "
             f"got {reconstructions.shape}"
         )
-    pairs = np.concatenate([originals, reconstructions], axis=1)  # [N, 2 H, W, C]
+    line = np.full_like(originals[:, :1], _BACKGROUND / 255)
+    pairs = np.concatenate([originals, line, reconstructions], axis=1)  # [N, 2 H + 1, W, C]
     return image_grid(pairs, columns, scale, pad)
+
+
+def enlarged(images, side: int = 64) -> np.ndarray:
+    """Small images enlarged smoothly, since an eye does not read a digit from 8×8 squares.
+
+    Args:
+        images: [N, H, W, C] in [0, 1].
+        side: the longer side is multiplied up to at most so many pixels.
+
+    Returns:
+        float32 [N, k H, k W, C] in [0, 1], k >= 1.
+    """
+    height, width = images.shape[1:3]
+    factor = side // max(height, width)
+    if factor < 2:
+        return images
+    larger = tf.image.resize(images, (factor * height, factor * width), method="bicubic")
+    return np.clip(larger.numpy(), 0.0, 1.0)
 
 
 def save_png(path: str | os.PathLike, picture: np.ndarray) -> None:

@@ -9,7 +9,12 @@ import numpy as np
 
 from tf_bigan.evaluation.checks import as_images, as_labels, as_rows
 from tf_bigan.evaluation.inversion import inversion_error
-from tf_bigan.evaluation.pictures import image_grid, originals_over_reconstructions, save_png
+from tf_bigan.evaluation.pictures import (
+    enlarged,
+    image_grid,
+    originals_over_reconstructions,
+    save_png,
+)
 
 _MAP_POINTS = 2000  # more hide one another, and t-SNE would take minutes
 _LEGEND_CLASSES = 20  # as many as the largest qualitative colour map has
@@ -134,7 +139,7 @@ def _show(axes, picture: np.ndarray) -> None:
 
 
 def _draw_samples(axes, samples):
-    samples = _as_shown(samples, "samples")
+    samples = enlarged(_as_shown(samples, "samples"))
     _show(axes, image_grid(samples, scale=_scale(samples), pad=_PAD))
     _caption(axes, "Samples", "G(z)")
 
@@ -142,6 +147,7 @@ def _draw_samples(axes, samples):
 def _draw_pairs(axes, originals, reconstructions):
     originals = _as_shown(originals, "originals")
     error, _ = inversion_error(originals, reconstructions)
+    originals, reconstructions = enlarged(originals), enlarged(np.asarray(reconstructions))
     scale = _scale(originals, reconstructions)
     pairs = originals_over_reconstructions(originals, reconstructions, None, scale, 4 * _PAD)
     _show(axes, pairs[3 * _PAD : -3 * _PAD, 3 * _PAD : -3 * _PAD])  # margins as the others have
@@ -155,7 +161,8 @@ def _draw_interpolations(axes, interpolations):
             f"interpolations: expected [rows, steps, H, W, C], got shape {interpolations.shape}"
         )
     steps = interpolations.shape[1]
-    images = _as_shown(interpolations.reshape(-1, *interpolations.shape[2:]), "interpolations")
+    images = interpolations.reshape(-1, *interpolations.shape[2:])
+    images = enlarged(_as_shown(images, "interpolations"))
     _show(axes, image_grid(images, steps, _scale(images), _PAD))
     _caption(axes, "Interpolations", "along a line between two z")
 

@@ -41,16 +41,16 @@ class _DCGAN(Network):
         # Channels of the same.
         self.channels = [channels, *(width * min(2**i, 8) for i in range(len(self.sizes) - 1))]
 
-    def _weights(self, stddev: float = 0.02) -> dict:
+    def _weights(self) -> dict:
         return {
-            "kernel_initializer": keras.initializers.RandomNormal(stddev=stddev),
+            "kernel_initializer": keras.initializers.RandomNormal(stddev=0.02),
             # The regulariser's gradient is 2·(l2/2)·w, the coupled l2·w of BiGAN's official code.
             "kernel_regularizer": keras.regularizers.L2(self.l2 / 2) if self.l2 else None,
             "dtype": self.dtype_policy,
         }
 
-    def _dense(self, units: int, bias: bool = True, stddev: float = 0.02) -> keras.layers.Dense:
-        return keras.layers.Dense(units, use_bias=bias, **self._weights(stddev))
+    def _dense(self, units: int, bias: bool = True) -> keras.layers.Dense:
+        return keras.layers.Dense(units, use_bias=bias, **self._weights())
 
     def _norm(self) -> BatchNormalization:
         # Not Keras's epsilon of 1e-3: fresh weights leave variances of that size.
@@ -203,7 +203,7 @@ class DCGANDiscriminator(_DCGAN):
 
     A hidden layer joins z to the last map of x, inside its activation as in BiGAN's own networks.
     (With a hidden layer of z's own before it, as in ALI, D won against E and G on small images.)
-    With `latent_dim=None` D is DCGAN's, of x alone: D(x) -> logits. The logit starts at zero.
+    With `latent_dim=None` D is DCGAN's, of x alone: D(x) -> logits.
 
     Args:
         image_shape: (H, W, C), H and W from 8 on.
@@ -233,7 +233,9 @@ class DCGANDiscriminator(_DCGAN):
         self._make_tower()
         self.joint = self._dense(hidden) if pair else None
         self.condition = self._dense(hidden, bias=False) if pair else None
-        self.logit = self._dense(1, stddev=0.0)
+        # Not from zero, as in the MLP: the units of `joint` then all learn the same thing at first,
+        # none of them how x and z go together, and E and G never come to invert each other.
+        self.logit = self._dense(1)
         image = keras.Input(tuple(image_shape))
         self([image, keras.Input((latent_dim,))] if pair else image)
 

@@ -1,0 +1,121 @@
+"""What a run of the benchmark says, as Markdown."""
+
+import importlib.metadata
+import os
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+from statistics import median
+
+from benchmarks.setting import Setting
+
+BEGIN, END = "<!-- benchmark: begin -->", "<!-- benchmark: end -->"
+
+
+def mode(library: str, policy: str, xla: bool) -> str:
+    """The name of a precision and compile mode of a library on TensorFlow."""
+    return f"{library} {policy}{' XLA' if xla else ''}"
+
+
+def machine(default: str) -> str:
+    """What the numbers depend on. `default`: the mode that tf_bigan chooses here, and why."""
+    packages = [
+        f"{name} {importlib.metadata.version(name)}"
+        for name in ("tensorflow", "keras", "torch")
+        if _installed(name)
+    ]
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    load = f"; load average {os.getloadavg()[0]:.1f} at the start" if os.name == "posix" else ""
+    return (
+        f"Machine: {_processor()}, {cores} cores{load}. Python {platform.python_version()}, "
+        f"{', '.join(packages)}. The default here is {default}."
+    )
+
+
+def _installed(package: str) -> bool:
+    try:
+        importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+def _processor() -> str:
+    """The processor's name, and those of its features that decide the speed of products."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:  # not Linux
+        return platform.processor() or platform.machine()
+    fields = dict(line.partition(":")[::2] for line in reversed(lines))
+    fields = {key.strip(): value.strip() for key, value in fields.items()}
+    flags = set(fields.get("flags", "").split())
+    features = [flag for flag in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if flag in flags]
+    return f"{fields.get('model name', platform.machine())} ({', '.join(features)})"
+
+
+def section(setting: Setting, rates: Mapping[str, list[float]], default: str) -> str:
+    """A setting's table, and what follows from it.
+
+    rates: {variant: images per second in each round}.
+    default: the variant that tf_bigan chooses by itself.
+    """
+    lines = [
+        f"### {setting.title}",
+        "",
+        "| variant | images/s: median (range) | ms a step | the default is faster by |",
+        "|---|---|---|---|",
+    ]
+    for name, values in sorted(rates.items(), key=lambda item: -median(item[1])):
+        shown = f"**{name}** (default)" if name == default else name
+        middle = median(values)
+        spread = f"{middle:,.0f} ({min(values):,.0f}–{max(values):,.0f})"
+        ratio = _times(_ratios(rates, default, name)) if default in rates else ""
+        lines.append(f"| {shown} | {spread} | {1e3 * setting.batch / middle:.1f} | {ratio} |")
+    return "\n".join([*lines, "", *_conclusions(rates, default)])
+
+
+def _conclusions(rates: Mapping[str, list[float]], default: str) -> list[str]:
+    if default not in rates:
+        return []
+    found = []
+    pytorch = [name for name in rates if name.startswith("PyTorch")]
+    if pytorch:
+        fastest = max(pytorch, key=lambda name: median(rates[name]))
+        found.append(
+            f"- the fastest PyTorch variant, {fastest}: {_times(_ratios(rates, default, fastest))}"
+        )
+    stock = mode("Keras fit", "float32", False)
+    if stock in rates:
+        found.append(
+            f"- stock Keras `fit` with its defaults: {_times(_ratios(rates, default, stock))}"
+        )
+    limit = f"limit {'bfloat16' if 'bfloat16' in default else 'float32'}"
+    if limit in rates:
+        share = [100 * ratio for ratio in _ratios(rates, default, limit)]
+        found.append(
+            f"- the limit in its precision: {median(share):.0f} % "
+            f"({min(share):.0f}–{max(share):.0f} %)"
+        )
+    return [f"{default}, compared with", *found] if found else []
+
+
+def _ratios(rates: Mapping[str, list[float]], a: str, b: str) -> list[float]:
+    return [x / y for x, y in zip(rates[a], rates[b], strict=True)]
+
+
+def _times(ratios: list[float]) -> str:
+    return f"{median(ratios):.2f}× ({min(ratios):.2f}–{max(ratios):.2f})"
+
+
+def write(path: str, text: str):
+    """Puts the text between the markers of a page.
+
+    Raises:
+        ValueError: the page does not have the two markers.
+    """
+    page = Path(path).read_text(encoding="utf-8")
+    before, begin, rest = page.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"{path} needs the lines {BEGIN} and {END}, with the tables between them")
+    Path(path).write_text(f"{before}{BEGIN}\n{text}\n{END}{after}", encoding="utf-8")

@@ -1,0 +1,115 @@
+"""Images per second in training: tf_bigan, its peers, and the machine's limit, from one run.
+
+python -m benchmarks.throughput                    everything, in about half an hour
+python -m benchmarks.throughput --quick            against stock Keras only, in under 3 minutes
+python -m benchmarks.throughput --only=mlp128      what has the text in its "setting/variant"
+python -m benchmarks.throughput --write=docs/performance.md
+
+The variants take turns, some seconds each, round after round, so that a busy machine slows all
+alike. A ratio is taken within each round; the tables show its median and its range.
+"""
+
+import argparse
+import importlib.util
+import os
+import random
+import sys
+from collections.abc import Callable, Mapping
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's start-up notices
+
+import numpy as np  # noqa: E402
+
+from benchmarks import agreement, limit, ours, report  # noqa: E402
+from benchmarks.peers import stock_keras  # noqa: E402
+from benchmarks.setting import SETTINGS, Setting, images  # noqa: E402
+from tf_bigan import hardware  # noqa: E402
+
+QUICK = ("mlp128/tf_bigan", "mlp128/Keras")
+
+
+def variants(setting: Setting, data: np.ndarray) -> dict[str, Callable]:
+    """{name: a function that makes the variant}. Peers are checked when they are made."""
+    makers = {}
+    for policy in ("float32", "mixed_bfloat16"):
+        for xla in (False, True):
+            makers[report.mode("tf_bigan", policy, xla)] = lambda p=policy, x=xla: ours.Variant(
+                setting, data, p, x
+            )
+
+    def peer(make: Callable, *arguments):
+        made = make(setting, data, *arguments)
+        agreement.check(setting, made)
+        return made
+
+    for policy, jit_compile in (("float32", "auto"), ("float32", True), ("mixed_bfloat16", "auto")):
+        name = report.mode("Keras fit", policy, jit_compile is True)
+        makers[name] = lambda p=policy, j=jit_compile: peer(stock_keras.Peer, p, j)
+    if importlib.util.find_spec("torch") is None:
+        print("PyTorch is not installed: its rows are left out", file=sys.stderr)
+    else:
+        from benchmarks.peers import pytorch  # an optional dependency
+
+        for precision in ("float32", "bfloat16"):
+            for kind in ("eager", "compiled"):
+                makers[f"PyTorch {precision} {kind}"] = lambda p=precision, k=kind: peer(
+                    pytorch.Peer, p == "bfloat16", k == "compiled"
+                )
+    for dtype in ("float32", "bfloat16"):
+        makers[f"limit {dtype}"] = lambda d=dtype: limit.Limit(setting, d)
+    return makers
+
+
+def measure(
+    makers: Mapping[str, Callable], batch: int, rounds: int, seconds: float
+) -> dict[str, list[float]]:
+    """{name: images per second in each round}, each variant running `seconds` in a round."""
+    running, pace = {}, {}
+    for name, make in makers.items():
+        print(f"  {name}", file=sys.stderr)
+        running[name] = make()
+        running[name].seconds_of(2)  # compiles
+        pace[name] = running[name].seconds_of(4) / 4
+    rates = {name: [] for name in makers}
+    for number in range(rounds):
+        print(f"  round {number + 1} of {rounds}", file=sys.stderr)
+        for name in random.Random(number).sample(list(makers), len(makers)):
+            steps = max(2, round(seconds / pace[name]))
+            rates[name].append(steps * batch / running[name].seconds_of(steps))
+    return rates
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--quick", action="store_true", help="MLP, batch 128, stock Keras only")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--seconds", type=float, default=2.5, help="of a variant in a round")
+    parser.add_argument("--only", default="", help="texts, one of them in the setting/variant")
+    parser.add_argument("--write", metavar="FILE", help="a page whose marked block is renewed")
+    options = parser.parse_args()
+    wanted = QUICK if options.quick else options.only.split(",")
+    policy, xla, why = hardware.choose()
+    default = report.mode("tf_bigan", policy, xla)
+    sections = [report.machine(f"{default}: {why}")]
+    print(sections[0], flush=True)
+    for setting in SETTINGS:
+        makers = {
+            name: make
+            for name, make in variants(setting, images(setting)).items()
+            if any(text in f"{setting.name}/{name}" for text in wanted)
+        }
+        if not makers:
+            continue
+        print(setting.title, file=sys.stderr)
+        rates = measure(makers, setting.batch, options.rounds, options.seconds)
+        sections.append(report.section(setting, rates, default))
+        print(f"\n{sections[-1]}", flush=True)
+    if options.write:
+        report.write(options.write, "\n\n".join(sections))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

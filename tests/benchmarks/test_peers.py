@@ -1,0 +1,117 @@
+"""The peers of the throughput benchmark compute what tf_bigan computes."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from benchmarks import agreement, ours
+from benchmarks.peers import stock_keras
+from benchmarks.setting import ADAM, Setting, images
+
+SETTINGS = [
+    Setting("mlp", "", "mlp", 8, (6, 5, 1), latent=3, width=16),
+    Setting("dcgan", "", "dcgan", 8, (28, 28, 1), latent=3, width=4, hidden=8),
+]
+
+
+def keras_peer(setting, bfloat16=False):
+    return stock_keras.Peer(
+        setting, images(setting, 24), "mixed_bfloat16" if bfloat16 else "float32"
+    )
+
+
+def pytorch_peer(setting, bfloat16=False):
+    pytest.importorskip("torch")
+    from benchmarks.peers import pytorch
+
+    return pytorch.Peer(setting, images(setting, 24), bfloat16, compiled=False)
+
+
+def batch(setting):
+    rng = np.random.default_rng(3)
+    x = rng.random((setting.batch, *setting.image_shape), np.float32)
+    return x, rng.uniform(-1, 1, (setting.batch, setting.latent)).astype(np.float32)
+
+
+def update(peer, x, z):
+    if isinstance(peer, stock_keras.Peer):
+        peer.model.update(tf.constant(x), tf.constant(z))
+    else:
+        import torch
+
+        peer.step(torch.from_numpy(x), torch.from_numpy(z))
+
+
+@pytest.fixture(params=SETTINGS, ids=lambda setting: setting.name)
+def setting(request):
+    return request.param
+
+
+@pytest.fixture(params=[keras_peer, pytorch_peer])
+def make(request):
+    return request.param
+
+
+@pytest.mark.parametrize("bfloat16", [False, True])
+def test_losses_and_gradients_agree(make, setting, bfloat16):
+    agreement.check(setting, make(setting, bfloat16))
+
+
+def test_another_loss_is_noticed(setting):
+    peer = keras_peer(setting)
+    honest = peer.model.gradients
+    peer.model.gradients = lambda x, z: (honest(x, z)[0] + 0.01, *honest(x, z)[1:])
+    with pytest.raises(AssertionError, match="the loss of D"):
+        agreement.check(setting, peer)
+
+
+def test_a_missing_gradient_is_noticed(setting):
+    peer = keras_peer(setting)
+    honest = peer.model.gradients
+
+    def without_half_of_the_encoder(x, z):
+        loss_d, loss_eg, of_d, of_eg = honest(x, z)
+        return loss_d, loss_eg, of_d, [0.5 * of_eg[0], *of_eg[1:]]
+
+    peer.model.gradients = without_half_of_the_encoder
+    with pytest.raises(AssertionError, match="of the encoder is off"):
+        agreement.check(setting, peer)
+
+
+def test_one_step_moves_all_networks_at_once_by_adam(make, setting):
+    """The first step of Adam is -rate·g/(|g| + ε/√(1 - β₂)·...), g from the weights before it."""
+    peer = make(setting)
+    agreement.check(setting, peer)
+    start = {role: arrays(values) for role, values in peer.weights().items()}
+    rng = np.random.default_rng(5)
+    start = {
+        role: [a + rng.normal(0, 0.1, a.shape).astype(np.float32) for a in values]
+        for role, values in start.items()
+    }
+    load_native(peer, start)
+    x, z = batch(setting)
+    _, gradients = peer.losses_and_gradients(x, z)
+    update(peer, x, z)
+    for role, values in peer.weights().items():
+        for before, after, gradient in zip(
+            start[role], arrays(values), native(peer, gradients[role]), strict=True
+        ):
+            step = -ADAM["learning_rate"] * gradient / (np.abs(gradient) + ADAM["epsilon"])
+            clear = np.abs(gradient) > 1e-4  # of smaller ones, rounding may decide the sign
+            assert clear.any()
+            np.testing.assert_allclose((after - before)[clear], step[clear], rtol=0.02, atol=1e-6)
+
+
+def test_every_variant_trains_on_its_own_pipeline(make, setting):
+    peer = make(setting)
+    before = [a for values in peer.weights().values() for a in arrays(values)]
+    assert peer.seconds_of(3) > 0
+    after = [a for values in peer.weights().values() for a in arrays(values)]
+    assert any((a != b).any() for a, b in zip(before, after, strict=True))
+
+
+def test_tf_bigan_variant_trains_on_its_own_pipeline(setting):
+    variant = ours.Variant(setting, images(setting, 24), "float32", False)
+    assert variant.seconds_of(3) > 0
+    warm_up = variant.model.steps_per_execution
+    assert int(variant.model.step.numpy()) == warm_up + 3

@@ -1,0 +1,90 @@
+"""The configuration: its checks, its way through JSON, what may differ in a resumed run."""
+
+import dataclasses
+import json
+
+import pytest
+from absl import flags
+
+from tf_bigan import networks
+from tf_bigan.config import Config
+from tf_bigan.errors import UserError
+from tf_bigan.flags import config_from_flags, define_config_flags
+from tf_bigan.presets import PRESETS
+
+
+def parse(*arguments) -> Config:
+    values = flags.FlagValues()
+    define_config_flags(values)
+    values(["train.py", *arguments])
+    return config_from_flags(values)
+
+
+def test_json_round_trip():
+    config = Config(dataset="npz:x.npz", image_size="4x6", width=8, ema=0.9, strict_data=True)
+    assert Config.from_dict(json.loads(config.to_json())) == config
+
+
+def test_unknown_name():
+    with pytest.raises(UserError, match="unknown option epoch; did you mean epochs"):
+        Config.from_dict({"epoch": 3})
+
+
+@pytest.mark.parametrize(
+    "size, expected", [("32", (32, 32)), ("4x6", (4, 6)), ("4X6", (4, 6)), (None, None)]
+)
+def test_image_size(size, expected):
+    assert Config(image_size=size).size == expected
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        *({"image_size": size} for size in ("abc", "0", "3x", "1x2x3", "-4", "")),
+        *({name: 0} for name in ("latent", "epochs", "batch_size", "width", "keep")),
+        *({name: -1} for name in ("validation", "l2", "decay_epochs", "seed", "eval_every")),
+        *({"learning_rate": value} for value in (0.0, -1.0, float("nan"), float("inf"))),
+        *({name: 1.0} for name in ("ema", "beta_1")),
+        *({"model": name} for name in ("", "./my_model.py", "a..b")),
+        {"seed": 2**31},
+        {"prior": "gauss"},
+        {"channels": 2},
+        {"monitor": "EG"},
+    ],
+    ids=str,
+)
+def test_out_of_range(values):
+    with pytest.raises(UserError, match=f"^--{next(iter(values))}=") as error:
+        Config(**values)
+    assert "\n" not in str(error.value)
+
+
+def test_differences_are_those_that_change_what_is_learnt():
+    config = Config()
+    assert config.differences(config.replace(epochs=9, keep=1, picture_every=5, data_dir="x")) == []
+    other = config.replace(width=8, seed=3)
+    assert config.differences(other) == ["--width: None there, 8 here", "--seed: 0 there, 3 here"]
+
+
+def test_flags_over_preset_over_defaults():
+    assert parse("--dataset=cifar10") == Config(dataset="cifar10")
+    assert parse() == parse("--dataset=digits") == Config(**PRESETS["digits"])
+    assert parse("--dataset=mnist") == Config(**PRESETS["mnist"])
+    paper = Config(**PRESETS["paper_mnist"])
+    assert parse("--preset=paper_mnist", "--epochs=2") == paper.replace(epochs=2)
+    assert parse("--preset=paper_mnist", "--dataset=digits") == paper.replace(dataset="digits")
+    # A value that is false is given all the same.
+    assert parse("--dataset=digits", "--ema=0", "--nostrict_data").ema == 0
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_presets_are_valid(name):
+    Config.from_dict(PRESETS[name])
+
+
+def test_every_option_is_explained():
+    for option in dataclasses.fields(Config):
+        assert option.metadata["help"] and option.metadata["group"], option.name
+    help_of = {option.name: option.metadata["help"] for option in dataclasses.fields(Config)}
+    for family in networks.families.FAMILIES:
+        assert family in help_of["networks"]
