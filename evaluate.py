@@ -85,7 +85,7 @@ def main() -> int:
     model = load(config)
     train = tb.experiment.in_memory(tb.experiment.load_split(config, "train"))
     split = SPLIT.value or tb.experiment.held_out_split(config)
-    held_out = tb.experiment.in_memory(tb.experiment.load_split(config, split))
+    held_out = tb.experiment.in_memory(tb.experiment.load_held_out(config, split))
     if model.image_shape != train.image_shape:
         raise UserError(
             f"the model is for images of shape {model.image_shape}, but {config.dataset} has "
@@ -206,15 +206,13 @@ def report(path, model, held_out, columns, config):
     panels = {"labels": few.labels, "class_names": held_out.class_names, "metrics": columns}
     if hasattr(model, "generator"):
         panels["samples"] = model.sample(100, seed=1)
-    if hasattr(model, "encoder") and len(few) > 1:
+    if hasattr(model, "encoder"):
         panels["codes"] = model.encode(few.as_float())
     if hasattr(model, "encoder") and hasattr(model, "generator"):
         ends = shown[-20:]
         half = len(ends) // 2
         panels |= {"originals": shown[:50], "reconstructions": model.reconstruct(shown[:50])}
-        if half:
-            between = model.interpolate(ends[:half], ends[half : 2 * half], steps=10)
-            panels["interpolations"] = between
+        panels["interpolations"] = model.interpolate(ends[:half], ends[half : 2 * half], 10)
     pictures = {"samples", "originals", "reconstructions", "interpolations"} & panels.keys()
     tb.evaluation.report_png(
         path,

@@ -13,6 +13,7 @@ start from the presets of their names. --dry_run prints what a command comes to.
 """
 
 import dataclasses
+import re
 import shlex
 import sys
 import time
@@ -58,9 +59,11 @@ def main() -> int:
             f"{error}: training stopped. The last good checkpoint is {last or 'none'}. "
             "Try a lower --learning_rate, or --precision=float32, in another --workdir"
         ) from error
-    except (MemoryError, tf.errors.ResourceExhaustedError) as error:
+    except (MemoryError, tf.errors.ResourceExhaustedError) as error:  # of memory, or of a disk
+        reason = re.sub(r"{{.*?}} ", "", str(error)).strip().partition("\n")[0]
         raise Failure(
-            "out of memory: try a smaller --batch_size, --width, --latent or --image_size"
+            f"not enough room: {reason}. In memory, try a smaller --batch_size, --width or "
+            "--image_size; on the disk, make room, and start again to resume"
         ) from error
 
 
@@ -68,7 +71,7 @@ def run_or_try(config, workdir) -> int:
     """The run, new or resumed; or with --dry_run what it would be."""
     tb.models.find(config.model)  # a module of one's own must be there before its checkpoints
     train = tb.experiment.load_split(config, "train")
-    split = tb.experiment.load_split(config, tb.experiment.held_out_split(config))
+    split = tb.experiment.load_held_out(config, tb.experiment.held_out_split(config))
     held_out = tb.experiment.picks(split, tb.experiment.QUICK_EXAMPLES)
     batches = train.batches(config.batch_size, seed=config.seed)
     if DRY_RUN.value:

@@ -9,8 +9,6 @@ from statistics import median
 
 from benchmarks.setting import Setting
 
-BEGIN, END = "<!-- benchmark: begin -->", "<!-- benchmark: end -->"
-
 
 def mode(library: str, policy: str, xla: bool) -> str:
     """The name of a precision and compile mode of a library on TensorFlow."""
@@ -25,10 +23,13 @@ def machine(default: str) -> str:
         if _installed(name)
     ]
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    load = f"; load average {os.getloadavg()[0]:.1f} at the start" if os.name == "posix" else ""
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+    # Threads that wait for each other suffer most from other work, OpenMP's far more than others.
+    busy = "\n\n**The machine was busy: these numbers do not compare.**" if load > 0.5 else ""
     return (
-        f"Machine: {_processor()}, {cores} cores{load}. Python {platform.python_version()}, "
-        f"{', '.join(packages)}. The default here is {default}."
+        f"Machine: {_processor()}, {cores} cores; load average {load:.1f} at the start. "
+        f"Python {platform.python_version()}, {', '.join(packages)}. "
+        f"The default here is {default}.{busy}"
     )
 
 
@@ -107,15 +108,22 @@ def _times(ratios: list[float]) -> str:
     return f"{median(ratios):.2f}× ({min(ratios):.2f}–{max(ratios):.2f})"
 
 
-def write(path: str, text: str):
-    """Puts the text between the markers of a page.
+def write(path: str, block: str, text: str):
+    """Puts the text between the markers of a block of a page.
 
     Raises:
         ValueError: the page does not have the two markers.
+        FileNotFoundError: there is no page.
     """
-    page = Path(path).read_text(encoding="utf-8")
-    before, begin, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"{path} needs the lines {BEGIN} and {END}, with the tables between them")
-    Path(path).write_text(f"{before}{BEGIN}\n{text}\n{END}{after}", encoding="utf-8")
+    before, after = around(path, block)
+    Path(path).write_text(f"{before}\n{text}\n{after}", encoding="utf-8")
+
+
+def around(path: str, block: str) -> tuple[str, str]:
+    """What comes before and after a block of a page, the markers with it. Raises as `write`."""
+    begin, end = f"<!-- {block}: begin -->", f"<!-- {block}: end -->"
+    before, found_begin, rest = Path(path).read_text(encoding="utf-8").partition(begin)
+    _, found_end, after = rest.partition(end)
+    if not found_begin or not found_end:
+        raise ValueError(f"{path} needs the lines {begin} and {end}")
+    return before + begin, end + after

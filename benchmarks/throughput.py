@@ -25,6 +25,7 @@ from benchmarks.peers import stock_keras  # noqa: E402
 from benchmarks.setting import SETTINGS, Setting, images  # noqa: E402
 from tf_bigan import hardware  # noqa: E402
 
+BLOCK = "throughput"  # the name of the marked block
 QUICK = ("mlp128/tf_bigan", "mlp128/Keras")
 
 
@@ -90,6 +91,11 @@ def main() -> int:
     parser.add_argument("--write", metavar="FILE", help="a page whose marked block is renewed")
     options = parser.parse_args()
     wanted = QUICK if options.quick else options.only.split(",")
+    if options.write:
+        try:
+            report.around(options.write, BLOCK)
+        except (OSError, ValueError) as error:
+            parser.error(str(error))
     policy, xla, why = hardware.choose()
     default = report.mode("tf_bigan", policy, xla)
     sections = [report.machine(f"{default}: {why}")]
@@ -106,8 +112,10 @@ def main() -> int:
         rates = measure(makers, setting.batch, options.rounds, options.seconds)
         sections.append(report.section(setting, rates, default))
         print(f"\n{sections[-1]}", flush=True)
+    if len(sections) == 1:
+        parser.error(f"--only={options.only} is in no setting/variant")
     if options.write:
-        report.write(options.write, "\n\n".join(sections))
+        report.write(options.write, BLOCK, "\n\n".join(sections))
     return 0
 
 

@@ -44,11 +44,22 @@ def bad(tmp_path_factory) -> Path:
     whole = (root / "unlabelled.npz").read_bytes()
     (root / "cut.npz").write_bytes(whole[: len(whole) // 2])
 
-    for name in ("empty", "truncated", "idx", "sizes", "keras", "no_checkpoint", "broken_config"):
+    for name in (
+        "empty",
+        "truncated",
+        "few",
+        "idx",
+        "sizes",
+        "keras",
+        "no_checkpoint",
+        "broken_config",
+    ):
         (root / name).mkdir()
-    for i in range(8):
+    for i in range(13):
         Image.fromarray(pixels[i]).save(root / "truncated" / f"{i}.png")
         Image.fromarray(pixels[i, : 8 - i % 2]).save(root / "sizes" / f"{i}.png")
+        if i < 11:
+            Image.fromarray(pixels[i]).save(root / "few" / f"{i}.png")
     png = (root / "truncated" / "3.png").read_bytes()
     (root / "truncated" / "3.png").write_bytes(png[: len(png) // 2])
     header = bytes([0, 0, 8, 3]) + b"".join(n.to_bytes(4, "big") for n in (24, 8, 8))
@@ -78,6 +89,10 @@ TRAIN = {
     "latent": (["--latent=0"], "--latent=0: it must be at least 1"),
     "image size": (["--image_size=abc"], "--image_size=abc: give SIDE or HxW"),
     "too much validation": (["--validation=1498"], "cannot set 1498 examples aside"),
+    "too few images": (
+        ["--dataset=folder:{bad}/few", "--batch_size=2"],
+        "1 image in test, at least 2 are needed",
+    ),
     "images too small": (
         ["--dataset=npz:{bad}/tiny.npz", "--networks=dcgan", "--batch_size=4"],
         "at least 8×8 pixels, not 4×4",
@@ -91,7 +106,7 @@ TRAIN = {
     "no folder": (["--dataset=folder:{bad}/none"], "none: No such file"),
     "broken image": (
         ["--dataset=folder:{bad}/truncated", "--strict_data"],
-        "1 of 8 images cannot be read: 3.png",
+        "1 of 13 images cannot be read: 3.png",
     ),
     "sizes differ": (["--dataset=folder:{bad}/sizes"], "--image_size"),
     "idx of wrong length": (["--dataset=idx:{bad}/idx"], "expected 1552 bytes"),
@@ -188,13 +203,13 @@ def test_nothing_but_the_line_in_a_process_of_its_own(tmp_path, arguments, words
 
 
 def test_broken_images_are_left_out_with_a_count(bad, tmp_path, command):
-    with pytest.warns(UserWarning, match="1 of 8 images cannot be read: 3.png; left out"):
+    with pytest.warns(UserWarning, match="1 of 13 images cannot be read: 3.png; left out"):
         status, out, _ = command(
             *("train", f"--dataset=folder:{bad}/truncated", "--batch_size=2", "--dry_run"),
             *("--width=4", "--latent=2", f"--workdir={tmp_path}/new"),
         )
     assert status == 0
-    assert "3 steps an epoch" in out  # of 7 images 1 is for the test
+    assert "5 steps an epoch" in out  # of 12 images 2 are for the test
 
 
 def test_truncated_newest_checkpoint(tiny_run, tiny_options, tmp_path, command, caplog):
@@ -233,7 +248,7 @@ def test_disk_that_fills_up(tiny_run, tiny_options, tmp_path, command):
 def test_divergence_keeps_the_last_good_checkpoint(tmp_path, command):
     status, out, err = command(
         *("train", "--dataset=digits", "--width=16", "--epochs=2", "--eval_every=0"),
-        *("--steps_per_execution=1", "--checkpoint_steps=1", "--learning_rate=1e15"),
+        *("--steps_per_execution=1", "--checkpoint_steps=1", "--learning_rate=1e18", "--l2=0"),
         *("--precision=float32", "--jit_compile=false", f"--workdir={tmp_path}/run"),
     )
     assert status == 1
@@ -246,12 +261,26 @@ def test_divergence_keeps_the_last_good_checkpoint(tmp_path, command):
     assert not (tmp_path / "run" / "model.keras").exists()
 
 
+def test_model_whose_images_are_not_finite(tiny_run, tmp_path, command):
+    model = keras.saving.load_model(tiny_run[0] / "model.keras")
+    kernel = model.inference_model().generator.pixels.kernel
+    kernel.assign(kernel * np.nan)
+    model.save(tmp_path / "m.keras")
+    before = files_of(tmp_path)
+    status, out, err = command("evaluate", f"--model={tmp_path}/m.keras", "--dataset=digits")
+    assert (status, out) == (2, "")
+    assert "the model of step 72 cannot be measured: " in the_line("evaluate", err)
+    assert files_of(tmp_path) == before
+
+
 def test_out_of_memory(tmp_path, command, monkeypatch):
     def too_large(*arguments):
-        raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating\ntwo lines of it")
+        raise tf.errors.ResourceExhaustedError(
+            None, None, "{{node x}} OOM when allocating\ntwo lines of it"
+        )
 
     monkeypatch.setattr(tb.experiment, "build_model", too_large)
     status, _, err = command("train", f"--workdir={tmp_path}/run")
     assert status == 1
-    assert "out of memory: try a smaller --batch_size, --width" in the_line("train", err)
+    assert "not enough room: OOM when allocating. In memory, try" in the_line("train", err)
     assert not any(tmp_path.iterdir())

@@ -1,6 +1,7 @@
 """Adversarial feature learning with TensorFlow and Keras 3: BiGAN and its relatives."""
 
 import importlib
+import sys
 
 __version__ = "0.1.0"
 
@@ -31,3 +32,8 @@ def __getattr__(name: str):
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
+
+
+if "keras" in sys.modules:
+    # Then nothing is saved by waiting, and keras.saving.load_model must know the classes.
+    importlib.import_module(f"{__name__}.models")

@@ -9,6 +9,7 @@ import numpy as np
 
 from tf_bigan import data, evaluation, hardware, models, networks, priors
 from tf_bigan.config import QUICK_METRICS, Config
+from tf_bigan.errors import UserError
 from tf_bigan.game import AdversarialModel
 from tf_bigan.optimizers import Adam, ConstantThenExponential
 
@@ -34,6 +35,14 @@ def load_split(config: Config, split: str) -> data.ImageData | data.StreamedImag
 def held_out_split(config: Config) -> str:
     """The split that measures a run: validation where there is one, else test."""
     return "validation" if config.validation else "test"
+
+
+def load_held_out(config: Config, split: str) -> data.ImageData | data.StreamedImages:
+    """A split to measure on. Raises UserError for fewer than two images: EGr_b pairs them."""
+    images = load_split(config, split)
+    if len(images) < 2:
+        raise UserError(f"{config.dataset}: 1 image in {split}, at least 2 are needed to measure")
+    return images
 
 
 def build_model(
@@ -100,6 +109,9 @@ def measure(
         posthoc: replace the moving batch statistics by the plain average over 1,000 training
             batches first, as the official code does.
         progress: called as progress(stage, done, total).
+
+    Raises:
+        UserError: what the model gives cannot be measured, as it is not finite.
     """
     encodes, generates = hasattr(model, "encoder"), hasattr(model, "generator")
     classify = train is not None and any(name.startswith(("NNC", "CLS")) for name in metrics)
@@ -107,18 +119,22 @@ def measure(
         if posthoc:
             batches = train.batches(min(128, len(train)), seed=1).dataset()
             model.calibrate(itertools.islice(batches, 1000), steps=1000)
-        return evaluation.official_metrics(
-            held_out.as_float(),
-            held_out.labels,
-            train.as_float() if classify else None,
-            train.labels if classify else None,
-            generate=model.generate if generates else None,
-            encode=model.features if encodes else None,
-            reconstruct=model.reconstruct if encodes and generates else None,
-            z=model.prior.sample(samples, seed=12345).numpy() if generates else None,
-            metrics=metrics,
-            progress=progress,
-        )
+        try:
+            return evaluation.official_metrics(
+                held_out.as_float(),
+                held_out.labels,
+                train.as_float() if classify else None,
+                train.labels if classify else None,
+                generate=model.generate if generates else None,
+                encode=model.features if encodes else None,
+                reconstruct=model.reconstruct if encodes and generates else None,
+                z=model.prior.sample(samples, seed=12345).numpy() if generates else None,
+                metrics=metrics,
+                progress=progress,
+            )
+        except ValueError as error:  # its checks of what the networks give
+            step = int(model.step.numpy())
+            raise UserError(f"the model of step {step} cannot be measured: {error}") from error
 
 
 def measure_quickly(model: AdversarialModel, held_out: data.ImageData) -> dict[str, float]:
