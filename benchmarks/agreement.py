@@ -5,9 +5,10 @@ import numpy as np
 from benchmarks import ours
 from benchmarks.setting import Setting, random_weights
 
-# Greatest errors: of a loss, and of a gradient as a fraction of its network's largest. bfloat16
-# has 8 bits, and every library rounds at other places: there only the losses are compared.
-FLOAT32, BFLOAT16 = (1e-4, 1e-4), (3e-2, None)
+# Greatest errors: of a loss, and of a gradient as a fraction of its network's largest. PyTorch's
+# float32 gradients of the DCGAN's encoder are 1e-3 off its own float64 ones, tf_bigan's 2e-6.
+# bfloat16 has 8 bits, and every library rounds at other places: there only losses are compared.
+FLOAT32, BFLOAT16 = (1e-4, 2e-3), (3e-2, None)
 
 
 def check(setting: Setting, peer):

@@ -93,7 +93,7 @@ class BiGAN:
 
     @tf.function
     def train_step(self, x, z):
-        """Images x [B, 8, 8, 1] in [0, 1] and draws z [B, LATENT] -> the losses of D and of E, G."""
+        """Images x [B, 8, 8, 1] in [0, 1] and draws z [B, LATENT] -> the losses of D and E, G."""
         with tf.GradientTape(persistent=True) as tape:  # persistent: asked for gradients twice
             # The two calls of D are two batches to its batch normalisation, each with a mean and
             # a variance of its own: they must not be put into one.
@@ -101,7 +101,9 @@ class BiGAN:
             logits_fake = self.D([self.G(z, training=True), z], training=True)
             # D's probability that a pair is real is σ(logit), and -log σ(a) = softplus(-a),
             # -log(1 - σ(a)) = softplus(a), without overflow.
-            D_loss = 0.5 * tf.reduce_mean(tf.nn.softplus(-logits_real) + tf.nn.softplus(logits_fake))
+            D_loss = 0.5 * tf.reduce_mean(
+                tf.nn.softplus(-logits_real) + tf.nn.softplus(logits_fake)
+            )
             # E and G want the opposite: the same loss with the labels exchanged, whose gradient
             # does not vanish while D is winning, as that of -D_loss would.
             EG_loss = 0.5 * tf.reduce_mean(

@@ -151,7 +151,9 @@ class DCGANGenerator(_DCGAN):
         h = tf.reshape(self.project(z), (-1, *self.base_shape))
         for norm, conv, (height, width) in zip(self.norms, self.convs, self.targets, strict=True):
             h = self.activation(norm(h, training=training))
-            h = conv(h)[:, :height, :width]
+            h = conv(h)
+            if h.shape[1:3] != (height, width):  # a crop of nothing would still cost a gradient
+                h = h[:, :height, :width]
         return self.sigmoid(h)
 
 

@@ -1,0 +1,33 @@
+"""Packaging of tf_bigan."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+ROOT = Path(__file__).parent
+VERSION = re.search(
+    r'^__version__ = "(.+)"$', (ROOT / "tf_bigan" / "__init__.py").read_text(), re.MULTILINE
+)[1]
+
+setup(
+    name="tf_bigan",
+    version=VERSION,
+    description="Adversarial feature learning with TensorFlow and Keras 3: BiGAN",
+    long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    author="The tf_bigan authors",
+    license="MIT",
+    packages=find_packages(include=["tf_bigan", "tf_bigan.*"]),
+    python_requires=">=3.10,<3.13",
+    install_requires=[
+        line
+        for line in (ROOT / "requirements.txt").read_text().splitlines()
+        if line and not line.startswith("#")
+    ],
+    extras_require={
+        "gpu": ["tensorflow[and-cuda]>=2.17"],
+        "test": ["pytest>=8", "ruff>=0.15"],
+        "benchmark": ["torch>=2.5"],
+    },
+)

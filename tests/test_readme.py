@@ -1,0 +1,62 @@
+"""What the README shows runs as it stands there."""
+
+import re
+import shlex
+from pathlib import Path
+
+from absl import flags
+
+from tf_bigan.config import Config
+from tf_bigan.flags import define_config_flags
+from tf_bigan.presets import PRESETS
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+CHINESE = (ROOT / "README.zh-CN.md").read_text()
+
+
+def blocks(text: str, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+
+
+def test_quick_start_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    quick_start, model_file = blocks(README, "python")
+    names = {}
+    exec(quick_start, names)
+    assert names["generated"].shape == names["images"].shape == names["reconstructed"].shape
+    exec(model_file, names)
+    assert names["AlternatingBiGAN"].schedule == (("D",), ("EG",))
+
+
+def test_commands_use_flags_that_exist():
+    known = flags.FlagValues()
+    define_config_flags(known)
+    known = set(known) | {"workdir", "dry_run"}
+    lines = [line for block in blocks(README, "bash") for line in block.splitlines()]
+    lines = [line for line in lines if "train.py" in line]
+    assert len(lines) >= 2
+    for line in lines:
+        options = [word for word in shlex.split(line, comments=True) if word.startswith("--")]
+        for option in options:
+            assert option[2:].partition("=")[0] in known, line
+
+
+def test_presets_and_groups_are_all_there():
+    for text in (README, CHINESE):
+        for name in PRESETS:
+            assert f"`{name}`" in text
+        for name in re.findall(r"`--(\w+)", text):
+            assert name in Config.__dataclass_fields__ or name in ("preset", "workdir", "dry_run")
+
+
+def test_both_languages_give_the_same_commands():
+    for language in ("bash", "python"):
+        plain = [re.sub(r"\s+#.*", "", b) for b in blocks(README, language)]
+        assert plain == [re.sub(r"\s+#.*", "", b) for b in blocks(CHINESE, language)]
+
+
+def test_linked_files_exist():
+    for text in (README, CHINESE):
+        for target in re.findall(r"\]\((?!http)([^)#]+)\)", text):
+            assert (ROOT / target).exists(), target
