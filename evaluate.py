@@ -8,10 +8,13 @@ Defaults are in [brackets].
 """
 
 import json
+import os
 import sys
 from pathlib import Path
 
 from absl import flags
+
+os.environ["TF_BIGAN_LAZY"] = "1"
 
 import tf_bigan as tb
 from tf_bigan.atomic import atomically

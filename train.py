@@ -13,6 +13,7 @@ start from the presets of their names. --dry_run prints what a command comes to.
 """
 
 import dataclasses
+import os
 import re
 import shlex
 import sys
@@ -20,6 +21,8 @@ import time
 from functools import partial
 
 from absl import flags
+
+os.environ["TF_BIGAN_LAZY"] = "1"
 
 import tf_bigan as tb
 from tf_bigan.errors import UserError
@@ -85,14 +88,13 @@ def run_or_try(config, workdir) -> int:
     workdir.prepare(config, environment())
     print(what)
     try:
-        return train_and_save(config, workdir, model, train, held_out)
+        return train_and_save(config, workdir, model, batches, held_out)
     except UserError as error:  # the command was right: that has been checked
         raise Failure(str(error)) from error
 
 
-def train_and_save(config, workdir, model, train, held_out) -> int:
+def train_and_save(config, workdir, model, batches, held_out) -> int:
     """Trains from the model's step to the last epoch, and says where everything is."""
-    batches = train.batches(config.batch_size, seed=config.seed)
     steps = batches.steps_per_epoch
     epoch, step = divmod(int(model.step.numpy()), steps)
     if epoch >= config.epochs:
@@ -111,8 +113,7 @@ def train_and_save(config, workdir, model, train, held_out) -> int:
             print(f"stopped and saved. Resume with:\n  {command_to_resume(workdir)}")
             return 128 + stop.received
     # The official code takes 1,000 batches; of small data as many passes would say nothing new.
-    again = train.batches(config.batch_size, seed=config.seed + 1).dataset()
-    model.calibrate(again, steps=min(1000, 5 * steps))
+    model.calibrate(batches.dataset(int(model.step.numpy())), steps=min(1000, 5 * steps))
     tb.callbacks.save_model(model, workdir.model)
     print(
         f"\nfinished. Look next at\n"

@@ -163,7 +163,8 @@ def test_train(case, bad, tmp_path, command):
     arguments, words = TRAIN[case]
     before = files_of(bad)
     workdir = [] if "workdir" in "".join(arguments) else [f"--workdir={tmp_path}/new"]
-    status, out, err = command("train", *workdir, *(a.format(bad=bad) for a in arguments))
+    arguments = [argument.format(bad=bad) for argument in arguments]
+    status, out, err = command("train", "--epochs=1", *workdir, *arguments)
     assert words.format(bad=bad) in the_line("train", err)
     assert (status, out) == (2, "")
     assert not any(tmp_path.iterdir())

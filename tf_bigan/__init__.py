@@ -1,6 +1,7 @@
 """Adversarial feature learning with TensorFlow and Keras 3: BiGAN and its relatives."""
 
 import importlib
+import os
 import sys
 
 __version__ = "0.1.0"
@@ -34,6 +35,7 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
 
 
-if "keras" in sys.modules:
-    # Then nothing is saved by waiting, and keras.saving.load_model must know the classes.
+if "keras" in sys.modules or not os.environ.get("TF_BIGAN_LAZY"):
+    # keras.saving.load_model must know the classes. The scripts, which answer a wrong flag before
+    # TensorFlow's seconds of loading, say TF_BIGAN_LAZY.
     importlib.import_module(f"{__name__}.models")

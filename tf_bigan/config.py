@@ -57,7 +57,7 @@ class Config:
         "the system: bigan, or the module of your own as my_package.my_model",
         group="model",
     )
-    networks: str = _option("mlp", "the family of networks: mlp or dcgan", group="model")
+    networks: str = _option("mlp", "the family of networks: mlp, dcgan or tutorial", group="model")
     latent: int = _option(50, "entries of z", group="model", at_least=1)
     prior: str = _option(
         "uniform", "the distribution of z", group="model", choices=("uniform", "normal")

@@ -23,9 +23,9 @@ def choose(precision: str = "auto", jit_compile: bool | str = "auto") -> tuple[s
         policy, xla, why = "float32", True, "a CPU without bfloat16 matrix units"
     if precision != "auto":
         # Without bfloat16 products, nothing speaks against XLA on any hardware.
-        policy, xla, why = precision, xla or precision == "float32", f"precision as given, {why}"
+        policy, xla, why = precision, xla or precision == "float32", f"as given, {why}"
     if jit_compile != "auto":
-        xla, why = bool(jit_compile), f"XLA as given, {why}"
+        xla, why = bool(jit_compile), f"XLA {'on' if jit_compile else 'off'} as given, {why}"
     return policy, xla, why
 
 

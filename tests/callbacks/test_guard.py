@@ -11,12 +11,12 @@ SAFE = {"accuracy_real": 0.995, "accuracy_fake": 0.9}
 def warnings_of(new_model, images, caplog):
     """Plays epochs' logs to a guard; the messages it gave."""
 
-    def play(epochs, norms=None, samples=images):
+    def play(epochs, norms=None, samples=images, warm_up=0):
         model = new_model()
         norms = iter(norms or [1.0] * len(epochs))
         model.diagnose = lambda batch: {"gradient_norm/D": 1.0, "gradient_norm/EG": next(norms)}
         model.sample = lambda n, seed=0: samples[:n]
-        guard = Guard(images)
+        guard = Guard(images, warm_up=warm_up)
         guard.set_model(model)
         caplog.clear()
         for epoch, logs in enumerate(epochs):
@@ -58,13 +58,18 @@ def test_collapsed_samples(warnings_of, images):
     assert warnings_of([SAFE] * 2, samples=center + 0.12 * (images - center)) == []
 
 
+def test_samples_of_fresh_weights_are_not_judged(warnings_of, images):
+    constant = np.repeat(images[:1], 64, axis=0)
+    assert warnings_of([SAFE] * 4, samples=constant, warm_up=1) == []  # its step is 0
+
+
 def test_a_constant_generator_in_a_real_training(new_model, fit, images, caplog):
     model = new_model()
     kernel = model.generator.pixels.kernel
     kernel.assign(np.zeros(kernel.shape))
     for optimizer in map(model.optimizer_of, model.players):
         optimizer.learning_rate = 0.0
-    fit(model, 2, [Guard(images)])
+    fit(model, 2, [Guard(images, warm_up=0)])
     (record,) = [record for record in caplog.records if record.name == "absl"]
     assert "epoch 2: the samples have collapsed: they differ by 0 " in record.getMessage()
     assert "\n" not in record.getMessage()

@@ -23,10 +23,12 @@ class Guard(keras.callbacks.Callback):
     Args:
         images: real images [N, H, W, C] in [0, 1]; some 64 will do.
         labels: their labels [N], for models that need them.
+        warm_up: steps in which samples are not judged: those of fresh weights differ little.
     """
 
-    def __init__(self, images: np.ndarray, labels: np.ndarray | None = None):
+    def __init__(self, images: np.ndarray, labels: np.ndarray | None = None, warm_up: int = 1000):
         super().__init__()
+        self.warm_up = warm_up
         self._batch = {"image": images} | ({} if labels is None else {"label": labels})
         self._epochs_in_a_row = {"won": 0, "collapsed": 0}
         self._largest_norms: dict[str, float] = {}
@@ -44,7 +46,7 @@ class Guard(keras.callbacks.Callback):
                 *(100 * accuracy for accuracy in accuracies),
                 gradients,
             )
-        if hasattr(self.model, "generator"):
+        if hasattr(self.model, "generator") and self.model.step.numpy() >= self.warm_up:
             spread, real = _spread(self.model.sample(_SAMPLES)), _spread(self._batch["image"])
             if self._persists("collapsed", spread < _COLLAPSED_FRACTION * real):
                 logging.warning(

@@ -43,8 +43,9 @@ class Progress(keras.callbacks.Callback):
         self._images += (self._done - self._call_step) * self.batch_size
         self._seconds += time.monotonic() - self._call_begin
         if self._bar is not None:
-            losses = [(name, value) for name, value in logs.items() if name.startswith("loss_")]
-            self._bar.update(self._done, [*losses, ("images/s", self._rate())], finalize=False)
+            values = [(name, value) for name, value in logs.items() if name.startswith("loss_")]
+            values.append(("images/s", round(self._rate())))
+            self._bar.update(self._done, values, finalize=False)
 
     def on_epoch_end(self, epoch, logs=None):
         seconds = time.monotonic() - self._begin
