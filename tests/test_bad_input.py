@@ -87,6 +87,8 @@ TRAIN = {
     "negative batch": (["--batch_size=-4"], "--batch_size=-4: it must be at least 1"),
     "batch too large": (["--batch_size=1499"], "batch size 1499 is larger than the data (1498"),
     "latent": (["--latent=0"], "--latent=0: it must be at least 1"),
+    "rate of nobody": (["--player_rates=E=1e-3"], "no player E; did you mean EG"),
+    "rate of nothing": (["--player_rates=EG"], "--player_rates=EG: give PLAYER=RATE"),
     "image size": (["--image_size=abc"], "--image_size=abc: give SIDE or HxW"),
     "too much validation": (["--validation=1498"], "cannot set 1498 examples aside"),
     "too few images": (

@@ -9,6 +9,7 @@ from absl import flags
 from tf_bigan import networks
 from tf_bigan.config import Config
 from tf_bigan.errors import UserError
+from tf_bigan.experiment import optimizers
 from tf_bigan.flags import config_from_flags, define_config_flags
 from tf_bigan.presets import PRESETS
 
@@ -88,3 +89,11 @@ def test_every_option_is_explained():
     help_of = {option.name: option.metadata["help"] for option in dataclasses.fields(Config)}
     for family in networks.families.FAMILIES:
         assert family in help_of["networks"]
+
+
+def test_player_rates_reach_their_optimizers():
+    config = Config(player_rates="EG=1e-3", learning_rate=2e-4, decay_epochs=4)
+    made = optimizers(config, ("D", "EG"), steps_per_epoch=10)
+    rates = {player: float(one._learning_rate(0)) for player, one in made.items()}
+    assert rates == pytest.approx({"D": 2e-4, "EG": 1e-3}, rel=1e-6)
+    assert float(made["EG"]._learning_rate(39)) == pytest.approx(1e-5, rel=1e-5)

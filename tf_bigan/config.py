@@ -72,6 +72,11 @@ class Config:
         128, "images in a step, over all replicas", group="training", at_least=1
     )
     learning_rate: float = _option(2e-4, "of Adam, for every player", group="training", at_least=0)
+    player_rates: str | None = _option(
+        None,
+        "other learning rates of single players, as EG=1e-3 or D=2e-4,EG=1e-3",
+        group="training",
+    )
     beta_1: float = _option(0.5, "of Adam", group="training", at_least=0)
     epsilon: float = _option(1e-8, "of Adam", group="training", at_least=0)
     decay_epochs: int = _option(
@@ -149,7 +154,25 @@ class Config:
             )
         if self.seed > LARGEST_SEED:
             raise UserError(f"--seed={self.seed}: it must be at most {LARGEST_SEED}")
+        self.rates  # noqa: B018 - parsed for its check
         self.size  # noqa: B018 - parsed for its check
+
+    @property
+    def rates(self) -> dict[str, float]:
+        """`player_rates` as {player: learning rate}."""
+        rates = {}
+        for part in self.player_rates.split(",") if self.player_rates else ():
+            player, _, rate = part.partition("=")
+            try:
+                rates[player] = float(rate)
+            except ValueError:
+                rates[player] = 0.0
+            if not (player and 0 < rates[player] < math.inf):
+                raise UserError(
+                    f"--player_rates={self.player_rates}: give PLAYER=RATE, as EG=1e-3, "
+                    "with commas between several"
+                )
+        return rates
 
     @property
     def size(self) -> tuple[int, int] | None:

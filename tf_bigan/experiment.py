@@ -2,13 +2,13 @@
 
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import keras
 import numpy as np
 
 from tf_bigan import data, evaluation, hardware, models, networks, priors
-from tf_bigan.config import QUICK_METRICS, Config
+from tf_bigan.config import QUICK_METRICS, Config, did_you_mean
 from tf_bigan.errors import UserError
 from tf_bigan.game import AdversarialModel
 from tf_bigan.optimizers import Adam, ConstantThenExponential
@@ -74,17 +74,28 @@ def build_model(
         for role in system.network_names()
     }
     model = system(prior=PRIORS[config.prior](config.latent), **parts)
-    rate = config.learning_rate
-    if config.decay_epochs:
-        rate = ConstantThenExponential(rate, config.decay_epochs, steps_per_epoch)
     model.compile(
-        Adam(rate, beta_1=config.beta_1, epsilon=config.epsilon),
+        optimizers(config, model.players, steps_per_epoch),
         ema=config.ema or None,
         seed=config.seed,
         jit_compile=xla,
         steps_per_execution=config.steps_per_execution,
     )
     return model, f"{policy}{' with XLA' if xla else ''} ({why})"
+
+
+def optimizers(config: Config, players: Iterable[str], steps_per_epoch: int) -> dict[str, Adam]:
+    """{player: its optimizer}. Raises UserError for rates of players that do not play."""
+    for player in config.rates:
+        if player not in players:
+            raise UserError(f"--player_rates: no player {player}{did_you_mean(player, players)}")
+    made = {}
+    for player in players:
+        rate = config.rates.get(player, config.learning_rate)
+        if config.decay_epochs:
+            rate = ConstantThenExponential(rate, config.decay_epochs, steps_per_epoch)
+        made[player] = Adam(rate, beta_1=config.beta_1, epsilon=config.epsilon)
+    return made
 
 
 def measure(
