@@ -26,7 +26,7 @@ setup(
         if line and not line.startswith("#")
     ],
     extras_require={
-        "gpu": ["tensorflow[and-cuda]>=2.18"],
+        "gpu": ["tensorflow[and-cuda]>=2.20"],
         "test": ["pytest>=8", "ruff>=0.15"],
         "benchmark": ["torch>=2.5"],
     },

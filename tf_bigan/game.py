@@ -244,13 +244,13 @@ class AdversarialModel(Loop, Inference, Statistics, keras.Model):
         self.step.assign_add(1)
         if self.average is not None:
             self._average_function(batch, z, seed)
-        return self.pack_logs(logs)
+        return self.pack_logs("train", logs)
 
     def test_step(self, batch: Mapping) -> tf.Tensor:
         """The losses of one batch in inference mode, without an update; float32 [names]."""
         z, _ = self._draw(batch, 0)
         losses, logs = self.player_losses(batch, z, training=False)
-        return self.pack_logs(_named(losses) | logs)
+        return self.pack_logs("test", _named(losses) | logs)
 
     def _draw(self, batch: Mapping, index: int) -> tuple[tf.Tensor, tf.Tensor]:
         """z for this replica's rows, and a seed for its layers; new in every step and group.

@@ -83,8 +83,9 @@ class Loop:
                 count = min(self.steps_per_execution, steps - first)
                 callbacks.on_train_batch_begin(first)
                 rows = self._run_steps(iterator, count)
-                mean.add(self._log_names, rows)
-                self.last_logs = dict(zip(self._log_names, rows.mean(axis=0).tolist(), strict=True))
+                names = self._log_names["train"]
+                mean.add(names, rows)
+                self.last_logs = dict(zip(names, rows.mean(axis=0).tolist(), strict=True))
                 callbacks.on_train_batch_end(first + count - 1, mean.result())
                 if self.stop_training:
                     break
@@ -109,50 +110,49 @@ class Loop:
         dataset, steps = _distribute(x, batch_size, steps, 0, self.distribute_strategy)
         rows = self._test_loop(iter(dataset), tf.constant(steps)).numpy()
         mean = _RunningMean()
-        mean.add(self._log_names, rows)
+        mean.add(self._log_names["test"], rows)
         return mean.result()
 
-    def pack_logs(self, logs: Mapping) -> tf.Tensor:
-        """{name: tensor} as one float32 vector of means, in the order of `_log_names`."""
+    def pack_logs(self, kind: str, logs: Mapping) -> tf.Tensor:
+        """{name: tensor} of a "train" or "test" step as one float32 vector of means."""
         # A compiled function returns its logs sorted by name; the losses come first again here.
-        self._log_names = sorted(logs, key=lambda name: (not name.startswith("loss"), name))
-        return tf.stack([tf.reduce_mean(tf.cast(logs[n], tf.float32)) for n in self._log_names])
+        names = sorted(logs, key=lambda name: (not name.startswith("loss"), name))
+        self._log_names[kind] = names
+        return tf.stack([tf.reduce_mean(tf.cast(logs[name], tf.float32)) for name in names])
 
     def _forget_compiled(self):
         """Drops the compiled functions; the next call traces them anew."""
         self._train_loop = tf.function(self._train_steps, reduce_retracing=True)
         self._test_loop = tf.function(self._test_steps, reduce_retracing=True)
-        self._log_names = []
+        self._log_names = {}
 
     def _run_steps(self, iterator, count: int) -> np.ndarray:
         """`count` steps; the logs [count, names]. Raises NonFiniteLoss."""
-        names_before, step_before = self._log_names, int(self.step.numpy())
+        step_before = int(self.step.numpy())
         rows = self._train_loop(iterator, tf.constant(count)).numpy()
-        if not self._log_names:  # the function came from an earlier trace
-            self._log_names = names_before
         if not np.isfinite(rows).all():
             row, column = np.argwhere(~np.isfinite(rows))[0]
             raise NonFiniteLoss(
-                f"{self._log_names[column]} became {rows[row, column]} in step "
+                f"{self._log_names['train'][column]} became {rows[row, column]} in step "
                 f"{step_before + row + 1}"
             )
         return rows
 
     def _train_steps(self, iterator, count):
-        strategy = self.distribute_strategy
-        rows = tf.TensorArray(tf.float32, size=count)
-        for i in tf.range(count):
-            per_replica = strategy.run(self.train_step, args=(next(iterator),))
-            rows = rows.write(i, strategy.reduce("MEAN", per_replica, axis=None))
-        if strategy.num_replicas_in_sync > 1:
-            strategy.run(self._average_over_replicas)
-        return rows.stack()
+        rows = self._steps(self.train_step, iterator, count)
+        if self.distribute_strategy.num_replicas_in_sync > 1:
+            self.distribute_strategy.run(self._average_over_replicas)
+        return rows
 
     def _test_steps(self, iterator, count):
+        return self._steps(self.test_step, iterator, count)
+
+    def _steps(self, step, iterator, count):
+        """`count` calls of a step on every replica; the mean logs, float32 [count, names]."""
         strategy = self.distribute_strategy
         rows = tf.TensorArray(tf.float32, size=count)
         for i in tf.range(count):
-            per_replica = strategy.run(self.test_step, args=(next(iterator),))
+            per_replica = strategy.run(step, args=(next(iterator),))
             rows = rows.write(i, strategy.reduce("MEAN", per_replica, axis=None))
         return rows.stack()
 
