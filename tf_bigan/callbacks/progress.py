@@ -33,7 +33,9 @@ class Progress(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch, logs=None):
         self._begin, self._images, self._seconds, self._done = time.monotonic(), 0, 0.0, 0
         if self.verbose == 1 and sys.stdout.isatty():
-            self._bar = keras.utils.Progbar(self.steps, stateless_metrics=())
+            shown = ["images/s", *(f"loss_{player}" for player in self.model.players)]
+            # The logs are means already: not to be averaged again.
+            self._bar = keras.utils.Progbar(self.steps, stateful_metrics=shown)
 
     def on_train_batch_begin(self, batch, logs=None):
         self._call_step, self._call_begin = batch, time.monotonic()
