@@ -45,6 +45,12 @@ class Config:
     channels: int | None = _option(
         None, "convert images to grey or colour", group="data", choices=(1, 3)
     )
+    labels: int = _option(
+        0, "keep so many labels, balanced over the classes; 0: all", group="data", at_least=0
+    )
+    target_dataset: str | None = _option(
+        None, "a second, unlabelled data set to adapt to, for dann", group="data"
+    )
     validation: int = _option(
         0, "examples of the training part set aside for validation", group="data", at_least=0
     )
@@ -54,13 +60,23 @@ class Config:
 
     model: str = _option(
         "bigan",
-        "the system: bigan, or the module of your own as my_package.my_model",
+        "the system: a file in tf_bigan/models, or a module of your own as my_package.my_model",
         group="model",
     )
     networks: str = _option("mlp", "the family of networks: mlp, dcgan or tutorial", group="model")
     latent: int = _option(50, "entries of z", group="model", at_least=1)
     prior: str = _option(
-        "uniform", "the distribution of z", group="model", choices=("uniform", "normal")
+        "uniform",
+        "the distribution of z: uniform, normal, or parts as normal62+categorical10+uniform2",
+        group="model",
+    )
+    schedule: str | None = _option(
+        None,
+        "who moves when in a step, as D,EG (in turn), D+EG (at once) or D,D,D,G [the system's]",
+        group="model",
+    )
+    set: str | None = _option(
+        None, "the system's own numbers and options, as gamma=0.7,k=3", group="model"
     )
     width: int | None = _option(
         None, "units of a layer (mlp) or channels of the first (dcgan)", group="model", at_least=1
@@ -155,6 +171,7 @@ class Config:
         if self.seed > LARGEST_SEED:
             raise UserError(f"--seed={self.seed}: it must be at most {LARGEST_SEED}")
         self.rates  # noqa: B018 - parsed for its check
+        self.settings  # noqa: B018 - parsed for its check
         self.size  # noqa: B018 - parsed for its check
 
     @property
@@ -173,6 +190,26 @@ class Config:
                     "with commas between several"
                 )
         return rates
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """`set` as {name: value}, the values as they were given."""
+        settings = {}
+        for part in self.set.split(",") if self.set else ():
+            name, equals, value = part.partition("=")
+            if not (name and equals and value):
+                raise UserError(
+                    f"--set={self.set}: give NAME=VALUE, as gamma=0.7, with commas between several"
+                )
+            settings[name] = value
+        return settings
+
+    @property
+    def groups(self) -> tuple[tuple[str, ...], ...] | None:
+        """`schedule` as groups of players."""
+        if self.schedule is None:
+            return None
+        return tuple(tuple(group.split("+")) for group in self.schedule.split(","))
 
     @property
     def size(self) -> tuple[int, int] | None:

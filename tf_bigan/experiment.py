@@ -13,7 +13,6 @@ from tf_bigan.errors import UserError
 from tf_bigan.game import AdversarialModel
 from tf_bigan.optimizers import Adam, ConstantThenExponential
 
-PRIORS = {"uniform": priors.Uniform, "normal": priors.Normal}
 QUICK_EXAMPLES = 1000  # held-out images to measure in training
 MEMORY = 2**29  # bytes of images of a stream to evaluate on; their floats take four times as much
 
@@ -46,34 +45,37 @@ def load_held_out(config: Config, split: str) -> data.ImageData | data.StreamedI
 
 
 def build_model(
-    config: Config, image_shape: tuple[int, int, int], steps_per_epoch: int
+    config: Config,
+    image_shape: tuple[int, int, int],
+    steps_per_epoch: int,
+    classes: int | None = None,
 ) -> tuple[AdversarialModel, str]:
     """A compiled model with the seed's initial weights, and why its precision was chosen.
 
     Call it under a `tf.distribute` strategy's scope to train under that strategy.
 
     Raises:
-        ValueError: the networks cannot take the image size.
+        UserError: the networks cannot take the image size, or an option does not fit the system.
     """
     policy, xla, why = hardware.choose(
         config.precision, {"true": True, "false": False}.get(config.jit_compile, "auto")
     )
     keras.utils.set_random_seed(config.seed)
     system = models.find(config.model)
-    parts = {
-        role: networks.make(
-            config.networks,
-            role,
-            image_shape=tuple(image_shape),
-            latent_dim=config.latent,
-            l2=config.l2,
-            dtype=policy,
-            **({"width": config.width} if config.width else {}),
-            **({"squash": config.prior == "uniform"} if role == "encoder" else {}),
-        )
-        for role in system.network_names()
-    }
-    model = system(prior=PRIORS[config.prior](config.latent), **parts)
+    prior = priors.from_text(config.prior, config.latent)
+
+    def make(role: str, **sizes):
+        sizes = {"image_shape": tuple(image_shape), "l2": config.l2, "dtype": policy} | sizes
+        if config.width:
+            sizes = {"width": config.width} | sizes
+        if role == "encoder":
+            sizes = {"squash": isinstance(prior, priors.Uniform)} | sizes
+        return networks.make(config.networks, role, **sizes)
+
+    options = hyperparameters(config, system, classes)  # before any work: they may be wrong
+    _check_players("schedule", {p for group in config.groups or () for p in group}, system.players)
+    parts = system.make_networks(make, prior.dim, classes)
+    model = system(prior=prior, schedule=config.groups, **parts, **options)
     model.compile(
         optimizers(config, model.players, steps_per_epoch),
         ema=config.ema or None,
@@ -84,11 +86,35 @@ def build_model(
     return model, f"{policy}{' with XLA' if xla else ''} ({why})"
 
 
+def hyperparameters(config: Config, system: type[AdversarialModel], classes: int | None) -> dict:
+    """`--set` as the system's constructor takes it, and the data's classes where it asks for them.
+
+    Raises UserError for an unknown name, or a value of another type than the default's.
+    """
+    known = system.hyperparameters
+    options = {"classes": classes} if classes and "classes" in known else {}
+    for name, text in config.settings.items():
+        if name not in known:
+            where = f"--set: {config.model} has no {name}"
+            raise UserError(where + (did_you_mean(name, known) if known else ", nor any other"))
+        kind = type(known[name])
+        try:
+            value = {"true": True, "false": False}[text.lower()] if kind is bool else kind(text)
+        except (KeyError, ValueError):
+            raise UserError(f"--set: {name}={text} is no {kind.__name__}") from None
+        options[name] = value
+    return options
+
+
+def _check_players(option: str, named: Iterable[str], players: Iterable[str]):
+    for player in named:
+        if player not in players:
+            raise UserError(f"--{option}: no player {player}{did_you_mean(player, players)}")
+
+
 def optimizers(config: Config, players: Iterable[str], steps_per_epoch: int) -> dict[str, Adam]:
     """{player: its optimizer}. Raises UserError for rates of players that do not play."""
-    for player in config.rates:
-        if player not in players:
-            raise UserError(f"--player_rates: no player {player}{did_you_mean(player, players)}")
+    _check_players("player_rates", config.rates, players)
     made = {}
     for player in players:
         rate = config.rates.get(player, config.learning_rate)

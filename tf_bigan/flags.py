@@ -10,7 +10,7 @@ from absl import flags
 from tf_bigan.config import Config
 from tf_bigan.errors import UserError
 from tf_bigan.presets import PRESETS, default_preset, preset
-from tf_bigan.quiet import line_start
+from tf_bigan.quiet import line_start, load_tensorflow
 
 _DEFINE = {"str": flags.DEFINE_string, "int": flags.DEFINE_integer, "float": flags.DEFINE_float}
 _HELP = {"--help", "-h", "-help", "--helpfull", "--helpshort"}
@@ -38,7 +38,7 @@ def define_config_flags(values: flags.FlagValues):
 
 
 def config_from_flags(values: flags.FlagValues) -> Config:
-    """The defaults, overridden by the preset's options, overridden by the flags given.
+    """Defaults < the data set's preset < the system's defaults < --preset < the flags given.
 
     Raises:
         UserError: an unknown preset, or a value out of its range.
@@ -49,10 +49,16 @@ def config_from_flags(values: flags.FlagValues) -> Config:
         if values[option.name].present
     }
     if values["preset"].value is not None:
-        base = preset(values["preset"].value)
+        named, base = preset(values["preset"].value), {}
     else:
-        base = default_preset(given.get("dataset", Config.dataset))
-    return Config.from_dict({**base, **given})
+        named, base = {}, default_preset(given.get("dataset", Config.dataset))
+    model, defaults = {**named, **given}.get("model", Config.model), {}
+    if model != Config.model:
+        load_tensorflow()
+        from tf_bigan import models  # takes seconds: not for the default
+
+        defaults = models.find(model).defaults
+    return Config.from_dict({**base, **defaults, **named, **given})
 
 
 def flags_given(values: flags.FlagValues) -> list[str]:

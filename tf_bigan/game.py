@@ -11,6 +11,7 @@ from tf_bigan.inference import Inference
 from tf_bigan.loop import Loop
 from tf_bigan.optimizers import Adam
 from tf_bigan.priors import Prior
+from tf_bigan.randomness import Randomness
 from tf_bigan.statistics import Statistics, rows_of, seed_states
 
 # Steps between two updates of the averaged model's batch statistics, and their momentum: a
@@ -24,12 +25,16 @@ class AdversarialModel(Loop, Inference, Statistics, keras.Model):
     Class attributes of a subclass:
         players: player -> names of the networks it owns; each network belongs to one player.
         schedule: groups of players, in order. Within a group all players move at once: one draw
-            of z, one forward pass, all gradients from the same weights. Between groups z is new.
+            of z, one forward pass, all gradients from the same weights.
+        fresh_z: whether z is drawn anew for each group of a step.
         hyperparameters: name -> default of the numbers and options in the losses. Each becomes
             an argument of the constructor and an attribute.
+        requires: the entries of a batch that the losses use.
+        defaults: options of train.py that suit the system, as {"prior": "normal"}.
 
     Args:
         prior: a `tf_bigan.priors.Prior`, the distribution of z.
+        schedule: another schedule than the class's.
         **parts: the networks by the names in `players` (built `keras.Model`s), and any of the
             hyperparameters.
 
@@ -39,9 +44,12 @@ class AdversarialModel(Loop, Inference, Statistics, keras.Model):
 
     players: dict[str, tuple[str, ...]]
     schedule: tuple[tuple[str, ...], ...]
+    fresh_z: bool = True
     hyperparameters: dict = {}
+    requires: tuple[str, ...] = ("image",)
+    defaults: dict = {}
 
-    def __init__(self, *, prior: Prior, name: str | None = None, **parts):
+    def __init__(self, *, prior: Prior, schedule=None, name: str | None = None, **parts):
         super().__init__(name=name)
         networks = self.network_names()
         known = [*networks, *self.hyperparameters]
@@ -49,13 +57,17 @@ class AdversarialModel(Loop, Inference, Statistics, keras.Model):
             if part not in known:
                 close = difflib.get_close_matches(part, known, 1)
                 hint = f"; did you mean {close[0]}?" if close else ""
-                raise ValueError(
-                    f"{type(self).__name__} takes {', '.join(known)} and prior, not {part}{hint}"
-                )
+                takes = ", ".join([*known, "prior", "schedule"])
+                raise ValueError(f"{type(self).__name__} takes {takes}, not {part}{hint}")
         missing = [network for network in networks if network not in parts]
         if missing:
             raise ValueError(f"{type(self).__name__} needs the networks {', '.join(missing)}")
         self.prior = prior
+        self.schedule = tuple(tuple(group) for group in schedule or type(self).schedule)
+        for player in (player for group in self.schedule for player in group):
+            if player not in self.players:
+                raise ValueError(f"the schedule moves {player}; players: {', '.join(self.players)}")
+        self.random = Randomness()
         for part in known:
             setattr(self, part, parts.get(part, self.hyperparameters.get(part)))
         # The number of training steps so far, a part of the saved state.
@@ -71,6 +83,18 @@ class AdversarialModel(Loop, Inference, Statistics, keras.Model):
         """The names of all networks, in the players' order."""
         return tuple(network for networks in cls.players.values() for network in networks)
 
+    @classmethod
+    def make_networks(cls, make, latent_dim: int, classes: int | None) -> dict[str, keras.Model]:
+        """Networks that fit together, from a family.
+
+        Args:
+            make: makes the network of a role, as make("encoder", latent_dim=50); see
+                `networks.families` for the roles and their sizes.
+            latent_dim: entries of z.
+            classes: classes of the labels, None where there are none.
+        """
+        return {name: make(name, latent_dim=latent_dim) for name in cls.network_names()}
+
     def player_losses(self, batch: Mapping, z: tf.Tensor, training: bool):
         """What each player minimises: the one method a system must write.
 
@@ -84,6 +108,16 @@ class AdversarialModel(Loop, Inference, Statistics, keras.Model):
             distribution shown in TensorBoard.
         """
         raise NotImplementedError
+
+    def adapt(self, logs: Mapping):
+        """Updates what the system adapts by itself, once a step, after all players have moved.
+
+        State is a weight of the model, made in its constructor by `self.add_weight(...,
+        trainable=False)`, and thus saved and resumed.
+
+        Args:
+            logs: the means of what `player_losses` named in this step, over all replicas.
+        """
 
     # --- shapes -----------------------------------------------------------------------------
 
@@ -176,7 +210,7 @@ class AdversarialModel(Loop, Inference, Statistics, keras.Model):
         self.compile(**{**config, "optimizer": optimizer})
 
     def get_config(self) -> dict:
-        parts = ("prior", *self.network_names(), *self.hyperparameters)
+        parts = ("prior", "schedule", *self.network_names(), *self.hyperparameters)
         return {"name": self.name} | {
             part: keras.saving.serialize_keras_object(getattr(self, part)) for part in parts
         }
@@ -236,40 +270,57 @@ class AdversarialModel(Loop, Inference, Statistics, keras.Model):
         """
         logs = {}
         for index, group in enumerate(self.schedule):
-            z, seed = self._draw(batch, index)
-            gradients, group_logs = self._gradient_functions[group](batch, z, seed)
+            z, key = self._draw(batch, index)
+            gradients, group_logs = self._gradient_functions[group](batch, z, key)
             for player in group:
                 self.optimizer_of(player).apply(gradients[player], self.player_variables(player))
             logs |= group_logs
+        if type(self).adapt is not AdversarialModel.adapt:
+            self.adapt(_mean_over_replicas(logs))
         self.step.assign_add(1)
         if self.average is not None:
-            self._average_function(batch, z, seed)
+            self._average_function(batch, z, key)
         return self.pack_logs("train", logs)
 
     def test_step(self, batch: Mapping) -> tf.Tensor:
         """The losses of one batch in inference mode, without an update; float32 [names]."""
-        z, _ = self._draw(batch, 0)
+        z, key = self._draw(batch, 0)
+        self._begin(batch, key)
         losses, logs = self.player_losses(batch, z, training=False)
         return self.pack_logs("test", _named(losses) | logs)
 
     def _draw(self, batch: Mapping, index: int) -> tuple[tf.Tensor, tf.Tensor]:
-        """z for this replica's rows, and a seed for its layers; new in every step and group.
+        """z for this replica's rows, and the key of its other randomness: a seed, the replica.
 
-        z is cut from one draw for the global batch, so that it does not depend on the number of
-        replicas which share the batch.
+        Both are new in every step and group. z is cut from one draw for the global batch, so that
+        it does not depend on the number of replicas which share the batch.
         """
         context = tf.distribute.get_replica_context()
         replica = tf.cast(context.replica_id_in_sync_group, tf.int32)
-        step = tf.cast(self.step.value, tf.int32)
-        seed = tf.random.experimental.stateless_fold_in(tf.stack([self.seed, step]), index)
+        base = tf.stack([self.seed, tf.cast(self.step.value, tf.int32)])
+        fold = tf.random.experimental.stateless_fold_in
         rows = rows_of(batch)
-        z = self.prior.sample(rows * context.num_replicas_in_sync, seed)
+        z = self.prior.sample(
+            rows * context.num_replicas_in_sync, fold(base, index if self.fresh_z else 0)
+        )
         z = tf.ensure_shape(z[replica * rows : (replica + 1) * rows], (rows, self.prior.dim))
-        return z, tf.random.experimental.stateless_fold_in(seed, replica)
+        return z, tf.concat([fold(base, index), replica[None]], 0)
 
-    def _gradients(self, group: tuple[str, ...], batch: Mapping, z: tf.Tensor, seed: tf.Tensor):
+    def _begin(self, batch: Mapping, key: tf.Tensor):
+        """Makes all randomness of a pass a function of its key, and not of the past."""
+        seed, replica = key[:2], key[2]
+        replicas = self.distribute_strategy.num_replicas_in_sync
+        self.random.begin(seed, rows_of(batch), replica, replicas)
+        seed = tf.random.experimental.stateless_fold_in(seed, replica)
+        for network in self.network_names():  # their dropout and noise layers
+            for index, state in enumerate(seed_states(getattr(self, network))):
+                fold = self.network_names().index(network) * 1000 + index + 1
+                new = tf.random.experimental.stateless_fold_in(seed, fold)
+                state.assign(tf.cast(new, state.dtype))
+
+    def _gradients(self, group: tuple[str, ...], batch: Mapping, z: tf.Tensor, key: tf.Tensor):
         """Gradients of all the group's players from the same weights, and the logs."""
-        self._seed_layers(seed)
+        self._begin(batch, key)
         variables = {player: self.player_variables(player) for player in group}
         with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
             tape.watch([v.value for player in group for v in variables[player]])
@@ -297,15 +348,7 @@ class AdversarialModel(Loop, Inference, Statistics, keras.Model):
             ]
         )
 
-    def _seed_layers(self, seed: tf.Tensor):
-        """Makes dropout and noise layers functions of the step's seed, and not of their past."""
-        for network in self.network_names():
-            for index, state in enumerate(seed_states(getattr(self, network))):
-                fold = self.network_names().index(network) * 1000 + index + 1
-                new = tf.random.experimental.stateless_fold_in(seed, fold)
-                state.assign(tf.cast(new, state.dtype))
-
-    def _update_average(self, batch: Mapping, z: tf.Tensor, seed: tf.Tensor):
+    def _update_average(self, batch: Mapping, z: tf.Tensor, key: tf.Tensor):
         """average <- ema·average + (1 - ema)·weights, and the batch statistics that go with it."""
         for player in self.players:
             pairs = zip(
@@ -316,11 +359,11 @@ class AdversarialModel(Loop, Inference, Statistics, keras.Model):
         # The statistics of averaged weights are not the average of the statistics: the averaged
         # networks must see data. Only their moving statistics are kept of this pass.
         if_due = tf.equal(self.step.value % AVERAGE_STATISTICS_EVERY, 0)
-        tf.cond(if_due, lambda: self.average._forward(batch, z, seed), lambda: 0)
+        tf.cond(if_due, lambda: self.average._forward(batch, z, key), lambda: 0)
 
-    def _forward(self, batch: Mapping, z: tf.Tensor, seed: tf.Tensor) -> int:
+    def _forward(self, batch: Mapping, z: tf.Tensor, key: tf.Tensor) -> int:
         """A pass in training mode for nothing but what it leaves in the batch statistics."""
-        self._seed_layers(seed)
+        self._begin(batch, key)
         self.player_losses(batch, z, training=True)
         return 0
 
@@ -335,3 +378,10 @@ def _named(losses: Mapping) -> dict[str, tf.Tensor]:
 
 def _mean(value: tf.Tensor) -> tf.Tensor:
     return tf.reduce_mean(tf.cast(value, tf.float32))
+
+
+def _mean_over_replicas(logs: Mapping) -> Mapping:
+    context = tf.distribute.get_replica_context()
+    if context.num_replicas_in_sync == 1:
+        return logs
+    return context.all_reduce("MEAN", dict(logs))

@@ -57,6 +57,69 @@ class Normal(Prior):
         return tf.where(tf.sin(angle) < 1e-4, straight, circle)
 
 
+@keras.saving.register_keras_serializable("tf_bigan")
+class Categorical(Prior):
+    """One of `dim` classes, each as likely as the others: one-hot [n, dim], InfoGAN's code."""
+
+    def sample(self, n: int, seed) -> tf.Tensor:
+        index = tf.random.stateless_uniform(
+            (n,), as_seed(seed), maxval=self.dim, dtype=tf.int32, alg="philox"
+        )
+        return tf.one_hot(index, self.dim)
+
+
+@keras.saving.register_keras_serializable("tf_bigan")
+class Concatenation(Prior):
+    """Independent parts side by side, as noise and codes: z = (z_1, z_2, ...)."""
+
+    def __init__(self, *parts: Prior):
+        super().__init__(sum(part.dim for part in parts))
+        self.parts = parts
+
+    def sample(self, n: int, seed) -> tf.Tensor:
+        fold = tf.random.experimental.stateless_fold_in
+        seeds = [fold(as_seed(seed), i) for i in range(len(self.parts))]
+        return tf.concat([p.sample(n, s) for p, s in zip(self.parts, seeds, strict=True)], -1)
+
+    def split(self, z: tf.Tensor) -> list[tf.Tensor]:
+        """z [..., dim] -> its parts."""
+        return tf.split(z, [part.dim for part in self.parts], axis=-1)
+
+    def interpolate(self, a: tf.Tensor, b: tf.Tensor, t: tf.Tensor) -> tf.Tensor:
+        """Each part on its own way."""
+        pairs = zip(self.parts, self.split(a), self.split(b), strict=True)
+        return tf.concat([part.interpolate(x, y, t) for part, x, y in pairs], -1)
+
+    def get_config(self) -> dict:
+        return {"parts": [keras.saving.serialize_keras_object(part) for part in self.parts]}
+
+    @classmethod
+    def from_config(cls, config: dict) -> "Concatenation":
+        return cls(*map(keras.saving.deserialize_keras_object, config["parts"]))
+
+
+KINDS = {"uniform": Uniform, "normal": Normal, "categorical": Categorical}
+
+
+def from_text(text: str, latent_dim: int) -> Prior:
+    """The prior that --prior names: "normal" of `latent_dim` entries, "normal62+categorical10".
+
+    Raises:
+        ValueError: another kind, or a categorical part without its size.
+    """
+    parts = []
+    for part in text.split("+"):
+        kind = part.rstrip("0123456789")
+        size = part[len(kind) :]
+        if kind not in KINDS or (kind == "categorical" and not size):
+            raise ValueError(
+                f"prior {text}: give {', '.join(KINDS)}, or several with their sizes, as "
+                "normal62+categorical10+uniform2"
+            )
+        parts.append(KINDS[kind](int(size) if size else latent_dim))
+    return parts[0] if len(parts) == 1 else Concatenation(*parts)
+
+
 def as_seed(seed) -> tf.Tensor:
     """An int or a pair of integers as the int32 [2] that stateless operations take."""
     if isinstance(seed, (int, np.integer)):

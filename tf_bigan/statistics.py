@@ -56,8 +56,8 @@ class Statistics:
             forward = tf.function(model._forward)
             total = [np.zeros(v.shape, np.float64) for v in moving]
             for step, batch in zip(range(steps), batches, strict=False):
-                seed = tf.constant([self.seed, step])
-                forward(batch, model.prior.sample(rows_of(batch), seed), seed)
+                key = tf.constant([self.seed, step, 0])
+                forward(batch, model.prior.sample(rows_of(batch), key[:2]), key)
                 for i, variable in enumerate(moving):
                     total[i] += variable.numpy()
                 done = step + 1
@@ -81,8 +81,8 @@ class Statistics:
         return {name: results(value)[0].numpy() for name, value in per_replica.items()}
 
     def _diagnose(self, batch: Mapping) -> dict[str, tf.Tensor]:
-        z, seed = self._draw(batch, 0)
-        self._seed_layers(seed)
+        z, key = self._draw(batch, 0)
+        self._begin(batch, key)
         with tf.GradientTape(persistent=True) as tape:
             losses, logs = self.player_losses(batch, z, training=True)
         norms = {

@@ -126,7 +126,7 @@ def test_discriminate_equals_two_calls(pairs):
     network = MLPDiscriminator((4, 4, 1), 3, width=8)
     network.logit.kernel.assign(np.random.default_rng(1).normal(size=(8, 1)))
     for training in (True, False):
-        got = discriminate(network, real, fake, training)
+        got = discriminate(network, real, fake, training=training)
         wanted = network(real, training=training), network(fake, training=training)
         for logits, expected in zip(got, wanted, strict=True):
             np.testing.assert_allclose(logits, expected, rtol=1e-4, atol=1e-5)
@@ -147,7 +147,7 @@ def test_discriminate_calls_a_network_of_stock_layers_twice(pairs):
     h = keras.layers.Concatenate()([keras.layers.Flatten()(x), z])
     network = keras.Model([x, z], keras.layers.Dense(1)(Counted()(h)))
     calls.clear()
-    got = discriminate(network, real, fake, True)
+    got = discriminate(network, real, fake, training=True)
     assert calls == [6, 6]
     for logits, inputs in zip(got, (real, fake), strict=True):
         np.testing.assert_allclose(logits, network(inputs, training=True), rtol=1e-5, atol=1e-6)

@@ -30,7 +30,7 @@ class BiGAN(AdversarialModel):
         z_hat = self.encoder(x, training=training)
         x_fake = self.generator(z, training=training)
         logits_real, logits_fake = discriminate(
-            self.discriminator, [x, z_hat], [x_fake, z], training
+            self.discriminator, [x, z_hat], [x_fake, z], training=training
         )
         losses = {
             "D": discriminator_loss(logits_real, logits_fake),

@@ -1,22 +1,33 @@
 """Encoders, generators and discriminators."""
 
+from tf_bigan.networks.composite import Autoencoder, GaussianEncoder
 from tf_bigan.networks.dcgan import DCGANDiscriminator, DCGANEncoder, DCGANGenerator
 from tf_bigan.networks.families import FAMILIES, make
 from tf_bigan.networks.mlp import MLPDiscriminator, MLPEncoder, MLPGenerator
 from tf_bigan.networks.network import Network
-from tf_bigan.networks.normalization import BatchNormalization, batch_groups, discriminate
+from tf_bigan.networks.normalization import (
+    BatchNormalization,
+    batch_groups,
+    discriminate,
+    make_normalization,
+)
+from tf_bigan.networks.perceptron import Perceptron
 
 __all__ = [
     "FAMILIES",
+    "Autoencoder",
     "BatchNormalization",
     "DCGANDiscriminator",
     "DCGANEncoder",
     "DCGANGenerator",
+    "GaussianEncoder",
     "MLPDiscriminator",
     "MLPEncoder",
     "MLPGenerator",
     "Network",
+    "Perceptron",
     "batch_groups",
     "discriminate",
     "make",
+    "make_normalization",
 ]

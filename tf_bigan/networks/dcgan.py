@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from tf_bigan.errors import UserError
 from tf_bigan.networks.network import Network
-from tf_bigan.networks.normalization import BatchNormalization
+from tf_bigan.networks.normalization import BatchNormalization, make_normalization
 
 SMALLEST_IMAGE, SMALLEST_MAP = 8, 4
 
@@ -52,17 +52,19 @@ class _DCGAN(Network):
     def _dense(self, units: int, bias: bool = True) -> keras.layers.Dense:
         return keras.layers.Dense(units, use_bias=bias, **self._weights())
 
-    def _norm(self) -> BatchNormalization:
+    def _norm(self, kind: str | None = "batch") -> keras.layers.Layer:
         # Not Keras's epsilon of 1e-3: fresh weights leave variances of that size.
-        return BatchNormalization(momentum=0.9, epsilon=1e-5, dtype=self.dtype_policy)
+        if kind == "batch":
+            return BatchNormalization(momentum=0.9, epsilon=1e-5, dtype=self.dtype_policy)
+        return make_normalization(kind, self.dtype_policy)
 
-    def _make_tower(self):
+    def _make_tower(self, norm: str | None = "batch"):
         """The way down that E and D share."""
         self.convs = [
-            keras.layers.Conv2D(c, 4, 2, "same", use_bias=i == 0, **self._weights())
+            keras.layers.Conv2D(c, 4, 2, "same", use_bias=i == 0 or norm is None, **self._weights())
             for i, c in enumerate(self.channels[1:])
         ]
-        self.norms = [self._norm() for _ in self.convs[1:]]
+        self.norms = [self._norm(norm) for _ in self.convs[1:]]
         self.flatten = keras.layers.Flatten()
 
     def _tower(self, x: tf.Tensor, training: bool) -> tf.Tensor:
@@ -201,7 +203,7 @@ class DCGANEncoder(_DCGAN):
 
 @keras.saving.register_keras_serializable("tf_bigan")
 class DCGANDiscriminator(_DCGAN):
-    """D: (x [B, H, W, C] in [0, 1], z [B, latent_dim]) -> logits [B, 1], float32.
+    """D: (x [B, H, W, C] in [0, 1], z [B, latent_dim]) -> logits [B, outputs], float32.
 
     A hidden layer joins z to the last map of x, inside its activation as in BiGAN's own networks.
     (With a hidden layer of z's own before it, as in ALI, D won against E and G on small images.)
@@ -212,6 +214,8 @@ class DCGANDiscriminator(_DCGAN):
         latent_dim: size of z, or None for a discriminator of images.
         width: channels of the largest map.
         hidden: units of the layer that joins x and z; unused without z.
+        outputs: logits of an image.
+        norm: of the maps, a kind of `make_normalization`.
         l2: coupled weight decay of all kernels.
 
     Raises:
@@ -226,24 +230,35 @@ class DCGANDiscriminator(_DCGAN):
         latent_dim: int | None = None,
         width: int = 32,
         hidden: int = 512,
+        outputs: int = 1,
+        norm: str | None = "batch",
         l2: float = 0.0,
         **kwargs,
     ):
         arguments = {"image_shape": image_shape, "latent_dim": latent_dim, "width": width}
-        super().__init__(arguments | {"hidden": hidden, "l2": l2}, **kwargs)
+        arguments |= {"hidden": hidden, "outputs": outputs, "norm": norm, "l2": l2}
+        super().__init__(arguments, **kwargs)
         pair = latent_dim is not None
-        self._make_tower()
+        self._make_tower(norm)
         self.joint = self._dense(hidden) if pair else None
         self.condition = self._dense(hidden, bias=False) if pair else None
         # Not from zero, as in the MLP: the units of `joint` then all learn the same thing at first,
         # none of them how x and z go together, and E and G never come to invert each other.
-        self.logit = self._dense(1)
+        self.logit = self._dense(outputs)
         image = keras.Input(tuple(image_shape))
         self([image, keras.Input((latent_dim,))] if pair else image)
 
-    def call(self, inputs, training=False):
+    def features(self, inputs, training=False) -> tf.Tensor:
+        """The last hidden layer, [B, F]; `head` of it is `call`."""
         x, z = (inputs, None) if self.condition is None else inputs
         h = self._tower(x, training)
         if self.condition is not None:
             h = _leaky_relu(self.joint(h) + self.condition(z))  # [B, hidden]
-        return tf.cast(self.logit(h), tf.float32)
+        return h
+
+    def head(self, features) -> tf.Tensor:
+        """features [B, F] -> logits [B, outputs], float32."""
+        return tf.cast(self.logit(features), tf.float32)
+
+    def call(self, inputs, training=False):
+        return self.head(self.features(inputs, training))

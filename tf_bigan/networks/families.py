@@ -6,8 +6,10 @@ import keras
 
 from tf_bigan.config import did_you_mean
 from tf_bigan.errors import UserError
+from tf_bigan.networks.composite import Autoencoder, GaussianEncoder
 from tf_bigan.networks.dcgan import DCGANDiscriminator, DCGANEncoder, DCGANGenerator
 from tf_bigan.networks.mlp import MLPDiscriminator, MLPEncoder, MLPGenerator
+from tf_bigan.networks.perceptron import Perceptron
 
 
 def _tutorial(network):
@@ -44,15 +46,43 @@ FAMILIES = {
     },
 }
 
+# Roles that every family has, made of those above.
+ROLES = ("gaussian_encoder", "autoencoder", "image_discriminator", "classifier", "perceptron")
 
-def make(family: str, role: str, **arguments) -> keras.Model:
+
+def make(family: str, role: str, **sizes) -> keras.Model:
     """The network of a family for a role, as make("mlp", "encoder", image_shape=..., ...).
+
+    Every role but the perceptron takes image_shape (H, W, C), and may take width, l2 and dtype.
+
+        encoder            x -> z_hat; latent_dim, squash
+        generator          z -> x; latent_dim
+        discriminator      (x, z) -> logits; latent_dim, outputs, norm
+        gaussian_encoder   x -> the mean of q(z | x), see `GaussianEncoder`; latent_dim
+        autoencoder        x -> x by way of a code of latent_dim entries
+        image_discriminator  x -> logits; outputs, norm
+        classifier         x -> logits of `classes` classes; norm
+        perceptron         vectors -> vectors; inputs, outputs, units, hidden, norm
 
     Raises:
         UserError: an unknown family, a family without that role, or a size that it cannot take.
     """
     if family not in FAMILIES:
         raise UserError(f"--networks={family} is unknown{did_you_mean(family, FAMILIES)}")
-    if role not in FAMILIES[family]:
-        raise UserError(f"--networks={family} has no {role}")
-    return FAMILIES[family][role](**arguments)
+    roles = FAMILIES[family]
+    if role in roles:
+        return roles[role](**sizes)
+    if role == "perceptron":
+        return Perceptron(**{k: v for k, v in sizes.items() if k not in ("image_shape", "width")})
+    if role == "image_discriminator":
+        return roles["discriminator"](**sizes | {"latent_dim": None})
+    if role == "classifier":
+        outputs = sizes.pop("classes")
+        return roles["discriminator"](**sizes | {"latent_dim": None, "outputs": outputs})
+    if role == "gaussian_encoder":
+        sizes |= {"latent_dim": 2 * sizes["latent_dim"], "squash": False}
+        return GaussianEncoder(roles["encoder"](**sizes), sizes["image_shape"])
+    if role == "autoencoder":
+        encoder = roles["encoder"](**sizes, squash=False)
+        return Autoencoder(encoder, roles["generator"](**sizes), sizes["image_shape"])
+    raise UserError(f"there is no role {role}{did_you_mean(role, [*roles, *ROLES])}")

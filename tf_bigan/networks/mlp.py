@@ -12,7 +12,7 @@ import keras
 import tensorflow as tf
 
 from tf_bigan.networks.network import Network
-from tf_bigan.networks.normalization import BatchNormalization
+from tf_bigan.networks.normalization import BatchNormalization, make_normalization
 
 
 class _MLP(Network):
@@ -107,9 +107,10 @@ class MLPEncoder(_MLP):
 
 @keras.saving.register_keras_serializable("tf_bigan")
 class MLPDiscriminator(_MLP):
-    """D: (x [B, H, W, C], z [B, latent_dim]) -> logits [B, 1]; z enters at layer 2.
+    """D: (x [B, H, W, C], z [B, latent_dim]) -> logits [B, outputs]; z enters at layer 2.
 
-    With `latent_dim=None` D is of x alone: D(x) -> logits.
+    With `latent_dim=None` D is of x alone: D(x) -> logits. `norm` is that of layer 2, a kind of
+    `make_normalization`.
     """
 
     keeps_groups_apart = True
@@ -119,26 +120,35 @@ class MLPDiscriminator(_MLP):
         image_shape,
         latent_dim: int | None = None,
         width: int = 1024,
+        outputs: int = 1,
+        norm: str | None = "batch",
         l2: float = 0.0,
         **kwargs,
     ):
-        super().__init__(
-            {"image_shape": image_shape, "latent_dim": latent_dim, "width": width, "l2": l2},
-            **kwargs,
-        )
+        arguments = {"image_shape": image_shape, "latent_dim": latent_dim, "width": width}
+        super().__init__(arguments | {"outputs": outputs, "norm": norm, "l2": l2}, **kwargs)
         self.flatten = keras.layers.Flatten()
         self.dense1 = self._dense(width, l2)
         self.dense2 = self._dense(width, l2)
         self.condition2 = None if latent_dim is None else self._dense(width, l2)
-        self.norm2 = self._norm()
-        self.logit = self._dense(1, l2, stddev=0.0)
+        self.norm2 = (
+            self._norm() if norm == "batch" else make_normalization(norm, self.dtype_policy)
+        )
+        self.logit = self._dense(outputs, l2, stddev=0.0)
         image = keras.Input(tuple(image_shape))
         self(image if latent_dim is None else [image, keras.Input((latent_dim,))])
 
-    def call(self, inputs, training=False):
+    def features(self, inputs, training=False) -> tf.Tensor:
+        """The last hidden layer, [B, width]; `head` of it is `call`."""
         x, z = (inputs, None) if self.condition2 is None else inputs
         h = self.dense2(_leaky_relu(self.dense1(self.flatten(x))))
         if self.condition2 is not None:
             h += self.condition2(z)
-        h = _leaky_relu(self.norm2(h, training=training))
-        return tf.cast(self.logit(h), tf.float32)
+        return _leaky_relu(self.norm2(h, training=training))
+
+    def head(self, features) -> tf.Tensor:
+        """features [B, width] -> logits [B, outputs], float32."""
+        return tf.cast(self.logit(features), tf.float32)
+
+    def call(self, inputs, training=False):
+        return self.head(self.features(inputs, training))

@@ -53,14 +53,39 @@ class BatchNormalization(keras.layers.BatchNormalization):
         moving.assign(moving * self.momentum + batch * (1.0 - self.momentum))
 
 
-def discriminate(discriminator, real, fake, training: bool) -> tuple[tf.Tensor, tf.Tensor]:
-    """D's logits ([B, 1] each) on real and fake inputs, whose batch statistics stay apart.
+def make_normalization(kind: str | None, dtype) -> keras.layers.Layer:
+    """The layer of a kind: "batch", "layer" (no row sees another one), or None for none.
+
+    A gradient penalty is a function of single rows and rules out batch statistics (Gulrajani et
+    al. 2017, section 4).
+    """
+    if kind == "batch":
+        return BatchNormalization(dtype=dtype)
+    if kind == "layer":
+        return keras.layers.LayerNormalization(epsilon=1e-5, dtype=dtype)
+    if kind is None:
+        return keras.layers.Identity(dtype=dtype)
+    raise ValueError(f"norm={kind!r} is unknown: choose batch, layer or None")
+
+
+def discriminate(discriminator, *groups, training: bool) -> list[tf.Tensor]:
+    """D's outputs on several batches of equal size, whose batch statistics stay apart.
 
     A network with `keeps_groups_apart = True` is called once on the joined rows; any other one
-    twice, so that layers which mix the rows of a batch never see real and fake rows together.
+    for each group, so that layers which mix the rows of a batch never see two groups together.
+
+    Args:
+        discriminator: D, or a function of it that takes `training`.
+        *groups: D's inputs: real first, whose statistics feed the moving averages.
+        training: whether to run in training mode.
+
+    Returns:
+        The output of each group, for D's logits [B, 1] each.
     """
-    if not getattr(discriminator, "keeps_groups_apart", False):
-        return discriminator(real, training=training), discriminator(fake, training=training)
-    joined = tf.nest.map_structure(lambda r, f: tf.concat([r, f], 0), real, fake)
-    with batch_groups(2):
-        return tf.split(discriminator(joined, training=training), 2)
+    if not getattr(getattr(discriminator, "__self__", discriminator), "keeps_groups_apart", False):
+        return [discriminator(group, training=training) for group in groups]
+    joined = tf.nest.map_structure(lambda *rows: tf.concat(rows, 0), *groups)
+    with batch_groups(len(groups)):
+        outputs = discriminator(joined, training=training)
+    split = [tf.split(output, len(groups)) for output in tf.nest.flatten(outputs)]
+    return [tf.nest.pack_sequence_as(outputs, one) for one in zip(*split, strict=True)]

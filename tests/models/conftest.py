@@ -1,0 +1,67 @@
+"""What the tests of the systems share: any system with small networks, and its batches."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import tf_bigan as tb
+from tf_bigan import experiment
+from tf_bigan.config import Config
+
+BATCH, CLASSES, LATENT = 8, 3, 6
+
+
+def make_system(name, image_shape=(8, 8, 1), optimizer=None, options=None, **compile_arguments):
+    """A small compiled system, with the defaults that train.py would give it.
+
+    Its initial weights are large enough for a step to show; `options` are those of train.py.
+    """
+    system = tb.models.find(name)
+    config = Config.from_dict(
+        system.defaults
+        | {"model": name, "latent": LATENT, "width": 12, "precision": "float32"}
+        | {"prior": _small(system.defaults.get("prior", "uniform"))}
+        | (options or {})
+    )
+    model, _ = experiment.build_model(config, image_shape, steps_per_epoch=4, classes=CLASSES)
+    rng = np.random.default_rng(1)
+    for variable in model.trainable_variables:
+        variable.assign(variable + rng.normal(0, 0.1, variable.shape))
+    optimizer = optimizer or tb.optimizers.Adam(1e-3, beta_1=0.5)
+    defaults = {"jit_compile": False, "seed": 3, "steps_per_execution": 2}
+    model.compile(optimizer, **defaults | compile_arguments)
+    return model
+
+
+def _small(prior: str) -> str:
+    """A prior whose categorical part has as many classes as the labels of the tests."""
+    return "+".join(f"categorical{CLASSES}" if p.startswith("cat") else p for p in prior.split("+"))
+
+
+def make_batch(image_shape=(8, 8, 1), rows=BATCH, seed=0) -> dict[str, tf.Tensor]:
+    """A batch with everything that any system reads."""
+    rng = np.random.default_rng(seed)
+    images = rng.random((3, rows, *image_shape), np.float32)
+    labels = rng.integers(0, CLASSES, (3, rows))
+    names = ("", "labelled_", "target_")
+    return {f"{name}image": tf.constant(x) for name, x in zip(names, images, strict=True)} | {
+        f"{name}label": tf.constant(y) for name, y in zip(names, labels, strict=True)
+    }
+
+
+def make_dataset(batches=4, **arguments) -> tf.data.Dataset:
+    """`batches` different batches."""
+    rows = [make_batch(seed=seed, **arguments) for seed in range(batches)]
+    return tf.data.Dataset.from_tensor_slices(
+        {key: tf.stack([row[key] for row in rows]) for key in rows[0]}
+    )
+
+
+@pytest.fixture(params=tb.models.names())
+def name(request) -> str:
+    """Every system, by the name of its file."""
+    return request.param
+
+
+__all__ = ["BATCH", "CLASSES", "LATENT", "keras", "make_batch", "make_dataset", "make_system"]

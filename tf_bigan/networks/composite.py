@@ -1,0 +1,74 @@
+"""Networks that are made of networks."""
+
+import keras
+import tensorflow as tf
+
+from tf_bigan.networks.network import Network
+
+
+class _Composite(Network):
+    """A network whose arguments are networks; saved and copied with them."""
+
+    def get_config(self) -> dict:
+        serialize = keras.saving.serialize_keras_object
+        return super().get_config() | {n: serialize(a) for n, a in self._arguments.items()}
+
+    @classmethod
+    def from_config(cls, config: dict):
+        return cls(
+            **{name: keras.saving.deserialize_keras_object(part) for name, part in config.items()}
+        )
+
+
+@keras.saving.register_keras_serializable("tf_bigan")
+class GaussianEncoder(_Composite):
+    """E that gives a Gaussian q(z | x) for each image; called, its mean [B, latent].
+
+    Args:
+        body: an encoder without squashing, x -> [B, 2·latent]: the means, then the spreads.
+        image_shape: (H, W, C) of x.
+    """
+
+    def __init__(self, body: keras.Model, image_shape, **kwargs):
+        super().__init__({"body": body, "image_shape": image_shape}, **kwargs)
+        self.body = body
+        self(keras.Input(tuple(image_shape)))
+
+    def distribution(self, x, training=False) -> tuple[tf.Tensor, tf.Tensor]:
+        """(mean, spread), [B, latent] each; the system says what it takes of the spread (log σ)."""
+        return tuple(tf.split(self.body(x, training=training), 2, axis=-1))
+
+    def features(self, x, training=False) -> dict[str, tf.Tensor]:
+        """The body's named layers, and "e": the mean."""
+        features = self.body.features(x, training)
+        return features | {"e": tf.split(features["e"], 2, axis=-1)[0]}
+
+    def call(self, x, training=False):
+        return self.distribution(x, training)[0]
+
+
+@keras.saving.register_keras_serializable("tf_bigan")
+class Autoencoder(_Composite):
+    """x [B, H, W, C] -> its reconstruction, by way of a code [B, code].
+
+    Args:
+        encoder: x -> code.
+        decoder: code -> x.
+        image_shape: (H, W, C) of x.
+    """
+
+    keeps_groups_apart = True
+
+    def __init__(self, encoder: keras.Model, decoder: keras.Model, image_shape, **kwargs):
+        arguments = {"encoder": encoder, "decoder": decoder, "image_shape": image_shape}
+        super().__init__(arguments, **kwargs)
+        self.encoder, self.decoder = encoder, decoder
+        self(keras.Input(tuple(image_shape)))
+
+    def code_and_reconstruction(self, x, training=False) -> tuple[tf.Tensor, tf.Tensor]:
+        """(code [B, code], reconstruction [B, H, W, C])."""
+        code = self.encoder(x, training=training)
+        return code, self.decoder(code, training=training)
+
+    def call(self, x, training=False):
+        return self.code_and_reconstruction(x, training)[1]

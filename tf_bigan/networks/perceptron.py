@@ -1,0 +1,61 @@
+"""A plain multilayer perceptron on vectors: heads, latent discriminators, domain classifiers."""
+
+import keras
+import tensorflow as tf
+
+from tf_bigan.networks.network import Network
+from tf_bigan.networks.normalization import make_normalization
+
+
+@keras.saving.register_keras_serializable("tf_bigan")
+class Perceptron(Network):
+    """h [B, inputs] -> [B, outputs], float32, without an activation at the end.
+
+    Args:
+        inputs: entries of a row; a list of tensors is joined to rows of that many.
+        outputs: entries of a result.
+        units: of a hidden layer.
+        hidden: hidden layers, leaky ReLU (0.2); 0 for a linear map.
+        norm: of the hidden layers, a kind of `make_normalization`.
+        l2: coupled weight decay of all kernels.
+    """
+
+    keeps_groups_apart = True
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int = 1,
+        units: int = 512,
+        hidden: int = 2,
+        norm: str | None = None,
+        l2: float = 0.0,
+        **kwargs,
+    ):
+        arguments = {"inputs": inputs, "outputs": outputs, "units": units, "hidden": hidden}
+        super().__init__(arguments | {"norm": norm, "l2": l2}, **kwargs)
+        common = {
+            "kernel_regularizer": keras.regularizers.L2(l2 / 2) if l2 else None,
+            "dtype": self.dtype_policy,
+        }
+        self.dense = [
+            keras.layers.Dense(units, kernel_initializer="he_normal", **common)
+            for _ in range(hidden)
+        ]
+        self.norms = [make_normalization(norm, self.dtype_policy) for _ in range(hidden)]
+        self.logit = keras.layers.Dense(outputs, **common)
+        self(keras.Input((inputs,)))
+
+    def features(self, h, training=False) -> tf.Tensor:
+        """The last hidden layer, [B, units]; `head` of it is `call`."""
+        h = tf.concat(h, -1) if isinstance(h, (list, tuple)) else h
+        for dense, norm in zip(self.dense, self.norms, strict=True):
+            h = tf.nn.leaky_relu(norm(dense(h), training=training), 0.2)
+        return h
+
+    def head(self, features) -> tf.Tensor:
+        """features [B, units] -> [B, outputs], float32."""
+        return tf.cast(self.logit(features), tf.float32)
+
+    def call(self, h, training=False):
+        return self.head(self.features(h, training))
