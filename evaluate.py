@@ -29,6 +29,7 @@ OFFICIAL_METRICS = (  # of tf_bigan.evaluation, written out as that takes Tensor
     *("NND/100", "NND/10", "NND", "NNC_e", "NNC_e-", "CLS_e-"),
     *("EGr", "EGr_b", "EGg", "EGg_b"),
 )
+METRIC_NAMES = (*OFFICIAL_METRICS, "accuracy")
 
 
 def _string(name: str, text: str, group: str):
@@ -41,9 +42,7 @@ def _boolean(name: str, default: bool, text: str):
 
 WORKDIR = _string("workdir", "the run to measure: its model, or its newest checkpoint", "run")
 MODEL = _string("model", "a .keras file instead", "run")
-METRICS = _string(
-    "metrics", f"some of {', '.join(OFFICIAL_METRICS)}, with commas between [all]", "run"
-)
+METRICS = _string("metrics", f"some of {', '.join(METRIC_NAMES)}, with commas between [all]", "run")
 SAMPLES = flags.DEFINE_integer(
     "samples",
     100_000,
@@ -89,6 +88,9 @@ def main() -> int:
     train = tb.experiment.in_memory(tb.experiment.load_split(config, "train"))
     split = SPLIT.value or tb.experiment.held_out_split(config)
     held_out = tb.experiment.in_memory(tb.experiment.load_held_out(config, split))
+    if config.target_dataset:  # either of the two may be the grey one
+        channels = model.image_shape[-1]
+        train, held_out = (part.converted(channels=channels) for part in (train, held_out))
     if model.image_shape != train.image_shape:
         raise UserError(
             f"the model is for images of shape {model.image_shape}, but {config.dataset} has "
@@ -117,11 +119,11 @@ def main() -> int:
 
 def chosen_metrics() -> tuple[str, ...]:
     if METRICS.value is None:
-        return OFFICIAL_METRICS
+        return METRIC_NAMES
     names = tuple(name.strip() for name in METRICS.value.split(","))
     for name in names:
-        if name not in OFFICIAL_METRICS:
-            raise UserError(f"--metrics: {name!r} is unknown{did_you_mean(name, OFFICIAL_METRICS)}")
+        if name not in METRIC_NAMES:
+            raise UserError(f"--metrics: {name!r} is unknown{did_you_mean(name, METRIC_NAMES)}")
     return names
 
 

@@ -76,14 +76,17 @@ def run_or_try(config, workdir) -> int:
     train = tb.experiment.load_split(config, "train")
     split = tb.experiment.load_held_out(config, tb.experiment.held_out_split(config))
     held_out = tb.experiment.picks(split, tb.experiment.QUICK_EXAMPLES)
-    batches = train.batches(config.batch_size, seed=config.seed)
+    batches = tb.experiment.training_batches(config, train)
+    held_out = held_out.converted(channels=batches.image_shape[-1])
     if DRY_RUN.value:
-        return dry_run(config, workdir, batches)
+        return dry_run(config, workdir, batches, train.num_classes)
     if tb.callbacks.latest(workdir.checkpoints) is not None:
         model, path = tb.callbacks.restore(workdir.checkpoints)
         what = f"resuming at step {int(model.step.numpy()):,} from {path}"
     else:
-        model, why = tb.experiment.build_model(config, batches.image_shape, batches.steps_per_epoch)
+        model, why = tb.experiment.build_model(
+            config, batches.image_shape, batches.steps_per_epoch, train.num_classes
+        )
         what = f"training {config.model} in {why}, in {workdir.root}"
     workdir.prepare(config, environment())
     print(what)
@@ -155,10 +158,10 @@ def run_callbacks(config, workdir, held_out, steps) -> list:
     return watch
 
 
-def dry_run(config, workdir, batches) -> int:
+def dry_run(config, workdir, batches, classes) -> int:
     """Prints what a run would be, and times a few steps of a model that is thrown away."""
     steps, few = batches.steps_per_epoch, 2 * config.steps_per_execution
-    model, why = tb.experiment.build_model(config, batches.image_shape, steps)
+    model, why = tb.experiment.build_model(config, batches.image_shape, steps, classes)
     print(config.to_json())
     last = tb.callbacks.latest(workdir.checkpoints)
     print(f"workdir: {workdir.root}, {f'resumed from {last}' if last else 'a new run'}")

@@ -3,8 +3,9 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
-from tf_bigan.priors import Normal, Uniform
+from tf_bigan.priors import Normal, Uniform, from_text
 
 
 @pytest.mark.parametrize(
@@ -50,3 +51,26 @@ def test_round_trip(prior):
 def test_no_latent_is_refused():
     with pytest.raises(ValueError, match="at least 1, not 0"):
         Uniform(0)
+
+
+def test_parts_side_by_side():
+    prior = from_text("normal3+categorical4+uniform", latent_dim=2)
+    z = prior.sample(20_000, 1)
+    noise, code, rest = (part.numpy() for part in prior.split(z))
+    assert (noise.shape[1], code.shape[1], rest.shape[1], prior.dim) == (3, 4, 2, 9)
+    assert set(np.unique(code)) == {0.0, 1.0} and (code.sum(1) == 1).all()
+    np.testing.assert_allclose(code.mean(0), 0.25, atol=0.015)
+    np.testing.assert_allclose(noise.std(0), 1, atol=0.03)
+    assert -1 <= rest.min() < -0.99 and 0.99 < rest.max() < 1
+    # Independent of each other: neither from one seed nor from one stream.
+    assert abs(np.corrcoef(np.concatenate([noise, rest], 1).T) - np.eye(5)).max() < 0.03
+    again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(prior))
+    np.testing.assert_array_equal(again.sample(5, 2), prior.sample(5, 2))
+    middle = prior.interpolate(z[:1], z[1:2], tf.constant([[0.5]]))
+    np.testing.assert_allclose(middle[0, 7:], (z[0, 7:] + z[1, 7:]) / 2, atol=1e-6)
+
+
+def test_a_prior_that_cannot_be_read():
+    for text in ("gauss", "categorical", "normal+"):
+        with pytest.raises(ValueError, match="normal62"):
+            from_text(text, 3)

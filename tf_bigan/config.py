@@ -6,14 +6,16 @@ import dataclasses
 import difflib
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import field
 
 from tf_bigan.errors import UserError
 
+_PRIOR = re.compile(r"(uniform|normal)([1-9]\d*)?|categorical[1-9]\d*")
 LARGEST_SEED = 2**31 - 1  # the seeds of stateless randomness are int32
 # What every epoch can afford to measure: see `experiment.measure_quickly`.
-QUICK_METRICS = ("NND/100", "EGr", "EGr_b")
+QUICK_METRICS = ("NND/100", "EGr", "EGr_b", "accuracy")
 
 
 def _option(default, help: str, *, group: str, choices=None, at_least=None, may_change=False):
@@ -167,6 +169,11 @@ class Config:
         if not all(part.isidentifier() for part in self.model.split(".")):
             raise UserError(
                 f"--model={self.model}: give a name, or a module's as my_package.my_model"
+            )
+        if not all(_PRIOR.fullmatch(part) for part in self.prior.split("+")):
+            raise UserError(
+                f"--prior={self.prior}: give uniform or normal, or parts with their sizes, as "
+                "normal62+categorical10+uniform2"
             )
         if self.seed > LARGEST_SEED:
             raise UserError(f"--seed={self.seed}: it must be at most {LARGEST_SEED}")

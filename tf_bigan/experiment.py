@@ -13,14 +13,17 @@ from tf_bigan.errors import UserError
 from tf_bigan.game import AdversarialModel
 from tf_bigan.optimizers import Adam, ConstantThenExponential
 
+ALL_METRICS = (*evaluation.OFFICIAL_METRICS, "accuracy")
 QUICK_EXAMPLES = 1000  # held-out images to measure in training
 MEMORY = 2**29  # bytes of images of a stream to evaluate on; their floats take four times as much
 
 
-def load_split(config: Config, split: str) -> data.ImageData | data.StreamedImages:
-    """The "train", "validation" or "test" images of a configuration."""
+def load_split(
+    config: Config, split: str, dataset: str | None = None
+) -> data.ImageData | data.StreamedImages:
+    """The "train", "validation" or "test" images of a configuration, or of another data set."""
     return data.load(
-        config.dataset,
+        dataset or config.dataset,
         split,
         data_dir=config.data_dir,
         image_size=config.size,
@@ -37,11 +40,37 @@ def held_out_split(config: Config) -> str:
 
 
 def load_held_out(config: Config, split: str) -> data.ImageData | data.StreamedImages:
-    """A split to measure on. Raises UserError for fewer than two images: EGr_b pairs them."""
-    images = load_split(config, split)
+    """A split to measure on: of the data set to adapt to, where there is one.
+
+    Raises UserError for fewer than two images: EGr_b pairs them.
+    """
+    images = load_split(config, split, config.target_dataset)
     if len(images) < 2:
-        raise UserError(f"{config.dataset}: 1 image in {split}, at least 2 are needed to measure")
+        name = config.target_dataset or config.dataset
+        raise UserError(f"{name}: 1 image in {split}, at least 2 are needed to measure")
     return images
+
+
+def training_batches(config: Config, train: data.ImageData | data.StreamedImages) -> data.Batches:
+    """The training images, and beside them the few with labels, or those of a second data set.
+
+    Raises:
+        UserError: the system needs what the data do not have.
+    """
+    if config.labels and config.target_dataset:
+        raise UserError("--labels and --target_dataset do not go together: leave one out")
+    if config.target_dataset:
+        target = load_split(config, "train", config.target_dataset)
+        batches = data.two_domains(train, target, config.batch_size, config.seed)
+    elif config.labels:
+        batches = data.semi_supervised(train, config.labels, config.batch_size, config.seed)
+    else:
+        batches = train.batches(config.batch_size, config.seed)
+    for name in models.find(config.model).requires:
+        if name not in batches.dataset().element_spec:
+            source = {"label": "a data set with labels", "target_image": "--target_dataset=NAME"}
+            raise UserError(f"--model={config.model} needs {source.get(name, name)}")
+    return batches
 
 
 def build_model(
@@ -129,19 +158,21 @@ def measure(
     train: data.ImageData | None,
     held_out: data.ImageData,
     *,
-    metrics: Sequence[str] = evaluation.OFFICIAL_METRICS,
+    metrics: Sequence[str] = ALL_METRICS,
     samples: int = 100_000,
     posthoc: bool = False,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> evaluation.OfficialMetrics:
-    """The official metrics of a model on held-out images; the model is left as it was.
+    """The official metrics of a model on held-out images, and the accuracy of one that classifies.
+
+    The model is left as it was.
 
     Args:
         model: any system; what it has no network for is left out, with the reason.
         train: the images behind the 1-NN gallery, the probe and the batch statistics; None
             where no metric needs them.
         held_out: the images to be measured on.
-        metrics: names out of `evaluation.OFFICIAL_METRICS`.
+        metrics: names out of `ALL_METRICS`.
         samples: draws of z for NND and EGg.
         posthoc: replace the moving batch statistics by the plain average over 1,000 training
             batches first, as the official code does.
@@ -157,7 +188,7 @@ def measure(
             batches = train.batches(min(128, len(train)), seed=1).dataset()
             model.calibrate(itertools.islice(batches, 1000), steps=1000)
         try:
-            return evaluation.official_metrics(
+            measured = evaluation.official_metrics(
                 held_out.as_float(),
                 held_out.labels,
                 train.as_float() if classify else None,
@@ -166,12 +197,21 @@ def measure(
                 encode=model.features if encodes else None,
                 reconstruct=model.reconstruct if encodes and generates else None,
                 z=model.prior.sample(samples, seed=12345).numpy() if generates else None,
-                metrics=metrics,
+                metrics=[name for name in metrics if name in evaluation.OFFICIAL_METRICS],
                 progress=progress,
             )
+            if "accuracy" in metrics and held_out.labels is not None and classifies(model):
+                right = model.classify(held_out.as_float()).argmax(-1) == held_out.labels
+                measured.values["accuracy"] = 100.0 * float(right.mean())
+            return measured
         except ValueError as error:  # its checks of what the networks give
             step = int(model.step.numpy())
             raise UserError(f"the model of step {step} cannot be measured: {error}") from error
+
+
+def classifies(model: AdversarialModel) -> bool:
+    """Whether the system names the classes of the labels."""
+    return hasattr(model, "class_logits")
 
 
 def measure_quickly(model: AdversarialModel, held_out: data.ImageData) -> dict[str, float]:

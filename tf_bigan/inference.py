@@ -46,22 +46,35 @@ class Inference:
             return {"e": self.encode(images, batch_size)}
         return self._in_batches("encoder", images, batch_size, method="features")
 
+    def classify(self, images, batch_size: int = 256) -> np.ndarray:
+        """Class probabilities of images [N, H, W, C] in [0, 1]: float32 [N, classes].
+
+        For a system with a method `class_logits(x, training)`, [B, classes].
+        """
+        if not hasattr(self, "class_logits"):
+            raise ValueError(f"{type(self).__name__} does not classify")
+        return keras.ops.convert_to_numpy(
+            tf.nn.softmax(self._in_batches(None, images, batch_size, method="class_logits"))
+        )
+
     def _need(self, network: str):
         if not hasattr(self, network):
             raise ValueError(f"{type(self).__name__} has no {network}")
 
-    def _in_batches(self, network: str, array, batch_size: int, method: str = "__call__"):
+    def _in_batches(self, network: str | None, array, batch_size: int, method: str = "__call__"):
+        """A method of a network (of the model itself for None) over an array."""
         function = self._inference_functions.get((network, method))
         if function is None:
-            call = getattr(getattr(self.inference_model(), network), method)
+            model = self.inference_model()
+            call = getattr(model if network is None else getattr(model, network), method)
             function = tf.function(lambda x: call(x, training=False), reduce_retracing=True)
             self._inference_functions[network, method] = function
         array = np.asarray(array, np.float32)
         expected = (self.prior.dim,) if network == "generator" else self.image_shape
         if array.shape[1:] != expected or len(array) == 0:
             raise ValueError(
-                f"{network} takes an array of shape [N, {', '.join(map(str, expected))}] with "
-                f"N > 0, not {list(array.shape)}"
+                f"{network or method} takes an array of shape "
+                f"[N, {', '.join(map(str, expected))}] with N > 0, not {list(array.shape)}"
             )
         parts = [
             function(tf.constant(array[i : i + batch_size]))

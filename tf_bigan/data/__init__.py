@@ -5,13 +5,22 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from tf_bigan.data import digits, folder, idx, mnist, npz, splits, tfds
+from tf_bigan.data import digits, folder, idx, mnist, mnist_m, npz, splits, tfds
 from tf_bigan.data.images import ImageData, converted_shape
+from tf_bigan.data.joined import JoinedBatches, semi_supervised, two_domains
 from tf_bigan.data.pipeline import Batches
 from tf_bigan.data.streaming import StreamedImages
 from tf_bigan.errors import UserError
 
-__all__ = ["Batches", "ImageData", "StreamedImages", "load"]
+__all__ = [
+    "Batches",
+    "ImageData",
+    "JoinedBatches",
+    "StreamedImages",
+    "load",
+    "semi_supervised",
+    "two_domains",
+]
 
 FROM_PATH = {"folder": folder.open_folder, "npz": npz.open_npz, "idx": idx.open_idx}
 
@@ -30,9 +39,9 @@ def load(
 ) -> ImageData | StreamedImages:
     """One split of a set of images.
 
-    dataset: "digits" (8x8, inside scikit-learn), "mnist", the name of any image data set of
-      TensorFlow Datasets, "folder:DIR" (PNG and JPEG, subfolders are classes), "npz:FILE" or
-      "idx:DIR".
+    dataset: "digits" (8x8, inside scikit-learn), "mnist", "mnist_m" (MNIST on patches of
+      photographs, in colour), the name of any image data set of TensorFlow Datasets, "folder:DIR"
+      (PNG and JPEG, subfolders are classes), "npz:FILE" or "idx:DIR".
     split: "train", "validation" or "test". A source without a test part gives 1/6 of its
       examples for it, always the same ones.
     data_dir: where data sets are found and kept; by default $TFDS_DATA_DIR or
@@ -83,6 +92,8 @@ def _open(dataset, data_dir, strict):
         return "scikit-learn", digits.open_digits()
     if dataset == "mnist":
         return mnist.open_mnist(data_dir)
+    if dataset == "mnist_m":
+        return mnist_m.open_mnist_m(data_dir)
     return tfds.open_tfds(dataset, data_dir)
 
 

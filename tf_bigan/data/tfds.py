@@ -17,7 +17,7 @@ from tf_bigan.data.streaming import StreamedImages
 from tf_bigan.errors import UserError
 
 PARTS = ("train", "validation", "test")
-KNOWN = ("digits", "mnist", "folder:DIR", "npz:FILE", "idx:DIR")
+KNOWN = ("digits", "mnist", "mnist_m", "folder:DIR", "npz:FILE", "idx:DIR")
 CONNECT_SECONDS = 3.0
 BUFFER_EXAMPLES = 10_000  # encoded, for shuffling (TFDS stores them in a mixed order already),
 BUFFER_BYTES = 2**28  # or as many as take this much,

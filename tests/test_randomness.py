@@ -1,0 +1,32 @@
+"""Random numbers inside the losses: new at each call, and the same for any number of replicas."""
+
+import numpy as np
+
+from tf_bigan.randomness import Randomness
+
+
+def draws(rows=6, replica=0, replicas=1, seed=(3, 4)):
+    random = Randomness()
+    random.begin(np.array(seed, np.int32), rows, replica, replicas)
+    return [random.normal((2,)).numpy(), random.normal((2,)).numpy(), random.uniform().numpy()]
+
+
+def test_replicas_share_one_draw():
+    whole = draws(rows=6)
+    halves = [draws(rows=3, replica=r, replicas=2) for r in range(2)]
+    for one, *parts in zip(whole, *halves, strict=True):
+        np.testing.assert_array_equal(one, np.concatenate(parts))
+
+
+def test_calls_and_seeds_differ_and_a_seed_repeats():
+    first, second, _ = draws()
+    assert np.abs(first - second).min() > 0
+    assert np.abs(first - draws(seed=(3, 5))[0]).min() > 0
+    np.testing.assert_array_equal(first, draws()[0])
+
+
+def test_distributions():
+    normal, _, uniform = draws(rows=40_000)
+    np.testing.assert_allclose([normal.mean(), normal.std()], [0, 1], atol=0.02)
+    assert uniform.shape == (40_000,) and 0 <= uniform.min() and uniform.max() < 1
+    np.testing.assert_allclose([uniform.mean(), uniform.std()], [0.5, 12**-0.5], atol=0.01)

@@ -1,0 +1,125 @@
+"""Several sources of batches side by side: few labels among many images, or two domains."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import tensorflow as tf
+
+from tf_bigan.data import splits
+from tf_bigan.data.images import ImageData
+from tf_bigan.data.pipeline import Batches
+from tf_bigan.errors import UserError
+
+
+class JoinedBatches(Batches):
+    """Batches whose elements hold those of several sources, each running on its own.
+
+    main: its keys keep their names; the length of an epoch is its own, and so are batch_size,
+      num_examples, image_shape, has_labels and seed.
+    others: the keys of `name=batches` become "name_image", "name_label". They may have batch
+      sizes of their own, and begin anew as often as they need to.
+
+    At each global step, every source gives what it would give at that step alone.
+
+    Raises UserError if the image shapes differ; `dataset`, if the replicas do not divide each of
+    the batches.
+    """
+
+    def __init__(self, main: Batches, **others: Batches):
+        super().__init__(
+            main.num_examples, main.image_shape, main.has_labels, main.batch_size, main.seed
+        )
+        for name, batches in others.items():
+            if batches.image_shape != self.image_shape:
+                raise UserError(
+                    f"the {name} images are {_text(batches.image_shape)}, the main ones "
+                    f"{_text(self.image_shape)}: give an image_size (--image_size) and channels "
+                    f"(--channels) for all"
+                )
+        self._main, self._others = main, others
+
+    def _elements(self, start_step, rows, replicas):
+        count = self.batch_size // rows  # replicas, over all pipelines
+        for name, batches in self._others.items():
+            if batches.batch_size % count:
+                raise UserError(
+                    f"the {name} batch size {batches.batch_size} cannot be divided among {count} "
+                    f"replicas: use a multiple of {count}"
+                )
+
+        def elements(batches):
+            return batches._elements(start_step, batches.batch_size // count, replicas)
+
+        def join(main, others):
+            named = {
+                f"{name}_{key}": value
+                for name, batch in others.items()
+                for key, value in batch.items()
+            }
+            return {**main, **named}
+
+        others = {name: elements(batches) for name, batches in self._others.items()}
+        return tf.data.Dataset.zip((elements(self._main), others)).map(join)
+
+
+def semi_supervised(
+    images: splits.Images,
+    labels: int,
+    batch_size: int,
+    seed: int = 0,
+    labelled_batch_size: int | None = None,
+) -> JoinedBatches:
+    """All images, and beside them `labels` of the same images whose labels are kept.
+
+    Elements: {"image", "labelled_image", "labelled_label"}. The labelled examples are
+    `splits.balanced(images, labels, seed)`, held in memory. Their batches are as large as the
+    others, or hold all of them if there are fewer, if `labelled_batch_size` does not say otherwise.
+
+    Raises UserError as `splits.balanced` and `Batches` do.
+    """
+    labelled = splits.balanced(images, labels, seed).take(labels)
+    size = min(batch_size, labels) if labelled_batch_size is None else labelled_batch_size
+    return JoinedBatches(
+        _unlabelled(images).batches(batch_size, seed),
+        labelled=labelled.batches(size, _another(seed)),
+    )
+
+
+def two_domains(
+    source: splits.Images, target: splits.Images, batch_size: int, seed: int = 0
+) -> JoinedBatches:
+    """The source's examples, and beside them as many of the target's, unpaired.
+
+    Elements: {"image", "label", "target_image", "target_label"}, labels where there are any. If
+    one of the two is grey and the other in colour, the grey one is given three channels.
+
+    Raises UserError if the sizes or channels cannot be reconciled, and as `Batches` does.
+    """
+    channels = max(images.image_shape[-1] for images in (source, target))
+    source, target = (images.converted(channels=channels) for images in (source, target))
+    return JoinedBatches(
+        source.batches(batch_size, seed), target=target.batches(batch_size, _another(seed))
+    )
+
+
+def _unlabelled(images: splits.Images) -> splits.Images:
+    if isinstance(images, ImageData):
+        return dataclasses.replace(images, labels=None)
+
+    def decode(record):
+        return {"image": images.decode(record)["image"]}
+
+    return dataclasses.replace(images, decode=decode, has_labels=False)
+
+
+def _another(seed: int) -> int:
+    """With the same seed, two sources of one length would be in the same order, example by example.
+
+    This would pair each digit of MNIST with itself in MNIST-M.
+    """
+    return seed + 1
+
+
+def _text(shape) -> str:
+    return "x".join(map(str, shape))
