@@ -19,6 +19,22 @@ def batch_groups(groups: int):
         _GROUPS.reset(token)
 
 
+_OVER_REPLICAS = contextvars.ContextVar("statistics_over_replicas", default=False)
+
+
+@contextlib.contextmanager
+def statistics_over_replicas(wanted: bool):
+    """Inside, where wanted, a batch's statistics are those of its rows on all replicas.
+
+    Each layer then communicates: all replicas must come by, and XLA cannot compile it.
+    """
+    token = _OVER_REPLICAS.set(wanted)
+    try:
+        yield
+    finally:
+        _OVER_REPLICAS.reset(token)
+
+
 @keras.saving.register_keras_serializable("tf_bigan")
 class BatchNormalization(keras.layers.BatchNormalization):
     """`keras.layers.BatchNormalization` that knows the groups of a joined batch.
@@ -34,23 +50,47 @@ class BatchNormalization(keras.layers.BatchNormalization):
             return super().call(inputs, training=training, mask=mask)
         if self.axis not in (-1, len(inputs.shape) - 1):
             raise ValueError(f"batch statistics need the channels last, not axis {self.axis}")
-        shape = tf.shape(inputs)
-        # [groups·B, ..., C] -> [groups, rows, C]
-        x = tf.reshape(tf.cast(inputs, tf.float32), (_GROUPS.get(), -1, inputs.shape[-1]))
-        mean, variance = tf.nn.moments(x, axes=1, keepdims=True)
-        rows = tf.cast(tf.shape(x)[1], tf.float32)
-        self._feed(self.moving_mean, mean[0, 0])
-        self._feed(self.moving_variance, variance[0, 0] * rows / (rows - 1.0))
-        scale = tf.math.rsqrt(variance + self.epsilon)
-        if self.scale:
-            scale *= self.gamma
-        offset = -mean * scale
-        if self.center:
-            offset += self.beta
-        return tf.cast(tf.reshape(x * scale + offset, shape), self.compute_dtype)
+        channels = inputs.shape[-1]
+        scale = tf.cast(self.gamma, tf.float32) if self.scale else tf.ones(channels)
+        offset = tf.cast(self.beta, tf.float32) if self.center else tf.zeros(channels)
+        several = tf.distribute.get_strategy().num_replicas_in_sync > 1
+        normalize = _over_replicas if _OVER_REPLICAS.get() and several else _fused
+        outputs, statistics = [], []
+        for x in tf.split(inputs, _GROUPS.get()):
+            y, *moments = normalize(x, scale, offset, self.epsilon)
+            outputs.append(y)
+            statistics.append(moments)
+        mean, unbiased_variance = statistics[0]
+        self._feed(self.moving_mean, mean)
+        self._feed(self.moving_variance, unbiased_variance)
+        return tf.concat(outputs, 0)
 
     def _feed(self, moving, batch):
         moving.assign(moving * self.momentum + batch * (1.0 - self.momentum))
+
+
+def _fused(x, scale, offset, epsilon) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """x [B, ..., C] normalised; the mean and the unbiased variance [C] of its rows."""
+    # The fused kernel makes two passes over memory of some seven, forward and back. It wants four
+    # axes: [B, ..., C] -> [B, 1, rest, C].
+    maps = tf.reshape(x, (tf.shape(x)[0], 1, -1, x.shape[-1]))
+    y, mean, variance = tf.raw_ops.FusedBatchNormV3(
+        x=maps, scale=scale, offset=offset, mean=[], variance=[], epsilon=epsilon
+    )[:3]
+    return tf.reshape(y, tf.shape(x)), mean, variance
+
+
+def _over_replicas(x, scale, offset, epsilon) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """The same by the rows of all replicas, of which each has as many."""
+    context = tf.distribute.get_replica_context()
+    rows = tf.cast(tf.size(x) // x.shape[-1] * context.num_replicas_in_sync, tf.float32)
+    mean, variance = tf.nn.moments(tf.cast(x, tf.float32), axes=range(x.shape.rank - 1))
+    mean, inside, square = tf.unstack(
+        context.all_reduce("MEAN", tf.stack([mean, variance, mean**2]))
+    )
+    variance = inside + tf.maximum(square - mean**2, 0.0)  # within replicas and between them
+    y = (tf.cast(x, tf.float32) - mean) * tf.math.rsqrt(variance + epsilon) * scale + offset
+    return tf.cast(y, x.dtype), mean, variance * rows / (rows - 1.0)
 
 
 def make_normalization(kind: str | None, dtype) -> keras.layers.Layer:
