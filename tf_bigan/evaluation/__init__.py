@@ -1,36 +1,88 @@
 """Metrics and pictures: plain arrays (or plain callables) in, numbers or a PNG out."""
 
+from tf_bigan.evaluation.class_histogram import class_histogram, classes_covered
+from tf_bigan.evaluation.classifier_score import classifier_score
+from tf_bigan.evaluation.clustering import clustering_accuracy, matched_accuracy
+from tf_bigan.evaluation.feature_classifier import (
+    FeatureClassifier,
+    fd_classifier,
+    train_feature_classifier,
+)
+from tf_bigan.evaluation.few_labels import accuracy_by_label_count, balanced_rows
+from tf_bigan.evaluation.frechet import frechet_distance, gaussian_frechet_distance
+from tf_bigan.evaluation.generation import (
+    GENERATION_METRICS,
+    GenerationMetrics,
+    generation_metrics,
+)
 from tf_bigan.evaluation.inversion import InversionError, inversion_error, to_uint8_levels
+from tf_bigan.evaluation.kernel_distance import KernelDistance, kernel_distance
+from tf_bigan.evaluation.knn import knn_accuracy
+from tf_bigan.evaluation.latent_error import latent_error
+from tf_bigan.evaluation.logistic_probe import logistic_probe_accuracy
+from tf_bigan.evaluation.memorisation import Memorisation, memorisation
+from tf_bigan.evaluation.modes import Modes, modes_covered
 from tf_bigan.evaluation.neighbours import RunningNearest, nearest
 from tf_bigan.evaluation.nnd import nnd
 from tf_bigan.evaluation.official import OFFICIAL_METRICS, OfficialMetrics, official_metrics
 from tf_bigan.evaluation.one_nn import one_nn_accuracy
+from tf_bigan.evaluation.pca import pca_features
 from tf_bigan.evaluation.pictures import (
     enlarged,
     image_grid,
     originals_over_reconstructions,
     save_png,
 )
+from tf_bigan.evaluation.prdc import PRDC, prdc
 from tf_bigan.evaluation.probe import linear_probe_accuracy
 from tf_bigan.evaluation.report import report_png
+from tf_bigan.evaluation.sliced_wasserstein import sliced_wasserstein
 from tf_bigan.evaluation.table import format_table
 
 __all__ = [
+    "GENERATION_METRICS",
     "OFFICIAL_METRICS",
+    "PRDC",
+    "FeatureClassifier",
+    "GenerationMetrics",
     "InversionError",
+    "KernelDistance",
+    "Memorisation",
+    "Modes",
     "OfficialMetrics",
     "RunningNearest",
+    "accuracy_by_label_count",
+    "balanced_rows",
+    "class_histogram",
+    "classes_covered",
+    "classifier_score",
+    "clustering_accuracy",
     "enlarged",
+    "fd_classifier",
     "format_table",
+    "frechet_distance",
+    "gaussian_frechet_distance",
+    "generation_metrics",
     "image_grid",
     "inversion_error",
+    "kernel_distance",
+    "knn_accuracy",
+    "latent_error",
     "linear_probe_accuracy",
+    "logistic_probe_accuracy",
+    "matched_accuracy",
+    "memorisation",
+    "modes_covered",
     "nearest",
     "nnd",
     "official_metrics",
     "one_nn_accuracy",
     "originals_over_reconstructions",
+    "pca_features",
+    "prdc",
     "report_png",
     "save_png",
+    "sliced_wasserstein",
     "to_uint8_levels",
+    "train_feature_classifier",
 ]

@@ -3,6 +3,7 @@
 import numpy as np
 
 _RANGE_SLACK = 1e-4  # rounding of a sigmoid, or of (tanh + 1) / 2, in half precision sums
+_SUM_SLACK = 1e-3  # of a softmax in float16 or bfloat16 outputs
 
 
 def as_rows(array, name: str) -> np.ndarray:
@@ -27,6 +28,25 @@ def as_rows(array, name: str) -> np.ndarray:
     if not np.isfinite(array).all():
         raise ValueError(f"{name}: expected finite values, found NaN or infinity")
     return array.reshape(len(array), -1)
+
+
+def as_features(array, name: str, least: int = 2) -> np.ndarray:
+    """Checks features that must carry information, and flattens them as `as_rows` does.
+
+    Args:
+        array: numbers [N, ...].
+        name: the argument's name, for the message.
+        least: the fewest rows that the metric can work with.
+
+    Raises:
+        ValueError: also if there are fewer rows, or all rows are the same.
+    """
+    rows = as_rows(array, name)
+    if len(rows) < least:
+        raise ValueError(f"{name}: expected at least {least} rows, got {len(rows)}")
+    if len(rows) > 1 and (rows == rows[0]).all():
+        raise ValueError(f"{name}: expected rows that differ, all {len(rows)} are the same")
+    return rows
 
 
 def as_images(array, name: str) -> np.ndarray:
@@ -70,6 +90,61 @@ def as_labels(array, name: str, count: int) -> np.ndarray:
     if len(array) != count:
         raise ValueError(f"{name}: expected {count} labels, one a row, got {len(array)}")
     return array
+
+
+def as_class_labels(array, name: str, count: int) -> np.ndarray:
+    """Checks labels to learn from or to be found again: as `as_labels`, of at least two classes."""
+    labels = as_labels(array, name, count)
+    classes = np.unique(labels)
+    if len(classes) < 2:
+        raise ValueError(f"{name}: expected at least 2 classes, found {classes.tolist()}")
+    return labels
+
+
+def as_probabilities(array, name: str) -> np.ndarray:
+    """Checks class probabilities and returns them as float64 [N, K], N >= 1, K >= 2.
+
+    Raises:
+        ValueError: if rank or dtype is another, a value is NaN or outside [0, 1], or a row does
+            not sum to 1.
+    """
+    probabilities = np.asarray(array)
+    if probabilities.ndim != 2 or len(probabilities) == 0 or probabilities.shape[1] < 2:
+        raise ValueError(
+            f"{name}: expected class probabilities [N, K] with K >= 2, "
+            f"got shape {probabilities.shape}"
+        )
+    probabilities = as_rows(probabilities, name).astype(np.float64)
+    low, high = probabilities.min(), probabilities.max()
+    if low < 0 or high > 1 + _SUM_SLACK:
+        raise ValueError(f"{name}: expected values in [0, 1], found [{low:.4g}, {high:.4g}]")
+    sums = probabilities.sum(axis=1)
+    worst = sums[np.abs(sums - 1).argmax()]
+    if abs(worst - 1) > _SUM_SLACK:
+        raise ValueError(f"{name}: expected rows that sum to 1, found a sum of {worst:.4g}")
+    return probabilities
+
+
+def check_count(value: int, name: str, low: int, high: int | None = None) -> None:
+    """Raises ValueError unless `value` is an integer with low <= value <= high."""
+    is_integer = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if not is_integer or value < low or (high is not None and value > high):
+        wanted = f"at least {low}" if high is None else f"from {low} to {high}"
+        raise ValueError(f"{name}: expected an integer {wanted}, got {value!r}")
+
+
+def check_positive(value: float, name: str) -> None:
+    """Raises ValueError unless `value` is a finite number above 0."""
+    if not (np.isscalar(value) and np.isreal(value) and 0 < value < np.inf):
+        raise ValueError(f"{name}: expected a number above 0, got {value!r}")
+
+
+def check_same_image_shape(a: np.ndarray, a_name: str, b: np.ndarray, b_name: str) -> None:
+    """Raises ValueError unless two batches of images have the same height, width and channels."""
+    if a.shape[1:] != b.shape[1:]:
+        raise ValueError(
+            f"{b_name}: expected images {a.shape[1:]} as in {a_name}, got {b.shape[1:]}"
+        )
 
 
 def check_same_width(a: np.ndarray, a_name: str, b: np.ndarray, b_name: str) -> None:

@@ -1,0 +1,140 @@
+import keras
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+
+from tf_bigan.evaluation import fd_classifier, frechet_distance, train_feature_classifier
+
+IMAGES, LABELS = load_digits(return_X_y=True)
+IMAGES = (IMAGES / 16).astype(np.float32).reshape(-1, 8, 8, 1)
+TRAIN = IMAGES[:1200], LABELS[:1200]
+
+
+@pytest.fixture(scope="module")
+def classifier():
+    return train_feature_classifier(*TRAIN, steps=300)
+
+
+def test_it_learns_the_digits(classifier):
+    features, probabilities = classifier(IMAGES[1200:])
+    assert features.shape == (597, 64) and features.dtype == np.float32
+    assert probabilities.shape == (597, 10) and probabilities.dtype == np.float32
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
+    accuracy = 100 * np.mean(classifier.classes[probabilities.argmax(axis=1)] == LABELS[1200:])
+    assert accuracy > 90  # by other writers than those of the training images
+    assert classifier.accuracy > 95
+
+
+def test_accuracy_is_that_of_the_images_kept_from_training(classifier):
+    rows = np.random.default_rng(0).permutation(1200)[:120]
+    _, probabilities = classifier(IMAGES[rows])
+    expected = 100 * np.mean(probabilities.argmax(axis=1) == LABELS[rows])
+    assert classifier.accuracy == pytest.approx(expected)
+    # Their labels are not learnt from: with these wrong, none of them is classified so.
+    wrong = LABELS[:1200].copy()
+    wrong[rows] = (wrong[rows] + 1) % 10
+    assert train_feature_classifier(TRAIN[0], wrong, steps=300).accuracy < 5
+
+
+def test_the_arguments_decide_and_nothing_else(classifier):
+    def digest(seed=0, steps=20):
+        return train_feature_classifier(*TRAIN, seed=seed, steps=steps).digest
+
+    expected = digest()
+    keras.utils.set_random_seed(5)
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        assert digest() == expected
+    finally:
+        keras.config.set_dtype_policy("float32")
+    before = np.random.get_state()[1].copy()
+    assert len({expected, digest(seed=1), digest(steps=21), classifier.digest}) == 4
+    np.testing.assert_array_equal(np.random.get_state()[1], before)
+
+
+def test_features_of_the_penultimate_layer(classifier):
+    features, probabilities = classifier(IMAGES[:50])
+    kernel, bias = classifier.model.layers[-1].get_weights()
+    logits = features @ kernel + bias
+    expected = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(probabilities, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_blocks_do_not_matter(classifier, monkeypatch):
+    import tf_bigan.evaluation.feature_classifier as module
+
+    whole = classifier(IMAGES[:50])
+    monkeypatch.setattr(module, "_BLOCK_PIXELS", 7 * 64)
+    for blocks, expected in zip(classifier(IMAGES[:50]), whole, strict=True):
+        np.testing.assert_allclose(blocks, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1), (5, 30, 3), (33, 16, 2)])
+def test_any_image_size(shape):
+    rng = np.random.default_rng(0)
+    labels = np.array([4, -7])[rng.integers(0, 2, 64)]
+    images = rng.random((64, *shape)).astype(np.float32) * (0.2 + 0.8 * (labels == 4))[
+        :, None, None, None
+    ].astype(np.float32)
+    trained = train_feature_classifier(images, labels, steps=3)
+    assert trained.classes.tolist() == [-7, 4]
+    assert trained(images[:2])[1].shape == (2, 2)
+
+
+def test_the_file_gives_the_same_classifier(tmp_path):
+    path, steps = tmp_path / "classifier.keras", []
+    arguments = {"steps": 25, "path": path, "progress": lambda *step: steps.append(step)}
+    first = train_feature_classifier(*TRAIN, **arguments)
+    assert steps == [("train classifier", step, 25) for step in (10, 20, 25)]
+    second = train_feature_classifier(*TRAIN, **arguments)
+    assert len(steps) == 3  # nothing was trained
+    assert (second.digest, second.accuracy) == (first.digest, first.accuracy)
+    np.testing.assert_array_equal(second(IMAGES[:9])[0], first(IMAGES[:9])[0])
+    assert [file.name for file in tmp_path.iterdir()] == ["classifier.keras"]
+
+    for images, labels, change in [
+        (TRAIN[0][:-1], TRAIN[1][:-1], {}),
+        (TRAIN[0], TRAIN[1][::-1], {}),
+        (*TRAIN, {"seed": 1}),
+        (*TRAIN, {"steps": 24}),
+    ]:
+        with pytest.raises(ValueError, match=r"^path: .* of other images, labels, seed or steps"):
+            train_feature_classifier(images, labels, **{**arguments, **change})
+    path.write_bytes(b"no model")
+    with pytest.raises(ValueError, match=r"^path: cannot read .* remove it to train anew$"):
+        train_feature_classifier(*TRAIN, **arguments)
+
+
+def test_fd_classifier(classifier):
+    a, b = IMAGES[:300], IMAGES[300:500]
+    expected = frechet_distance(classifier(a)[0], classifier(b)[0])
+    assert fd_classifier(classifier, a, b) == pytest.approx(expected, rel=1e-6)
+    assert fd_classifier(classifier, a, a) < 1e-3
+    noise = np.random.default_rng(0).random(b.shape, np.float32)
+    assert fd_classifier(classifier, a, noise) > 3 * expected
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"images": IMAGES[:40] * 16}, r"^images: expected pixels in \[0, 1\]"),
+        ({"images": IMAGES[:40, :, :, 0]}, r"^images: expected non-empty images"),
+        ({"images": IMAGES[:40] * np.nan}, r"^images: .* NaN"),
+        ({"labels": LABELS[:39]}, r"^labels: expected 40 labels"),
+        ({"labels": LABELS[:40] * 0}, r"^labels: expected at least 2 classes, found \[0\]"),
+        ({"images": IMAGES[:19], "labels": LABELS[:19]}, r"^images: expected at least 20, got 19"),
+        ({"steps": 0}, r"^steps: expected an integer at least 1, got 0"),
+        ({"seed": -1}, r"^seed: expected an integer at least 0, got -1"),
+        ({"path": "classifier.h5"}, r"^path: expected a name that ends in \.keras"),
+    ],
+)
+def test_bad_input(change, message):
+    with pytest.raises(ValueError, match=message):
+        train_feature_classifier(**{"images": IMAGES[:40], "labels": LABELS[:40], **change})
+
+
+def test_bad_images(classifier):
+    with pytest.raises(ValueError, match=r"^images: expected \(8, 8, 1\) as the classifier"):
+        classifier(np.zeros((2, 8, 9, 1)))
+    with pytest.raises(ValueError, match=r"^images_b: expected images \(8, 8, 1\) as in images_a"):
+        fd_classifier(classifier, IMAGES[:5], np.zeros((2, 4, 4, 1)))

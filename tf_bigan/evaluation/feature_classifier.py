@@ -1,0 +1,218 @@
+"""A small classifier of the data set's own classes, in whose features samples are judged."""
+
+import hashlib
+import math
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+
+from tf_bigan.atomic import atomically
+from tf_bigan.errors import UserError
+from tf_bigan.evaluation.checks import (
+    as_class_labels,
+    as_images,
+    check_count,
+    check_same_image_shape,
+)
+from tf_bigan.evaluation.frechet import frechet_distance
+
+_BATCH, _LEARNING_RATE = 128, 2e-3
+_FEATURES = 64
+_LEAST_IMAGES = 20
+_MOST_VALIDATION = 5000  # images; they measure an accuracy to a fraction of a percent
+_BLOCK_PIXELS = 1_000_000  # classified at a time
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class FeatureClassifier:
+    """A trained classifier, and what tells it from another one.
+
+    Attributes:
+        model: images [B, H, W, C] in [0, 1] -> features [B, 64] and logits [B, K].
+        classes: the label of each output, [K] integers, ascending.
+        accuracy: percent correct of the part of the training images kept from the training.
+        seed: of the split, the weights and the order of the images.
+        digest: 16 hexadecimal digits of the SHA-256 of the weights. Values measured with another
+            classifier, even of another seed only, are not comparable.
+    """
+
+    model: keras.Model
+    classes: np.ndarray
+    accuracy: float
+    seed: int
+    digest: str
+
+    def __call__(self, images) -> tuple[np.ndarray, np.ndarray]:
+        """Features [N, 64] and class probabilities [N, K], both float32.
+
+        Args:
+            images: [N, H, W, C] in [0, 1], of the size of the training images.
+
+        Raises:
+            ValueError: for another rank, range or size, or NaN.
+        """
+        images = as_images(images, "images").astype(np.float32, copy=False)
+        if images.shape[1:] != self.model.input_shape[1:]:
+            raise ValueError(
+                f"images: expected {self.model.input_shape[1:]} as the classifier was trained on, "
+                f"got {images.shape[1:]}"
+            )
+        features, logits = _outputs(self.model, images)
+        unnormalised = np.exp(logits - logits.max(axis=1, keepdims=True))
+        return features, unnormalised / unnormalised.sum(axis=1, keepdims=True)
+
+
+def train_feature_classifier(
+    images,
+    labels,
+    *,
+    seed: int = 0,
+    steps: int = 1000,
+    path: str | os.PathLike | None = None,
+    progress: Progress | None = None,
+) -> FeatureClassifier:
+    """Trains a small convolutional classifier, the same one for the same arguments.
+
+    A tenth of the images, at most 5,000, is kept from the training to measure the accuracy. The
+    rest trains with Adam, the rate falling along a cosine; 1,000 steps of 128 images are two
+    passes over MNIST.
+
+    Args:
+        images: training images [N, H, W, C] in [0, 1], N >= 20.
+        labels: their classes [N], integers of at least two classes.
+        seed: of the split, the weights and the order of the images.
+        steps: updates.
+        path: a `.keras` file. If it exists, the classifier is read from it, otherwise it is
+            written there. A file that was trained on other arguments is refused.
+        progress: called as progress("train classifier", step, steps).
+
+    Raises:
+        ValueError: for images or labels of a wrong shape, range or number, a single class, NaN, or
+            a file that is no classifier of these images and settings.
+    """
+    images = as_images(images, "images").astype(np.float32, copy=False)
+    labels = as_class_labels(labels, "labels", len(images))
+    if len(images) < _LEAST_IMAGES:
+        raise ValueError(f"images: expected at least {_LEAST_IMAGES}, got {len(images)}")
+    check_count(seed, "seed", 0)
+    check_count(steps, "steps", 1)
+    path = None if path is None else os.fspath(path)
+    if path is not None and not path.endswith(".keras"):
+        raise ValueError(f"path: expected a name that ends in .keras, got {path}")
+
+    classes, targets = np.unique(labels, return_inverse=True)
+    order = np.random.default_rng(seed).permutation(len(images))
+    validation, training = np.split(order, [min(len(images) // 10, _MOST_VALIDATION)])
+    name = f"classifier_{_digest(images, labels, np.array([seed, steps]))}"
+    if path is not None and os.path.exists(path):
+        model = _load(path, name)
+    else:
+        model = _build(images.shape[1:], len(classes), seed, name)
+        _train(model, images, targets, training, seed, steps, progress)
+        if path is not None:
+            with atomically(path) as temporary:
+                model.save(temporary)
+    _, logits = _outputs(model, images[validation])
+    return FeatureClassifier(
+        model=model,
+        classes=classes,
+        accuracy=100 * float(np.mean(logits.argmax(axis=1) == targets[validation])),
+        seed=seed,
+        digest=_digest(*model.get_weights()),
+    )
+
+
+def fd_classifier(classifier: FeatureClassifier, images_a, images_b) -> float:
+    """Fréchet distance of two sets of images in the features of a classifier.
+
+    It is comparable only between values of the same classifier (the same digest) and the same
+    numbers of images, and with no distance that another network's features give.
+
+    Args:
+        classifier: as `train_feature_classifier` gives it.
+        images_a: [N, H, W, C] in [0, 1], N >= 2.
+        images_b: [M, H, W, C] in [0, 1], M >= 2.
+
+    Raises:
+        ValueError: for another rank, range or size, NaN, or images that all have the same features.
+    """
+    images_a, images_b = as_images(images_a, "images_a"), as_images(images_b, "images_b")
+    check_same_image_shape(images_a, "images_a", images_b, "images_b")
+    return frechet_distance(classifier(images_a)[0], classifier(images_b)[0])
+
+
+def _build(image_shape, classes: int, seed: int, name: str) -> keras.Model:
+    """Convolutions of stride 2 until no side is longer than 7, a hidden layer, and the logits."""
+    seeds = iter(np.random.default_rng(seed).integers(0, 2**31, 99).tolist())
+
+    # Every seed and the type are given, as global settings must not change the classifier.
+    def settings():
+        initializer = keras.initializers.HeNormal(seed=next(seeds))
+        return {"kernel_initializer": initializer, "dtype": "float32"}
+
+    x = inputs = keras.Input(image_shape, dtype="float32")
+    for i in range(max(1, math.ceil(math.log2(max(image_shape[:2]) / 7)))):
+        channels = min(32 * 2**i, 128)
+        x = keras.layers.Conv2D(
+            channels, 3, strides=2, padding="same", activation="relu", **settings()
+        )(x)
+    x = keras.layers.Flatten(dtype="float32")(x)
+    features = keras.layers.Dense(_FEATURES, activation="relu", **settings())(x)
+    logits = keras.layers.Dense(classes, **settings())(features)
+    return keras.Model(inputs, [features, logits], name=name)
+
+
+def _train(model, images, targets, rows, seed, steps, progress) -> None:
+    trained = keras.Model(model.input, model.outputs[1])
+    trained.compile(
+        keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(_LEARNING_RATE, steps)),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        jit_compile=False,  # the same sums whatever the machine compiles by default
+    )
+    rng = np.random.default_rng(seed)
+    order = np.zeros(0, np.int64)
+    for step in range(1, steps + 1):
+        if len(order) < _BATCH:
+            passes = math.ceil(_BATCH / len(rows))
+            order = np.concatenate([order, *(rng.permutation(rows) for _ in range(passes))])
+        batch, order = np.split(order, [_BATCH])
+        trained.train_on_batch(images[batch], targets[batch])
+        if progress is not None and (step % 10 == 0 or step == steps):
+            progress("train classifier", step, steps)
+
+
+def _outputs(model, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Features and logits, block by block."""
+    step = max(1, _BLOCK_PIXELS // math.prod(images.shape[1:3]))
+    blocks = [
+        model.predict_on_batch(images[start : start + step])
+        for start in range(0, len(images), step)
+    ]
+    features, logits = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
+    return features, logits
+
+
+def _load(path: str, name: str) -> keras.Model:
+    try:
+        model = keras.saving.load_model(path, compile=False)
+    except Exception as error:
+        raise UserError(f"path: cannot read {path}: remove it to train anew") from error
+    if model.name != name:  # the name tells what it was trained on
+        raise UserError(
+            f"path: {path} holds a classifier of other images, labels, seed or steps: "
+            "remove it to train anew, or give another path"
+        )
+    return model
+
+
+def _digest(*arrays: np.ndarray) -> str:
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(f"{array.shape}{array.dtype.str}".encode())
+        digest.update(np.ascontiguousarray(array))
+    return digest.hexdigest()[:16]

@@ -1,0 +1,79 @@
+"""Fréchet distance between two sets of features, each taken as a Gaussian."""
+
+import numpy as np
+
+from tf_bigan.evaluation.checks import as_features, check_same_width
+
+_BLOCK_VALUES = 8_000_000  # converted to float64 at a time: 64 MB
+
+
+def frechet_distance(features_a, features_b) -> float:
+    """Squared Fréchet distance of the Gaussians fitted to two sets of rows.
+
+    |mean_a - mean_b|^2 + tr(A + B - 2 (A B)^(1/2)) with the unbiased covariances A and B, the
+    formula of Heusel et al. 2017, section 3. Its value depends on the features and, as estimated
+    covariances are noisy, falls as the number of rows grows: compare equal features and numbers.
+    With fewer rows than values a row, the covariances are singular and the bias is large.
+
+    Args:
+        features_a: [N, ...] numbers, N >= 2.
+        features_b: [M, ...] numbers, M >= 2, of the same size a row.
+
+    Returns:
+        The distance, >= 0, in squared units of the features.
+
+    Raises:
+        ValueError: for fewer than two rows, rows that are all the same, non-finite values, or
+            unequal widths.
+    """
+    a = as_features(features_a, "features_a")
+    b = as_features(features_b, "features_b")
+    check_same_width(a, "features_a", b, "features_b")
+    return gaussian_frechet_distance(*_mean_and_covariance(a), *_mean_and_covariance(b))
+
+
+def gaussian_frechet_distance(mean_a, covariance_a, mean_b, covariance_b) -> float:
+    """Squared Fréchet (2-Wasserstein) distance of two Gaussians, in float64.
+
+    With the symmetric roots R = A^(1/2) and S = B^(1/2), tr (A B)^(1/2) = tr (R B R)^(1/2) is the
+    sum of the singular values of R S, since R B R = (R S)(R S)^T. So no root of a product is
+    taken, which is not symmetric, and no root of the rounding error of a zero eigenvalue.
+
+    Args:
+        mean_a, mean_b: [D].
+        covariance_a, covariance_b: [D, D], symmetric and positive semi-definite.
+
+    Raises:
+        ValueError: for other shapes.
+    """
+    mean_a, mean_b = (np.asarray(mean, np.float64) for mean in (mean_a, mean_b))
+    covariances = [np.asarray(c, np.float64) for c in (covariance_a, covariance_b)]
+    if mean_a.ndim != 1 or mean_a.shape != mean_b.shape:
+        raise ValueError(
+            f"mean_a, mean_b: expected [D] each, got shapes {mean_a.shape}, {mean_b.shape}"
+        )
+    for name, covariance in zip("ab", covariances, strict=True):
+        if covariance.shape != 2 * mean_a.shape:
+            raise ValueError(
+                f"covariance_{name}: expected [D, D] with D = {len(mean_a)}, "
+                f"got shape {covariance.shape}"
+            )
+    root_a, root_b = map(_symmetric_root, covariances)
+    traces = sum(map(np.trace, covariances))
+    cross = np.linalg.norm(root_a @ root_b, "nuc")
+    return max(0.0, float(np.square(mean_a - mean_b).sum() + traces - 2 * cross))
+
+
+def _mean_and_covariance(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    mean = rows.mean(axis=0, dtype=np.float64)
+    covariance = np.zeros((len(mean), len(mean)))
+    step = max(1, _BLOCK_VALUES // len(mean))
+    for start in range(0, len(rows), step):
+        centred = rows[start : start + step] - mean
+        covariance += centred.T @ centred
+    return mean, covariance / (len(rows) - 1)
+
+
+def _symmetric_root(matrix: np.ndarray) -> np.ndarray:
+    values, vectors = np.linalg.eigh(matrix)
+    return (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T

@@ -1,0 +1,54 @@
+"""Memorisation: are samples closer to the training images than to unseen ones?"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from tf_bigan.evaluation.checks import as_images, check_same_image_shape
+from tf_bigan.evaluation.neighbours import nearest
+
+
+class Memorisation(NamedTuple):
+    """About 1 and 50 without memorisation; 0 and 100 for copies of training images."""
+
+    ratio: float
+    nearer_train: float
+
+
+def memorisation(samples, train_images, held_out_images, *, seed: int = 0) -> Memorisation:
+    """Mean distance to the nearest training image over that to the nearest held-out image.
+
+    Euclidean distances in pixels, to equal numbers of training and held-out images, as the
+    nearest of more images is nearer: of the larger set, a random part is taken.
+
+    Args:
+        samples: G(z) [N, H, W, C] in [0, 1].
+        train_images: images that the model has seen, [M, H, W, C] in [0, 1].
+        held_out_images: images of the same distribution that it has not seen, [L, H, W, C].
+        seed: of the choice.
+
+    Returns:
+        The ratio, and the percentage of samples that are nearer to a training image (ties count
+        half).
+
+    Raises:
+        ValueError: for another rank or range, NaN, images of another size, or samples that are
+            all held-out images, for which there is no ratio.
+    """
+    samples = as_images(samples, "samples")
+    galleries = {}
+    for name, images in {
+        "train_images": train_images, "held_out_images": held_out_images
+    }.items():  # fmt: skip
+        galleries[name] = as_images(images, name)
+        check_same_image_shape(samples, "samples", galleries[name], name)
+    count = min(map(len, galleries.values()))
+    rng = np.random.default_rng(seed)
+    train, held_out = (
+        nearest(samples, images[np.sort(rng.permutation(len(images))[:count])])[0]
+        for images in galleries.values()
+    )
+    if held_out.max() == 0:
+        raise ValueError("samples: expected images of a model, each is one of held_out_images")
+    nearer = np.mean(train < held_out) + np.mean(train == held_out) / 2
+    return Memorisation(float(train.mean() / held_out.mean()), 100 * float(nearer))

@@ -1,0 +1,87 @@
+"""Precision, recall, density and coverage: are samples realistic, and do they cover the data?"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from tf_bigan.evaluation.checks import as_features, check_count, check_same_width
+
+_BLOCK_VALUES = 4_000_000  # of a block of distances: 32 MB
+_TIE = 1e-12  # of the largest squared norm: what rounding may do to a squared distance
+
+
+class PRDC(NamedTuple):
+    """Precision, recall and coverage lie in [0, 1]; density may exceed 1."""
+
+    precision: float
+    recall: float
+    density: float
+    coverage: float
+
+
+def prdc(real_features, fake_features, *, k: int = 5) -> PRDC:
+    """Precision, recall, density and coverage with k nearest neighbours (Naeem et al. 2020).
+
+    The ball of a row has the distance to its k-th nearest neighbour within its own set as radius.
+    - precision: share of fake rows in at least one real row's ball (Kynkäänniemi et al. 2019)
+    - recall: share of real rows in at least one fake row's ball
+    - density: real balls that hold a fake row, on average, over k; about 1 for equal distributions
+    - coverage: share of real rows whose ball holds at least one fake row
+    As in the authors' code, a row on the surface of a ball is outside of it. Precision, recall and
+    coverage depend on the numbers of rows.
+
+    Args:
+        real_features: [N, ...] numbers, N > k.
+        fake_features: [M, ...] numbers, M > k, of the same size a row.
+        k: >= 1.
+
+    Raises:
+        ValueError: for k < 1, too few rows, rows that are all the same, non-finite values, or
+            unequal widths.
+    """
+    check_count(k, "k", 1)
+    real = as_features(real_features, "real_features", least=k + 1)
+    fake = as_features(fake_features, "fake_features", least=k + 1)
+    check_same_width(real, "real_features", fake, "fake_features")
+    # Distances do not depend on the origin; near it the products lose fewer digits.
+    origin = real.mean(axis=0, dtype=np.float64)
+    real, fake = real - origin, fake - origin
+
+    tie = _TIE * max(np.square(rows).sum(axis=1).max() for rows in (real, fake))
+    real_radii, fake_radii = (_squared_radii(rows, k) - tie for rows in (real, fake))
+    precise, pairs = 0, 0
+    recalled, covered = np.zeros((2, len(real)), bool)
+    for rows, squares in _squared_distances(fake, real):
+        in_real_ball = squares < real_radii
+        precise += in_real_ball.any(axis=1).sum()
+        pairs += np.count_nonzero(in_real_ball)
+        covered |= in_real_ball.any(axis=0)
+        recalled |= (squares < fake_radii[rows, None]).any(axis=0)
+    return PRDC(
+        precision=float(precise / len(fake)),
+        recall=float(recalled.mean()),
+        density=float(pairs / (k * len(fake))),
+        coverage=float(covered.mean()),
+    )
+
+
+def _squared_distances(a: np.ndarray, b: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
+    """Blocks of rows of the matrix |a_i - b_j|^2, in float64."""
+    b_squares = np.square(b).sum(axis=1)
+    step = max(1, _BLOCK_VALUES // len(b))
+    for start in range(0, len(a), step):
+        rows = slice(start, start + step)
+        squares = (-2 * a[rows]) @ b.T
+        squares += np.square(a[rows]).sum(axis=1)[:, None]
+        squares += b_squares
+        yield rows, np.maximum(squares, 0, out=squares)
+
+
+def _squared_radii(rows: np.ndarray, k: int) -> np.ndarray:
+    """[N] squared distance to the k-th neighbour; a row comes first among its own neighbours."""
+    radii = np.empty(len(rows))
+    for block, squares in _squared_distances(rows, rows):
+        squares.partition(k)
+        radii[block] = squares[:, k]
+    return radii
