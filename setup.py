@@ -28,6 +28,6 @@ setup(
     extras_require={
         "gpu": ["tensorflow[and-cuda]>=2.20"],
         "test": ["pytest>=8", "ruff>=0.15"],
-        "benchmark": ["torch>=2.5"],
+        "benchmark": ["torch>=2.5", "prdc", "torch-fidelity"],
     },
 )

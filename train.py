@@ -16,6 +16,7 @@ import dataclasses
 import os
 import re
 import shlex
+import signal
 import sys
 import time
 from functools import partial
@@ -54,8 +55,13 @@ def main() -> int:
     workdir = Workdir(WORKDIR.value or f"runs/{name}")
     workdir.check(config)
     tf = load_tensorflow()  # takes seconds: not before the command is right
+    strategy, which = tb.distribution.choose(config.strategy, config.join_timeout)
+    several = len(tb.distribution.over_workers(0, strategy)) > 1
+    if not tb.distribution.is_chief(strategy):
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - for the rest of the program
+    tb.distribution.check_same(config.replace(data_dir=None).to_json(), "the options", strategy)
     try:
-        return run_or_try(config, workdir)
+        return run_or_try(config, workdir, strategy, which)
     except tb.NonFiniteLoss as error:
         last = tb.callbacks.latest(workdir.checkpoints)
         raise Failure(
@@ -63,14 +69,19 @@ def main() -> int:
             "Try a lower --learning_rate, or --precision=float32, in another --workdir"
         ) from error
     except (MemoryError, tf.errors.ResourceExhaustedError) as error:  # of memory, or of a disk
-        reason = re.sub(r"{{.*?}} ", "", str(error)).strip().partition("\n")[0]
         raise Failure(
-            f"not enough room: {reason}. In memory, try a smaller --batch_size, --width or "
-            "--image_size; on the disk, make room, and start again to resume"
+            f"not enough room: {_first_line(error)}. In memory, try a smaller --batch_size, "
+            "--width or --image_size; on the disk, make room, and start again to resume"
+        ) from error
+    except tf.errors.OpError as error:
+        if not several:
+            raise
+        raise Failure(
+            f"another worker is lost ({_first_line(error)}): start all of them again to resume"
         ) from error
 
 
-def run_or_try(config, workdir) -> int:
+def run_or_try(config, workdir, strategy, which) -> int:
     """The run, new or resumed; or with --dry_run what it would be."""
     tb.models.find(config.model)  # a module of one's own must be there before its checkpoints
     train = tb.experiment.load_split(config, "train")
@@ -78,22 +89,37 @@ def run_or_try(config, workdir) -> int:
     held_out = tb.experiment.picks(split, tb.experiment.QUICK_EXAMPLES)
     batches = tb.experiment.training_batches(config, train)
     held_out = held_out.converted(channels=batches.image_shape[-1])
+    batches.dataset(replicas=strategy.num_replicas_in_sync)  # which must divide the batch
     if DRY_RUN.value:
-        return dry_run(config, workdir, batches, train.num_classes)
-    if tb.callbacks.latest(workdir.checkpoints) is not None:
-        model, path = tb.callbacks.restore(workdir.checkpoints)
-        what = f"resuming at step {int(model.step.numpy()):,} from {path}"
-    else:
-        model, why = tb.experiment.build_model(
-            config, batches.image_shape, batches.steps_per_epoch, train.num_classes
-        )
-        what = f"training {config.model} in {why}, in {workdir.root}"
-    workdir.prepare(config, environment())
-    print(what)
+        with strategy.scope():
+            model, why = tb.experiment.build_model(
+                config, batches.image_shape, batches.steps_per_epoch, train.num_classes
+            )
+        return dry_run(config, workdir, batches, model, f"{why}; {which}")
+    last = tb.callbacks.latest(workdir.checkpoints)
+    tb.distribution.check_same(
+        last or "none",
+        f"the newest checkpoint ({last or 'none'}): give a --workdir that all of them share",
+        strategy,
+    )
+    with strategy.scope():
+        if last is not None:
+            model, path = tb.callbacks.restore(workdir.checkpoints)
+            what = f"resuming at step {int(model.step.numpy()):,} from {path}"
+        else:
+            model, why = tb.experiment.build_model(
+                config, batches.image_shape, batches.steps_per_epoch, train.num_classes
+            )
+            what = f"training {config.model} in {why}, in {workdir.root}"
+    if tb.distribution.is_chief(strategy):
+        workdir.prepare(config, environment())
+    print(f"{what}; {which}")
     try:
-        return train_and_save(config, workdir, model, batches, held_out)
+        status = train_and_save(config, workdir, model, batches, held_out)
     except UserError as error:  # the command was right: that has been checked
         raise Failure(str(error)) from error
+    tb.distribution.over_workers(0, strategy)  # no worker leaves before the chief has written
+    return status
 
 
 def train_and_save(config, workdir, model, batches, held_out) -> int:
@@ -112,12 +138,13 @@ def train_and_save(config, workdir, model, batches, held_out) -> int:
                 verbose=0,
                 callbacks=[*run_callbacks(config, workdir, held_out, steps), stop],
             )
-        if stop.received is not None:
+        if model.stop_training:  # here, or in another worker
             print(f"stopped and saved. Resume with:\n  {command_to_resume(workdir)}")
-            return 128 + stop.received
+            return 128 + (stop.received or signal.SIGTERM)
     # The official code takes 1,000 batches; of small data as many passes would say nothing new.
     model.calibrate(batches.dataset(int(model.step.numpy())), steps=min(1000, 5 * steps))
-    tb.callbacks.save_model(model, workdir.model)
+    if tb.distribution.is_chief(model.distribute_strategy):
+        tb.callbacks.save_model(model, workdir.model)
     print(
         f"\nfinished. Look next at\n"
         f"  pictures:    {workdir.samples}\n"
@@ -155,13 +182,14 @@ def run_callbacks(config, workdir, held_out, steps) -> list:
     if config.eval_every:
         measure = partial(tb.experiment.measure_quickly, held_out=held_out)
         watch.insert(0, tb.callbacks.Evaluation(measure, workdir.history, every=config.eval_every))
+    if config.profiled:
+        watch.append(tb.callbacks.Profile(workdir.logs, *config.profiled))
     return watch
 
 
-def dry_run(config, workdir, batches, classes) -> int:
+def dry_run(config, workdir, batches, model, why) -> int:
     """Prints what a run would be, and times a few steps of a model that is thrown away."""
     steps, few = batches.steps_per_epoch, 2 * config.steps_per_execution
-    model, why = tb.experiment.build_model(config, batches.image_shape, steps, classes)
     print(config.to_json())
     last = tb.callbacks.latest(workdir.checkpoints)
     print(f"workdir: {workdir.root}, {f'resumed from {last}' if last else 'a new run'}")
@@ -177,6 +205,10 @@ def dry_run(config, workdir, batches, classes) -> int:
         f"{_duration(seconds * config.epochs)}, without measurements and pictures"
     )
     return 0
+
+
+def _first_line(error: Exception) -> str:
+    return re.sub(r"{{.*?}} ", "", str(error)).strip().partition("\n")[0]
 
 
 def _duration(seconds: float) -> str:

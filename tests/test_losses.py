@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf_bigan.losses import discriminator_loss, inverted_loss
+from tf_bigan.losses import (
+    discriminator_loss,
+    inverted_loss,
+    reconstruction_loss,
+    squared_error,
+)
 
 # D says 3/4 and 1/2 of the real rows, 1/4 and 1/5 of the fake ones.
 REAL = tf.constant([[math.log(3.0)], [0.0]])
@@ -49,3 +54,16 @@ def test_rows_in_any_order_and_far_from_zero():
     assert float(discriminator_loss(tf.constant([-200.0]), tf.constant([0.0]))) == pytest.approx(
         100 + math.log(2) / 2, rel=1e-6
     )
+
+
+def test_squared_error_of_each_row():
+    x = tf.reshape(tf.range(12.0), (2, 2, 3, 1))
+    shift = tf.reshape(tf.constant([1.0, -2.0]), (2, 1, 1, 1))
+    np.testing.assert_allclose(squared_error(x, x + shift), [6 * 1.0, 6 * 4.0], rtol=1e-6)
+
+
+def test_reconstruction_loss_by_hand():
+    x = tf.zeros((2, 2, 3, 1))
+    x_rec = x + tf.reshape(tf.constant([1.0, -2.0]), (2, 1, 1, 1))
+    assert float(reconstruction_loss(x, x_rec, "l1")) == pytest.approx(6 * (1 + 2) / 2)
+    assert float(reconstruction_loss(x, x_rec, "l2")) == pytest.approx(6 * (1 + 4) / 2)

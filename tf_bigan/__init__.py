@@ -9,6 +9,7 @@ __version__ = "0.1.0"
 _MODULES = (
     "callbacks",
     "data",
+    "distribution",
     "evaluation",
     "experiment",
     "losses",

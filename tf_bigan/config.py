@@ -120,6 +120,20 @@ class Config:
         16, "steps between two returns to Python", group="training", at_least=1
     )
 
+    strategy: str = _option(
+        "auto",
+        "devices; auto: other machines where TF_CONFIG or Slurm name them, else all GPUs here",
+        group="devices",
+        choices=("auto", "none", "mirrored", "multi_worker", "tpu"),
+        may_change=True,
+    )
+    join_timeout: int = _option(
+        300, "seconds to wait for the other workers", group="devices", at_least=1, may_change=True
+    )
+    sync_batch_norm: bool = _option(
+        False, "batch statistics over all replicas, without XLA", group="devices"
+    )
+
     checkpoint_steps: int = _option(
         0,
         "write a checkpoint every so many steps; 0: every epoch",
@@ -146,6 +160,12 @@ class Config:
     )
     picture_every: int = _option(
         1, "epochs between two sets of pictures", group="output", at_least=1, may_change=True
+    )
+    profile: str | None = _option(
+        None,
+        "steps START:STOP, counted from 0, to profile for TensorBoard",
+        group="output",
+        may_change=True,
     )
 
     def __post_init__(self):
@@ -180,6 +200,7 @@ class Config:
         self.rates  # noqa: B018 - parsed for its check
         self.settings  # noqa: B018 - parsed for its check
         self.size  # noqa: B018 - parsed for its check
+        self.profiled  # noqa: B018 - parsed for its check
 
     @property
     def rates(self) -> dict[str, float]:
@@ -227,6 +248,18 @@ class Config:
         if not all(side.isdigit() and int(side) > 0 for side in sides) or len(sides) > 2:
             raise UserError(f"--image_size={self.image_size}: give SIDE or HxW in pixels, as 32x48")
         return int(sides[0]), int(sides[-1])
+
+    @property
+    def profiled(self) -> tuple[int, int] | None:
+        """`profile` as (first step, the step after the last)."""
+        if self.profile is None:
+            return None
+        start, _, stop = self.profile.partition(":")
+        if not (start.isdecimal() and stop.isdecimal() and int(start) < int(stop)):
+            raise UserError(
+                f"--profile={self.profile}: give START:STOP, two numbers of steps, as 100:110"
+            )
+        return int(start), int(stop)
 
     def to_json(self) -> str:
         """The configuration as indented JSON."""

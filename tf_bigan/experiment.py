@@ -111,6 +111,7 @@ def build_model(
         seed=config.seed,
         jit_compile=xla,
         steps_per_execution=config.steps_per_execution,
+        sync_batch_norm=config.sync_batch_norm,
     )
     return model, f"{policy}{' with XLA' if xla else ''} ({why})"
 

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from tf_bigan.inference import Inference
 from tf_bigan.loop import Loop
+from tf_bigan.networks.normalization import statistics_over_replicas
 from tf_bigan.optimizers import Adam
 from tf_bigan.priors import Prior
 from tf_bigan.randomness import Randomness
@@ -148,6 +149,7 @@ class AdversarialModel(Loop, Inference, Statistics, keras.Model):
         seed: int = 0,
         jit_compile: bool | str = "auto",
         steps_per_execution: int = 16,
+        sync_batch_norm: bool = False,
     ):
         """Says how the players learn.
 
@@ -161,6 +163,8 @@ class AdversarialModel(Loop, Inference, Statistics, keras.Model):
             jit_compile: whether XLA compiles the gradients; "auto" decides by the hardware.
             steps_per_execution: steps of one call into the compiled loop, between which no
                 Python runs; callbacks see the training only between calls.
+            sync_batch_norm: whether several replicas normalise by the statistics of the global
+                batch, and not each by its own part's; XLA cannot compile the gradients then.
 
         Raises:
             ValueError: an argument out of its range, or optimizers that do not match the players.
@@ -187,7 +191,7 @@ class AdversarialModel(Loop, Inference, Statistics, keras.Model):
             # A named attribute each, since Keras saves the objects of a dict by their order.
             setattr(self, f"optimizer_{player}", one)
         self.seed, self.ema, self.jit_compile = seed, ema, jit_compile
-        self.steps_per_execution = steps_per_execution
+        self.steps_per_execution, self.sync_batch_norm = steps_per_execution, sync_batch_norm
         self.average = self._make_average() if ema is not None else None
         self._forget_compiled()
 
@@ -201,6 +205,7 @@ class AdversarialModel(Loop, Inference, Statistics, keras.Model):
             "seed": self.seed,
             "jit_compile": self.jit_compile,
             "steps_per_execution": self.steps_per_execution,
+            "sync_batch_norm": self.sync_batch_norm,
         }
 
     def compile_from_config(self, config: dict):
@@ -247,8 +252,7 @@ class AdversarialModel(Loop, Inference, Statistics, keras.Model):
     def _forget_compiled(self):
         self._inference_functions = {}
         self._gradient_functions = {
-            group: tf.function(partial(self._gradients, group), jit_compile=self._use_xla())
-            for group in self.schedule
+            group: self._compiled(partial(self._gradients, group)) for group in self.schedule
         }
         self._average_function = tf.function(self._update_average, jit_compile=self._use_xla())
         self._diagnose_function = tf.function(
@@ -256,6 +260,12 @@ class AdversarialModel(Loop, Inference, Statistics, keras.Model):
             reduce_retracing=True,
         )
         super()._forget_compiled()
+
+    def _compiled(self, gradients):
+        # Neither XLA nor a function of its own may hold communication between replicas.
+        if self.sync_batch_norm and self.distribute_strategy.num_replicas_in_sync > 1:
+            return gradients
+        return tf.function(gradients, jit_compile=self._use_xla())
 
     def _use_xla(self) -> bool:
         return True if self.jit_compile == "auto" else self.jit_compile
@@ -324,7 +334,8 @@ class AdversarialModel(Loop, Inference, Statistics, keras.Model):
         variables = {player: self.player_variables(player) for player in group}
         with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
             tape.watch([v.value for player in group for v in variables[player]])
-            losses, logs = self.player_losses(batch, z, training=True)
+            with statistics_over_replicas(self.sync_batch_norm):
+                losses, logs = self.player_losses(batch, z, training=True)
             # Keras's optimizers sum the gradients over the replicas; the mean is taken here.
             replicas = self.distribute_strategy.num_replicas_in_sync
             objectives = {

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tf_bigan import distribution
 from tf_bigan.data.pipeline import ArrayBatches
 
 
@@ -43,7 +44,8 @@ class Loop:
             epochs: the epoch to end at, counted from 0 as in Keras.
             verbose: 0 is silent, 1 a progress bar, 2 a line per epoch.
             callbacks: Keras callbacks. They see the training between calls of
-                `steps_per_execution` steps.
+                `steps_per_execution` steps. Of several workers only the chief calls those that
+                say `chief_only = True`; no callback of theirs may communicate.
             validation_data: what `evaluate` takes; its values are logged as "val_...".
             initial_epoch, initial_step: where to begin: epochs that are done, and steps of the
                 epoch after them that are done. With `tf_bigan.data` batches the examples go on
@@ -60,14 +62,16 @@ class Loop:
         if not self.compiled:
             raise ValueError("compile the model before fit: model.compile(optimizer=...)")
         strategy = self.distribute_strategy
-        dataset, steps = _distribute(
-            x, batch_size, steps_per_epoch, int(self.step.numpy()), strategy
-        )
+        start = int(self.step.numpy())
+        distribution.check_same(str(start), "the step at which they begin to train", strategy)
+        dataset, steps = _distribute(x, batch_size, steps_per_epoch, start, strategy)
+        self._check_entries(dataset)
+        chief = distribution.is_chief(strategy)
         if not isinstance(callbacks, keras.callbacks.CallbackList):
             callbacks = keras.callbacks.CallbackList(
-                callbacks,
+                [c for c in _listed(callbacks) if chief or not getattr(c, "chief_only", False)],
                 add_history=True,
-                add_progbar=verbose not in (0, "0"),
+                add_progbar=chief and verbose not in (0, "0"),
                 verbose=1 if verbose == "auto" else verbose,
                 epochs=epochs,
                 steps=steps,
@@ -87,7 +91,7 @@ class Loop:
                 mean.add(names, rows)
                 self.last_logs = dict(zip(names, rows.mean(axis=0).tolist(), strict=True))
                 callbacks.on_train_batch_end(first + count - 1, mean.result())
-                if self.stop_training:
+                if self._all_stop():
                     break
             initial_step = 0
             logs = mean.result()
@@ -95,7 +99,7 @@ class Loop:
                 values = self.evaluate(validation_data, batch_size=batch_size)
                 logs |= {f"val_{name}": value for name, value in values.items()}
             callbacks.on_epoch_end(epoch, logs)
-            if self.stop_training:
+            if self._all_stop():
                 break
         callbacks.on_train_end()
         return self.history
@@ -108,6 +112,7 @@ class Loop:
         `x`, `batch_size` and `steps` as in `fit`; nothing is updated.
         """
         dataset, steps = _distribute(x, batch_size, steps, 0, self.distribute_strategy)
+        self._check_entries(dataset)
         rows = self._test_loop(iter(dataset), tf.constant(steps)).numpy()
         mean = _RunningMean()
         mean.add(self._log_names["test"], rows)
@@ -120,11 +125,26 @@ class Loop:
         self._log_names[kind] = names
         return tf.stack([tf.reduce_mean(tf.cast(logs[name], tf.float32)) for name in names])
 
+    def _check_entries(self, dataset):
+        for name in self.requires:
+            if name not in dataset.element_spec:
+                raise ValueError(
+                    f"{type(self).__name__} needs batches with {name}, these have "
+                    f"{', '.join(dataset.element_spec)}"
+                )
+
     def _forget_compiled(self):
         """Drops the compiled functions; the next call traces them anew."""
         self._train_loop = tf.function(self._train_steps, reduce_retracing=True)
         self._test_loop = tf.function(self._test_steps, reduce_retracing=True)
         self._log_names = {}
+
+    def _all_stop(self) -> bool:
+        """Whether any worker wants to stop: then all do, after the same step."""
+        self.stop_training = any(
+            distribution.over_workers(self.stop_training, self.distribute_strategy)
+        )
+        return self.stop_training
 
     def _run_steps(self, iterator, count: int) -> np.ndarray:
         """`count` steps; the logs [count, names]. Raises NonFiniteLoss."""
@@ -165,9 +185,13 @@ class Loop:
         statistics = [v for v in self.non_trainable_weights if v.dtype == "float32"]
         if statistics:
             context = tf.distribute.get_replica_context()
-            means = context.all_reduce("MEAN", [v.value for v in statistics])
+            means = context.all_reduce("MEAN", [tf.identity(v) for v in statistics])
             for variable, mean in zip(statistics, means, strict=True):
                 variable.assign(mean)
+
+
+def _listed(callbacks) -> list:
+    return [] if callbacks is None else keras.tree.flatten(callbacks)
 
 
 class _RunningMean:

@@ -22,3 +22,16 @@ def inverted_loss(logits_real: tf.Tensor, logits_fake: tf.Tensor) -> tf.Tensor:
     The non-saturating objective of E and G together (Donahue et al. 2017, section 3.4).
     """
     return discriminator_loss(logits_fake, logits_real)
+
+
+def squared_error(x: tf.Tensor, x_rec: tf.Tensor) -> tf.Tensor:
+    """Σ (x - x_rec)² over the entries of each row, [B, ...] twice -> float32 [B]."""
+    difference = tf.cast(x, tf.float32) - tf.cast(x_rec, tf.float32)
+    return tf.reduce_sum(difference**2, list(range(1, x.shape.rank)))
+
+
+def reconstruction_loss(x: tf.Tensor, x_rec: tf.Tensor, norm: str) -> tf.Tensor:
+    """E[Σ |x - x_rec|] for norm "l1", E[Σ (x - x_rec)²] for "l2"; [B, ...] twice -> a scalar."""
+    if norm == "l2":
+        return tf.reduce_mean(squared_error(x, x_rec))
+    return tf.reduce_mean(tf.reduce_sum(tf.abs(x - x_rec), list(range(1, x.shape.rank))))

@@ -133,12 +133,13 @@ class DCGANDiscriminator(nn.Module):
     def __init__(self, setting: Setting):
         super().__init__()
         self.tower = tower(setting)
-        self.joint = nn.Linear(4 * 4 * 4 * setting.width, setting.hidden)
+        self.joint = nn.Linear(4 * 4 * 4 * setting.width, setting.hidden, bias=False)
+        self.norm = nn.BatchNorm1d(setting.hidden)
         self.condition = nn.Linear(setting.latent, setting.hidden, bias=False)
         self.logit = nn.Linear(setting.hidden, 1)
 
     def forward(self, x, z):
-        h = self.joint(flat_maps(self.tower, x)) + self.condition(z)
+        h = self.norm(self.joint(flat_maps(self.tower, x)) + self.condition(z))
         return self.logit(F.leaky_relu(h, 0.2)).float()
 
 

@@ -71,8 +71,8 @@ def dcgan(setting: Setting, policy: str) -> dict[str, keras.Model]:
     encoder = keras.Model(x, uniform_code(dense(latent)(tower(x))))
 
     x, z = keras.Input(setting.image_shape), keras.Input((latent,))
-    h = dense(setting.hidden)(tower(x)) + dense(setting.hidden, bias=False)(z)
-    discriminator = keras.Model([x, z], ops.cast(dense(1)(leaky_relu(h)), "float32"))
+    h = dense(setting.hidden, bias=False)(tower(x)) + dense(setting.hidden, bias=False)(z)
+    discriminator = keras.Model([x, z], ops.cast(dense(1)(leaky_relu(norm()(h))), "float32"))
     return {"generator": generator, "encoder": encoder, "discriminator": discriminator}
 
 

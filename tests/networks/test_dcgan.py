@@ -109,8 +109,8 @@ def test_discriminator_against_numpy(latent):
     x, z = images(ODD), latents()
     h = tower(d, x)
     if latent:
-        kernel, bias = weights(d.joint)
-        h = leaky(h @ kernel + bias + z @ weights(d.condition)[0])
+        joint = h @ weights(d.joint)[0] + z @ weights(d.condition)[0]
+        h = leaky(normalised(joint, *weights(d.norm_joint)))
     kernel, bias = weights(d.logit)
     got = d([x, z] if latent else x, training=True)
     np.testing.assert_allclose(got, h @ kernel + bias, rtol=1e-4, atol=1e-3)

@@ -5,6 +5,7 @@ from tf_bigan.callbacks.guard import Guard
 from tf_bigan.callbacks.metrics import Evaluation
 from tf_bigan.callbacks.periodic import Periodic
 from tf_bigan.callbacks.pictures import InterpolationGrid, ReconstructionGrid, SampleGrid
+from tf_bigan.callbacks.profile import Profile
 from tf_bigan.callbacks.progress import Progress
 from tf_bigan.callbacks.restore import latest, restore
 from tf_bigan.callbacks.saving import save_model
@@ -18,6 +19,7 @@ __all__ = [
     "Guard",
     "InterpolationGrid",
     "Periodic",
+    "Profile",
     "Progress",
     "ReconstructionGrid",
     "SampleGrid",

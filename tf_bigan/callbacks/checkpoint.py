@@ -13,7 +13,8 @@ class Checkpoint(keras.callbacks.Callback):
     """Saves model, optimizers and step as `step-00001234.keras`, and the best as `best.keras`.
 
     List it after the callbacks whose values it monitors. Where training ends is always saved, in
-    the middle of an epoch too. `restore` loads the newest; a file is whole or not there.
+    the middle of an epoch too. `restore` loads the newest; a file is whole or not there. Of several
+    workers the chief saves, and all restore, so they must see the same directory.
 
     Args:
         directory: where to write; made if it does not exist.
@@ -30,6 +31,8 @@ class Checkpoint(keras.callbacks.Callback):
         UserError: in training, the monitored log does not exist, a weight is not finite, or the
             file cannot be written. Earlier checkpoints stay as they are.
     """
+
+    chief_only = True
 
     def __init__(
         self,

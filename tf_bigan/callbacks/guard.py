@@ -26,6 +26,8 @@ class Guard(keras.callbacks.Callback):
         warm_up: steps in which samples are not judged: those of fresh weights differ little.
     """
 
+    chief_only = True
+
     def __init__(self, images: np.ndarray, labels: np.ndarray | None = None, warm_up: int = 1000):
         super().__init__()
         self.warm_up = warm_up

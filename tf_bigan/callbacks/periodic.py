@@ -6,11 +6,14 @@ import keras
 class Periodic(keras.callbacks.Callback):
     """Calls `run(epoch, logs)` after every `every`-th epoch, and as epoch 0 before the first step.
 
-    An epoch that was broken off does not count: a resumed run will finish it.
+    An epoch that was broken off does not count: a resumed run will finish it. Of several workers
+    only the chief calls it.
 
     Raises:
         ValueError: `every` is below 1.
     """
+
+    chief_only = True
 
     def __init__(self, every: int = 1):
         super().__init__()

@@ -20,6 +20,8 @@ class Progress(keras.callbacks.Callback):
         verbose: 0 for nothing, 1 for bar and lines, 2 for lines.
     """
 
+    chief_only = True
+
     def __init__(self, epochs: int, steps: int, batch_size: int, verbose: int = 1):
         super().__init__()
         self.epochs, self.steps, self.batch_size = epochs, steps, batch_size

@@ -205,8 +205,8 @@ class DCGANEncoder(_DCGAN):
 class DCGANDiscriminator(_DCGAN):
     """D: (x [B, H, W, C] in [0, 1], z [B, latent_dim]) -> logits [B, outputs], float32.
 
-    A hidden layer joins z to the last map of x, inside its activation as in BiGAN's own networks.
-    (With a hidden layer of z's own before it, as in ALI, D won against E and G on small images.)
+    A hidden layer joins z to the last map of x, inside its normalisation as in BiGAN's own nets.
+    (Without it, or with a hidden layer of z's own before it, as in ALI, D won against E and G.)
     With `latent_dim=None` D is DCGAN's, of x alone: D(x) -> logits.
 
     Args:
@@ -240,7 +240,8 @@ class DCGANDiscriminator(_DCGAN):
         super().__init__(arguments, **kwargs)
         pair = latent_dim is not None
         self._make_tower(norm)
-        self.joint = self._dense(hidden) if pair else None
+        self.joint = self._dense(hidden, bias=norm is None) if pair else None
+        self.norm_joint = self._norm(norm) if pair else None
         self.condition = self._dense(hidden, bias=False) if pair else None
         # Not from zero, as in the MLP: the units of `joint` then all learn the same thing at first,
         # none of them how x and z go together, and E and G never come to invert each other.
@@ -253,7 +254,8 @@ class DCGANDiscriminator(_DCGAN):
         x, z = (inputs, None) if self.condition is None else inputs
         h = self._tower(x, training)
         if self.condition is not None:
-            h = _leaky_relu(self.joint(h) + self.condition(z))  # [B, hidden]
+            h = self.norm_joint(self.joint(h) + self.condition(z), training=training)
+            h = _leaky_relu(h)  # [B, hidden]
         return h
 
     def head(self, features) -> tf.Tensor:

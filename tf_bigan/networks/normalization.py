@@ -84,7 +84,7 @@ def _over_replicas(x, scale, offset, epsilon) -> tuple[tf.Tensor, tf.Tensor, tf.
     """The same by the rows of all replicas, of which each has as many."""
     context = tf.distribute.get_replica_context()
     rows = tf.cast(tf.size(x) // x.shape[-1] * context.num_replicas_in_sync, tf.float32)
-    mean, variance = tf.nn.moments(tf.cast(x, tf.float32), axes=range(x.shape.rank - 1))
+    mean, variance = tf.nn.moments(tf.cast(x, tf.float32), axes=list(range(x.shape.rank - 1)))
     mean, inside, square = tf.unstack(
         context.all_reduce("MEAN", tf.stack([mean, variance, mean**2]))
     )

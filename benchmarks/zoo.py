@@ -1,0 +1,183 @@
+"""Every system on MNIST with the same networks, images and budget, side by side.
+
+python -m benchmarks.zoo --epochs=3 --out=runs/zoo
+python -m benchmarks.zoo --only=gan,bigan          some of them
+python -m benchmarks.zoo --write                   renews docs/zoo.md and docs/zoo.png as well
+
+Each system has the paper's MLP networks as far as it has such networks, batches of 128, and the
+settings in its file (`defaults`), which are its paper's where those train at this budget. What is
+measured stays in OUT/results.jsonl: a run that is started again goes on with the others.
+"""
+
+import argparse
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks import report
+from tf_bigan import data, evaluation, experiment, hardware, models
+from tf_bigan.config import Config
+from tf_bigan.workdir import environment
+
+PAGE, PICTURE, BLOCK = "docs/zoo.md", "docs/zoo.png", "zoo"
+# What a system needs beside images.
+DATA = {
+    "sgan": {"labels": 100},
+    "triple_gan": {"labels": 100},
+    "dann": {"target_dataset": "mnist_m"},
+}
+COLUMNS = {  # name in the results: (in the table, its digits)
+    "NND/10": ("NND/10", 2),
+    "fd_classifier": ("FD", 1),
+    "classes_covered": ("classes", 0),
+    "EGr": ("EGr", 2),
+    "EGr_b": ("EGr_b", 2),
+    "NNC_e-": ("NNC_e-", 1),
+    "CLS_e-": ("CLS_e-", 1),
+    "accuracy": ("accuracy", 1),
+    "seconds": ("seconds", 0),
+}
+SHOWN, SAMPLES = 12, 10_000
+
+
+def config_of(name: str, epochs: int, seed: int, data_dir: str | None) -> Config:
+    """The configuration of a system: its own settings, in the common frame."""
+    options = {"dataset": "mnist", "model": name, "epochs": epochs, "seed": seed}
+    defaults = models.find(name).defaults
+    return Config.from_dict(defaults | DATA.get(name, {}) | options | {"data_dir": data_dir})
+
+
+def run(config: Config, classifier, out: Path) -> dict:
+    """Trains one system; its record, and its pictures in OUT."""
+    train = experiment.load_split(config, "train")
+    held_out = experiment.load_held_out(config, "test")
+    batches = experiment.training_batches(config, train)
+    held_out = held_out.converted(channels=batches.image_shape[-1])
+    train = train.converted(channels=batches.image_shape[-1])
+    model, why = experiment.build_model(
+        config, batches.image_shape, batches.steps_per_epoch, train.num_classes
+    )
+    results = {"system": config.model, "seed": config.seed, "epochs": config.epochs}
+    baseline = experiment.measure(
+        model, train, held_out, metrics=("NNC_e-", "CLS_e-"), posthoc=True
+    ).values
+    start = time.monotonic()
+    history = model.fit(batches, epochs=config.epochs, verbose=0).history
+    results["seconds"] = round(time.monotonic() - start, 1)
+    results["losses"] = {name: values[-1] for name, values in history.items() if "loss_" in name}
+    names = ("NND/10", "EGr", "EGr_b", "NNC_e-", "CLS_e-", "accuracy")
+    results |= experiment.measure(model, train, held_out, metrics=names, posthoc=True).values
+    results |= {f"untrained {name}": value for name, value in baseline.items()}
+    rows = {"originals": held_out.as_float(range(SHOWN))}
+    if hasattr(model, "generator"):
+        samples = model.sample(SAMPLES, seed=1)
+        rows["samples"] = samples[:SHOWN]
+        results["fd_classifier"] = evaluation.fd_classifier(
+            classifier, held_out.as_float(), samples
+        )
+        histogram = evaluation.class_histogram(classifier(samples)[1])
+        results["classes_covered"] = evaluation.classes_covered(histogram)
+        if hasattr(model, "encoder"):
+            rows["reconstructions"] = model.reconstruct(rows["originals"])
+    np.savez_compressed(out / f"{config.model}-seed{config.seed}.npz", **rows)
+    return results | {"ran_in": why, "environment": environment()}
+
+
+def table(records: list[dict]) -> str:
+    """A row for each system, mean ± standard deviation over its seeds."""
+    heads = " | ".join(head for head, _ in COLUMNS.values())
+    lines = [f"| system | seeds | {heads} |", "|" + "---|" * (len(COLUMNS) + 2)]
+    untrained = [r for r in records if "untrained NNC_e-" in r]
+    if untrained:
+        cells = [
+            _cell([r.get(f"untrained {n}") for r in untrained], d) for n, (_, d) in COLUMNS.items()
+        ]
+        lines.append(f"| *an untrained encoder* | | {' | '.join(cells)} |")
+    for name in sorted({record["system"] for record in records}):
+        mine = [record for record in records if record["system"] == name]
+        cells = [_cell([r.get(n) for r in mine], digits) for n, (_, digits) in COLUMNS.items()]
+        lines.append(f"| `{name}` | {len(mine)} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _cell(values: list, digits: int) -> str:
+    values = [value for value in values if value is not None]
+    if not values:
+        return ""
+    mean = f"{np.mean(values):.{digits}f}"
+    return mean if len(values) == 1 else f"{mean} ± {np.std(values, ddof=1):.{digits}f}"
+
+
+def picture(out: Path, names: list[str], path: str):
+    """Samples, and reconstructions under their originals, a row for each system."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(len(names), 2, figsize=(11, 0.95 * len(names)), squeeze=False)
+    for (left, right), name in zip(axes, names, strict=True):
+        rows = np.load(sorted(out.glob(f"{name}-seed*.npz"))[0])
+        left.set_ylabel(name, rotation=0, ha="right", va="center", fontsize=9)
+        if "samples" in rows:
+            left.imshow(evaluation.image_grid(rows["samples"], SHOWN).squeeze(), cmap="gray")
+        if "reconstructions" in rows:
+            pairs = np.concatenate([rows["originals"], rows["reconstructions"]])
+            right.imshow(evaluation.image_grid(pairs, SHOWN).squeeze(), cmap="gray")
+    for axis in axes.flat:
+        axis.set(xticks=[], yticks=[], frame_on=False)
+    axes[0][0].set_title("samples", fontsize=10)
+    axes[0][1].set_title("test images, and G(E(x)) below them", fontsize=10)
+    figure.tight_layout(pad=0.3)
+    figure.savefig(path, dpi=110)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--seeds", default="0", help="with commas between several")
+    parser.add_argument("--only", default="", help="systems, with commas between several")
+    parser.add_argument("--out", default="runs/zoo")
+    parser.add_argument("--data_dir", default=None)
+    parser.add_argument("--write", action="store_true", help=f"renew {PAGE} and {PICTURE}")
+    options = parser.parse_args()
+    out = Path(options.out)
+    out.mkdir(parents=True, exist_ok=True)
+    results = out / "results.jsonl"
+    images = data.load("mnist", data_dir=options.data_dir)
+    classifier = evaluation.train_feature_classifier(
+        images.as_float(), images.labels, path=out / "classifier.keras"
+    )
+    names = options.only.split(",") if options.only else models.names()
+    for seed in map(int, options.seeds.split(",")):
+        for name in names:
+            done = results.read_text().splitlines() if results.exists() else []
+            known = {(r["system"], r["seed"], r["epochs"]) for r in map(json.loads, done)}
+            if (name, seed, options.epochs) in known:
+                continue
+            record = run(config_of(name, options.epochs, seed, options.data_dir), classifier, out)
+            with results.open("a") as file:
+                file.write(json.dumps(record) + "\n")
+            print(table([record]).splitlines()[-1], flush=True)
+    records = [r for r in map(json.loads, results.open()) if r["epochs"] == options.epochs]
+    text = "\n\n".join(
+        [
+            report.machine(" ".join(hardware.choose()[::2])),
+            f"{options.epochs} passes over the 60,000 training images. The classifier behind FD: "
+            f"seed {classifier.seed}, accuracy {classifier.accuracy:.2f} %, {classifier.digest}.",
+            table(records),
+        ]
+    )
+    print(text)
+    if options.write:
+        report.write(PAGE, BLOCK, text)
+        picture(out, sorted({r["system"] for r in records}), PICTURE)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,148 @@
+"""The choice of a strategy, and what replicas have in common."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import tf_bigan as tb
+from tests.conftest import BATCH, IMAGE_SHAPE, LATENT
+from tests.test_loop import two_replicas
+from tf_bigan import distribution
+
+
+def normalising_bigan(strategy, seed: int = 7, **compile_arguments):
+    """A small BiGAN with batch normalisation in every network, and weights that are not tiny."""
+    with strategy.scope():
+        keras.utils.set_random_seed(seed)
+        networks = {
+            role: tb.networks.make(
+                "mlp", role, image_shape=IMAGE_SHAPE, latent_dim=LATENT, width=16
+            )
+            for role in tb.models.BiGAN.network_names()
+        }
+        rng = np.random.default_rng(1)
+        for network in networks.values():
+            for weight in network.trainable_variables:
+                weight.assign(rng.normal(0, 0.2, weight.shape))
+        model = tb.models.BiGAN(prior=tb.priors.Uniform(LATENT), **networks)
+        model.compile(keras.optimizers.SGD(0.5), **compile_arguments)
+    return model
+
+
+def test_sync_batch_norm_equals_batch_norm_of_the_whole_batch(images, tmp_path):
+    one = normalising_bigan(tf.distribute.get_strategy(), jit_compile=False)
+    two = normalising_bigan(two_replicas(), sync_batch_norm=True)
+    apart = normalising_bigan(two_replicas(), jit_compile=False)
+    for model in (one, two, apart):
+        model.fit(images, batch_size=BATCH, epochs=3, verbose=0)
+    for a, b in zip(one.variables, two.variables, strict=True):
+        np.testing.assert_allclose(a.numpy(), b.numpy(), atol=2e-5, err_msg=a.path)
+    pairs = zip(one.trainable_variables, apart.trainable_variables, strict=True)
+    assert max(np.abs(a.numpy() - b.numpy()).max() for a, b in pairs) > 1e-2
+
+    # Outside of training one replica alone can do everything.
+    two.diagnose({"image": images[:4]})
+    two.calibrate([{"image": tf.constant(images[:BATCH])}])
+    two.save(tmp_path / "model.keras")
+    assert keras.saving.load_model(tmp_path / "model.keras").sync_batch_norm
+
+
+@pytest.fixture
+def environment(monkeypatch):
+    """A function that sets TF_CONFIG and nothing else that names workers."""
+    for name in ("TF_CONFIG", "SLURM_STEP_NUM_TASKS", "TPU_NAME"):
+        monkeypatch.delenv(name, raising=False)
+
+    def tf_config(cluster, job="worker", index=0):
+        config = {"cluster": cluster, "task": {"type": job, "index": index}}
+        monkeypatch.setenv("TF_CONFIG", json.dumps(config))
+
+    return tf_config
+
+
+def test_none_where_nothing_else_is_there(environment, monkeypatch):
+    for name in ("auto", "none"):
+        strategy, line = distribution.choose(name)
+        assert strategy.num_replicas_in_sync == 1 and line.startswith("strategy: none (")
+        assert distribution.is_chief(strategy)
+        assert distribution.over_workers(3, strategy) == [3]
+        distribution.check_same("x", "nothing", strategy)
+    with pytest.raises(tb.UserError, match="no other worker is named: set TF_CONFIG"):
+        distribution.choose("multi_worker")
+    environment({"worker": ["localhost:1"]})  # a cluster of one
+    assert "none" in distribution.choose()[1]
+    environment({"worker": ["localhost:1", "localhost:2"]})
+    assert "none (as given)" in distribution.choose("none")[1]
+
+
+def test_several_gpus_are_mirrored(environment, monkeypatch):
+    physical, logical = tf.config.list_physical_devices, tf.config.list_logical_devices
+    gpus = logical("CPU")  # two, and they can be trained on
+    monkeypatch.setattr(
+        tf.config, "list_physical_devices", lambda kind: gpus if kind == "GPU" else physical(kind)
+    )
+    monkeypatch.setattr(
+        tf.config, "list_logical_devices", lambda kind: gpus if kind == "GPU" else logical(kind)
+    )
+    monkeypatch.setattr(tf.distribute, "MirroredStrategy", lambda devices: two_replicas())
+    for name in ("auto", "mirrored"):
+        strategy, line = distribution.choose(name)
+        assert line == "strategy: mirrored, 2 replicas (2 GPUs here)"
+        assert distribution.is_chief(strategy)
+    assert "none" in distribution.choose("none")[1]
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("nonsense", "TF_CONFIG is not JSON"),
+        ("{}", "TF_CONFIG lacks 'cluster'"),
+        ('{"cluster": {"worker": ["a:1", "b:1"]}}', "TF_CONFIG lacks 'task'"),
+        ('{"cluster": 3, "task": {}}', "TF_CONFIG lacks"),
+        ('{"cluster": {}, "task": {"type": "worker", "index": 0}}', "no chief and no worker"),
+        (
+            '{"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": 2}}',
+            "there is no worker 2, the cluster has 2, counted from 0",
+        ),
+        (
+            '{"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "ps", "index": 0}}',
+            "the task is of type 'ps', but the cluster has worker",
+        ),
+        (
+            '{"cluster": {"worker": ["a:1", "b"]}, "task": {"type": "worker", "index": 0}}',
+            "'b' is not HOST:PORT",
+        ),
+    ],
+)
+def test_broken_tf_config(environment, monkeypatch, text, message):
+    monkeypatch.setenv("TF_CONFIG", text)
+    with pytest.raises(tb.UserError, match=message) as error:
+        distribution.choose()
+    assert "\n" not in str(error.value)
+
+
+def test_slurm_names_the_workers(environment, monkeypatch):
+    for name, value in {
+        "STEP_NUM_TASKS": "3",
+        "STEP_NODELIST": "node[01-02]",
+        "STEP_TASKS_PER_NODE": "2,1",
+        "PROCID": "1",
+        "JOB_ID": "40007",
+    }.items():
+        monkeypatch.setenv(f"SLURM_{name}", value)
+    task = distribution._task()
+    assert task.cluster == {"worker": ["node01:10007", "node01:10008", "node02:10007"]}
+    assert (task.job, task.index, task.address) == ("worker", 1, "node01:10008")
+    assert task.names["node02:10007"] == "worker 2"
+    monkeypatch.delenv("SLURM_STEP_NODELIST")
+    with pytest.raises(tb.UserError, match="Slurm's variables do not name the workers"):
+        distribution.choose()
+
+
+def test_the_replicas_must_divide_the_batch(images):
+    model = normalising_bigan(two_replicas(), jit_compile=False)
+    with pytest.raises(tb.UserError, match="13 cannot be divided among 2 replicas"):
+        model.fit(images, batch_size=13, verbose=0)

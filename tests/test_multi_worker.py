@@ -1,0 +1,301 @@
+"""Two processes over localhost: what they compute together, who writes, and how they fail."""
+
+import itertools
+import json
+import os
+import pickle
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import tf_bigan as tb
+from tests.conftest import BATCH, IMAGE_SHAPE
+from tests.test_distribution import normalising_bigan
+from tests.test_game import AlternatingBiGAN
+from tests.test_loop import plain_bigan
+from tests.test_resume import assert_same_bits, wait_for_step
+from tf_bigan import distribution
+from tf_bigan.callbacks.restore import checkpoints
+from tf_bigan.loop import _distribute
+
+ROOT = Path(__file__).parents[1]
+GAMES = {
+    f"{system.__name__} {name}": (system, optimizer)
+    for system in (tb.models.BiGAN, AlternatingBiGAN)
+    for name, optimizer in {
+        "SGD": lambda: keras.optimizers.SGD(0.5),
+        "Adam": lambda: tb.optimizers.Adam(0.01, beta_1=0.5),
+    }.items()
+}
+EXAMPLES = 4 * BATCH + 5  # no multiple of anything
+
+
+def noise() -> np.ndarray:
+    return np.random.default_rng(0).random((4 * BATCH, *IMAGE_SHAPE), np.float32)
+
+
+def trained(game: str, strategy) -> dict:
+    """Weights and logs of a game without batch norm after two epochs."""
+    system, optimizer = GAMES[game]
+    model = plain_bigan(system, optimizer, strategy, jit_compile=True, steps_per_execution=3)
+    history = model.fit(noise(), batch_size=BATCH, epochs=2, verbose=0).history
+    return {"weights": [v.numpy() for v in model.trainable_variables], "logs": history}
+
+
+def normalised(strategy, **arguments) -> list[np.ndarray]:
+    """Everything in a model with batch norm after two epochs."""
+    model = normalising_bigan(strategy, **arguments)
+    model.fit(noise(), batch_size=BATCH, epochs=2, verbose=0)
+    return [v.numpy() for v in model.variables]
+
+
+def numbers_seen(x, strategy, steps: int) -> list[int]:
+    """The labels, which number the examples, in this worker's parts of the batches."""
+    dataset, _ = _distribute(x, BATCH, steps, 0, strategy)
+    local = strategy.experimental_local_results
+    parts = [local(batch["label"])[0].numpy() for batch in itertools.islice(dataset, steps)]
+    return np.concatenate(parts).tolist()
+
+
+class Stop(keras.callbacks.Callback):
+    def on_train_batch_end(self, batch, logs=None):
+        self.model.stop_training = self.model.step.numpy() == 2
+
+
+def work(directory: str):
+    """One worker's part of what the tests look at."""
+    strategy, line = distribution.choose("auto", 120)
+    directory, chief = Path(directory), distribution.is_chief(strategy)
+    found = {"line": line, "chief": chief, "games": {g: trained(g, strategy) for g in GAMES}}
+
+    found["everything"] = normalised(strategy, ema=0.9, jit_compile=True, steps_per_execution=3)
+    found["synchronised"] = normalised(strategy, sync_batch_norm=True)
+
+    model = normalising_bigan(strategy, jit_compile=False, steps_per_execution=1)
+    draws = strategy.run(lambda: model._draw({"image": tf.constant(noise()[:6])}, 0))
+    found["draw"] = [strategy.experimental_local_results(d)[0].numpy() for d in draws]
+
+    mine = directory / ("chief" if chief else "other")
+    callbacks = [tb.callbacks.SampleGrid(mine), tb.callbacks.Checkpoint(mine, every_steps=1)]
+    callbacks += [tb.callbacks.Dashboard(mine, noise()[:8]), tb.callbacks.Guard(noise()[:8])]
+    callbacks += [tb.callbacks.Evaluation(lambda model: {"a": 1.0}, mine / "metrics.jsonl")]
+    callbacks += [tb.callbacks.Progress(5, 4, BATCH)] + [Stop()] * (not chief)
+    model.fit(noise(), batch_size=BATCH, epochs=5, verbose=0, callbacks=callbacks)
+    found["stopped at"] = int(model.step.numpy())
+
+    images = np.zeros((EXAMPLES, *IMAGE_SHAPE), np.uint8)
+    held = tb.data.ImageData("numbered", images, np.arange(EXAMPLES))
+    found["examples"] = numbers_seen(held.batches(BATCH, seed=1), strategy, EXAMPLES)
+    pairs = tf.data.Dataset.from_tensor_slices((images[: 3 * BATCH], np.arange(3 * BATCH)))
+    found["dataset"] = numbers_seen(pairs.batch(BATCH), strategy, 3)
+
+    try:
+        distribution.check_same(f"{chief}", "who they are", strategy)
+    except tb.UserError as error:
+        found["differ"] = str(error)
+    (directory / f"{chief}.pickle").write_bytes(pickle.dumps(found))
+    distribution.over_workers(0, strategy)
+
+
+def start(arguments: list, cluster: list[str], index: int, **options) -> subprocess.Popen:
+    config = {"cluster": {"worker": cluster}, "task": {"type": "worker", "index": index}}
+    environment = {"TF_CONFIG": json.dumps(config), "PYTHONPATH": str(ROOT)}
+    return subprocess.Popen(
+        [sys.executable, *map(str, arguments)],
+        cwd=ROOT,
+        env=os.environ | environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **options,
+    )
+
+
+def addresses(count: int = 2) -> list[str]:
+    """Free ones, as long as nobody else takes them."""
+    sockets = [socket.socket() for _ in range(count)]
+    for one in sockets:
+        one.bind(("localhost", 0))
+    names = [f"localhost:{one.getsockname()[1]}" for one in sockets]
+    for one in sockets:
+        one.close()
+    return names
+
+
+def both(*arguments) -> list[subprocess.Popen]:
+    cluster = addresses()
+    return [start(arguments, cluster, index) for index in range(2)]
+
+
+def ends(processes, status: int = 0) -> list[tuple[str, str]]:
+    """(stdout, stderr) of each, when they have all ended."""
+    try:
+        outputs = [process.communicate(timeout=240) for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+    for process, (_, err) in zip(processes, outputs, strict=True):
+        assert process.returncode == status, err
+    return outputs
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory) -> tuple[Path, dict, dict]:
+    """(where they wrote, what the chief found, what the other worker found)."""
+    directory = tmp_path_factory.mktemp("workers")
+    code = f"from tests.test_multi_worker import work; work({str(directory)!r})"
+    ends(both("-c", code))
+    return directory, *(
+        pickle.loads((directory / f"{chief}.pickle").read_bytes()) for chief in (True, False)
+    )
+
+
+def test_the_strategy_is_said(found):
+    for index, one in enumerate(found[1:]):
+        assert one["line"] == (
+            f"strategy: multi_worker, 2 replicas (worker {index} of 2 tasks, from TF_CONFIG)"
+        )
+
+
+@pytest.mark.parametrize("game", GAMES)
+def test_two_workers_equal_one_with_the_whole_batch(found, game):
+    one = trained(game, tf.distribute.get_strategy())
+    two = found[1]["games"][game]
+    for a, b in zip(one["weights"], two["weights"], strict=True):
+        np.testing.assert_allclose(a, b, atol=2e-5)
+    assert two["logs"] == found[2]["games"][game]["logs"]
+    for name, values in one["logs"].items():  # the logs are those of the global batch
+        np.testing.assert_allclose(values, two["logs"][name], atol=2e-5, err_msg=name)
+
+
+@pytest.mark.parametrize("kind", ["everything", "synchronised"])
+def test_workers_agree_in_everything_after_training(found, kind):
+    for a, b in zip(found[1][kind], found[2][kind], strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_sync_batch_norm_equals_batch_norm_of_the_whole_batch(found):
+    one = normalised(tf.distribute.get_strategy(), jit_compile=False)
+    for a, b in zip(one, found[1]["synchronised"], strict=True):
+        np.testing.assert_allclose(a, b, atol=2e-5)
+
+
+def test_each_worker_draws_its_own_z(found):
+    (z, key), (other_z, other_key) = found[1]["draw"], found[2]["draw"]
+    assert np.abs(z - other_z).min() > 0 and (key != other_key).any()
+
+
+def test_one_workers_wish_stops_all_and_only_the_chief_writes(found):
+    directory, chief, other = found
+    assert chief["stopped at"] == other["stopped at"] == 2
+    assert not (directory / "other").exists()
+    names = {path.name.partition("-")[0] for path in (directory / "chief").iterdir()}
+    assert {"samples", "step", "metrics.jsonl"} < names
+
+
+def test_each_example_is_seen_once_a_pass(found):
+    seen = np.array([one["examples"] for one in found[1:]])  # [workers, rows]
+    stream = seen.reshape(2, -1, BATCH // 2).transpose(1, 0, 2).reshape(-1, EXAMPLES)
+    assert len(stream) == BATCH
+    for one_pass in stream:
+        assert sorted(one_pass) == list(range(EXAMPLES))
+    assert sorted(found[1]["dataset"] + found[2]["dataset"]) == list(range(3 * BATCH))
+
+
+def test_a_difference_is_an_error_in_all(found):
+    assert found[1]["differ"] == found[2]["differ"] == "the workers differ in who they are"
+
+
+OPTIONS = [
+    *("--dataset=digits", "--width=16", "--epochs=2", "--eval_every=2", "--picture_every=2"),
+    *("--checkpoint_steps=4", "--steps_per_execution=2", "--jit_compile=false", "--profile=3:5"),
+]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory) -> tuple[Path, list[tuple[str, str]]]:
+    workdir = tmp_path_factory.mktemp("undisturbed") / "run"
+    return workdir, ends(both("train.py", f"--workdir={workdir}", *OPTIONS))
+
+
+def test_only_the_chief_speaks_and_writes(undisturbed):
+    workdir, ((out, err), (other_out, other_err)) = undisturbed
+    assert "epoch 2/2" in out and "finished" in out and other_out == ""
+    assert sorted(path.name for path in workdir.iterdir()) == [
+        *("checkpoints", "config.json", "logs", "metrics.jsonl", "model.keras", "samples")
+    ]
+    assert len((workdir / "metrics.jsonl").read_text().splitlines()) == 2  # epochs 0 and 2
+    assert len(list((workdir / "logs").glob("events.*"))) == 1
+    assert len(list((workdir / "logs").rglob("*.xplane.pb"))) == 1
+
+
+def test_one_worker_terminated_then_killed_then_all_resumed_is_as_undisturbed(
+    undisturbed, tmp_path
+):
+    command = ["train.py", f"--workdir={tmp_path / 'run'}", *OPTIONS]
+    chief, other = both(*command)
+    wait_for_step(tmp_path / "run", 4)
+    other.terminate()
+    (out, _), _ = ends([chief, other], status=128 + signal.SIGTERM)
+    assert "stopped and saved. Resume with:" in out
+    stopped_at = checkpoints(tmp_path / "run" / "checkpoints")[-1][0]
+    assert 4 <= stopped_at < 40
+
+    chief, other = both(*command)
+    wait_for_step(tmp_path / "run", stopped_at + 4)
+    other.kill()
+    out, err = chief.communicate(timeout=240)
+    assert other.wait() == -signal.SIGKILL and chief.returncode == 1, err
+    assert "another worker is lost" in err.splitlines()[-1]
+    assert "start all of them again to resume" in err.splitlines()[-1]
+    killed_at = checkpoints(tmp_path / "run" / "checkpoints")[-1][0]
+    assert stopped_at < killed_at < 48
+
+    (out, _), _ = ends(both(*command))
+    assert f"resuming at step {killed_at} from" in out
+    assert_same_bits(tmp_path / "run" / "model.keras", undisturbed[0] / "model.keras")
+
+
+def test_a_worker_that_never_joins_is_named():
+    cluster = addresses(3)
+    arguments = ["train.py", "--dry_run", "--join_timeout=1"]
+    begin = time.monotonic()
+    ((_, err),) = ends([start(arguments, cluster, 1)], status=2)
+    line = err.splitlines()[-1]
+    assert re.fullmatch(
+        rf"train.py: worker 1 waited 1 s in vain for worker 0 at {cluster[0]} \(.*\), "
+        rf"worker 2 at {cluster[2]} \(.*\): start it, .* or raise --join_timeout",
+        line,
+    ), err
+    assert time.monotonic() - begin < 120
+
+
+def test_a_taken_port_is_named():
+    with socket.create_server(("", 0)) as taken:
+        port = taken.getsockname()[1]
+        ((_, err),) = ends(
+            [start(["train.py", "--dry_run"], [f"localhost:{port}", "localhost:1"], 0)], status=2
+        )
+    assert f"worker 0 cannot listen at localhost:{port} (" in err.splitlines()[-1]
+
+
+def test_workers_with_different_options_say_so(tmp_path):
+    cluster = addresses()
+    outputs = ends(
+        [
+            start(["train.py", "--dry_run", f"--width={16 + index}"], cluster, index)
+            for index in range(2)
+        ],
+        status=2,
+    )
+    for _, err in outputs:
+        assert "train.py: the workers differ in the options" in err.splitlines()
