@@ -27,7 +27,7 @@ setup(
     ],
     extras_require={
         "gpu": ["tensorflow[and-cuda]>=2.20"],
-        "test": ["pytest>=8", "ruff>=0.15"],
+        "test": ["pytest>=8", "pytest-xdist>=3.6", "ruff>=0.15"],
         "benchmark": ["torch>=2.5", "prdc", "torch-fidelity"],
     },
 )

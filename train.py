@@ -136,7 +136,7 @@ def train_and_save(config, workdir, model, batches, held_out) -> int:
                 initial_epoch=epoch,
                 initial_step=step,
                 verbose=0,
-                callbacks=[*run_callbacks(config, workdir, held_out, steps), stop],
+                callbacks=[*run_callbacks(config, workdir, held_out, batches), stop],
             )
         if model.stop_training:  # here, or in another worker
             print(f"stopped and saved. Resume with:\n  {command_to_resume(workdir)}")
@@ -154,9 +154,9 @@ def train_and_save(config, workdir, model, batches, held_out) -> int:
     return 0
 
 
-def run_callbacks(config, workdir, held_out, steps) -> list:
+def run_callbacks(config, workdir, held_out, batches) -> list:
     """What watches a run, in the order in which it sees an epoch's end."""
-    shown, probe = held_out.take(32).as_float(), held_out.take(config.batch_size).as_float()
+    shown, probe = held_out.take(32).as_float(), next(batches.dataset().as_numpy_iterator())
     watch = [
         tb.callbacks.SampleGrid(workdir.samples, every=config.picture_every),
         tb.callbacks.ReconstructionGrid(shown, workdir.samples, every=config.picture_every),
@@ -165,12 +165,13 @@ def run_callbacks(config, workdir, held_out, steps) -> list:
             workdir.logs,
             held_out.as_float(),
             held_out.labels,
+            probe,
             config=dataclasses.asdict(config),
             every_epochs=config.picture_every,
             batch_size=config.batch_size,
         ),
         tb.callbacks.Guard(probe),
-        tb.callbacks.Progress(config.epochs, steps, config.batch_size),
+        tb.callbacks.Progress(config.epochs, batches.steps_per_epoch, config.batch_size),
         tb.callbacks.Checkpoint(
             workdir.checkpoints,
             every_steps=config.checkpoint_steps or None,

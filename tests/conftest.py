@@ -22,6 +22,13 @@ tf.config.set_logical_device_configuration(
 IMAGE_SHAPE, LATENT, BATCH = (8, 8, 1), 5, 12
 
 
+def pytest_collection_modifyitems(items):
+    """A file's tests stay in one process, for the fixtures they share; a long file is split."""
+    for item in items:
+        if item.path.name != "test_every_model.py":
+            item.add_marker(pytest.mark.xdist_group(item.path.name))
+
+
 @pytest.fixture
 def images() -> np.ndarray:
     """Four batches of random images in [0, 1]."""

@@ -85,6 +85,17 @@ def test_steps_equal_steps_by_hand(make_bigan, images, system, xla):
         np.testing.assert_allclose(mine.numpy(), hand.numpy(), atol=3e-6, err_msg=mine.path)
 
 
+def test_a_second_compile_leaves_nothing_of_the_first(make_bigan, images, tmp_path):
+    model = make_bigan(ema=0.9)
+    model.compile(ema=0.5, jit_compile=False)
+    assert len(model.variables) == len(make_bigan(ema=0.5).variables)
+    model.fit(images, batch_size=BATCH, verbose=0)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    for a, b in zip(weights(model), weights(loaded), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
 def test_simultaneous_and_alternating_steps_differ(make_bigan, images):
     together, in_turn = make_bigan(), make_bigan(AlternatingBiGAN)
     for model in (together, in_turn):

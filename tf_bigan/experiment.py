@@ -67,7 +67,7 @@ def training_batches(config: Config, train: data.ImageData | data.StreamedImages
     else:
         batches = train.batches(config.batch_size, config.seed)
     for name in models.find(config.model).requires:
-        if name not in batches.dataset().element_spec:
+        if not {name, f"labelled_{name}"} & set(batches.dataset().element_spec):
             source = {"label": "a data set with labels", "target_image": "--target_dataset=NAME"}
             raise UserError(f"--model={config.model} needs {source.get(name, name)}")
     return batches

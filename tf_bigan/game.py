@@ -192,6 +192,8 @@ class AdversarialModel(Loop, Inference, Statistics, keras.Model):
             setattr(self, f"optimizer_{player}", one)
         self.seed, self.ema, self.jit_compile = seed, ema, jit_compile
         self.steps_per_execution, self.sync_batch_norm = steps_per_execution, sync_batch_norm
+        if self.average is not None:
+            self._tracker.untrack(self.average)  # of an earlier compile: Keras would save it too
         self.average = self._make_average() if ema is not None else None
         self._forget_compiled()
 

@@ -126,8 +126,8 @@ class Loop:
         return tf.stack([tf.reduce_mean(tf.cast(logs[name], tf.float32)) for name in names])
 
     def _check_entries(self, dataset):
-        for name in self.requires:
-            if name not in dataset.element_spec:
+        for name in self.requires:  # an entry may also come with a part of the images
+            if not {name, f"labelled_{name}"} & set(dataset.element_spec):
                 raise ValueError(
                     f"{type(self).__name__} needs batches with {name}, these have "
                     f"{', '.join(dataset.element_spec)}"

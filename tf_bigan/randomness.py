@@ -1,5 +1,7 @@
 """The random numbers inside a step's losses: stateless, and the same for any number of replicas."""
 
+import math
+
 import tensorflow as tf
 
 # Apart from the replicas' numbers, which are folded into the same seed for the layers.
@@ -20,15 +22,28 @@ class Randomness:
 
     def normal(self, shape: tuple[int, ...] = ()) -> tf.Tensor:
         """N(0, 1), float32 [B, *shape]."""
-        return self._draw(tf.random.stateless_normal, shape)
+        return math.sqrt(2.0) * tf.math.erfinv(2.0 * self.uniform(shape) - 1.0)
 
     def uniform(self, shape: tuple[int, ...] = ()) -> tf.Tensor:
-        """U(0, 1), float32 [B, *shape]."""
-        return self._draw(tf.random.stateless_uniform, shape)
-
-    def _draw(self, distribution, shape):
-        seed = tf.random.experimental.stateless_fold_in(self._seed, _FIRST_STREAM + self._streams)
+        """U(0, 1), both ends excluded, float32 [B, *shape]."""
+        # TensorFlow's own real draws, and draws from negative seeds, are others under XLA.
+        seed = tf.random.experimental.stateless_fold_in(
+            _not_negative(self._seed), _FIRST_STREAM + self._streams
+        )
         self._streams += 1
-        every = distribution((self._rows * self._replicas, *shape), seed, alg="philox")
-        mine = every[self._replica * self._rows : (self._replica + 1) * self._rows]
-        return tf.ensure_shape(mine, (self._rows, *shape))
+        bits = tf.random.stateless_uniform(
+            (self._rows * self._replicas, *shape),
+            _not_negative(seed),
+            minval=None,
+            maxval=None,
+            dtype=tf.int32,
+            alg="philox",
+        )
+        mine = bits[self._replica * self._rows : (self._replica + 1) * self._rows]
+        mine = tf.ensure_shape(_not_negative(mine), (self._rows, *shape))
+        # 23 bits and a half: as many as a float32 holds below 1.
+        return (tf.cast(tf.bitwise.right_shift(mine, 8), tf.float32) + 0.5) * 2.0**-23
+
+
+def _not_negative(integers: tf.Tensor) -> tf.Tensor:
+    return tf.bitwise.bitwise_and(integers, 2**31 - 1)

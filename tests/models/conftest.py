@@ -20,7 +20,7 @@ def make_system(name, image_shape=(8, 8, 1), optimizer=None, options=None, **com
     system = tb.models.find(name)
     config = Config.from_dict(
         system.defaults
-        | {"model": name, "latent": LATENT, "width": 12, "precision": "float32"}
+        | {"model": name, "latent": LATENT, "width": 12, "precision": "float32", "ema": 0.0}
         | {"prior": _small(system.defaults.get("prior", "uniform"))}
         | (options or {})
     )

@@ -30,7 +30,7 @@ def test_its_file_is_short_and_names_its_source(name):
 def test_trains_on_images_of_any_shape(name, image_shape):
     model = make_system(name, image_shape)
     history = model.fit(make_dataset(image_shape=image_shape), verbose=0).history
-    assert set(history) >= {f"loss_{player}" for player in model.players}
+    assert set(history) >= {f"loss_{p}" for group in model.schedule for p in group}
     if hasattr(model, "generator"):
         assert model.sample(3).shape == (3, *image_shape)
     if hasattr(model, "encoder"):
@@ -43,6 +43,7 @@ def test_a_step_moves_exactly_who_is_to_move(name):
     schedule = tb.models.find(name).schedule
     for player in tb.models.find(name).players:
         only = make_system(name, optimizer=keras.optimizers.SGD(0.1), options={"schedule": player})
+        only.step.assign(10_000)  # past the time in which a system lets a player wait
         before = {v.path: v.numpy() for v in only.trainable_variables}
         only.fit(make_dataset(1), verbose=0)
         for other in only.players:
@@ -53,7 +54,7 @@ def test_a_step_moves_exactly_who_is_to_move(name):
 
 def test_players_of_a_group_move_at_once_and_groups_in_turn(name):
     """Against the same step done by hand with plain gradient descent."""
-    rate = 0.05
+    rate = 0.01
     model, hand = (make_system(name, optimizer=keras.optimizers.SGD(rate)) for _ in range(2))
     batch = make_batch()
     model.fit(tf.data.Dataset.from_tensors(batch), verbose=0)
@@ -71,7 +72,7 @@ def test_players_of_a_group_move_at_once_and_groups_in_turn(name):
                 if g is not None:
                     v.assign(v - rate * g)
     for a, b in zip(model.trainable_variables, hand.trainable_variables, strict=True):
-        np.testing.assert_allclose(a.numpy(), b.numpy(), atol=2e-6, err_msg=a.path)
+        np.testing.assert_allclose(a.numpy(), b.numpy(), atol=5e-6, err_msg=a.path)
 
 
 def test_the_step_after_a_reload_is_the_step_without_it(name, tmp_path):
@@ -104,7 +105,8 @@ def test_two_replicas_equal_one(name):
             for layer in model._flatten_layers():
                 if isinstance(layer, keras.layers.BatchNormalization):
                     layer.trainable = False
-            model.compile(keras.optimizers.SGD(0.01), seed=3, jit_compile=True)
+            # Without XLA, which has a test of its own and takes long to compile.
+            model.compile(keras.optimizers.SGD(0.01), seed=3, jit_compile=False)
         model.fit(make_dataset(2), verbose=0)
         models.append(model)
     assert_same_state(*models, atol=2e-5)
@@ -121,6 +123,6 @@ def test_what_it_needs_of_a_batch_is_named(name):
     model = make_system(name)
     for key in model.requires:
         if key != "image":
-            batch = {k: v for k, v in make_batch().items() if k != key}
+            batch = {k: v for k, v in make_batch().items() if k not in (key, f"labelled_{key}")}
             with pytest.raises(ValueError, match=key):
                 model.fit(tf.data.Dataset.from_tensors(batch), verbose=0)

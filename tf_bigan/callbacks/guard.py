@@ -1,5 +1,7 @@
 """Warnings about the two ways in which adversarial training goes wrong without an error."""
 
+from collections.abc import Mapping
+
 import keras
 import numpy as np
 from absl import logging
@@ -21,17 +23,17 @@ class Guard(keras.callbacks.Callback):
     across real images, two epochs in a row. What a model does not log or have is not watched.
 
     Args:
-        images: real images [N, H, W, C] in [0, 1]; some 64 will do.
-        labels: their labels [N], for models that need them.
+        batch: a batch of real images as `player_losses` takes it; or the images alone,
+            [N, H, W, C] in [0, 1]; some 64 will do.
         warm_up: steps in which samples are not judged: those of fresh weights differ little.
     """
 
     chief_only = True
 
-    def __init__(self, images: np.ndarray, labels: np.ndarray | None = None, warm_up: int = 1000):
+    def __init__(self, batch: Mapping | np.ndarray, warm_up: int = 1000):
         super().__init__()
         self.warm_up = warm_up
-        self._batch = {"image": images} | ({} if labels is None else {"label": labels})
+        self._batch = dict(batch) if isinstance(batch, Mapping) else {"image": batch}
         self._epochs_in_a_row = {"won": 0, "collapsed": 0}
         self._largest_norms: dict[str, float] = {}
 

@@ -29,9 +29,11 @@ class Dashboard(Periodic):
 
     Args:
         log_dir: the directory of the event files.
-        images: real images [N, H, W, C] in [0, 1]: for the projector up to 1,000, for histograms
-            the first 128, for pictures the first 32.
+        images: real images [N, H, W, C] in [0, 1]: for the projector up to 1,000, for pictures the
+            first 32.
         labels: their labels [N].
+        batch: a batch as `player_losses` takes it, for histograms and gradient norms; by default
+            the first 128 images and labels.
         config: shown as a table of text.
         every_epochs: epochs between two sets of histograms and pictures.
         batch_size: images in a step over all replicas; where it is known, speed is in images per
@@ -43,6 +45,7 @@ class Dashboard(Periodic):
         log_dir: str | os.PathLike,
         images: np.ndarray,
         labels: Sequence | None = None,
+        batch: Mapping | None = None,
         config: Mapping | None = None,
         every_epochs: int = 1,
         batch_size: int | None = None,
@@ -53,6 +56,7 @@ class Dashboard(Periodic):
         self._batch = {"image": images[:_DIAGNOSED]}
         if labels is not None:
             self._batch["label"] = np.asarray(labels[:_DIAGNOSED])
+        self._batch = dict(batch or self._batch)
         self._train_names: set[str] = set()
 
     def on_train_begin(self, logs=None):

@@ -29,6 +29,8 @@ class GaussianEncoder(_Composite):
         image_shape: (H, W, C) of x.
     """
 
+    keeps_groups_apart = True
+
     def __init__(self, body: keras.Model, image_shape, **kwargs):
         super().__init__({"body": body, "image_shape": image_shape}, **kwargs)
         self.body = body

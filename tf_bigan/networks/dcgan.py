@@ -99,6 +99,8 @@ class DCGANGenerator(_DCGAN):
         UserError: a size out of its range.
     """
 
+    keeps_groups_apart = True
+
     def __init__(
         self,
         image_shape,
@@ -169,11 +171,14 @@ class DCGANEncoder(_DCGAN):
         width: channels of the largest map.
         squash: True gives z_hat = 2σ(logits) - 1 for the uniform prior on (-1, 1); False the
             logits themselves, for a prior without bounds.
+        zero_init: whether the logits' weights start at zero (the latent regressor's).
         l2: coupled weight decay of all kernels.
 
     Raises:
         UserError: a size out of its range.
     """
+
+    keeps_groups_apart = True
 
     def __init__(
         self,
@@ -181,14 +186,18 @@ class DCGANEncoder(_DCGAN):
         latent_dim: int,
         width: int = 32,
         squash: bool = True,
+        zero_init: bool = False,
         l2: float = 0.0,
         **kwargs,
     ):
         arguments = {"image_shape": image_shape, "latent_dim": latent_dim, "width": width}
-        super().__init__(arguments | {"squash": squash, "l2": l2}, **kwargs)
+        arguments |= {"squash": squash, "zero_init": zero_init, "l2": l2}
+        super().__init__(arguments, **kwargs)
         self.squash = squash
         self._make_tower()
         self.latent = self._dense(latent_dim)
+        if zero_init:
+            self.latent.kernel_initializer = keras.initializers.Zeros()
         self(keras.Input(tuple(image_shape)))
 
     def features(self, x, training=False) -> dict[str, tf.Tensor]:

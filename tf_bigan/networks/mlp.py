@@ -42,6 +42,8 @@ def _leaky_relu(x: tf.Tensor) -> tf.Tensor:
 class MLPGenerator(_MLP):
     """G: z [B, latent_dim] -> x [B, H, W, C] in (0, 1)."""
 
+    keeps_groups_apart = True
+
     def __init__(self, image_shape, latent_dim: int, width: int = 1024, l2: float = 0.0, **kwargs):
         super().__init__(
             {"image_shape": image_shape, "latent_dim": latent_dim, "width": width, "l2": l2},
@@ -73,6 +75,8 @@ class MLPEncoder(_MLP):
     themselves, for a prior without bounds. The logits' weights start at zero where
     `zero_init=True` (the latent regressor's), else from N(0, 0.02²).
     """
+
+    keeps_groups_apart = True
 
     def __init__(
         self,

@@ -1,0 +1,59 @@
+"""BEGAN's losses against NumPy, k step by step, the halving of the learning rates."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.models.conftest import make_batch, make_dataset, make_system
+
+
+def make(settings=None, **arguments):
+    return make_system("began", options={"set": settings}, **arguments)
+
+
+def test_losses_against_numpy():
+    model, batch = make("gamma=0.7"), make_batch()
+    model.k.assign(0.4)
+    z = model.prior.sample(8, 5)
+    x, fake = batch["image"].numpy(), model.generator(z).numpy()
+    real, generated = (np.abs(v - model.discriminator(v).numpy()).mean() for v in (x, fake))
+    losses, logs = model.player_losses(batch, z, training=False)
+    np.testing.assert_allclose(losses["D"], real - 0.4 * generated, rtol=1e-5)
+    np.testing.assert_allclose(losses["G"], generated, rtol=1e-5)
+    m_global = real + abs(0.7 * real - generated)
+    np.testing.assert_allclose(logs["m_global"], m_global, rtol=1e-5)
+
+
+def test_k_step_by_step():
+    model = make("gamma=0.5,lambda_k=0.1")
+    assert float(model.k) == 0
+    expected = [
+        (4.0, 1.0, 0.1),  # + .1·(.5·4 - 1)
+        (10.0, 1.0, 0.5),
+        (2.0, 3.0, 0.3),  # - .1·2
+        (0.0, 9.0, 0.0),  # not below 0
+        (30.0, 0.0, 1.0),  # not above 1
+    ]
+    for real, fake, k in expected:
+        model.adapt({"loss_real": tf.constant(real), "loss_fake": tf.constant(fake)})
+        assert float(model.k) == pytest.approx(k, abs=1e-6)
+
+
+def test_learning_rates_are_halved_down_to_the_floor():
+    model = make("halve_every=2,lowest_rate=3e-4", optimizer=keras.optimizers.Adam(1e-3))
+    rates = []
+    for epoch in range(4):
+        model.fit(make_dataset(2), initial_epoch=epoch, epochs=epoch + 1, verbose=0)
+        rates.append([float(model.optimizer_of(p).learning_rate) for p in model.players])
+    np.testing.assert_allclose(rates, [[5e-4] * 2, [3e-4] * 2, [3e-4] * 2, [3e-4] * 2], rtol=1e-6)
+
+
+def test_a_rate_below_the_floor_and_a_schedule_stay():
+    low = make("halve_every=1,lowest_rate=1e-3", optimizer=keras.optimizers.Adam(2e-4))
+    schedule = keras.optimizers.schedules.ExponentialDecay(1e-3, 10, 0.5)
+    planned = make("halve_every=1", optimizer=keras.optimizers.Adam(schedule))
+    for model in (low, planned):
+        model.fit(make_dataset(2), verbose=0)
+    assert float(low.optimizer_of("D").learning_rate) == pytest.approx(2e-4, rel=1e-6)
+    assert float(planned.optimizer_of("D").learning_rate) == pytest.approx(1e-3 * 0.5**0.2)

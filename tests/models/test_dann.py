@@ -1,0 +1,71 @@
+"""DANN's losses against NumPy, the sign of the adversary, its schedule, what it never reads."""
+
+import math
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from scipy.special import softmax
+
+from tests.models.conftest import make_batch, make_system
+from tf_bigan.errors import UserError
+from tf_bigan.models.dann import DANN
+
+
+def at(step, total=100, strength=0.5):
+    model = make_system("dann", options={"set": f"total_steps={total},strength={strength}"})
+    model.step.assign(step)
+    return model
+
+
+def test_losses_against_numpy():
+    model, batch = at(30), make_batch()
+    source, target = model.encoder(batch["image"]), model.encoder(batch["target_image"])
+    y = batch["label"].numpy()
+    l_y = -np.log(softmax(model.label_predictor(source).numpy(), -1)[np.arange(8), y]).mean()
+    p_source = 1 / (1 + np.exp(-model.domain_classifier(source).numpy()))
+    p_target = 1 / (1 + np.exp(-model.domain_classifier(target).numpy()))
+    l_d = -0.5 * (np.log(p_source).mean() + np.log(1 - p_target).mean())
+    strength = 0.5 * (2 / (1 + math.exp(-10 * 0.3)) - 1)
+    losses, logs = model.player_losses(batch, None, training=False)
+    np.testing.assert_allclose(losses["C"], l_y, rtol=1e-5)
+    np.testing.assert_allclose(losses["D"], l_d, rtol=1e-5)
+    np.testing.assert_allclose(losses["F"], l_y - strength * l_d, rtol=1e-5)
+    np.testing.assert_allclose(logs["lambda"], strength, rtol=1e-5)
+    right = np.concatenate([p_source > 0.5, p_target < 0.5])
+    np.testing.assert_array_equal(logs["accuracy_domain"], right)
+
+
+@pytest.mark.parametrize("step, p", [(0, 0.0), (50, 0.5), (100, 1.0), (250, 1.0)])
+def test_the_adversary_grows_and_stays(step, p):
+    expected = 0.5 * (2 / (1 + math.exp(-10 * p)) - 1)
+    assert float(at(step)._adversary()) == pytest.approx(expected, abs=1e-6)
+
+
+def test_features_go_against_the_domain_classifier():
+    """The gradient of F's loss is that of L_y with λ times that of L_d reversed."""
+    model, batch = at(1000, strength=3.0), make_batch()
+    variables = [v.value for v in model.encoder.trainable_variables]
+    with tf.GradientTape(persistent=True) as tape:
+        losses, _ = model.player_losses(batch, None, training=False)
+    f, y, d = (tape.gradient(losses[player], variables) for player in "FCD")
+    for one, of_labels, of_domain in zip(f, y, d, strict=True):
+        expected = of_labels - 3.0 * math.tanh(5) * of_domain
+        assert np.abs(of_domain).max() > 1e-5
+        np.testing.assert_allclose(one, expected, atol=1e-6)
+
+
+def test_both_domains_share_their_statistics_and_target_labels_are_not_read():
+    model, batch = at(0), make_batch()
+    del batch["target_label"]
+    dark = batch | {"target_image": 0.0 * batch["target_image"]}
+    one, other = (model.player_losses(b, None, training=True)[0]["C"] for b in (batch, dark))
+    assert abs(float(one - other)) > 1e-4  # the target's images are in the source's batch norm
+
+
+def test_it_classifies_and_refuses_data_without_labels():
+    model, x = at(0), make_batch()["target_image"].numpy()
+    expected = softmax(model.label_predictor(model.encoder(x)).numpy(), -1)
+    np.testing.assert_allclose(model.classify(x), expected, 1e-4)
+    with pytest.raises(UserError, match="labels"):
+        DANN.make_networks(lambda *a, **k: None, 5, None)

@@ -1,0 +1,98 @@
+"""InfoGAN's losses against NumPy, the two likelihoods by hand, whom the bound moves, the codes."""
+
+import math
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from scipy.special import log_softmax
+from scipy.stats import norm
+
+import tf_bigan as tb
+from tests.models.conftest import make_batch, make_system
+from tf_bigan.errors import UserError
+
+PRIOR = "normal4+categorical3+uniform2+normal1"
+
+
+def make(settings=None, prior=PRIOR):
+    return make_system("infogan", options={"prior": prior, "set": settings})
+
+
+def losses(model, batch, z):
+    return model.player_losses(batch, z, training=False)
+
+
+def test_losses_against_numpy():
+    model, batch = make("lambda_categorical=0.7,lambda_continuous=0.3"), make_batch()
+    z = model.prior.sample(8, 5)
+    fake = model.generator(z)
+    features = model.discriminator.features(fake)
+    q, c = model.recognition(features).numpy(), z.numpy()
+    categorical = np.mean(np.sum(c[:, 4:7] * log_softmax(q[:, 4:7], -1), -1)) + math.log(3)
+    log_q = norm.logpdf(c[:, 7:], loc=q[:, 7:], scale=1.0).sum(-1)
+    # 2 entries of U(-1, 1), and one of N(0, 1)
+    continuous = np.mean(log_q) + 2 * math.log(2) + norm.entropy()
+    bound = 0.7 * categorical + 0.3 * continuous
+    l_real, l_fake = model.discriminator(batch["image"]).numpy(), model.discriminator(fake).numpy()
+    got, logs = losses(model, batch, z)
+    softplus = np.log1p(np.exp(-l_real)).mean(), np.log1p(np.exp(l_fake)).mean()
+    np.testing.assert_allclose(got["D"], sum(softplus) - bound, rtol=1e-5)
+    np.testing.assert_allclose(got["G"], np.log1p(np.exp(-l_fake)).mean() - bound, rtol=1e-5)
+    np.testing.assert_allclose(logs["information_categorical"], categorical, rtol=1e-5)
+    np.testing.assert_allclose(logs["information_continuous"], continuous, rtol=1e-5)
+
+
+def test_information_by_hand():
+    """A right guess that is certain tells log K; an even one nothing. Gaussian: log N(1; 0, 1)."""
+    model = make(prior="normal1+categorical3+uniform1")
+    z = tf.constant([[9.0, 0, 1, 0, 0.5]])
+    sure, even = tf.constant([[0.0, -50, 50, -50, 0.5]]), tf.constant([[7.0, 2, 2, 2, -0.5]])
+    categorical, continuous = model._information(z, sure)
+    assert float(categorical) == pytest.approx(math.log(3), abs=1e-6)
+    at_mean = -0.5 * math.log(2 * math.pi) + math.log(2)
+    assert float(continuous) == pytest.approx(at_mean, abs=1e-6)
+    categorical, continuous = model._information(z, even)
+    assert float(categorical) == pytest.approx(0.0, abs=1e-6)
+    assert float(continuous) == pytest.approx(at_mean - 0.5, abs=1e-6)
+
+
+@pytest.mark.parametrize("player", ["D", "G"])
+def test_both_players_raise_the_information(player):
+    """A step along its gradient, in which the bound outweighs the adversarial part by far."""
+    model, batch = make("lambda_categorical=1e4,lambda_continuous=1e4"), make_batch()
+    z = model.prior.sample(8, 5)
+    variables = model.player_variables(player)
+    with tf.GradientTape() as tape:
+        value, before = losses(model, batch, z)
+        gradients = tape.gradient(
+            value[player], [v.value for v in variables], unconnected_gradients="zero"
+        )
+    step = 0.01 / tf.linalg.global_norm(gradients)
+    for variable, gradient in zip(variables, gradients, strict=True):
+        variable.assign(variable - step * gradient)
+    after = losses(model, batch, z)[1]
+    names = ("information_categorical", "information_continuous")
+    assert float(sum(after[n] - before[n] for n in names)) > 1e-5
+
+
+def test_codes_and_classes():
+    model, x = make(), make_batch()["image"].numpy()
+    categorical, uniform, normal = model.codes(x)
+    assert categorical.shape == (8, 3) and uniform.shape == (8, 2) and normal.shape == (8, 1)
+    q = model.recognition(model.discriminator.features(x)).numpy()
+    np.testing.assert_allclose(np.concatenate([categorical, uniform, normal], -1), q[:, 4:], 1e-4)
+    np.testing.assert_allclose(model.classify(x), np.exp(log_softmax(q[:, 4:7], -1)), 1e-4)
+
+
+def test_a_prior_without_codes_is_refused():
+    with pytest.raises(UserError, match="--prior=normal62"):
+        make(prior="uniform")
+    with pytest.raises(Exception, match="categorical code"):
+        make(prior="normal2+uniform1").classify(make_batch()["image"].numpy())
+
+
+def test_the_defaults_are_the_official_codes():
+    config = tb.config.Config.from_dict(tb.models.find("infogan").defaults | {"model": "infogan"})
+    assert config.rates == {"D": 2e-4, "G": 1e-3}
+    assert tb.priors.from_text(config.prior, 1).dim == 62 + 10 + 2

@@ -1,0 +1,78 @@
+"""MAGAN's losses against NumPy, its margin period by period, and that the margin never rises."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.models.conftest import make_batch, make_dataset, make_system
+
+
+def make(**arguments):
+    return make_system("magan", options={"set": "period=2,pretraining=2"}, **arguments)
+
+
+def energy(model, x):
+    return np.square(np.asarray(x) - model.discriminator(x).numpy()).sum((1, 2, 3))
+
+
+@pytest.mark.parametrize("step, generator_plays", [(3, 0.0), (4, 1.0)])
+def test_losses_against_numpy(step, generator_plays):
+    model, batch = make(), make_batch()
+    model.step.assign(step)
+    z = model.prior.sample(8, 5)
+    e_real, e_fake = energy(model, batch["image"]), energy(model, model.generator(z))
+    margin = float(np.median(e_fake))
+    model.margin.assign(margin)
+    losses, _ = model.player_losses(batch, z, training=False)
+    expected = e_real.mean() + np.maximum(margin - e_fake, 0).mean()
+    np.testing.assert_allclose(losses["D"], expected, rtol=1e-5)
+    np.testing.assert_allclose(losses["G"], generator_plays * e_fake.mean(), rtol=1e-5)
+
+
+def margins(model, energies):
+    """The margin after each step, for the energies (real, fake) of the steps."""
+    values = []
+    for step, (real, fake) in enumerate(energies):
+        model.step.assign(step)
+        model.adapt({"energy_real": tf.constant(real), "energy_fake": tf.constant(fake)})
+        values.append(round(float(model.margin), 5))
+    return values
+
+
+def test_the_margin_period_by_period():
+    energies = [
+        *[(9.0, 1.0), (9.0, 1.0)],  # the first period of D alone
+        *[(4.0, 1.0), (8.0, 1.0)],  # the second: the margin is its mean real energy, 6
+        *[(5.0, 7.0), (5.0, 7.0)],  # Z = 7 is the first there is: it cannot have risen
+        *[(5.0, 8.0), (4.0, 8.0)],  # Z rose to 8, X = 4.5 < 6 and < Z
+        *[(3.0, 7.0), (3.0, 7.0)],  # Z fell
+        *[(4.0, 8.0), (6.0, 8.0)],  # Z rose, but X = 5 is not below the margin
+        *[(2.0, 1.0), (2.0, 1.0)],  # Z fell to 1
+        *[(2.0, 1.5), (2.0, 1.5)],  # Z rose to 1.5, but real images cost more
+        *[(2.0, 2.5), (1.0, 2.5)],  # all three hold
+    ]
+    expected = [0, 0, 0, 6, 6, 6, 6, 4.5, 4.5, 4.5, 4.5, 4.5, 4.5, 4.5, 4.5, 4.5, 4.5, 1.5]
+    assert margins(make(), energies) == expected
+
+
+def test_the_margin_never_rises():
+    energies = np.random.default_rng(0).gamma(2.0, 2.0, (200, 2))
+    energies[:, 0] *= np.linspace(3.0, 0.1, 200)  # real images cost less and less
+    values = margins(make(), energies.astype(np.float32).tolist())[3:]
+    assert np.all(np.diff(values) <= 0) and len(set(values)) > 3
+
+
+def test_the_generator_stands_still_until_the_margin_is_known():
+    model = make(optimizer=keras.optimizers.SGD(0.1))
+    weights = [v.numpy() for v in model.generator.trainable_variables]
+    model.fit(make_dataset(4), verbose=0)  # two periods of two steps
+    for before, variable in zip(weights, model.generator.trainable_variables, strict=True):
+        np.testing.assert_array_equal(before, variable.numpy())
+    assert float(model.margin) > 0
+    model.fit(make_dataset(1), initial_epoch=1, epochs=2, verbose=0)
+    moved = [
+        (before != variable.numpy()).any()
+        for before, variable in zip(weights, model.generator.trainable_variables, strict=True)
+    ]
+    assert all(moved)

@@ -1,0 +1,45 @@
+"""SGAN's losses against NumPy with probabilities; few labels; its classes."""
+
+import numpy as np
+import pytest
+from scipy.special import softmax
+
+from tests.models.conftest import CLASSES, make_batch, make_system
+from tf_bigan.errors import UserError
+from tf_bigan.models.sgan import SGAN
+
+
+@pytest.mark.parametrize("minimax", [False, True])
+@pytest.mark.parametrize("few", [False, True])
+def test_losses_against_numpy(few, minimax):
+    model = make_system("sgan", options={"set": f"minimax={minimax},supervised=0.7"})
+    batch = make_batch()
+    # As many labelled rows as there happen to be.
+    labelled = {k: v[:3] for k, v in batch.items() if k.startswith("labelled")}
+    batch = {"image": batch["image"]} | (labelled if few else {"label": batch["label"]})
+    z = model.prior.sample(8, 5)
+    image, label = ("labelled_image", "labelled_label") if few else ("image", "label")
+    p = softmax(model.discriminator(batch["image"]).numpy(), -1)
+    p_fake = softmax(model.discriminator(model.generator(z)).numpy(), -1)
+    p_label = softmax(model.discriminator(batch[image]).numpy(), -1)
+    y = batch[label].numpy()
+    cross_entropy = -np.log(p_label[np.arange(len(y)), y]).mean()
+    d = 0.7 * cross_entropy - np.log(1 - p[:, CLASSES]).mean() - np.log(p_fake[:, CLASSES]).mean()
+    fooled = np.log(p_fake[:, CLASSES]) if minimax else -np.log(1 - p_fake[:, CLASSES])
+    losses, logs = model.player_losses(batch, z, training=False)
+    np.testing.assert_allclose(losses["D"], d, rtol=1e-5)
+    np.testing.assert_allclose(losses["G"], fooled.mean(), rtol=1e-5)
+    np.testing.assert_allclose(logs["cross_entropy"], cross_entropy, rtol=1e-5)
+    np.testing.assert_array_equal(logs["accuracy_real"], p[:, CLASSES] < 0.5)
+
+
+def test_it_classifies_by_the_classes_of_the_labels():
+    model, x = make_system("sgan"), make_batch()["image"].numpy()
+    logits = model.discriminator(x).numpy()
+    assert logits.shape == (8, CLASSES + 1)
+    np.testing.assert_allclose(model.classify(x), softmax(logits[:, :CLASSES], -1), 1e-4)
+
+
+def test_data_without_labels_is_refused():
+    with pytest.raises(UserError, match="labels"):
+        SGAN.make_networks(lambda *a, **k: None, 5, None)

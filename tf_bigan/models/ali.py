@@ -1,0 +1,63 @@
+"""ALI: adversarially learned inference (Dumoulin et al., ICLR 2017)."""
+
+import keras
+import tensorflow as tf
+
+from tf_bigan.game import AdversarialModel
+from tf_bigan.losses import discriminator_loss, inverted_loss
+
+
+@keras.saving.register_keras_serializable("tf_bigan")
+class ALI(AdversarialModel):
+    """BiGAN's game with an encoder that draws: z_hat = μ(x) + exp(log σ(x))·ε, ε ~ N(0, I).
+
+    With the logits l of pairs, D and E with G minimise (algorithm 1)
+
+        D:   E_x[softplus(-l(x, z_hat))] + E_z[softplus(l(G(z), z))]
+        EG:  E_x[softplus(l(x, z_hat))] + E_z[softplus(-l(G(z), z))]
+
+    in one simultaneous step. As in the official code, D has real and generated pairs in one batch:
+    what mixes rows in it, as batch normalisation does, sees both. `encode` gives the mean μ(x).
+
+    Networks: encoder a `GaussianEncoder`, x [B, H, W, C] -> (μ, log σ), [B, latent] each;
+    generator z -> x in [0, 1]; discriminator [x, z] -> logits [B, 1].
+    """
+
+    players = {"D": ("discriminator",), "EG": ("encoder", "generator")}
+    schedule = (("D", "EG"),)
+    defaults = {"prior": "normal", "learning_rate": 1e-4}
+
+    @classmethod
+    def make_networks(cls, make, latent_dim, classes):
+        return {
+            "encoder": make("gaussian_encoder", latent_dim=latent_dim),
+            "generator": make("generator", latent_dim=latent_dim),
+            # Joint batch statistics let the bias-free MLP learn nothing, grey images for all z.
+            "discriminator": make("discriminator", latent_dim=latent_dim, norm="layer"),
+        }
+
+    def player_losses(self, batch, z, training):
+        x = batch["image"]
+        z_hat = self.infer(x, training)
+        x_fake = self.generator(z, training=training)
+        return self.pair_losses([x, z_hat], [x_fake, z], training)
+
+    def infer(self, x, training) -> tf.Tensor:
+        """A draw of q(z | x) for each image, [B, latent]; its gradients reach μ and log σ."""
+        mean, log_sigma = self.encoder.distribution(x, training)
+        return mean + tf.exp(log_sigma) * self.random.normal((self.prior.dim,))
+
+    def pair_losses(self, real, fake, training):
+        """The game on real pairs [x, z_hat] and generated ones [G(z), z]: (losses, logs)."""
+        joined = [tf.concat(rows, 0) for rows in zip(real, fake, strict=True)]
+        logits_real, logits_fake = tf.split(self.discriminator(joined, training=training), 2)
+        losses = {  # the paper's sums are twice the means of `losses`
+            "D": 2.0 * discriminator_loss(logits_real, logits_fake),
+            "EG": 2.0 * inverted_loss(logits_real, logits_fake),
+        }
+        return losses, {
+            "logits_real": logits_real,
+            "logits_fake": logits_fake,
+            "accuracy_real": logits_real > 0,
+            "accuracy_fake": logits_fake < 0,
+        }

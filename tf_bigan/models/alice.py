@@ -1,0 +1,76 @@
+"""ALICE: ALI with conditional entropy, made small by a cycle (Li et al., NeurIPS 2017)."""
+
+import keras
+import tensorflow as tf
+
+from tf_bigan.errors import UserError
+from tf_bigan.losses import discriminator_loss, reconstruction_loss
+from tf_bigan.models.ali import ALI
+from tf_bigan.networks.normalization import discriminate
+
+FORMS = ("l2", "l1", "adversarial")
+
+
+@keras.saving.register_keras_serializable("tf_bigan")
+class ALICE(ALI):
+    """ALI whose E and G must also give back an image: x_rec = G(z_hat), z_hat drawn from E(x).
+
+    ALI's game alone does not say which z belongs to which x. The cycle term does, by a bound of the
+    conditional entropy H(x | z). To the loss of E and G it adds, in its explicit forms,
+
+        l2:  λ E_x[Σ (x - x_rec)²]        l1:  λ E_x[Σ |x - x_rec|],
+
+    and in the adversarial form λ E_x[softplus(-c(x, x_rec))], with the logits c of a second
+    discriminator C. C minimises E_x[softplus(-c(x, x)) + softplus(c(x, x_rec))].
+
+    Hyperparameters:
+        cycle: l2, l1 or adversarial. In an explicit form C does not play: it never moves, and
+            nothing of it is computed.
+        weight: λ of the explicit forms.
+        adversarial_weight: λ of the adversarial form.
+
+    Networks: ALI's, and discriminator_xx of two images on top of each other, [B, H, W, 2·C] ->
+    logits [B, 1].
+    """
+
+    players = {
+        "D": ("discriminator",),
+        "C": ("discriminator_xx",),
+        "EG": ("encoder", "generator"),
+    }
+    schedule = (("D", "C", "EG"),)
+    hyperparameters = {"cycle": "l2", "weight": 0.04, "adversarial_weight": 1.0}
+
+    def __init__(self, *, schedule=None, **parts):
+        form = parts.get("cycle", self.hyperparameters["cycle"])
+        if form not in FORMS:
+            raise UserError(f"cycle={form} is unknown: choose {', '.join(FORMS)}")
+        if schedule is None and form != "adversarial":
+            schedule = ALI.schedule
+        super().__init__(schedule=schedule, **parts)
+
+    @classmethod
+    def make_networks(cls, make, latent_dim, classes):
+        networks = super().make_networks(make, latent_dim, classes)
+        *size, channels = networks["generator"](tf.zeros((1, latent_dim))).shape[1:]
+        pair = (*size, 2 * channels)
+        # Without batch statistics, which would be kept up to date where C does not play.
+        return networks | {
+            "discriminator_xx": make("image_discriminator", image_shape=pair, norm=None)
+        }
+
+    def player_losses(self, batch, z, training):
+        x = batch["image"]
+        z_hat = self.infer(x, training)
+        x_fake, x_rec = discriminate(self.generator, z, z_hat, training=training)
+        losses, logs = self.pair_losses([x, z_hat], [x_fake, z], training)
+        pairs = [tf.concat([x, other], -1) for other in (x, x_rec)]
+        same, cycled = discriminate(self.discriminator_xx, *pairs, training=training)
+        losses["C"] = 2.0 * discriminator_loss(same, cycled)
+        if self.cycle == "adversarial":
+            logs |= {"logits_same": same, "logits_cycled": cycled}
+            term = self.adversarial_weight * tf.reduce_mean(tf.nn.softplus(-cycled))
+        else:
+            term = self.weight * reconstruction_loss(x, x_rec, self.cycle)
+        losses["EG"] += term
+        return losses, logs | {"reconstruction": reconstruction_loss(x, x_rec, "l2")}

@@ -1,0 +1,35 @@
+"""The autoencoder, a baseline of BiGAN (Donahue et al., ICLR 2017, section 4.1)."""
+
+import keras
+
+from tf_bigan.errors import UserError
+from tf_bigan.game import AdversarialModel
+from tf_bigan.losses import reconstruction_loss
+
+
+@keras.saving.register_keras_serializable("tf_bigan")
+class Autoencoder(AdversarialModel):
+    """An encoder and a generator that give back an image, x_rec = G(E(x)), with no opponent.
+
+    They minimise E_x[Σ |x - x_rec|] (l1) or E_x[Σ (x - x_rec)²] (l2). Nothing ties E(x) to the
+    prior, so that G of the prior's draws need not look like an image.
+
+    Hyperparameters:
+        norm: l1 or l2.
+
+    Networks: encoder x [B, H, W, C] -> z_hat [B, latent]; generator z -> x in [0, 1].
+    """
+
+    players = {"EG": ("encoder", "generator")}
+    schedule = (("EG",),)
+    hyperparameters = {"norm": "l2"}
+
+    def __init__(self, **parts):
+        super().__init__(**parts)
+        if self.norm not in ("l1", "l2"):
+            raise UserError(f"norm={self.norm} is unknown: choose l1 or l2")
+
+    def player_losses(self, batch, z, training):
+        x = batch["image"]
+        x_rec = self.generator(self.encoder(x, training=training), training=training)
+        return {"EG": reconstruction_loss(x, x_rec, self.norm)}, {}

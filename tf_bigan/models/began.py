@@ -1,0 +1,74 @@
+"""BEGAN: boundary equilibrium generative adversarial networks (Berthelot et al. 2017)."""
+
+import keras
+import tensorflow as tf
+
+from tf_bigan.game import AdversarialModel
+from tf_bigan.networks.normalization import discriminate
+
+
+@keras.saving.register_keras_serializable("tf_bigan")
+class BEGAN(AdversarialModel):
+    """An autoencoding discriminator, kept in balance with the generator (section 3.4).
+
+        L(v) = mean |v - D(v)|                over the pixels of an image
+        L_D = L(x) - k L(G(z))
+        L_G = L(G(z))
+        k <- min(max(k + λ (γ L(x) - L(G(z))), 0), 1),   k = 0 at first
+        M = L(x) + |γ L(x) - L(G(z))|         logged as m_global, which falls in a good training
+
+    Both move at once. The learning rates are halved every so many steps down to a floor, where
+    the optimisers have a rate of their own and not a schedule.
+
+    Hyperparameters:
+        gamma: γ, the diversity: how large L(G(z)) is to be, in parts of L(x).
+        lambda_k: λ, the rate of k.
+        halve_every: steps from one halving of the learning rates to the next.
+        lowest_rate: the learning rate that they do not fall below.
+
+    Networks: generator z [B, latent] -> x [B, H, W, C] in [0, 1]; discriminator, an autoencoder
+    x -> x whose code has as many entries as z.
+    """
+
+    players = {"D": ("discriminator",), "G": ("generator",)}
+    schedule = (("D", "G"),)
+    hyperparameters = {
+        "gamma": 0.5,
+        "lambda_k": 0.001,
+        "halve_every": 100_000,
+        "lowest_rate": 2e-5,
+    }
+
+    def __init__(self, **parts):
+        super().__init__(**parts)
+        self.k = self.add_weight(name="k", shape=(), initializer="zeros", trainable=False)
+
+    @classmethod
+    def make_networks(cls, make, latent_dim, classes):
+        return {
+            "generator": make("generator", latent_dim=latent_dim),
+            "discriminator": make("autoencoder", latent_dim=latent_dim),
+        }
+
+    def player_losses(self, batch, z, training):
+        x = batch["image"]
+        x_fake = self.generator(z, training=training)
+        x_rec, x_fake_rec = discriminate(self.discriminator, x, x_fake, training=training)
+        loss_real = tf.reduce_mean(tf.abs(x - x_rec))
+        loss_fake = tf.reduce_mean(tf.abs(x_fake - x_fake_rec))
+        losses = {"D": loss_real - self.k * loss_fake, "G": loss_fake}
+        return losses, {
+            "loss_real": loss_real,
+            "loss_fake": loss_fake,
+            "m_global": loss_real + tf.abs(self.gamma * loss_real - loss_fake),
+            "k": self.k,
+        }
+
+    def adapt(self, logs):
+        balance = self.gamma * logs["loss_real"] - logs["loss_fake"]
+        self.k.assign(tf.clip_by_value(self.k + self.lambda_k * balance, 0.0, 1.0))
+        due = tf.equal((self.step.value + 1) % self.halve_every, 0)
+        for rate in (self.optimizer_of(player).learning_rate for player in self.players):
+            if isinstance(rate, keras.Variable):  # not a schedule's value
+                halved = tf.maximum(rate / 2, tf.minimum(rate, self.lowest_rate))
+                rate.assign(tf.where(due, halved, rate))

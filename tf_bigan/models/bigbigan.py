@@ -1,0 +1,86 @@
+"""BigBiGAN: large scale adversarial representation learning (Donahue & Simonyan, NeurIPS 2019)."""
+
+import keras
+import tensorflow as tf
+
+from tf_bigan.game import AdversarialModel
+from tf_bigan.networks.normalization import discriminate
+
+
+@keras.saving.register_keras_serializable("tf_bigan")
+class BigBiGAN(AdversarialModel):
+    """BiGAN whose discriminator also judges x alone and z alone, with hinge losses.
+
+    D has three parts: F of images, H of latents, J of what the two make of a pair. Linear maps of
+    their features are the scores (section 2)
+
+        s_x(x) = θ_x·F(x)        s_z(z) = θ_z·H(z)        s_xz(x, z) = θ_xz·J(F(x), H(z)).
+
+    With h(t) = max(0, 1 - t), summed over the scores s,
+
+        D:        Σ_s E[h(s(x, z_hat))] + E[h(-s(G(z), z))]
+        E and G:  Σ_s E[s(x, z_hat)] - E[s(G(z), z)],
+
+    z_hat = μ(x) + softplus(σ(x))·ε, ε ~ N(0, I). D moves first, then E and G at once on new z. E
+    and G are players of their own, since E learns ten times as fast. `encode` gives the mean μ(x).
+
+    Networks: encoder a `GaussianEncoder`, x [B, H, W, C] -> (μ, σ), [B, latent] each; generator
+    z -> x in [0, 1]; discriminator_x (F) x -> s_x, discriminator_z (H) z -> s_z, both with
+    `features` and their `head`; discriminator_xz (J) of the joined features -> s_xz; [B, 1] each.
+    """
+
+    players = {
+        "D": ("discriminator_x", "discriminator_z", "discriminator_xz"),
+        "E": ("encoder",),
+        "G": ("generator",),
+    }
+    schedule = (("D",), ("E", "G"))
+    defaults = {"prior": "normal", "learning_rate": 2e-4, "player_rates": "E=2e-3"}
+
+    @classmethod
+    def make_networks(cls, make, latent_dim, classes):
+        generator = make("generator", latent_dim=latent_dim)
+        judges = make("image_discriminator"), make("perceptron", inputs=latent_dim)
+        z = tf.zeros((1, latent_dim))
+        features = [judge.features(v) for judge, v in zip(judges, (generator(z), z), strict=True)]
+        return {
+            "encoder": make("gaussian_encoder", latent_dim=latent_dim),
+            "generator": generator,
+            "discriminator_x": judges[0],
+            "discriminator_z": judges[1],
+            "discriminator_xz": make("perceptron", inputs=sum(f.shape[-1] for f in features)),
+        }
+
+    def player_losses(self, batch, z, training):
+        x = batch["image"]
+        mean, spread = self.encoder.distribution(x, training)
+        z_hat = mean + tf.nn.softplus(spread) * self.random.normal((self.prior.dim,))
+        x_fake = self.generator(z, training=training)
+        scores = self.scores([x, z_hat], [x_fake, z], training)
+        joint = tf.add_n([tf.reduce_mean(real) - tf.reduce_mean(fake) for real, fake in scores])
+        losses = {
+            "D": tf.add_n([hinge(real) + hinge(-fake) for real, fake in scores]),
+            "E": joint,
+            "G": joint,
+        }
+        logits_real, logits_fake = scores[-1]
+        names = ("x", "z", "xz")
+        logs = {f"logits_real_{n}": real for n, (real, _) in zip(names, scores, strict=True)}
+        logs |= {f"logits_fake_{n}": fake for n, (_, fake) in zip(names, scores, strict=True)}
+        return losses, logs | {"accuracy_real": logits_real > 0, "accuracy_fake": logits_fake < 0}
+
+    def scores(self, real, fake, training) -> list[tuple[tf.Tensor, tf.Tensor]]:
+        """(of real, of generated) pairs [x, z], [B, 1] each, for s_x, s_z and s_xz."""
+        judges = self.discriminator_x, self.discriminator_z
+        unary, features = [], []
+        for judge, *inputs in zip(judges, real, fake, strict=True):
+            outputs = discriminate(judge.features, *inputs, training=training)
+            unary.append(tuple(judge.head(f) for f in outputs))
+            features.append(outputs)
+        joined = [tf.concat(pair, -1) for pair in zip(*features, strict=True)]
+        return [*unary, tuple(discriminate(self.discriminator_xz, *joined, training=training))]
+
+
+def hinge(score: tf.Tensor) -> tf.Tensor:
+    """E[max(0, 1 - s)], a scalar."""
+    return tf.reduce_mean(tf.nn.relu(1.0 - score))

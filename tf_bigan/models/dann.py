@@ -1,0 +1,94 @@
+"""DANN: domain adaptation by backpropagation (Ganin & Lempitsky, ICML 2015), as a game."""
+
+import keras
+import tensorflow as tf
+
+from tf_bigan.errors import UserError
+from tf_bigan.game import AdversarialModel
+
+
+@keras.saving.register_keras_serializable("tf_bigan")
+class DANN(AdversarialModel):
+    """Features that tell the classes of a labelled domain, and not which domain an image is of.
+
+        L_y = cross entropy of C(F(x_source)) and the labels
+        L_d = ½ (E[-log D(F(x_source))] + E[-log(1 - D(F(x_target)))])
+        C minimises L_y, D minimises L_d, F minimises L_y - λ L_d                    (eq. 1 to 3)
+
+    Each player has a loss of its own, which makes the paper's gradient reversal layer needless.
+    All move at once. λ = strength · (2 / (1 + exp(-10 p)) - 1) rises from 0, with p the part of
+    the training that is done (section 4). The labels of the target domain are never read.
+
+    The prior says nothing here but the number of features: --latent.
+
+    Hyperparameters:
+        strength: of the adversary; 0 learns from the source domain alone.
+        total_steps: of a training, for p; after these λ stays.
+
+    Networks: encoder x [B, H, W, C] in [0, 1] -> features [B, latent]; label_predictor features ->
+    [B, classes]; domain_classifier features -> logits [B, 1] of "source".
+    """
+
+    players = {"F": ("encoder",), "C": ("label_predictor",), "D": ("domain_classifier",)}
+    schedule = (("F", "C", "D"),)
+    hyperparameters = {"strength": 1.0, "total_steps": 5000}
+    requires = ("image", "label", "target_image")
+    # D must keep up with F, which without a limit does the opposite of what D learnt last.
+    defaults = {"latent": 128, "prior": "normal", "player_rates": "D=1e-3"}
+
+    @classmethod
+    def make_networks(cls, make, latent_dim, classes):
+        if classes is None:
+            raise UserError("dann learns from the labels of --dataset: give one that has them")
+        return {
+            # Bounded features: F could otherwise drive L_d up by their size alone.
+            "encoder": make("encoder", latent_dim=latent_dim, squash=True),
+            "label_predictor": make(
+                "perceptron", inputs=latent_dim, outputs=classes, units=100, hidden=2
+            ),
+            "domain_classifier": make("perceptron", inputs=latent_dim, units=100, hidden=1),
+        }
+
+    def _check_shapes(self):
+        self.image_shape = tuple(self.encoder.get_config()["image_shape"])
+
+    def player_losses(self, batch, z, training):
+        label = batch["label"]
+        # One batch with common statistics: apart, they would hide the domain from D, but not at
+        # the end, when an image of either domain meets the moving averages of both.
+        features = self.encoder(
+            tf.concat([batch["image"], batch["target_image"]], 0), training=training
+        )
+        logits_source, logits_target = tf.split(
+            self.domain_classifier(features, training=training), 2
+        )
+        class_logits = self.label_predictor(features[: label.shape[0]], training=training)
+        cross_entropy = tf.reduce_mean(
+            tf.nn.sparse_softmax_cross_entropy_with_logits(label, class_logits)
+        )
+        domain = 0.5 * (
+            tf.reduce_mean(tf.nn.softplus(-logits_source))
+            + tf.reduce_mean(tf.nn.softplus(logits_target))
+        )
+        adversary = self._adversary()
+        losses = {
+            "F": cross_entropy - adversary * domain,
+            "C": cross_entropy,
+            "D": domain,
+        }
+        return losses, {
+            "logits_source": logits_source,
+            "logits_target": logits_target,
+            "accuracy_domain": tf.concat([logits_source > 0, logits_target < 0], 0),
+            "accuracy_source": tf.argmax(class_logits, -1) == label,
+            "lambda": adversary,
+        }
+
+    def _adversary(self):
+        """λ of this step: 2σ(10 p) - 1 = tanh(5 p)."""
+        p = tf.minimum(tf.cast(self.step.value, tf.float32) / self.total_steps, 1.0)
+        return self.strength * tf.tanh(5.0 * p)
+
+    def class_logits(self, x, training) -> tf.Tensor:
+        """C(F(x)), [B, classes], of images of either domain."""
+        return self.label_predictor(self.encoder(x, training=training), training=training)

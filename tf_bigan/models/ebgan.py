@@ -1,0 +1,67 @@
+"""EBGAN: energy-based generative adversarial network (Zhao, Mathieu & LeCun, ICLR 2017)."""
+
+import keras
+import tensorflow as tf
+
+from tf_bigan.game import AdversarialModel
+from tf_bigan.losses import squared_error
+from tf_bigan.networks.normalization import discriminate
+
+
+@keras.saving.register_keras_serializable("tf_bigan")
+class EBGAN(AdversarialModel):
+    """A discriminator that is an energy, low on real images: the error of an autoencoder.
+
+        D(x) = Σ (x - Dec(Enc(x)))²           over the pixels of an image
+        L_D = D(x) + [m - D(G(z))]_+                                                    (eq. 1)
+        L_G = D(G(z)) + weight · PT(Enc(G(z)))                                     (eq. 2, 4)
+        PT(S) = 1 / (N (N - 1)) Σ_{i≠j} (S_i·S_j / |S_i||S_j|)²    the pulling-away term
+
+    The pulling-away term drives the codes of a batch of generated images apart; G alone has it.
+    D moves first, then G with a new z.
+
+    Hyperparameters:
+        margin: m, in the units of D(x).
+        pulling_away: the weight of PT; the paper's .1 makes the EBGAN-PT, 0 the EBGAN.
+
+    Networks: generator z [B, latent] -> x [B, H, W, C] in [0, 1]; discriminator, an autoencoder
+    x -> x with `code_and_reconstruction`, its code of as many entries as z.
+    """
+
+    players = {"D": ("discriminator",), "G": ("generator",)}
+    schedule = (("D",), ("G",))
+    hyperparameters = {"margin": 10.0, "pulling_away": 0.1}
+
+    @classmethod
+    def make_networks(cls, make, latent_dim, classes):
+        return {
+            "generator": make("generator", latent_dim=latent_dim),
+            "discriminator": make("autoencoder", latent_dim=latent_dim),
+        }
+
+    def player_losses(self, batch, z, training):
+        x = batch["image"]
+        x_fake = self.generator(z, training=training)
+        (_, x_rec), (code_fake, x_fake_rec) = discriminate(
+            self.discriminator.code_and_reconstruction, x, x_fake, training=training
+        )
+        energy_real, energy_fake = squared_error(x, x_rec), squared_error(x_fake, x_fake_rec)
+        hinge = tf.nn.relu(self.margin - energy_fake)
+        pulling_away = pulling_away_term(code_fake)
+        losses = {
+            "D": tf.reduce_mean(energy_real + hinge),
+            "G": tf.reduce_mean(energy_fake) + self.pulling_away * pulling_away,
+        }
+        return losses, {
+            "energy_real": energy_real,
+            "energy_fake": energy_fake,
+            "pulling_away": pulling_away,
+        }
+
+
+def pulling_away_term(codes: tf.Tensor) -> tf.Tensor:
+    """PT, the mean squared cosine of the pairs of different rows, in [0, 1]; codes [N, code]."""
+    directions = tf.math.l2_normalize(codes, axis=-1)
+    squares = tf.matmul(directions, directions, transpose_b=True) ** 2
+    n = codes.shape[0]
+    return (tf.reduce_sum(squares) - tf.linalg.trace(squares)) / (n * (n - 1))

@@ -1,0 +1,117 @@
+"""InfoGAN: interpretable representations by maximising information (Chen et al. 2016)."""
+
+import math
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tf_bigan.errors import UserError
+from tf_bigan.game import AdversarialModel
+from tf_bigan.networks.normalization import discriminate
+from tf_bigan.priors import Categorical, Concatenation, Uniform
+
+
+@keras.saving.register_keras_serializable("tf_bigan")
+class InfoGAN(AdversarialModel):
+    """A GAN whose images tell the codes they were made from: c in z = (noise, c_1, c_2, ...).
+
+        min_{G,Q} max_D  V(D, G) - λ L_I(G, Q)                                          (eq. 6)
+        L_I(G, Q) = E[log Q(c | G(z))] + H(c)  <=  I(c; G(z))                           (eq. 5)
+
+    V is the GAN's game in its non-saturating form: D minimises softplus(-l(x)) + softplus(l(G(z))),
+    G softplus(-l(G(z))). Q is a head on D's last hidden layer. As in the official code -λ L_I is
+    a part of both players' losses, so that D's layers learn for Q too, which is D's to move; D
+    moves first, and G after it with a new z.
+
+    The prior's first part is noise, the others are codes. For a categorical code Q gives logits,
+    for any other one the mean of a Gaussian whose σ is fixed to 1, as in the official code.
+
+    Hyperparameters:
+        lambda_categorical, lambda_continuous: λ of the two kinds of codes.
+
+    Networks: generator z [B, latent] -> x [B, H, W, C] in [0, 1]; discriminator x -> logits [B, 1]
+    by way of `features` and `head`; recognition (Q) features -> [B, latent], as z is laid out; what
+    it says about the noise is not used.
+    """
+
+    players = {"D": ("discriminator", "recognition"), "G": ("generator",)}
+    schedule = (("D",), ("G",))
+    hyperparameters = {"lambda_categorical": 1.0, "lambda_continuous": 1.0}
+    # The learning rates of the official code.
+    defaults = {"prior": "normal62+categorical10+uniform2", "player_rates": "D=2e-4,G=1e-3"}
+
+    def __init__(self, **parts):
+        super().__init__(**parts)
+        if not isinstance(self.prior, Concatenation):
+            raise UserError("infogan needs codes beside the noise: --prior=normal62+categorical10")
+
+    @classmethod
+    def make_networks(cls, make, latent_dim, classes):
+        discriminator = make("image_discriminator")
+        width = discriminator.logit.kernel.shape[0]
+        return {
+            "generator": make("generator", latent_dim=latent_dim),
+            "discriminator": discriminator,
+            "recognition": make(
+                "perceptron", inputs=width, outputs=latent_dim, units=128, hidden=1, norm="batch"
+            ),
+        }
+
+    def player_losses(self, batch, z, training):
+        x_fake = self.generator(z, training=training)
+        features_real, features_fake = discriminate(
+            self.discriminator.features, batch["image"], x_fake, training=training
+        )
+        logits_real = self.discriminator.head(features_real)
+        logits_fake = self.discriminator.head(features_fake)
+        guess = self.recognition(features_fake, training=training)
+        categorical, continuous = self._information(z, guess)
+        bound = self.lambda_categorical * categorical + self.lambda_continuous * continuous
+        real = tf.reduce_mean(tf.nn.softplus(-logits_real))
+        fake = tf.reduce_mean(tf.nn.softplus(logits_fake))
+        fooled = tf.reduce_mean(tf.nn.softplus(-logits_fake))
+        losses = {"D": real + fake - bound, "G": fooled - bound}
+        return losses, {
+            "logits_real": logits_real,
+            "logits_fake": logits_fake,
+            "accuracy_real": logits_real > 0,
+            "accuracy_fake": logits_fake < 0,
+            "information_categorical": categorical,
+            "information_continuous": continuous,
+        }
+
+    def _information(self, z, guess):
+        """L_I in nats over all categorical codes, and over all others: two scalars."""
+        categorical, continuous = tf.zeros(()), tf.zeros(())
+        for part, c, q in self._codes(z, guess):
+            if isinstance(part, Categorical):  # log Q = Σ c log softmax(q), H = log K
+                log_q = -tf.nn.softmax_cross_entropy_with_logits(c, q)
+                categorical += tf.reduce_mean(log_q) + math.log(part.dim)
+            else:  # log Q = Σ log N(c; q, 1); H = log 2 an entry of U(-1, 1), ½ log 2πe of N(0, 1)
+                log_q = -0.5 * tf.reduce_sum((c - q) ** 2 + math.log(2 * math.pi), -1)
+                uniform = isinstance(part, Uniform)
+                entropy = math.log(2) if uniform else 0.5 * math.log(2 * math.pi * math.e)
+                continuous += tf.reduce_mean(log_q) + part.dim * entropy
+        return categorical, continuous
+
+    def _codes(self, *vectors):
+        """(part of the prior, its entries of each vector) for each code."""
+        return list(zip(self.prior.parts, *map(self.prior.split, vectors), strict=True))[1:]
+
+    def code_estimates(self, x, training) -> list[tf.Tensor]:
+        """Q(c | x) of each code: class logits, or the mean of the continuous entries."""
+        features = self.discriminator.features(x, training)
+        return [q for _, q in self._codes(self.recognition(features, training=training))]
+
+    def class_logits(self, x, training) -> tf.Tensor:
+        """The logits of the first categorical code: the class, by a number of its own choice."""
+        estimates = zip(self.prior.parts[1:], self.code_estimates(x, training), strict=True)
+        for part, q in estimates:
+            if isinstance(part, Categorical):
+                return q
+        raise UserError("infogan classifies by a categorical code: --prior=normal62+categorical10")
+
+    def codes(self, images, batch_size: int = 256) -> list[np.ndarray]:
+        """`code_estimates` of images [N, H, W, C] in [0, 1]: an array [N, entries] of each code."""
+        return self._in_batches(None, images, batch_size, method="code_estimates")

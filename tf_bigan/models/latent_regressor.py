@@ -1,0 +1,62 @@
+"""The latent regressor, a baseline of BiGAN (Donahue et al., ICLR 2017, section 4.1)."""
+
+import keras
+import tensorflow as tf
+
+from tf_bigan.game import AdversarialModel
+from tf_bigan.losses import discriminator_loss
+from tf_bigan.networks.normalization import discriminate
+from tf_bigan.priors import Uniform
+
+
+@keras.saving.register_keras_serializable("tf_bigan")
+class LatentRegressor(AdversarialModel):
+    """A GAN, and an encoder that learns from its samples alone which z each was made of.
+
+    D minimises ½(softplus(-l(x)) + softplus(l(G(z)))), G softplus(-l(G(z))), both means over the
+    batch. With the logits e of E(G(z)), E minimises for the uniform prior on (-1, 1)
+
+        mean of -t log σ(e) - (1 - t) log(1 - σ(e)),    t = (z + 1)/2,
+
+    and for any other the mean of (e - z)², over the batch and the entries of z. G does not see E's
+    loss. All move in one simultaneous step, as in the official code.
+
+    Networks: generator z [B, latent] -> x [B, H, W, C] in [0, 1]; discriminator x -> logits
+    [B, 1]; encoder x -> z_hat, whose `features` have the logits "e" of z_hat.
+    """
+
+    players = {"D": ("discriminator",), "G": ("generator",), "E": ("encoder",)}
+    schedule = (("D", "G", "E"),)
+
+    @classmethod
+    def make_networks(cls, make, latent_dim, classes):
+        return {
+            "generator": make("generator", latent_dim=latent_dim),
+            "discriminator": make("image_discriminator"),
+            "encoder": make("encoder", latent_dim=latent_dim, zero_init=True),
+        }
+
+    def player_losses(self, batch, z, training):
+        x = batch["image"]
+        x_fake = self.generator(z, training=training)
+        logits_real, logits_fake = discriminate(self.discriminator, x, x_fake, training=training)
+        # E sees x for its batch statistics alone: in use they are those of real images.
+        _, features = discriminate(self.encoder.features, x, x_fake, training=training)
+        losses = {
+            "D": discriminator_loss(logits_real, logits_fake),
+            "G": tf.reduce_mean(tf.nn.softplus(-logits_fake)),
+            "E": self.regression_loss(features["e"], z),
+        }
+        return losses, {
+            "logits_real": logits_real,
+            "logits_fake": logits_fake,
+            "accuracy_real": logits_real > 0,
+            "accuracy_fake": logits_fake < 0,
+        }
+
+    def regression_loss(self, logits, z) -> tf.Tensor:
+        """How far E's logits [B, latent] are from z [B, latent]: a scalar."""
+        if isinstance(self.prior, Uniform):
+            # The cross-entropy above is softplus(e) - t·e.
+            return tf.reduce_mean(tf.nn.softplus(logits) - 0.5 * (z + 1.0) * logits)
+        return tf.reduce_mean(tf.square(logits - z))

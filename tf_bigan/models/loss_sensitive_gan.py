@@ -1,0 +1,67 @@
+"""LS-GAN: loss-sensitive generative adversarial networks (Qi 2017); not the least-squares GAN."""
+
+import keras
+import tensorflow as tf
+
+from tf_bigan.game import AdversarialModel
+from tf_bigan.networks.normalization import discriminate
+
+
+@keras.saving.register_keras_serializable("tf_bigan")
+class LossSensitiveGAN(AdversarialModel):
+    """A loss function L that is lower on a real image than on a generated one, by a margin Δ.
+
+    The margin depends on the two images: those which are alike already need not differ in loss.
+
+        Δ(x, G(z)) = margin · Σ|x - G(z)|     over the pixels; a constant to both players
+        L's loss:  γ E[L(x)] + E[C(Δ(x, G(z)) + L(x) - L(G(z)))],   C(a) = max(a, slope · a)
+        G's loss:  E[L(G(z))]
+
+    C with slope 0 is the hinge of LS-GAN; other slopes make the generalised LS-GAN: 1 is the
+    Wasserstein GAN's loss, -1 gives |a|. D moves first and G after it, against the new D with the
+    same z, as in the official code.
+
+    Hyperparameters:
+        margin: of a unit of ℓ1 distance (λ). The official 2e-4 is for 64×64×3 pixels in [-1, 1].
+        gamma: the weight of L(x) by itself.
+        slope: of the cost C below 0.
+        leak: the slope of L's last activation below 0. 0 is the ReLU of LS-GAN's official code, in
+            which all of L may die where margins are large; 1 is the generalised one's, linear.
+
+    Networks: generator z [B, latent] -> x [B, H, W, C] in [0, 1]; discriminator (L) x -> [B, 1].
+    """
+
+    players = {"D": ("discriminator",), "G": ("generator",)}
+    schedule = (("D",), ("G",))
+    fresh_z = False
+    hyperparameters = {"margin": 0.01, "gamma": 0.0, "slope": 0.0, "leak": 0.2}
+
+    @classmethod
+    def make_networks(cls, make, latent_dim, classes):
+        return {
+            "generator": make("generator", latent_dim=latent_dim),
+            # With batch statistics of their own L told the two batches apart, and G stood still.
+            "discriminator": make("image_discriminator", norm="layer"),
+        }
+
+    def player_losses(self, batch, z, training):
+        x = batch["image"]
+        x_fake = self.generator(z, training=training)
+        # Not tf.nn.relu, whose gradient at 0 is 0: a discriminator that starts at 0 would stay.
+        loss_real, loss_fake = (
+            tf.maximum(logits[:, 0], self.leak * logits[:, 0])
+            for logits in discriminate(self.discriminator, x, x_fake, training=training)
+        )
+        delta = self.margin * tf.reduce_sum(tf.abs(x - tf.stop_gradient(x_fake)), (1, 2, 3))
+        excess = delta + loss_real - loss_fake
+        cost = tf.maximum(excess, self.slope * excess)
+        losses = {
+            "D": tf.reduce_mean(self.gamma * loss_real + cost),
+            "G": tf.reduce_mean(loss_fake),
+        }
+        return losses, {
+            "loss_real": loss_real,
+            "loss_fake": loss_fake,
+            "delta": delta,
+            "violated": excess > 0,
+        }

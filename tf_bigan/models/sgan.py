@@ -1,0 +1,84 @@
+"""SGAN: semi-supervised learning with generative adversarial networks (Odena 2016)."""
+
+import keras
+import tensorflow as tf
+
+from tf_bigan.errors import UserError
+from tf_bigan.game import AdversarialModel
+from tf_bigan.networks.normalization import discriminate
+
+
+@keras.saving.register_keras_serializable("tf_bigan")
+class SGAN(AdversarialModel):
+    """A discriminator with N + 1 classes: the N of the labels, and FAKE (Algorithm 1).
+
+    With logits l_1 ... l_{N+1}, and r = log Σ_{k<=N} exp(l_k) - l_{N+1} the logit of "real":
+
+        D, few labelled images:   -log p(y | x)                    cross entropy over N + 1 classes
+        D, all images:            -log(1 - p(FAKE | x))    = softplus(-r)
+        D, generated images:      -log p(FAKE | G(z))      = softplus(r)
+        G:                        -log(1 - p(FAKE | G(z))) = softplus(-r)
+
+    or with `minimax=True`, as the paper has it, what G minimises is log p(FAKE | G(z)), which
+    saturates. Both move at once. Without --labels=N all images are labelled ones.
+
+    Hyperparameters:
+        minimax: whether G minimises the negative of D's loss on generated images.
+        supervised: the weight of the labelled images' loss; 0 leaves a GAN.
+
+    Networks: generator z [B, latent] -> x [B, H, W, C] in [0, 1]; discriminator x -> logits
+    [B, N + 1].
+    """
+
+    players = {"D": ("discriminator",), "G": ("generator",)}
+    schedule = (("D", "G"),)
+    requires = ("image", "label")
+    hyperparameters = {"minimax": False, "supervised": 1.0}
+
+    @classmethod
+    def make_networks(cls, make, latent_dim, classes):
+        if classes is None:
+            raise UserError("sgan learns from labels: give a data set that has them")
+        return {
+            "generator": make("generator", latent_dim=latent_dim),
+            # With batch statistics of their own the generated images gave themselves away.
+            "discriminator": make("image_discriminator", outputs=classes + 1, norm="layer"),
+        }
+
+    def player_losses(self, batch, z, training):
+        label = batch.get("labelled_label", batch.get("label"))
+        x_fake = self.generator(z, training=training)
+        logits, logits_of_fake = discriminate(
+            self.discriminator, batch["image"], x_fake, training=training
+        )
+        # As many as there are, which need not be as many as the others: a call of their own.
+        logits_labelled = logits
+        if "labelled_image" in batch:
+            logits_labelled = self.discriminator(batch["labelled_image"], training=training)
+        cross_entropy = tf.reduce_mean(
+            tf.nn.sparse_softmax_cross_entropy_with_logits(label, logits_labelled)
+        )
+        logits_real, logits_fake = self._real_logit(logits), self._real_logit(logits_of_fake)
+        fake = tf.reduce_mean(tf.nn.softplus(logits_fake))
+        losses = {
+            "D": self.supervised * cross_entropy
+            + tf.reduce_mean(tf.nn.softplus(-logits_real))
+            + fake,
+            "G": -fake if self.minimax else tf.reduce_mean(tf.nn.softplus(-logits_fake)),
+        }
+        return losses, {
+            "logits_real": logits_real,
+            "logits_fake": logits_fake,
+            "accuracy_real": logits_real > 0,
+            "accuracy_fake": logits_fake < 0,
+            "cross_entropy": cross_entropy,
+            "accuracy_labelled": tf.argmax(logits_labelled[:, :-1], -1) == label,
+        }
+
+    def _real_logit(self, logits):
+        """log (1 - p(FAKE)) / p(FAKE), [B, N + 1] -> [B]."""
+        return tf.reduce_logsumexp(logits[:, :-1], -1) - logits[:, -1]
+
+    def class_logits(self, x, training) -> tf.Tensor:
+        """Logits of the N classes, [B, N]."""
+        return self.discriminator(x, training=training)[:, :-1]

@@ -1,0 +1,116 @@
+"""Triple-GAN: a classifier, a generator and a discriminator of pairs (Li et al. 2017)."""
+
+import keras
+import tensorflow as tf
+
+from tf_bigan.errors import UserError
+from tf_bigan.game import AdversarialModel
+from tf_bigan.networks.normalization import discriminate
+from tf_bigan.priors import Categorical, Concatenation
+
+
+@keras.saving.register_keras_serializable("tf_bigan")
+class TripleGAN(AdversarialModel):
+    """G draws an image for a label and C a label for an image; D tells their pairs from real ones.
+
+        min_{C,G} max_D  E_real[log D(x, y)] + α E_x[log(1 - D(x, y_C))]
+                         + (1 - α) E_y,z[log(1 - D(G(y, z), y))] + R_L + weight · R_P
+
+    with α = ½, y_C = argmax p_C(y | x), R_L the cross entropy of C on labelled images and R_P that
+    on generated ones and the labels they were made from (section 3). The losses are those of the
+    official code, softplus(∓l) with D's logits l; what C and G minimise does not saturate:
+
+        D: -log D(x, y) - ½ log(1 - D(x, y_C)) - ½ log(1 - D(G(y, z), y))
+        G: -½ log D(G(y, z), y)
+        C: -½ p_C(y_C | x) log D(x, y_C) + R_L + pseudo · R_P
+           + entropy · H(p_C(y | x)) + balance · (cross entropy of 1/K and the mean of p_C)
+
+    D, G and C move in turn. Without --labels=N all images are labelled ones.
+
+    Hyperparameters:
+        entropy, balance: weights of C's regularisation on unlabelled images.
+        pseudo, pseudo_after: the weight of R_P, and the steps without it.
+        believed: the part of D's real pairs that are (x, y_C). 0 is the paper's algorithm, with
+            which D learns 100 labelled images by heart; in the official code it is then nearly 1.
+
+    Networks: classifier x -> logits [B, K]; generator z -> x [B, H, W, C] in [0, 1], the last part
+    of z a one-hot label; discriminator [x, one-hot label] -> logits [B, 1].
+    """
+
+    players = {"D": ("discriminator",), "G": ("generator",), "C": ("classifier",)}
+    schedule = (("D",), ("G",), ("C",))
+    hyperparameters = {"entropy": 0.3, "balance": 1e-3, "pseudo": 0.1, "pseudo_after": 2000}
+    hyperparameters |= {"believed": 0.9, "classes": 10}
+    requires = ("image", "label")
+    defaults = {"prior": "normal100+categorical10"}
+
+    def __init__(self, **parts):
+        super().__init__(**parts)
+        last = self.prior.parts[-1] if isinstance(self.prior, Concatenation) else self.prior
+        if not isinstance(last, Categorical) or last.dim != self.classes:
+            raise UserError(
+                f"triple_gan needs a prior that ends in the labels: "
+                f"--prior=normal100+categorical{self.classes}"
+            )
+
+    @classmethod
+    def make_networks(cls, make, latent_dim, classes):
+        if classes is None:
+            raise UserError("triple_gan learns from labels: give a data set that has them")
+        return {
+            "discriminator": make("discriminator", latent_dim=classes),
+            "generator": make("generator", latent_dim=latent_dim),
+            "classifier": make("classifier", classes=classes),
+        }
+
+    def player_losses(self, batch, z, training):
+        x, y = batch["image"], self.prior.split(z)[-1]
+        x_labelled = batch.get("labelled_image", x)
+        label = batch.get("labelled_label", batch.get("label"))
+        x_fake = self.generator(z, training=training)
+        # Labelled images are as many as there are: their calls are apart from the others'.
+        guess, guess_fake = discriminate(self.classifier, x, x_fake, training=training)
+        guess_labelled = self.classifier(x_labelled, training=training)
+        p = tf.nn.softmax(guess)  # [B, K]
+        y_guess = tf.one_hot(tf.argmax(p, -1), self.classes)
+        logits_guess, logits_fake = discriminate(
+            self.discriminator, [x, y_guess], [x_fake, y], training=training
+        )
+        pairs = [x_labelled, tf.one_hot(label, self.classes)]
+        logits_real = self.discriminator(pairs, training=training)
+
+        real, guessed, fake, guess_fools, fake_fools = (
+            tf.nn.softplus(logits)[:, 0]
+            for logits in (-logits_real, logits_guess, logits_fake, -logits_guess, -logits_fake)
+        )
+        real = tf.reduce_mean((1 - self.believed) * real)
+        real += tf.reduce_mean(self.believed * guess_fools)
+        supervised = tf.reduce_mean(
+            tf.nn.sparse_softmax_cross_entropy_with_logits(label, guess_labelled)
+        )
+        from_generated = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(y, guess_fake))
+        entropy = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(p, guess))
+        balance = -tf.reduce_mean(tf.math.log(tf.reduce_mean(p, 0) + 1e-6))
+        pseudo = self.pseudo * tf.cast(self.step.value >= self.pseudo_after, tf.float32)
+        losses = {
+            "D": real + 0.5 * tf.reduce_mean(guessed + fake),
+            "G": 0.5 * tf.reduce_mean(fake_fools),
+            "C": 0.5 * tf.reduce_mean(tf.reduce_max(p, -1) * guess_fools)
+            + supervised
+            + pseudo * from_generated
+            + self.entropy * entropy
+            + self.balance * balance,
+        }
+        return losses, {
+            "logits_real": logits_real,
+            "logits_fake": logits_fake,
+            "logits_guess": logits_guess,
+            "accuracy_real": logits_real > 0,
+            "accuracy_fake": logits_fake < 0,
+            "accuracy_labelled": tf.argmax(guess_labelled, -1) == label,
+            "entropy": entropy,
+        }
+
+    def class_logits(self, x, training) -> tf.Tensor:
+        """Logits of p_C(y | x), [B, K]."""
+        return self.classifier(x, training=training)

@@ -1,0 +1,109 @@
+"""VAE-GAN: autoencoding beyond pixels using a learned similarity metric (Larsen et al. 2016)."""
+
+import keras
+import tensorflow as tf
+
+from tf_bigan.errors import UserError
+from tf_bigan.game import AdversarialModel
+from tf_bigan.losses import squared_error
+from tf_bigan.networks.normalization import discriminate
+from tf_bigan.priors import Normal
+
+KINDS = ("features", "pixels", "three_class")
+
+
+@keras.saving.register_keras_serializable("tf_bigan")
+class VAEGAN(AdversarialModel):
+    """A variational autoencoder whose decoder is a GAN's generator: three players, three losses.
+
+        z̃ = μ(x) + σ(x) ε,   x_rec = G(z̃),   x_fake = G(z)
+        E minimises  KL(q(z | x) | N(0, I)) + R                                 (eq. 5 and 7)
+        G minimises  γ R + A,   A = -log D(x_fake) - log D(x_rec)
+        D minimises  -log D(x) - log(1 - D(x_fake)) - log(1 - D(x_rec))
+
+    with all losses from one pass, as in Algorithm 1. `kind` says what R and D are:
+
+        features     R = ½ Σ (D_l(x) - D_l(x_rec))² in D's last hidden layer (eq. 7), which only D
+                     moves, and for its own loss
+        pixels       R = ½ Σ (x - x_rec)² / σ², a VAE and a GAN side by side
+        three_class  the same R; D has the classes real, generated and reconstructed, and minimises
+                     the cross entropy of all three; D(x) in A is the probability of "real"
+
+    A is the form of the paper's -L_GAN that does not saturate.
+
+    Hyperparameters:
+        kind: as above.
+        gamma: γ, how much G cares for reconstruction rather than for D.
+        sigma: σ of a pixel, for the kinds that reconstruct pixels.
+
+    Networks: encoder, a GaussianEncoder x -> (μ, log σ); generator z [B, latent] -> x [B, H, W, C]
+    in [0, 1]; discriminator x -> logits [B, 3] by way of `features` and `head`; with two classes
+    only the first logit is used.
+    """
+
+    players = {"E": ("encoder",), "G": ("generator",), "D": ("discriminator",)}
+    schedule = (("E", "G", "D"),)
+    hyperparameters = {"kind": "features", "gamma": 0.01, "sigma": 0.15}
+    defaults = {"prior": "normal"}
+
+    def __init__(self, **parts):
+        super().__init__(**parts)
+        if self.kind not in KINDS:
+            raise UserError(f"vae_gan: kind={self.kind} is unknown: choose {', '.join(KINDS)}")
+        if not isinstance(self.prior, Normal):
+            raise UserError("vae_gan measures the divergence from a Gaussian: use --prior=normal")
+
+    @classmethod
+    def make_networks(cls, make, latent_dim, classes):
+        return {
+            "encoder": make("gaussian_encoder", latent_dim=latent_dim),
+            "generator": make("generator", latent_dim=latent_dim),
+            "discriminator": make("image_discriminator", outputs=3),
+        }
+
+    def player_losses(self, batch, z, training):
+        x = batch["image"]
+        mean, log_sigma = self.encoder.distribution(x, training=training)
+        z_hat = mean + tf.exp(log_sigma) * self.random.normal((self.prior.dim,))
+        x_fake, x_rec = discriminate(self.generator, z, z_hat, training=training)
+        features = discriminate(self.discriminator.features, x, x_fake, x_rec, training=training)
+        classes = [self.discriminator.head(h) for h in features]  # real, generated, reconstructed
+        logits_real, logits_fake, logits_rec = map(self._real_logit, classes)
+        if self.kind == "features":
+            reconstruction = 0.5 * tf.reduce_mean(squared_error(features[0], features[2]))
+        else:
+            reconstruction = 0.5 * tf.reduce_mean(squared_error(x, x_rec)) / self.sigma**2
+        divergence = tf.reduce_mean(kl_from_standard_normal(mean, log_sigma))
+        losses = {
+            "E": divergence + reconstruction,
+            "G": self.gamma * reconstruction
+            + tf.reduce_mean(tf.nn.softplus(-logits_fake) + tf.nn.softplus(-logits_rec)),
+            "D": self._discriminator_loss(classes),
+        }
+        return losses, {
+            "logits_real": logits_real,
+            "logits_fake": logits_fake,
+            "logits_rec": logits_rec,
+            "accuracy_real": logits_real > 0,
+            "accuracy_fake": logits_fake < 0,
+            "reconstruction": reconstruction,
+            "kl": divergence,
+        }
+
+    def _real_logit(self, logits):
+        """log D / (1 - D), [B, 3] -> [B]."""
+        if self.kind == "three_class":
+            return logits[:, 0] - tf.reduce_logsumexp(logits[:, 1:], -1)
+        return logits[:, 0]
+
+    def _discriminator_loss(self, classes):
+        if self.kind == "three_class":  # Σ over the three groups of -log p(group)
+            return -sum(tf.reduce_mean(tf.nn.log_softmax(c)[:, i]) for i, c in enumerate(classes))
+        real, fake, rec = map(self._real_logit, classes)
+        return tf.reduce_mean(tf.nn.softplus(-real) + tf.nn.softplus(fake) + tf.nn.softplus(rec))
+
+
+def kl_from_standard_normal(mean: tf.Tensor, log_sigma: tf.Tensor) -> tf.Tensor:
+    """KL(N(μ, σ²) | N(0, I)) = ½ Σ (μ² + σ² - 1 - 2 log σ), [B, latent] twice -> [B]."""
+    terms = mean**2 + tf.exp(2.0 * log_sigma) - 1.0 - 2.0 * log_sigma
+    return 0.5 * tf.reduce_sum(terms, -1)

@@ -1,0 +1,70 @@
+"""WGAN-GP: improved training of Wasserstein GANs (Gulrajani et al., NeurIPS 2017)."""
+
+import keras
+import tensorflow as tf
+
+from tf_bigan.game import AdversarialModel
+from tf_bigan.networks.normalization import discriminate
+
+# The norm has no derivative at 0, where a critic starts whose last weights are zero.
+_EPSILON = 1e-12
+
+
+@keras.saving.register_keras_serializable("tf_bigan")
+class WGANGP(AdversarialModel):
+    """A generator against a critic whose slope is held at 1, not against a classifier.
+
+    The critic's mean difference between real and generated images estimates their Wasserstein
+    distance if it is 1-Lipschitz. D minimises (eq. 3)
+
+        E_z[D(G(z))] - E_x[D(x)] + λ E[(‖∇D(x̂)‖₂ - 1)²],    x̂ = t·x + (1 - t)·G(z), t ~ U(0, 1),
+
+    and G minimises -E_z[D(G(z))]. As in algorithm 1 the critic moves five times, each time with
+    new z and t, and then G once; `schedule` says how often. The moves of a step share its images.
+
+    Hyperparameters:
+        penalty: λ.
+
+    Networks: generator z [B, latent] -> x [B, H, W, C] in [0, 1]; discriminator x -> scores
+    [B, 1], without batch statistics: the penalty is on each image's own gradient (section 4).
+    """
+
+    players = {"D": ("discriminator",), "G": ("generator",)}
+    schedule = (("D",),) * 5 + (("G",),)
+    hyperparameters = {"penalty": 10.0}
+    defaults = {"prior": "normal", "learning_rate": 1e-4, "beta_1": 0.0}
+
+    @classmethod
+    def make_networks(cls, make, latent_dim, classes):
+        return {
+            "generator": make("generator", latent_dim=latent_dim),
+            "discriminator": make("image_discriminator", norm="layer"),
+        }
+
+    def player_losses(self, batch, z, training):
+        x = batch["image"]
+        x_fake = self.generator(z, training=training)
+        logits_real, logits_fake = discriminate(self.discriminator, x, x_fake, training=training)
+        penalty = self.gradient_penalty(x, x_fake, training)
+        distance = tf.reduce_mean(logits_real) - tf.reduce_mean(logits_fake)
+        losses = {
+            "D": self.penalty * penalty - distance,
+            "G": -tf.reduce_mean(logits_fake),
+        }
+        return losses, {
+            "logits_real": logits_real,
+            "logits_fake": logits_fake,
+            "distance": distance,
+            "gradient_penalty": penalty,
+        }
+
+    def gradient_penalty(self, x, x_fake, training) -> tf.Tensor:
+        """E[(‖∇D(x̂)‖₂ - 1)²] on the lines between x and x_fake, [B, H, W, C] each; a scalar."""
+        t = self.random.uniform((1, 1, 1))
+        x_hat = t * x + (1.0 - t) * x_fake
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(x_hat)
+            scores = self.discriminator(x_hat, training=training)
+        slope = tape.gradient(scores, x_hat)
+        norm = tf.sqrt(tf.reduce_sum(tf.square(slope), (1, 2, 3)) + _EPSILON)  # [B]
+        return tf.reduce_mean(tf.square(norm - 1.0))
