@@ -106,7 +106,7 @@ def test_two_replicas_equal_one(name):
                 if isinstance(layer, keras.layers.BatchNormalization):
                     layer.trainable = False
             # Without XLA, which has a test of its own and takes long to compile.
-            model.compile(keras.optimizers.SGD(0.01), seed=3, jit_compile=False)
+            model.compile(keras.optimizers.SGD(0.001), seed=3, jit_compile=False)
         model.fit(make_dataset(2), verbose=0)
         models.append(model)
     assert_same_state(*models, atol=2e-5)

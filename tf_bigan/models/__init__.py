@@ -6,9 +6,49 @@ import pkgutil
 from tf_bigan.config import did_you_mean
 from tf_bigan.errors import UserError
 from tf_bigan.game import AdversarialModel
+from tf_bigan.models.alad import ALAD
+from tf_bigan.models.ali import ALI
+from tf_bigan.models.alice import ALICE
+from tf_bigan.models.autoencoder import Autoencoder
+from tf_bigan.models.began import BEGAN
 from tf_bigan.models.bigan import BiGAN
+from tf_bigan.models.bigbigan import BigBiGAN
+from tf_bigan.models.dann import DANN
+from tf_bigan.models.ebgan import EBGAN
+from tf_bigan.models.gan import GAN
+from tf_bigan.models.infogan import InfoGAN
+from tf_bigan.models.joint_latent_regressor import JointLatentRegressor
+from tf_bigan.models.latent_regressor import LatentRegressor
+from tf_bigan.models.loss_sensitive_gan import LossSensitiveGAN
+from tf_bigan.models.magan import MAGAN
+from tf_bigan.models.sgan import SGAN
+from tf_bigan.models.triple_gan import TripleGAN
+from tf_bigan.models.vae_gan import VAEGAN
+from tf_bigan.models.wgan_gp import WGANGP
 
-__all__ = ["BiGAN", "find", "names"]
+__all__ = [
+    "ALAD",
+    "ALI",
+    "ALICE",
+    "Autoencoder",
+    "BEGAN",
+    "BiGAN",
+    "BigBiGAN",
+    "DANN",
+    "EBGAN",
+    "GAN",
+    "InfoGAN",
+    "JointLatentRegressor",
+    "LatentRegressor",
+    "LossSensitiveGAN",
+    "MAGAN",
+    "SGAN",
+    "TripleGAN",
+    "VAEGAN",
+    "WGANGP",
+    "find",
+    "names",
+]
 
 
 def names() -> list[str]:

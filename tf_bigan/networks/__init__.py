@@ -1,6 +1,6 @@
 """Encoders, generators and discriminators."""
 
-from tf_bigan.networks.composite import Autoencoder, GaussianEncoder
+from tf_bigan.networks.composite import AutoencoderNetwork, GaussianEncoder
 from tf_bigan.networks.dcgan import DCGANDiscriminator, DCGANEncoder, DCGANGenerator
 from tf_bigan.networks.families import FAMILIES, make
 from tf_bigan.networks.mlp import MLPDiscriminator, MLPEncoder, MLPGenerator
@@ -15,7 +15,7 @@ from tf_bigan.networks.perceptron import Perceptron
 
 __all__ = [
     "FAMILIES",
-    "Autoencoder",
+    "AutoencoderNetwork",
     "BatchNormalization",
     "DCGANDiscriminator",
     "DCGANEncoder",

@@ -50,7 +50,7 @@ class GaussianEncoder(_Composite):
 
 
 @keras.saving.register_keras_serializable("tf_bigan")
-class Autoencoder(_Composite):
+class AutoencoderNetwork(_Composite):
     """x [B, H, W, C] -> its reconstruction, by way of a code [B, code].
 
     Args:

@@ -6,7 +6,7 @@ import keras
 
 from tf_bigan.config import did_you_mean
 from tf_bigan.errors import UserError
-from tf_bigan.networks.composite import Autoencoder, GaussianEncoder
+from tf_bigan.networks.composite import AutoencoderNetwork, GaussianEncoder
 from tf_bigan.networks.dcgan import DCGANDiscriminator, DCGANEncoder, DCGANGenerator
 from tf_bigan.networks.mlp import MLPDiscriminator, MLPEncoder, MLPGenerator
 from tf_bigan.networks.perceptron import Perceptron
@@ -84,5 +84,5 @@ def make(family: str, role: str, **sizes) -> keras.Model:
         return GaussianEncoder(roles["encoder"](**sizes), sizes["image_shape"])
     if role == "autoencoder":
         encoder = roles["encoder"](**sizes, squash=False)
-        return Autoencoder(encoder, roles["generator"](**sizes), sizes["image_shape"])
+        return AutoencoderNetwork(encoder, roles["generator"](**sizes), sizes["image_shape"])
     raise UserError(f"there is no role {role}{did_you_mean(role, [*roles, *ROLES])}")
