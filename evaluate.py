@@ -96,19 +96,26 @@ def main() -> int:
             f"the model is for images of shape {model.image_shape}, but {config.dataset} has "
             f"{train.image_shape}: give --dataset, --image_size and --channels as in its training"
         )
-    measured = measure(model, train, held_out, metrics, "trained")
+    batches = tb.experiment.training_batches(config, train) if config.target_dataset else None
+    measured = measure(model, train, held_out, batches, metrics, "trained")
     if METRICS.value and measured.left_out:
         reasons = "; ".join(f"{name} {reason}" for name, reason in measured.left_out.items())
         raise UserError(f"--metrics={METRICS.value}: {reasons}: leave it out, or mend that")
     columns = {"trained": measured.values}
     if UNTRAINED.value:
         baseline = tb.experiment.untrained(model)
-        columns["untrained"] = measure(baseline, train, held_out, metrics, "untrained").values
+        columns["untrained"] = measure(
+            baseline, train, held_out, batches, metrics, "untrained"
+        ).values
     print(tb.evaluation.format_table(columns))
     for name, reason in measured.left_out.items():
         print(f"{name} left out: {reason}")
     output.make()
-    record = {"dataset": config.dataset, "split": split, "step": int(model.step.numpy())}
+    record = {
+        "dataset": config.target_dataset or config.dataset,
+        "split": split,
+        "step": int(model.step.numpy()),
+    }
     record |= {"samples": SAMPLES.value, "posthoc": POSTHOC.value}
     with atomically(output.metrics) as temporary:
         Path(temporary).write_text(json.dumps(record | columns, indent=2) + "\n")
@@ -141,6 +148,8 @@ def chosen_run() -> tuple[Config, Workdir]:
         config = Config()
     given = {flag.name: flag.value for flag in (DATASET, DATA_DIR, IMAGE_SIZE, CHANNELS)}
     config = config.replace(**{name: value for name, value in given.items() if value is not None})
+    if DATASET.value is not None:
+        config = config.replace(target_dataset=None)
     output = Workdir(OUTPUT.value or WORKDIR.value or Path(MODEL.value).parent)
     output.check_writable()
     return config, output
@@ -181,7 +190,7 @@ def load_file(path: Path):
     return model
 
 
-def measure(model, train, held_out, metrics, name):
+def measure(model, train, held_out, batches, metrics, name):
     """The official metrics, with a progress line on a terminal."""
 
     def progress(stage, done, total):
@@ -195,6 +204,7 @@ def measure(model, train, held_out, metrics, name):
         held_out,
         metrics=metrics,
         samples=SAMPLES.value,
+        batches=batches,
         posthoc=POSTHOC.value or name == "untrained",  # which has no statistics of its own yet
         progress=progress,
     )

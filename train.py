@@ -84,10 +84,15 @@ def main() -> int:
 def run_or_try(config, workdir, strategy, which) -> int:
     """The run, new or resumed; or with --dry_run what it would be."""
     tb.models.find(config.model)  # a module of one's own must be there before its checkpoints
+    chief = tb.distribution.is_chief(strategy)
+    if not chief:
+        tb.distribution.over_workers(0, strategy)  # until the chief has downloaded what it needs
     train = tb.experiment.load_split(config, "train")
     split = tb.experiment.load_held_out(config, tb.experiment.held_out_split(config))
     held_out = tb.experiment.picks(split, tb.experiment.QUICK_EXAMPLES)
     batches = tb.experiment.training_batches(config, train)
+    if chief:
+        tb.distribution.over_workers(0, strategy)
     held_out = held_out.converted(channels=batches.image_shape[-1])
     batches.dataset(replicas=strategy.num_replicas_in_sync)  # which must divide the batch
     if DRY_RUN.value:
@@ -105,13 +110,16 @@ def run_or_try(config, workdir, strategy, which) -> int:
     with strategy.scope():
         if last is not None:
             model, path = tb.callbacks.restore(workdir.checkpoints)
-            what = f"resuming at step {int(model.step.numpy()):,} from {path}"
+            xla = " with XLA" if model.jit_compile else ""
+            what = (
+                f"resuming at step {int(model.step.numpy()):,} from {path}, in {model.policy}{xla}"
+            )
         else:
             model, why = tb.experiment.build_model(
                 config, batches.image_shape, batches.steps_per_epoch, train.num_classes
             )
             what = f"training {config.model} in {why}, in {workdir.root}"
-    if tb.distribution.is_chief(strategy):
+    if chief:
         workdir.prepare(config, environment())
     print(f"{what}; {which}")
     try:
@@ -136,13 +144,15 @@ def train_and_save(config, workdir, model, batches, held_out) -> int:
                 initial_epoch=epoch,
                 initial_step=step,
                 verbose=0,
-                callbacks=[*run_callbacks(config, workdir, held_out, batches), stop],
+                callbacks=[*run_callbacks(config, workdir, model, held_out, batches), stop],
             )
         if model.stop_training:  # here, or in another worker
             print(f"stopped and saved. Resume with:\n  {command_to_resume(workdir)}")
             return 128 + (stop.received or signal.SIGTERM)
     # The official code takes 1,000 batches; of small data as many passes would say nothing new.
-    model.calibrate(batches.dataset(int(model.step.numpy())), steps=min(1000, 5 * steps))
+    replicas = model.distribute_strategy.num_replicas_in_sync
+    parts = batches.dataset(int(model.step.numpy()), replicas=replicas)
+    model.calibrate(parts, steps=min(1000, 5 * steps))
     if tb.distribution.is_chief(model.distribute_strategy):
         tb.callbacks.save_model(model, workdir.model)
     print(
@@ -154,9 +164,11 @@ def train_and_save(config, workdir, model, batches, held_out) -> int:
     return 0
 
 
-def run_callbacks(config, workdir, held_out, batches) -> list:
+def run_callbacks(config, workdir, model, held_out, batches) -> list:
     """What watches a run, in the order in which it sees an epoch's end."""
-    shown, probe = held_out.take(32).as_float(), next(batches.dataset().as_numpy_iterator())
+    measured = tb.experiment.measured_quickly(model, held_out) if config.eval_every else ()
+    shown, replicas = held_out.take(32).as_float(), model.distribute_strategy.num_replicas_in_sync
+    probe = next(batches.dataset(replicas=replicas).as_numpy_iterator())  # one replica's part
     watch = [
         tb.callbacks.SampleGrid(workdir.samples, every=config.picture_every),
         tb.callbacks.ReconstructionGrid(shown, workdir.samples, every=config.picture_every),
@@ -176,7 +188,7 @@ def run_callbacks(config, workdir, held_out, batches) -> list:
             workdir.checkpoints,
             every_steps=config.checkpoint_steps or None,
             keep=config.keep,
-            monitor=config.monitor if config.eval_every else None,
+            monitor=config.monitor if config.monitor in measured else None,
             monitor_every=config.eval_every or 1,
         ),
     ]

@@ -61,14 +61,16 @@ def run(config: Config, classifier, out: Path) -> dict:
     )
     results = {"system": config.model, "seed": config.seed, "epochs": config.epochs}
     baseline = experiment.measure(
-        model, train, held_out, metrics=("NNC_e-", "CLS_e-"), posthoc=True
+        model, train, held_out, metrics=("NNC_e-", "CLS_e-"), batches=batches, posthoc=True
     ).values
     start = time.monotonic()
     history = model.fit(batches, epochs=config.epochs, verbose=0).history
     results["seconds"] = round(time.monotonic() - start, 1)
     results["losses"] = {name: values[-1] for name, values in history.items() if "loss_" in name}
     names = ("NND/10", "EGr", "EGr_b", "NNC_e-", "CLS_e-", "accuracy")
-    results |= experiment.measure(model, train, held_out, metrics=names, posthoc=True).values
+    results |= experiment.measure(
+        model, train, held_out, metrics=names, batches=batches, posthoc=True
+    ).values
     results |= {f"untrained {name}": value for name, value in baseline.items()}
     rows = {"originals": held_out.as_float(range(SHOWN))}
     if hasattr(model, "generator"):
@@ -89,7 +91,7 @@ def table(records: list[dict]) -> str:
     """A row for each system, mean ± standard deviation over its seeds."""
     heads = " | ".join(head for head, _ in COLUMNS.values())
     lines = [f"| system | seeds | {heads} |", "|" + "---|" * (len(COLUMNS) + 2)]
-    untrained = [r for r in records if "untrained NNC_e-" in r]
+    untrained = [r for r in records if "untrained NNC_e-" in r and r["system"] == "bigan"]
     if untrained:
         cells = [
             _cell([r.get(f"untrained {n}") for r in untrained], d) for n, (_, d) in COLUMNS.items()

@@ -115,6 +115,14 @@ def test_several_gpus_are_mirrored(environment, monkeypatch):
             '{"cluster": {"worker": ["a:1", "b"]}, "task": {"type": "worker", "index": 0}}',
             "'b' is not HOST:PORT",
         ),
+        (
+            '{"cluster": {"worker": ["a:1", "b:99999"]}, "task": {"type": "worker", "index": 0}}',
+            "'b:99999' is not HOST:PORT",
+        ),
+        (
+            '{"cluster": {"worker": ["a:1", "a:1"]}, "task": {"type": "worker", "index": 0}}',
+            "TF_CONFIG names a:1 twice",
+        ),
     ],
 )
 def test_broken_tf_config(environment, monkeypatch, text, message):
@@ -134,9 +142,16 @@ def test_slurm_names_the_workers(environment, monkeypatch):
     }.items():
         monkeypatch.setenv(f"SLURM_{name}", value)
     task = distribution._task()
-    assert task.cluster == {"worker": ["node01:10007", "node01:10008", "node02:10007"]}
+    assert task.cluster == {"worker": ["node01:10007", "node01:10008", "node02:10009"]}
     assert (task.job, task.index, task.address) == ("worker", 1, "node01:10008")
-    assert task.names["node02:10007"] == "worker 2"
+    assert task.names["node02:10009"] == "worker 2"
+    # By rank, and not by name, in which node10 comes before node9.
+    monkeypatch.setenv("SLURM_STEP_NODELIST", "node[9-10]")
+    assert distribution._task().cluster["worker"][2] == "node10:10009"
+    monkeypatch.setenv("SLURMD_NODENAME", "node10")
+    with pytest.raises(tb.UserError, match="order of the nodes"):
+        distribution.choose()
+    monkeypatch.delenv("SLURMD_NODENAME")
     monkeypatch.delenv("SLURM_STEP_NODELIST")
     with pytest.raises(tb.UserError, match="Slurm's variables do not name the workers"):
         distribution.choose()

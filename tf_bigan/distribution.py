@@ -6,6 +6,7 @@ import functools
 import json
 import os
 import socket
+import sys
 import time
 import zlib
 from collections.abc import Mapping
@@ -158,10 +159,13 @@ def _from_tf_config() -> Task | None:
             f"TF_CONFIG: there is no {job} {index}, the cluster has {len(cluster[job])}, "
             "counted from 0"
         )
-    for address in cluster[job] + sum(cluster.values(), []):
+    addresses = sum(cluster.values(), [])
+    for address in addresses:
         host, _, port = address.rpartition(":")
-        if not (host and port.isdigit()):
+        if not (host and port.isdecimal() and 0 < int(port) < 65536):
             raise UserError(f"TF_CONFIG: {address!r} is not HOST:PORT")
+        if addresses.count(address) > 1:
+            raise UserError(f"TF_CONFIG names {address} twice")
     return Task(cluster, job, index, "TF_CONFIG")
 
 
@@ -173,15 +177,23 @@ def _from_slurm() -> Task | None:
     try:
         # Each task uses the GPUs that Slurm lets it see: only the addresses are taken from here.
         resolver = tf.distribute.cluster_resolver.SlurmClusterResolver(
-            port_base=_SLURM_PORTS + job % _SLURM_PORTS_COUNT,
             gpus_per_node=int(tasks),
             gpus_per_task=1,
             auto_set_gpu=False,
         )
-        cluster = resolver.cluster_spec().as_dict()
+        # {host: tasks} in the order of the ranks; `cluster_spec` sorts node10 before node9.
+        hosts = resolver._task_configuration
     except (RuntimeError, ValueError) as error:
         raise UserError(f"Slurm's variables do not name the workers: {error}") from error
-    return Task(cluster, resolver.task_type, resolver.task_id, "Slurm")
+    names = [host for host, count in hosts.items() for _ in range(count)]
+    base = _SLURM_PORTS + job % _SLURM_PORTS_COUNT
+    addresses = [f"{host}:{base + rank}" for rank, host in enumerate(names)]
+    node = os.environ.get("SLURMD_NODENAME")
+    if node and names[resolver.task_id] != node:
+        raise UserError(
+            "Slurm's ranks do not follow the order of the nodes: srun --distribution=block"
+        )
+    return Task({"worker": addresses}, "worker", resolver.task_id, "Slurm")
 
 
 def _multi_worker(task: Task, gpus: int, join_timeout: float) -> tf.distribute.Strategy:
@@ -192,12 +204,14 @@ def _multi_worker(task: Task, gpus: int, join_timeout: float) -> tf.distribute.S
         task_id=task.index,
         num_accelerators={"GPU": gpus},
     )
-    # A worker that dies in this moment would be waited for without end, in native code that
-    # neither signals nor Python's threads can interrupt.
-    faulthandler.dump_traceback_later(join_timeout, exit=True)
+    # A worker that dies in this moment, or has another number of GPUs, would be waited for without
+    # end, in native code that neither signals nor Python's threads can interrupt.
+    faulthandler.dump_traceback_later(join_timeout, exit=True, file=sys.__stderr__)
     try:
-        return tf.distribute.MultiWorkerMirroredStrategy(resolver)
-    except tf.errors.OpError as error:
+        strategy = tf.distribute.MultiWorkerMirroredStrategy(resolver)
+        over_workers(0, strategy)
+        return strategy
+    except (tf.errors.OpError, RuntimeError) as error:
         raise UserError(f"the workers cannot connect: {_first_line(error)}") from error
     finally:
         faulthandler.cancel_dump_traceback_later()

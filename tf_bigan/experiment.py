@@ -66,11 +66,21 @@ def training_batches(config: Config, train: data.ImageData | data.StreamedImages
         batches = data.semi_supervised(train, config.labels, config.batch_size, config.seed)
     else:
         batches = train.batches(config.batch_size, config.seed)
-    for name in models.find(config.model).requires:
-        if not {name, f"labelled_{name}"} & set(batches.dataset().element_spec):
-            source = {"label": "a data set with labels", "target_image": "--target_dataset=NAME"}
-            raise UserError(f"--model={config.model} needs {source.get(name, name)}")
+    system = models.find(config.model)
+    if config.target_dataset and "target_image" not in system.requires:
+        raise UserError(f"--target_dataset: {config.model} does not adapt to a second data set")
+    if config.labels and "label" not in system.requires:
+        raise UserError(f"--labels: {config.model} does not learn from labels")
+    _check_entries(system, batches)
     return batches
+
+
+def _check_entries(system: AdversarialModel | type[AdversarialModel], batches: data.Batches):
+    for name in system.requires:
+        if not {name, f"labelled_{name}"} & set(batches.dataset().element_spec):
+            needed = {"label": "a data set with labels", "target_image": "--target_dataset=NAME"}
+            name = needed.get(name, name)
+            raise UserError(f"{getattr(system, '__name__', system.name)} needs {name}")
 
 
 def build_model(
@@ -102,11 +112,13 @@ def build_model(
         return networks.make(config.networks, role, **sizes)
 
     options = hyperparameters(config, system, classes)  # before any work: they may be wrong
+    if "total_steps" in system.hyperparameters:
+        options.setdefault("total_steps", steps_per_epoch * config.epochs)
     _check_players("schedule", {p for group in config.groups or () for p in group}, system.players)
     parts = system.make_networks(make, prior.dim, classes)
     model = system(prior=prior, schedule=config.groups, **parts, **options)
     model.compile(
-        optimizers(config, model.players, steps_per_epoch),
+        optimizers(config, model.players, model.schedule, steps_per_epoch),
         ema=config.ema or None,
         seed=config.seed,
         jit_compile=xla,
@@ -121,8 +133,8 @@ def hyperparameters(config: Config, system: type[AdversarialModel], classes: int
 
     Raises UserError for an unknown name, or a value of another type than the default's.
     """
-    known = system.hyperparameters
-    options = {"classes": classes} if classes and "classes" in known else {}
+    known = {name: value for name, value in system.hyperparameters.items() if name != "classes"}
+    options = {"classes": classes} if classes and "classes" in system.hyperparameters else {}
     for name, text in config.settings.items():
         if name not in known:
             where = f"--set: {config.model} has no {name}"
@@ -142,14 +154,20 @@ def _check_players(option: str, named: Iterable[str], players: Iterable[str]):
             raise UserError(f"--{option}: no player {player}{did_you_mean(player, players)}")
 
 
-def optimizers(config: Config, players: Iterable[str], steps_per_epoch: int) -> dict[str, Adam]:
+def optimizers(
+    config: Config,
+    players: Iterable[str],
+    schedule: Iterable[Sequence[str]],
+    steps_per_epoch: int,
+) -> dict[str, Adam]:
     """{player: its optimizer}. Raises UserError for rates of players that do not play."""
     _check_players("player_rates", config.rates, players)
     made = {}
     for player in players:
         rate = config.rates.get(player, config.learning_rate)
         if config.decay_epochs:
-            rate = ConstantThenExponential(rate, config.decay_epochs, steps_per_epoch)
+            moves = sum(group.count(player) for group in schedule)  # in a step
+            rate = ConstantThenExponential(rate, config.decay_epochs, steps_per_epoch * moves)
         made[player] = Adam(rate, beta_1=config.beta_1, epsilon=config.epsilon)
     return made
 
@@ -162,6 +180,7 @@ def measure(
     metrics: Sequence[str] = ALL_METRICS,
     samples: int = 100_000,
     posthoc: bool = False,
+    batches: data.Batches | None = None,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> evaluation.OfficialMetrics:
     """The official metrics of a model on held-out images, and the accuracy of one that classifies.
@@ -175,6 +194,7 @@ def measure(
         held_out: the images to be measured on.
         metrics: names out of `ALL_METRICS`.
         samples: draws of z for NND and EGg.
+        batches: training batches, where the losses need more than the images of `train`.
         posthoc: replace the moving batch statistics by the plain average over 1,000 training
             batches first, as the official code does.
         progress: called as progress(stage, done, total).
@@ -186,8 +206,9 @@ def measure(
     classify = train is not None and any(name.startswith(("NNC", "CLS")) for name in metrics)
     with model.statistics_kept():
         if posthoc:
-            batches = train.batches(min(128, len(train)), seed=1).dataset()
-            model.calibrate(itertools.islice(batches, 1000), steps=1000)
+            batches = batches or train.batches(min(128, len(train)), seed=1)
+            _check_entries(model, batches)
+            model.calibrate(itertools.islice(batches.dataset(), 1000), steps=1000)
         try:
             measured = evaluation.official_metrics(
                 held_out.as_float(),
@@ -213,6 +234,18 @@ def measure(
 def classifies(model: AdversarialModel) -> bool:
     """Whether the system names the classes of the labels."""
     return hasattr(model, "class_logits")
+
+
+def measured_quickly(model: AdversarialModel, held_out: data.ImageData) -> list[str]:
+    """The names of what `measure_quickly` gives for a system: best.keras can follow these alone."""
+    generates = hasattr(model, "generator")
+    there = {
+        "NND/100": generates,
+        "EGr": generates and hasattr(model, "encoder"),
+        "EGr_b": generates and hasattr(model, "encoder"),
+        "accuracy": classifies(model) and held_out.labels is not None,
+    }
+    return [name for name in QUICK_METRICS if there[name]]
 
 
 def measure_quickly(model: AdversarialModel, held_out: data.ImageData) -> dict[str, float]:

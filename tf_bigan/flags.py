@@ -58,6 +58,8 @@ def config_from_flags(values: flags.FlagValues) -> Config:
         from tf_bigan import models  # takes seconds: not for the default
 
         defaults = models.find(model).defaults
+    if "learning_rate" in given:  # the system's own rates would keep it from every player
+        defaults = {name: value for name, value in defaults.items() if name != "player_rates"}
     return Config.from_dict({**base, **defaults, **named, **given})
 
 

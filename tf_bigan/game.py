@@ -7,6 +7,7 @@ from functools import partial
 import keras
 import tensorflow as tf
 
+from tf_bigan import hardware
 from tf_bigan.inference import Inference
 from tf_bigan.loop import Loop
 from tf_bigan.networks.normalization import statistics_over_replicas
@@ -269,8 +270,15 @@ class AdversarialModel(Loop, Inference, Statistics, keras.Model):
             return gradients
         return tf.function(gradients, jit_compile=self._use_xla())
 
+    @property
+    def policy(self) -> str:
+        """The dtype policy of the networks, as "mixed_bfloat16"."""
+        return getattr(self, self.network_names()[0]).dtype_policy.name
+
     def _use_xla(self) -> bool:
-        return True if self.jit_compile == "auto" else self.jit_compile
+        if self.jit_compile != "auto":
+            return self.jit_compile
+        return hardware.choose(self.policy)[1]
 
     # --- one step ---------------------------------------------------------------------------
 

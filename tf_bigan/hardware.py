@@ -12,7 +12,9 @@ def choose(precision: str = "auto", jit_compile: bool | str = "auto") -> tuple[s
     fastest on a CPU. GPUs from Ampere on multiply bfloat16 in their tensor cores under XLA.
     """
     gpus = tf.config.list_physical_devices("GPU")
-    if gpus:
+    if tf.config.list_physical_devices("TPU"):
+        policy, xla, why = "mixed_bfloat16", True, "a TPU"
+    elif gpus:
         details = [tf.config.experimental.get_device_details(gpu) for gpu in gpus]
         fast_bfloat16 = all(d.get("compute_capability", (0, 0))[0] >= 8 for d in details)
         policy, xla = ("mixed_bfloat16" if fast_bfloat16 else "float32"), True

@@ -63,9 +63,15 @@ class Loop:
             raise ValueError("compile the model before fit: model.compile(optimizer=...)")
         strategy = self.distribute_strategy
         start = int(self.step.numpy())
-        distribution.check_same(str(start), "the step at which they begin to train", strategy)
         dataset, steps = _distribute(x, batch_size, steps_per_epoch, start, strategy)
         self._check_entries(dataset)
+        if validation_data is not None:  # now, and not after an epoch
+            self._check_entries(_distribute(validation_data, batch_size, None, 0, strategy)[0])
+        # Workers that differ would wait for each other without end.
+        distribution.check_same(str(start), "the step at which they begin to train", strategy)
+        plan = [initial_epoch, initial_step, epochs, steps, self.steps_per_execution]
+        plan += [getattr(x, "num_examples", None), validation_data is not None]
+        distribution.check_same(str(plan), "their data, or in the arguments of fit", strategy)
         chief = distribution.is_chief(strategy)
         if not isinstance(callbacks, keras.callbacks.CallbackList):
             callbacks = keras.callbacks.CallbackList(
@@ -236,7 +242,10 @@ def _distribute(x, batch_size, steps, start, strategy):
         steps = int(x.cardinality())
         if steps < 1:
             raise ValueError("steps_per_epoch is needed for a dataset of unknown length")
-    return strategy.experimental_distribute_dataset(x.map(_as_batch).repeat()), steps
+    x = x.map(_as_batch)
+    if x.element_spec["image"].shape[0] is None:
+        raise ValueError("batches must be of one size: batch(n, drop_remainder=True)")
+    return strategy.experimental_distribute_dataset(x.repeat()), steps
 
 
 def _array_batches(x: np.ndarray, batch_size: int | None) -> ArrayBatches:
@@ -258,6 +267,12 @@ def _as_batch(*element):
         batch = dict(first)
     else:
         batch = dict(zip(("image", "label"), element, strict=False))
-    if batch["image"].dtype == tf.uint8:
-        batch["image"] = tf.cast(batch["image"], tf.float32) / 255.0
-    return batch
+    return {name: _usable(name, value) for name, value in batch.items()}
+
+
+def _usable(name: str, value: tf.Tensor) -> tf.Tensor:
+    if name.endswith("label"):
+        return tf.cast(value, tf.int64)
+    if name.endswith("image") and value.dtype == tf.uint8:
+        return tf.cast(value, tf.float32) / 255.0
+    return value

@@ -98,7 +98,7 @@ class Statistics:
 
 def rows_of(batch: Mapping) -> int:
     """The number of examples in a batch."""
-    return next(iter(batch.values())).shape[0]
+    return batch["image"].shape[0]
 
 
 def seed_states(network: keras.Model) -> list:

@@ -9,6 +9,7 @@ import time
 
 import numpy as np
 import torch
+import torch._functorch.config
 from torch import nn
 from torch.nn import functional as F
 
@@ -172,6 +173,8 @@ class Peer:
         self.eg_weights = [*self.encoder.parameters(), *self.generator.parameters()]
         self.optimizers = [self._adam(self.d_weights), self._adam(self.eg_weights)]
         if compiled:
+            # Buffers that one backward pass gives away are missing in the other.
+            torch._functorch.config.donated_buffer = False
             for network in self.networks.values():
                 network.compile()
 

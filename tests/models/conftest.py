@@ -10,6 +10,8 @@ from tf_bigan import experiment
 from tf_bigan.config import Config
 
 BATCH, CLASSES, LATENT = 8, 3, 6
+# What a system does only later in a training, in the few steps of a test.
+SOON = {"magan": "period=1,pretraining=1", "triple_gan": "pseudo_after=1", "dann": "total_steps=4"}
 
 
 def make_system(name, image_shape=(8, 8, 1), optimizer=None, options=None, **compile_arguments):
@@ -22,6 +24,7 @@ def make_system(name, image_shape=(8, 8, 1), optimizer=None, options=None, **com
         system.defaults
         | {"model": name, "latent": LATENT, "width": 12, "precision": "float32", "ema": 0.0}
         | {"prior": _small(system.defaults.get("prior", "uniform"))}
+        | {"set": SOON.get(name)}
         | (options or {})
     )
     model, _ = experiment.build_model(config, image_shape, steps_per_epoch=4, classes=CLASSES)

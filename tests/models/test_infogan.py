@@ -88,8 +88,6 @@ def test_codes_and_classes():
 def test_a_prior_without_codes_is_refused():
     with pytest.raises(UserError, match="--prior=normal62"):
         make(prior="uniform")
-    with pytest.raises(Exception, match="categorical code"):
-        make(prior="normal2+uniform1").classify(make_batch()["image"].numpy())
 
 
 def test_the_defaults_are_the_official_codes():

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import tf_bigan as tb
 from tests.models.conftest import make_batch, make_dataset, make_system
 
 
@@ -76,3 +77,15 @@ def test_the_generator_stands_still_until_the_margin_is_known():
         for before, variable in zip(weights, model.generator.trainable_variables, strict=True)
     ]
     assert all(moved)
+
+
+def test_weight_decay_does_not_move_a_generator_that_stands_still():
+    model = make_system(
+        "magan",
+        optimizer=tb.optimizers.Adam(1e-2),
+        options={"set": "period=100,pretraining=1", "l2": 1e-2},
+    )
+    before = [v.numpy() for v in model.generator.trainable_variables]
+    model.fit(make_dataset(2), verbose=0)
+    for a, v in zip(before, model.generator.trainable_variables, strict=True):
+        np.testing.assert_array_equal(a, v.numpy())

@@ -52,7 +52,8 @@ class ALAD(AdversarialModel):
         x = batch["image"]
         x_fake = self.generator(z, training=training)
         z_hat, z_rec = discriminate(self.encoder, x, x_fake, training=training)
-        x_rec = self.generator(z_hat, training=training)
+        # z again, so that the batch statistics which are kept are those of samples.
+        _, x_rec = discriminate(self.generator, z, z_hat, training=training)
         pairs = {
             "xz": (self.discriminator_xz, [x, z_hat], [x_fake, z]),
             "xx": (self.discriminator_xx, _pair(x, x), _pair(x, x_rec)),

@@ -24,8 +24,7 @@ class ALICE(ALI):
     discriminator C. C minimises E_x[softplus(-c(x, x)) + softplus(c(x, x_rec))].
 
     Hyperparameters:
-        cycle: l2, l1 or adversarial. In an explicit form C does not play: it never moves, and
-            nothing of it is computed.
+        cycle: l2, l1 or adversarial. In an explicit form C does not play: it never moves.
         weight: λ of the explicit forms.
         adversarial_weight: λ of the adversarial form.
 

@@ -3,6 +3,7 @@
 import keras
 import tensorflow as tf
 
+from tf_bigan.errors import UserError
 from tf_bigan.game import AdversarialModel
 from tf_bigan.networks.normalization import discriminate
 
@@ -41,6 +42,8 @@ class BEGAN(AdversarialModel):
 
     def __init__(self, **parts):
         super().__init__(**parts)
+        if self.halve_every < 1:
+            raise UserError(f"began: halve_every={self.halve_every}: it must be at least 1")
         self.k = self.add_weight(name="k", shape=(), initializer="zeros", trainable=False)
 
     @classmethod

@@ -23,7 +23,8 @@ class DANN(AdversarialModel):
 
     Hyperparameters:
         strength: of the adversary; 0 learns from the source domain alone.
-        total_steps: of a training, for p; after these λ stays.
+        total_steps: of a training, for p; after these λ stays. train.py fills in its own number,
+            which a run that is resumed for more epochs keeps.
 
     Networks: encoder x [B, H, W, C] in [0, 1] -> features [B, latent]; label_predictor features ->
     [B, classes]; domain_classifier features -> logits [B, 1] of "source".
@@ -35,6 +36,7 @@ class DANN(AdversarialModel):
     requires = ("image", "label", "target_image")
     # D must keep up with F, which without a limit does the opposite of what D learnt last.
     defaults = {"latent": 128, "prior": "normal", "player_rates": "D=1e-3"}
+    defaults |= {"monitor": "accuracy"}
 
     @classmethod
     def make_networks(cls, make, latent_dim, classes):
@@ -48,6 +50,11 @@ class DANN(AdversarialModel):
             ),
             "domain_classifier": make("perceptron", inputs=latent_dim, units=100, hidden=1),
         }
+
+    def __init__(self, **parts):
+        super().__init__(**parts)
+        if self.total_steps < 1:
+            raise UserError(f"dann: total_steps={self.total_steps}: it must be at least 1")
 
     def _check_shapes(self):
         self.image_shape = tuple(self.encoder.get_config()["image_shape"])

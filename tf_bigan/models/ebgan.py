@@ -64,4 +64,4 @@ def pulling_away_term(codes: tf.Tensor) -> tf.Tensor:
     directions = tf.math.l2_normalize(codes, axis=-1)
     squares = tf.matmul(directions, directions, transpose_b=True) ** 2
     n = codes.shape[0]
-    return (tf.reduce_sum(squares) - tf.linalg.trace(squares)) / (n * (n - 1))
+    return (tf.reduce_sum(squares) - tf.linalg.trace(squares)) / max(n * (n - 1), 1)

@@ -104,14 +104,6 @@ class InfoGAN(AdversarialModel):
         features = self.discriminator.features(x, training)
         return [q for _, q in self._codes(self.recognition(features, training=training))]
 
-    def class_logits(self, x, training) -> tf.Tensor:
-        """The logits of the first categorical code: the class, by a number of its own choice."""
-        estimates = zip(self.prior.parts[1:], self.code_estimates(x, training), strict=True)
-        for part, q in estimates:
-            if isinstance(part, Categorical):
-                return q
-        raise UserError("infogan classifies by a categorical code: --prior=normal62+categorical10")
-
     def codes(self, images, batch_size: int = 256) -> list[np.ndarray]:
         """`code_estimates` of images [N, H, W, C] in [0, 1]: an array [N, entries] of each code."""
         return self._in_batches(None, images, batch_size, method="code_estimates")

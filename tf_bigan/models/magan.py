@@ -3,6 +3,7 @@
 import keras
 import tensorflow as tf
 
+from tf_bigan.errors import UserError
 from tf_bigan.game import AdversarialModel
 from tf_bigan.losses import squared_error
 from tf_bigan.networks.normalization import discriminate
@@ -38,6 +39,9 @@ class MAGAN(AdversarialModel):
 
     def __init__(self, **parts):
         super().__init__(**parts)
+        for name in ("period", "pretraining"):
+            if getattr(self, name) < 1:
+                raise UserError(f"magan: {name}={getattr(self, name)}: it must be at least 1")
         # The margin, the sums of this period, and Z of the one before (0: there was none).
         self.margin, self.sum_real, self.sum_fake, self.fake_before = (
             self.add_weight(name=name, shape=(), initializer="zeros", trainable=False)
@@ -57,16 +61,23 @@ class MAGAN(AdversarialModel):
         x_rec, x_fake_rec = discriminate(self.discriminator, x, x_fake, training=training)
         energy_real, energy_fake = squared_error(x, x_rec), squared_error(x_fake, x_fake_rec)
         hinge = tf.nn.relu(self.margin - energy_fake)  # 0 as long as the margin is
-        moves = tf.cast(self.step.value >= self.period * self.pretraining, tf.float32)
         losses = {
             "D": tf.reduce_mean(energy_real + hinge),
-            "G": moves * tf.reduce_mean(energy_fake),
+            "G": self._plays() * tf.reduce_mean(energy_fake),
         }
         return losses, {
             "energy_real": energy_real,
             "energy_fake": energy_fake,
             "margin": self.margin,
         }
+
+    def _plays(self) -> tf.Tensor:
+        """1.0 if G moves in this step, else 0.0."""
+        return tf.cast(self.step.value >= self.period * self.pretraining, tf.float32)
+
+    def _regularization(self, player):
+        loss = super()._regularization(player)  # by itself it would move G under Adam
+        return self._plays() * loss if player == "G" else loss
 
     def adapt(self, logs):
         sum_real, sum_fake = (

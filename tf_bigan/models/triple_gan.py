@@ -46,7 +46,7 @@ class TripleGAN(AdversarialModel):
 
     def __init__(self, **parts):
         super().__init__(**parts)
-        last = self.prior.parts[-1] if isinstance(self.prior, Concatenation) else self.prior
+        last = self.prior.parts[-1] if isinstance(self.prior, Concatenation) else None
         if not isinstance(last, Categorical) or last.dim != self.classes:
             raise UserError(
                 f"triple_gan needs a prior that ends in the labels: "
@@ -68,9 +68,10 @@ class TripleGAN(AdversarialModel):
         x_labelled = batch.get("labelled_image", x)
         label = batch.get("labelled_label", batch.get("label"))
         x_fake = self.generator(z, training=training)
-        # Labelled images are as many as there are: their calls are apart from the others'.
-        guess, guess_fake = discriminate(self.classifier, x, x_fake, training=training)
+        # Labelled images are as many as there are: their calls are apart from the others'. They
+        # come first, since what runs last leaves its batch statistics to `calibrate`.
         guess_labelled = self.classifier(x_labelled, training=training)
+        guess, guess_fake = discriminate(self.classifier, x, x_fake, training=training)
         p = tf.nn.softmax(guess)  # [B, K]
         y_guess = tf.one_hot(tf.argmax(p, -1), self.classes)
         logits_guess, logits_fake = discriminate(

@@ -1,0 +1,61 @@
+"""Each system through train.py and evaluate.py, and what a user can get wrong with them."""
+
+import json
+
+import pytest
+
+import tf_bigan as tb
+
+TINY = ["--dataset=digits", "--width=8", "--epochs=1", "--eval_every=1", "--steps_per_execution=8"]
+NEEDS = {
+    "dann": ["--target_dataset=digits"],
+    "sgan": ["--labels=20"],
+    "triple_gan": ["--labels=20"],
+}
+
+
+@pytest.mark.parametrize("name", tb.models.names())
+def test_trains_and_is_measured(name, command, tmp_path):
+    workdir = tmp_path / "run"
+    status, _, err = command(
+        "train", f"--model={name}", f"--workdir={workdir}", *TINY, *NEEDS.get(name, [])
+    )
+    assert status == 0, err
+    assert (workdir / "model.keras").exists()
+    record = json.loads((workdir / "metrics.jsonl").read_text().splitlines()[-1])
+    status, out, err = command("evaluate", f"--workdir={workdir}", "--samples=100")
+    assert status == 0, err
+    measured = json.loads((workdir / "metrics.json").read_text())["trained"]
+    system = tb.models.find(name)
+    assert ("NND" in measured) == ("generator" in system.network_names()) == ("NND/100" in record)
+    assert ("accuracy" in measured) == hasattr(system, "class_logits") == ("accuracy" in record)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--model=infogan", "--prior=normal"], "--prior=normal62"),
+        (["--model=vae_gan", "--prior=uniform"], "--prior=normal"),
+        (["--model=triple_gan", "--prior=categorical10"], "--prior=normal100"),
+        (["--model=triple_gan", "--prior=normal9+categorical5"], "--prior=normal100"),
+        (["--model=triple_gan", "--set=classes=5"], "has no classes"),
+        (["--model=dann"], "--target_dataset"),
+        (["--model=gan", "--target_dataset=digits"], "does not adapt"),
+        (["--model=gan", "--labels=20"], "does not learn from labels"),
+        (["--model=sgan", "--labels=3"], "3 labels are too few"),
+        (["--model=gan", "--set=minimax=perhaps"], "minimax=perhaps is no bool"),
+        (["--model=gan", "--set=smoothin=0.1"], "did you mean smoothing"),
+        (["--model=gan", "--schedule=D,H"], "no player H"),
+        (["--model=began", "--set=halve_every=0"], "at least 1"),
+        (["--model=magan", "--set=period=0"], "at least 1"),
+        (["--model=dann", "--target_dataset=digits", "--set=total_steps=0"], "at least 1"),
+        (["--model=alice", "--set=cycle=l3"], "choose l2, l1, adversarial"),
+        (["--model=autoencoder", "--set=norm=l3"], "choose l1 or l2"),
+    ],
+)
+def test_mistakes_are_one_line(options, message, command, tmp_path):
+    workdir = tmp_path / "run"
+    status, _, err = command("train", *options, f"--workdir={workdir}", *TINY)
+    lines = [line for line in err.splitlines() if line.startswith("train.py")]
+    assert status == 2 and len(lines) == 1 and message in lines[0], err
+    assert not workdir.exists()
