@@ -105,7 +105,7 @@ def inputs() -> dict[str, tuple[float, float]]:
             ours.make(SETTINGS[0], policy, xla), ArrayBatches({"image": data}, 128)
         )
     }
-    setting = Setting("dcgan64", "", "dcgan", 64, image_shape=(64, 64, 3))
+    setting = Setting("dcgan64", "", "dcgan", 64, image_shape=(64, 64, 3), width=32)
     rng = np.random.default_rng(0)
     with tempfile.TemporaryDirectory() as directory:
         for number in range(512):
