@@ -69,6 +69,7 @@ def test_differences_are_those_that_change_what_is_learnt():
 
 def test_flags_over_preset_over_defaults():
     assert parse("--dataset=cifar10") == Config(dataset="cifar10")
+    assert parse("--source_dataset=cifar10") == Config(dataset="cifar10")
     assert parse() == parse("--dataset=digits") == Config(**PRESETS["digits"])
     assert parse("--dataset=mnist") == Config(**PRESETS["mnist"])
     paper = Config(**PRESETS["paper_mnist"])

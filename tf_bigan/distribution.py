@@ -182,18 +182,18 @@ def _from_slurm() -> Task | None:
             auto_set_gpu=False,
         )
         # {host: tasks} in the order of the ranks; `cluster_spec` sorts node10 before node9.
-        hosts = resolver._task_configuration
-    except (RuntimeError, ValueError) as error:
+        hosts, rank = resolver._task_configuration, int(os.environ["SLURM_PROCID"])
+    except (RuntimeError, ValueError, KeyError) as error:
         raise UserError(f"Slurm's variables do not name the workers: {error}") from error
     names = [host for host, count in hosts.items() for _ in range(count)]
     base = _SLURM_PORTS + job % _SLURM_PORTS_COUNT
-    addresses = [f"{host}:{base + rank}" for rank, host in enumerate(names)]
+    addresses = [f"{host}:{base + index}" for index, host in enumerate(names)]
     node = os.environ.get("SLURMD_NODENAME")
-    if node and names[resolver.task_id] != node:
+    if node and names[rank] != node:
         raise UserError(
             "Slurm's ranks do not follow the order of the nodes: srun --distribution=block"
         )
-    return Task({"worker": addresses}, "worker", resolver.task_id, "Slurm")
+    return Task({"worker": addresses}, "worker", rank, "Slurm")
 
 
 def _multi_worker(task: Task, gpus: int, join_timeout: float) -> tf.distribute.Strategy:

@@ -76,11 +76,11 @@ def training_batches(config: Config, train: data.ImageData | data.StreamedImages
 
 
 def _check_entries(system: AdversarialModel | type[AdversarialModel], batches: data.Batches):
+    name_of = system.__name__ if isinstance(system, type) else type(system).__name__
     for name in system.requires:
         if not {name, f"labelled_{name}"} & set(batches.dataset().element_spec):
             needed = {"label": "a data set with labels", "target_image": "--target_dataset=NAME"}
-            name = needed.get(name, name)
-            raise UserError(f"{getattr(system, '__name__', system.name)} needs {name}")
+            raise UserError(f"{name_of} needs {needed.get(name, name)}")
 
 
 def build_model(
@@ -166,7 +166,7 @@ def optimizers(
     for player in players:
         rate = config.rates.get(player, config.learning_rate)
         if config.decay_epochs:
-            moves = sum(group.count(player) for group in schedule)  # in a step
+            moves = max(1, sum(group.count(player) for group in schedule))  # in a step
             rate = ConstantThenExponential(rate, config.decay_epochs, steps_per_epoch * moves)
         made[player] = Adam(rate, beta_1=config.beta_1, epsilon=config.epsilon)
     return made

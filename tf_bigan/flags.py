@@ -35,6 +35,7 @@ def define_config_flags(values: flags.FlagValues):
         define = flags.DEFINE_boolean if kind == "bool" else _DEFINE[kind]
         group = option.metadata["group"]
         define(option.name, None, text, flag_values=values, module_name=group)
+    flags.DEFINE_alias("source_dataset", "dataset", values, "data")
 
 
 def config_from_flags(values: flags.FlagValues) -> Config:

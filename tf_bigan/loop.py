@@ -242,10 +242,7 @@ def _distribute(x, batch_size, steps, start, strategy):
         steps = int(x.cardinality())
         if steps < 1:
             raise ValueError("steps_per_epoch is needed for a dataset of unknown length")
-    x = x.map(_as_batch)
-    if x.element_spec["image"].shape[0] is None:
-        raise ValueError("batches must be of one size: batch(n, drop_remainder=True)")
-    return strategy.experimental_distribute_dataset(x.repeat()), steps
+    return strategy.experimental_distribute_dataset(x.map(_as_batch).repeat()), steps
 
 
 def _array_batches(x: np.ndarray, batch_size: int | None) -> ArrayBatches:

@@ -98,7 +98,10 @@ class Statistics:
 
 def rows_of(batch: Mapping) -> int:
     """The number of examples in a batch."""
-    return batch["image"].shape[0]
+    rows = batch["image"].shape[0]
+    if rows is None:
+        raise ValueError("batches must be of one size: dataset.batch(n, drop_remainder=True)")
+    return rows
 
 
 def seed_states(network: keras.Model) -> list:

@@ -76,13 +76,12 @@ def test_both_players_raise_the_information(player):
     assert float(sum(after[n] - before[n] for n in names)) > 1e-5
 
 
-def test_codes_and_classes():
+def test_codes_are_the_parts_of_q():
     model, x = make(), make_batch()["image"].numpy()
     categorical, uniform, normal = model.codes(x)
     assert categorical.shape == (8, 3) and uniform.shape == (8, 2) and normal.shape == (8, 1)
     q = model.recognition(model.discriminator.features(x)).numpy()
     np.testing.assert_allclose(np.concatenate([categorical, uniform, normal], -1), q[:, 4:], 1e-4)
-    np.testing.assert_allclose(model.classify(x), np.exp(log_softmax(q[:, 4:7], -1)), 1e-4)
 
 
 def test_a_prior_without_codes_is_refused():
