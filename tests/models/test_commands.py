@@ -6,7 +6,12 @@ import pytest
 
 import tf_bigan as tb
 
-TINY = ["--dataset=digits", "--width=8", "--epochs=1", "--eval_every=1", "--steps_per_execution=8"]
+TINY = [
+    *("--dataset=digits", "--width=8", "--epochs=1", "--eval_every=1", "--picture_every=9"),
+    *("--batch_size=300", "--steps_per_execution=5", "--jit_compile=false"),
+]
+# One of each kind: two domains, few labels, no encoder, an encoder without an opponent.
+MEASURED = ("dann", "sgan", "gan", "autoencoder")
 NEEDS = {
     "dann": ["--target_dataset=digits"],
     "sgan": ["--labels=20"],
@@ -23,12 +28,17 @@ def test_trains_and_is_measured(name, command, tmp_path):
     assert status == 0, err
     assert (workdir / "model.keras").exists()
     record = json.loads((workdir / "metrics.jsonl").read_text().splitlines()[-1])
-    status, out, err = command("evaluate", f"--workdir={workdir}", "--samples=100")
-    assert status == 0, err
-    measured = json.loads((workdir / "metrics.json").read_text())["trained"]
     system = tb.models.find(name)
-    assert ("NND" in measured) == ("generator" in system.network_names()) == ("NND/100" in record)
-    assert ("accuracy" in measured) == hasattr(system, "class_logits") == ("accuracy" in record)
+    assert ("NND/100" in record) == ("generator" in system.network_names())
+    assert ("accuracy" in record) == hasattr(system, "class_logits")
+    if name in MEASURED:
+        status, _, err = command("evaluate", f"--workdir={workdir}", "--samples=100")
+        assert status == 0, err
+        measured = json.loads((workdir / "metrics.json").read_text())["trained"]
+        assert ("NND" in measured, "accuracy" in measured) == (
+            "NND/100" in record,
+            "accuracy" in record,
+        )
 
 
 @pytest.mark.parametrize(
