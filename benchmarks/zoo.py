@@ -22,11 +22,12 @@ from tf_bigan.config import Config
 from tf_bigan.workdir import environment
 
 PAGE, PICTURE, BLOCK = "docs/zoo.md", "docs/zoo.png", "zoo"
-# What a system needs beside images.
-DATA = {
+# What a system needs beside images, or in so short a training.
+OPTIONS = {
     "sgan": {"labels": 100},
     "triple_gan": {"labels": 100},
     "dann": {"target_dataset": "mnist_m"},
+    "magan": {"set": "period=200,pretraining=1"},  # by default G stands still for two epochs
 }
 COLUMNS = {  # name in the results: (in the table, its digits)
     "NND/10": ("NND/10", 2),
@@ -46,7 +47,7 @@ def config_of(name: str, epochs: int, seed: int, data_dir: str | None) -> Config
     """The configuration of a system: its own settings, in the common frame."""
     options = {"dataset": "mnist", "model": name, "epochs": epochs, "seed": seed}
     defaults = models.find(name).defaults
-    return Config.from_dict(defaults | DATA.get(name, {}) | options | {"data_dir": data_dir})
+    return Config.from_dict(defaults | OPTIONS.get(name, {}) | options | {"data_dir": data_dir})
 
 
 def run(config: Config, classifier, out: Path) -> dict:
