@@ -27,8 +27,9 @@ def test_its_file_is_short_and_names_its_source(name):
     assert re.search(r"\b(19|20)\d\d\b", inspect.getmodule(tb.models.find(name)).__doc__)
 
 
-@pytest.mark.parametrize("image_shape", [(8, 8, 1), (12, 10, 3)])
-def test_trains_on_images_of_any_shape(name, image_shape):
+def test_trains_on_images_of_another_shape(name):
+    """All other tests have images of 8×8×1."""
+    image_shape = (12, 10, 3)
     model = make_system(name, image_shape)
     history = model.fit(make_dataset(image_shape=image_shape), verbose=0).history
     assert set(history) >= {f"loss_{p}" for group in model.schedule for p in group}
