@@ -254,7 +254,7 @@ def measure_quickly(model: AdversarialModel, held_out: data.ImageData) -> dict[s
 
 
 def untrained(model: AdversarialModel) -> AdversarialModel:
-    """The model before its first step: the baseline of every figure about features."""
+    """Fresh weights of the same seed: the baseline of every figure about features."""
     keras.utils.set_random_seed(model.seed)
     fresh = type(model).from_config(model.get_config())
     fresh.compile_from_config(model.get_compile_config())
