@@ -1,9 +1,10 @@
-"""The published MNIST table: trains --preset=paper_mnist and measures it at some epochs.
+"""The published MNIST table: trains a preset and measures it at some epochs, as its authors did.
 
 python -m benchmarks.paper_table --seeds=42,1,2 --epochs=0,1,25 --out=runs/paper_table
+python -m benchmarks.paper_table --preset=best_mnist --seeds=42,1,2 --split=test
 
 Each measurement is a line of OUT/results.jsonl and stays there: a run that is started again goes
-on after the epochs that are measured. `--write=docs/results.md` renews the table in that file.
+on after the epochs that are measured. `--write` renews the preset's table in docs/results.md.
 """
 
 import dataclasses
@@ -15,6 +16,7 @@ import keras
 import numpy as np
 from absl import app, flags
 
+from benchmarks import report
 from tf_bigan import experiment
 from tf_bigan.config import Config
 from tf_bigan.presets import preset
@@ -22,11 +24,13 @@ from tf_bigan.workdir import environment
 
 FLAGS = flags.FLAGS
 SEEDS = flags.DEFINE_list("seeds", ["42"], "seeds of weights, split, data order and z")
-EPOCHS = flags.DEFINE_list("epochs", ["0", "1", "25"], "epochs to measure at, rising")
+PRESET = flags.DEFINE_string("preset", "paper_mnist", "of MNIST, as in train.py")
+EPOCHS = flags.DEFINE_list("epochs", None, "epochs to measure at, rising [the preset's last]")
+SPLIT = flags.DEFINE_enum("split", "validation", ["validation", "test"], "images to measure on")
 PRECISION = flags.DEFINE_string("precision", "auto", "as in train.py")
-OUT = flags.DEFINE_string("out", "runs/paper_table", "where results and the last states are kept")
+OUT = flags.DEFINE_string("out", None, "where results and last states are kept [runs/PRESET]")
 DATA_DIR = flags.DEFINE_string("data_dir", None, "as in train.py")
-WRITE = flags.DEFINE_string("write", None, "a Markdown file with the table's markers")
+WRITE = flags.DEFINE_boolean("write", False, "renew the preset's table in docs/results.md")
 
 COLUMNS = ("NND/100", "NND", "NNC_e", "NNC_e-", "CLS_e-", "EGr", "EGr_b", "EGg", "EGg_b")
 # README of the official code, github.com/jeffdonahue/bigan; one seed, 10,000 validation images.
@@ -37,36 +41,36 @@ OFFICIAL = {
     200: (5.56, 4.33, 95.92, 97.14, 92.63, 6.04, 9.91, 5.26, 9.58),
     400: (5.41, 4.14, 92.10, 97.35, 79.48, 5.95, 9.60, 5.20, 9.15),
 }
-BEGIN, END = "<!-- paper_table -->", "<!-- end of paper_table -->"
+PAGE = "docs/results.md"
 
 
 def main(_):
-    out = Path(OUT.value)
+    out = Path(OUT.value or f"runs/{PRESET.value}")
     out.mkdir(parents=True, exist_ok=True)
     for seed in map(int, SEEDS.value):
-        run(out, seed, sorted(map(int, EPOCHS.value)))
-    table = markdown([json.loads(line) for line in (out / "results.jsonl").open()])
+        run(out, seed)
+    records = [json.loads(line) for line in (out / "results.jsonl").open()]
+    table = markdown(records)
     print(table)
     if WRITE.value:
-        path = Path(WRITE.value)
-        before, _, rest = path.read_text().partition(BEGIN)
-        path.write_text(f"{before}{BEGIN}\n{table}\n{END}{rest.partition(END)[2]}")
+        report.write(PAGE, PRESET.value, table)
 
 
-def run(out: Path, seed: int, epochs: list[int]):
+def run(out: Path, seed: int):
     """Trains one seed from its last measured epoch on, and measures the others."""
     config = Config.from_dict(
-        preset("paper_mnist")
+        preset(PRESET.value)
         | {"seed": seed, "precision": PRECISION.value, "data_dir": DATA_DIR.value}
     )
     results, state = out / "results.jsonl", out / f"{config.precision}-seed{seed}.keras"
     done = [json.loads(line) for line in results.open()] if results.exists() else []
     done = [d for d in done if d["seed"] == seed and d["precision"] == config.precision]
-    epochs = [epoch for epoch in epochs if epoch not in {d["epoch"] for d in done}]
+    measured = {d["epoch"] for d in done if d["split"] == SPLIT.value}
+    epochs = sorted(set(map(int, EPOCHS.value or [config.epochs])) - measured)
     if not epochs:
         return
     train = experiment.load_split(config, "train")
-    held_out = experiment.load_split(config, "validation")
+    held_out = experiment.load_held_out(config, SPLIT.value)
     batches = train.batches(config.batch_size, seed=seed)
     model, why = experiment.build_model(config, train.image_shape, batches.steps_per_epoch)
     if state.exists():
@@ -80,6 +84,7 @@ def run(out: Path, seed: int, epochs: list[int]):
         losses = {name: values[-1] for name, values in history.items() if "loss" in name}
         values = experiment.measure(model, train, held_out, posthoc=True).values
         record = {
+            "split": SPLIT.value,
             "seed": seed,
             "precision": config.precision,
             "ran_in": why,
@@ -99,24 +104,24 @@ def run(out: Path, seed: int, epochs: list[int]):
 def markdown(records: list[dict]) -> str:
     """The measured rows under the official ones, mean ± standard deviation over the seeds."""
     lines = [
-        "| epoch | | seeds | " + " | ".join(COLUMNS) + " | D's loss | training |",
-        "|" + "---|" * (len(COLUMNS) + 5),
+        "| epoch | | images | seeds | " + " | ".join(COLUMNS) + " | D's loss | training |",
+        "|" + "---|" * (len(COLUMNS) + 6),
     ]
     for epoch in sorted({record["epoch"] for record in records} | set(OFFICIAL)):
         if epoch in OFFICIAL:
             values = " | ".join(f"{value:.2f}" for value in OFFICIAL[epoch])
-            lines.append(f"| {epoch} | official | 1 | {values} | | |")
-        for precision in sorted({record["precision"] for record in records}):
-            chosen = [r for r in records if (r["epoch"], r["precision"]) == (epoch, precision)]
-            if not chosen:
-                continue
+            lines.append(f"| {epoch} | official | validation | 1 | {values} | | |")
+        mine = [record for record in records if record["epoch"] == epoch]
+        for kind in sorted({(r["split"], r["precision"]) for r in mine}, reverse=True):
+            chosen = [r for r in mine if (r["split"], r["precision"]) == kind]
+            split, precision = kind
             cells = [_spread([r["metrics"][name] for r in chosen]) for name in COLUMNS]
             loss = _spread([r["loss_D"] for r in chosen if "loss_D" in r] or [np.log(2)], 3)
             minutes = np.mean([r["train_seconds"] for r in chosen]) / 60
             seeds = ", ".join(str(r["seed"]) for r in chosen)
             lines.append(
-                f"| {epoch} | tf_bigan, {precision} | {seeds} | {' | '.join(cells)} | {loss} | "
-                f"{minutes:.1f} min |"
+                f"| {epoch} | tf_bigan, {precision} | {split} | {seeds} | {' | '.join(cells)} | "
+                f"{loss} | {minutes:.1f} min |"
             )
     return "\n".join(lines)
 

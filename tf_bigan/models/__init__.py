@@ -13,6 +13,7 @@ from tf_bigan.models.autoencoder import Autoencoder
 from tf_bigan.models.began import BEGAN
 from tf_bigan.models.bigan import BiGAN
 from tf_bigan.models.bigbigan import BigBiGAN
+from tf_bigan.models.cycle_bigan import CycleBiGAN
 from tf_bigan.models.dann import DANN
 from tf_bigan.models.ebgan import EBGAN
 from tf_bigan.models.gan import GAN
@@ -34,6 +35,7 @@ __all__ = [
     "BEGAN",
     "BiGAN",
     "BigBiGAN",
+    "CycleBiGAN",
     "DANN",
     "EBGAN",
     "GAN",

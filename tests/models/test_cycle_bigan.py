@@ -1,0 +1,37 @@
+"""The cycle's terms: what they add to BiGAN's losses, and which statistics G keeps."""
+
+import numpy as np
+import pytest
+
+from tests.models.conftest import make_batch, make_system
+from tf_bigan.models.bigan import BiGAN
+
+
+@pytest.mark.parametrize("weights", [(0.3, 0.0), (0.3, 0.7)])
+def test_losses_against_numpy(weights):
+    options = "cycle={},latent_cycle={}".format(*weights)
+    model = make_system("cycle_bigan", options={"set": options})
+    batch, z = make_batch(), model.prior.sample(8, 5)
+    losses, logs = model.player_losses(batch, z, training=False)
+    plain, _ = BiGAN.player_losses(model, batch, z, training=False)
+    x = np.asarray(batch["image"])
+    z_back = model.encoder(model.generator(z)).numpy()
+    image_error = ((x - model.generator(model.encoder(x)).numpy()) ** 2).sum((1, 2, 3)).mean()
+    latent_error = ((z.numpy() - z_back) ** 2).sum(1).mean()
+    assert float(losses["D"]) == pytest.approx(float(plain["D"]), rel=1e-6)
+    added = weights[0] * image_error + weights[1] * latent_error
+    assert float(losses["EG"] - plain["EG"]) == pytest.approx(added, rel=1e-4)
+    assert float(logs["reconstruction"]) == pytest.approx(image_error, rel=1e-5)
+
+
+def test_the_generators_averages_are_those_of_draws():
+    """The rows of z feed them, not those of z_hat, which follow in the same batch."""
+    model, twin = make_system("cycle_bigan"), make_system("cycle_bigan")
+    z = model.prior.sample(8, 5)
+    model.player_losses(make_batch(), z, training=True)
+    twin.generator(z, training=True)
+    pairs = zip(
+        model.generator.non_trainable_weights, twin.generator.non_trainable_weights, strict=True
+    )
+    for kept, expected in pairs:
+        np.testing.assert_allclose(kept, expected, rtol=1e-4, atol=1e-6)

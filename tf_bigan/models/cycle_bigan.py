@@ -1,0 +1,55 @@
+"""BiGAN with a cycle: reconstructions count as well (the deterministic case of ALICE)."""
+
+import keras
+import tensorflow as tf
+
+from tf_bigan.losses import discriminator_loss, inverted_loss, squared_error
+from tf_bigan.models.bigan import BiGAN
+from tf_bigan.networks.normalization import discriminate
+
+
+@keras.saving.register_keras_serializable("tf_bigan")
+class CycleBiGAN(BiGAN):
+    """BiGAN whose E and G also answer for what becomes of an image, and of a z, on the way back.
+
+    D's game alone makes E and G inverses of each other at its optimum; on the way there a pair may
+    look right and belong to two different images. Li et al. (2017, section 3) bound the entropy of
+    x given z by a reconstruction error. With a deterministic E, the loss of E and G is BiGAN's plus
+
+        λ E_x[Σ (x - G(E(x)))²] + λ_z E_z[Σ (z - E(G(z)))²].
+
+    Hyperparameters:
+        cycle: λ, of the images' way there and back.
+        latent_cycle: λ_z, of the way of z; 0 leaves it out.
+
+    Networks: those of BiGAN.
+    """
+
+    hyperparameters = {"cycle": 0.02, "latent_cycle": 0.0}
+
+    def player_losses(self, batch, z, training):
+        x = batch["image"]
+        z_hat = self.encoder(x, training=training)
+        # The draws first: their rows are those whose statistics G keeps for generating.
+        x_fake, x_rec = discriminate(self.generator, z, z_hat, training=training)
+        logits_real, logits_fake = discriminate(
+            self.discriminator, [x, z_hat], [x_fake, z], training=training
+        )
+        error = tf.reduce_mean(squared_error(x, x_rec))
+        losses = {
+            "D": discriminator_loss(logits_real, logits_fake),
+            "EG": inverted_loss(logits_real, logits_fake) + self.cycle * error,
+        }
+        logs = {
+            "logits_real": logits_real,
+            "logits_fake": logits_fake,
+            "accuracy_real": logits_real > 0,
+            "accuracy_fake": logits_fake < 0,
+            "reconstruction": error,
+        }
+        if self.latent_cycle:
+            z_back = self.encoder(x_fake, training=training)
+            latent_error = tf.reduce_mean(squared_error(z, z_back))
+            losses["EG"] += self.latent_cycle * latent_error
+            logs["latent_reconstruction"] = latent_error
+        return losses, logs
