@@ -85,12 +85,14 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--quick", action="store_true", help="MLP, batch 128, stock Keras only")
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--seconds", type=float, default=2.5, help="of a variant in a round")
+    parser.add_argument("--rounds", type=int, help="[7; 5 if quick]")
+    parser.add_argument("--seconds", type=float, help="of a variant in a round [2.5; 1.5 if quick]")
     parser.add_argument("--only", default="", help="texts, one of them in the setting/variant")
     parser.add_argument("--write", metavar="FILE", help="a page whose marked block is renewed")
     options = parser.parse_args()
     wanted = QUICK if options.quick else options.only.split(",")
+    rounds = options.rounds or (5 if options.quick else 7)
+    seconds = options.seconds or (1.5 if options.quick else 2.5)
     if options.write:
         try:
             report.around(options.write, BLOCK)
@@ -109,7 +111,7 @@ def main() -> int:
         if not makers:
             continue
         print(setting.title, file=sys.stderr)
-        rates = measure(makers, setting.batch, options.rounds, options.seconds)
+        rates = measure(makers, setting.batch, rounds, seconds)
         sections.append(report.section(setting, rates, default))
         print(f"\n{sections[-1]}", flush=True)
     if len(sections) == 1:
