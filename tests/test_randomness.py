@@ -1,6 +1,7 @@
 """Random numbers inside the losses: new at each call, and the same for any number of replicas."""
 
 import numpy as np
+import tensorflow as tf
 
 from tf_bigan.randomness import Randomness
 
@@ -30,3 +31,18 @@ def test_distributions():
     np.testing.assert_allclose([normal.mean(), normal.std()], [0, 1], atol=0.02)
     assert uniform.shape == (40_000,) and uniform.min() >= 0 and uniform.max() < 1
     np.testing.assert_allclose([uniform.mean(), uniform.std()], [0.5, 12**-0.5], atol=0.01)
+
+
+def test_xla_takes_the_seed_as_an_argument():
+    """A constant of the compiled program would make XLA compile every step anew."""
+
+    @tf.function(jit_compile=True)
+    def draw(key):
+        random = Randomness()
+        random.begin(key[:2], 3, key[2], 2)
+        return random.normal((2,))
+
+    program = draw.experimental_get_compiler_ir(tf.constant([3, 4, 1]))(stage="hlo")
+    assert "s32[3]{0} parameter(0)" in program
+    here = draws(rows=3, replica=1, replicas=2)[0]
+    np.testing.assert_allclose(draw(tf.constant([3, 4, 1])), here, rtol=1e-5)

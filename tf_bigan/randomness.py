@@ -39,8 +39,8 @@ class Randomness:
             dtype=tf.int32,
             alg="philox",
         )
-        begin = [self._replica * self._rows, *[0] * len(shape)]
-        mine = _not_negative(tf.slice(bits, begin, [self._rows, *shape]))
+        # Gathered: a slice whose begin is a tensor makes XLA compile each step anew.
+        mine = _not_negative(tf.gather(bits, self._replica * self._rows + tf.range(self._rows)))
         # 23 bits and a half: as many as a float32 holds below 1.
         return (tf.cast(tf.bitwise.right_shift(mine, 8), tf.float32) + 0.5) * 2.0**-23
 
