@@ -23,10 +23,12 @@ IMAGE_SHAPE, LATENT, BATCH = (8, 8, 1), 5, 12
 
 
 def pytest_collection_modifyitems(items):
-    """A file's tests stay in one process, for the fixtures they share; a long file is split."""
+    """A file's tests, or a system's, stay in one process, for the fixtures they share."""
     for item in items:
-        if item.path.name != "test_every_model.py":
-            item.add_marker(pytest.mark.xdist_group(item.path.name))
+        group = item.path.name
+        if group in ("test_every_model.py", "test_commands.py") and hasattr(item, "callspec"):
+            group = item.callspec.params.get("name", group)
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture

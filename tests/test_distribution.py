@@ -1,6 +1,7 @@
 """The choice of a strategy, and what replicas have in common."""
 
 import json
+import shutil
 
 import keras
 import numpy as np
@@ -10,6 +11,7 @@ import tensorflow as tf
 import tf_bigan as tb
 from tests.conftest import BATCH, IMAGE_SHAPE, LATENT
 from tests.test_loop import two_replicas
+from tests.test_resume import assert_same_bits
 from tf_bigan import distribution
 
 
@@ -87,12 +89,37 @@ def test_several_gpus_are_mirrored(environment, monkeypatch):
     monkeypatch.setattr(
         tf.config, "list_logical_devices", lambda kind: gpus if kind == "GPU" else logical(kind)
     )
-    monkeypatch.setattr(tf.distribute, "MirroredStrategy", lambda devices: two_replicas())
+    strategy = two_replicas()
+    monkeypatch.setattr(tf.distribute, "MirroredStrategy", lambda devices: strategy)
     for name in ("auto", "mirrored"):
         strategy, line = distribution.choose(name)
         assert line == "strategy: mirrored, 2 replicas (2 GPUs here)"
         assert distribution.is_chief(strategy)
     assert "none" in distribution.choose("none")[1]
+
+
+def test_a_mirrored_run_is_resumed_with_the_same_bits(command, tmp_path, monkeypatch):
+    """With several steps a call, an average, measurements, pictures and checkpoints."""
+    strategy = two_replicas()
+    monkeypatch.setattr(tf.distribute, "MirroredStrategy", lambda devices: strategy)
+    options = [
+        *("--strategy=mirrored", "--dataset=digits", "--width=8", "--epochs=2", "--batch_size=300"),
+        *("--steps_per_execution=2", "--checkpoint_steps=2", "--precision=float32"),
+        *("--jit_compile=false", "--eval_every=2", "--picture_every=2"),
+    ]
+    whole, again = tmp_path / "whole", tmp_path / "again"
+    status, out, err = command("train", f"--workdir={whole}", *options)
+    assert status == 0, err
+    assert "strategy: mirrored, 2 replicas (0 GPUs here)" in out
+    assert "loss_D" in out and "NND/100" in out
+
+    shutil.copytree(whole, again)  # as of a run that was lost in the middle of its second epoch
+    (again / "model.keras").unlink()
+    (again / "checkpoints" / "step-00000010.keras").unlink()
+    status, out, err = command("train", f"--workdir={again}", *options)
+    assert status == 0, err
+    assert "resuming at step 9 from" in out
+    assert_same_bits(again / "model.keras", whole / "model.keras")
 
 
 @pytest.mark.parametrize(

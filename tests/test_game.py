@@ -141,8 +141,9 @@ def test_dropout_and_noise_follow_the_step_and_not_their_past(make_bigan, images
         np.testing.assert_array_equal(a, b)
 
 
-@pytest.mark.parametrize("ema", [None, 0.9])
-@pytest.mark.parametrize("system", [tb.models.BiGAN, AlternatingBiGAN])
+@pytest.mark.parametrize(
+    "system, ema", [(tb.models.BiGAN, 0.9), (AlternatingBiGAN, None)], ids=["ema", "alternating"]
+)
 def test_the_step_after_a_reload_is_the_step_without_it(make_bigan, images, tmp_path, system, ema):
     schedule = tb.optimizers.ConstantThenExponential(1e-3, epochs=2, steps_per_epoch=4)
     optimizers = {"D": tb.optimizers.Adam(schedule, 0.5), "EG": keras.optimizers.RMSprop(1e-4)}

@@ -68,9 +68,11 @@ def plain_bigan(system, optimizer, strategy, **compile_arguments):
     [lambda: keras.optimizers.SGD(0.5), lambda: tb.optimizers.Adam(0.01, beta_1=0.5)],
 )
 def test_two_replicas_equal_one_with_the_whole_batch(images, system, optimizer):
-    one = plain_bigan(system, optimizer, tf.distribute.get_strategy(), jit_compile=True)
+    one = plain_bigan(system, optimizer, tf.distribute.get_strategy(), jit_compile=False)
     two = plain_bigan(system, optimizer, two_replicas(), jit_compile=True)
-    history = [m.fit(images, batch_size=BATCH, epochs=2, verbose=0).history for m in (one, two)]
+    data = {"x": images, "batch_size": BATCH, "validation_data": images[BATCH:]}
+    history = [model.fit(**data, epochs=2, verbose=0).history for model in (one, two)]
+    assert {"loss_D", "loss_EG", "val_loss_D", "val_loss_EG"} <= set(history[1])
     for a, b in zip(one.trainable_variables, two.trainable_variables, strict=True):
         np.testing.assert_allclose(a.numpy(), b.numpy(), atol=2e-5, err_msg=a.path)
     for name, values in history[0].items():  # the logs are those of the global batch
@@ -100,7 +102,7 @@ def test_each_replica_draws_its_own_z(make_bigan, images):
     assert (seed[0].numpy() != seed[1].numpy()).any()
 
 
-@pytest.mark.parametrize("steps_per_execution", [1, 3, 5, 100])
+@pytest.mark.parametrize("steps_per_execution", [1, 3, 100])
 def test_no_call_runs_past_the_end_of_an_epoch(make_bigan, images, steps_per_execution):
     model = make_bigan(steps_per_execution=steps_per_execution)
     dataset = tf.data.Dataset.from_tensor_slices(images).batch(BATCH, drop_remainder=True)

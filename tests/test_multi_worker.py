@@ -44,10 +44,11 @@ def noise() -> np.ndarray:
 
 
 def trained(game: str, strategy) -> dict:
-    """Weights and logs of a game without batch norm after two epochs."""
-    system, optimizer = GAMES[game]
-    model = plain_bigan(system, optimizer, strategy, jit_compile=True, steps_per_execution=3)
-    history = model.fit(noise(), batch_size=BATCH, epochs=2, verbose=0).history
+    """Weights and logs of a game without batch norm after two epochs, with XLA if distributed."""
+    (system, optimizer), x = GAMES[game], noise()
+    xla = strategy.num_replicas_in_sync > 1
+    model = plain_bigan(system, optimizer, strategy, jit_compile=xla, steps_per_execution=3)
+    history = model.fit(x, batch_size=BATCH, epochs=2, validation_data=x[BATCH:], verbose=0).history
     return {"weights": [v.numpy() for v in model.trainable_variables], "logs": history}
 
 
@@ -66,9 +67,10 @@ def numbers_seen(x, strategy, steps: int) -> list[int]:
     return np.concatenate(parts).tolist()
 
 
-class Stop(keras.callbacks.Callback):
+class Terminated(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
-        self.model.stop_training = self.model.step.numpy() == 2
+        if self.model.step.numpy() == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
 
 
 def work(directory: str):
@@ -88,7 +90,8 @@ def work(directory: str):
     callbacks = [tb.callbacks.SampleGrid(mine), tb.callbacks.Checkpoint(mine, every_steps=1)]
     callbacks += [tb.callbacks.Dashboard(mine, noise()[:8]), tb.callbacks.Guard(noise()[:8])]
     callbacks += [tb.callbacks.Evaluation(lambda model: {"a": 1.0}, mine / "metrics.jsonl")]
-    callbacks += [tb.callbacks.Progress(5, 4, BATCH)] + [Stop()] * (not chief)
+    callbacks += [tb.callbacks.Progress(5, 4, BATCH)] + [Terminated()] * (not chief)
+    callbacks += [tb.callbacks.StopOnSignal()]
     model.fit(noise(), batch_size=BATCH, epochs=5, verbose=0, callbacks=callbacks)
     found["stopped at"] = int(model.step.numpy())
 
@@ -106,9 +109,12 @@ def work(directory: str):
     distribution.over_workers(0, strategy)
 
 
-def start(arguments: list, cluster: list[str], index: int, **options) -> subprocess.Popen:
-    config = {"cluster": {"worker": cluster}, "task": {"type": "worker", "index": index}}
-    environment = {"TF_CONFIG": json.dumps(config), "PYTHONPATH": str(ROOT)}
+def tf_config(cluster: dict[str, list[str]], job: str, index: int) -> str:
+    return json.dumps({"cluster": cluster, "task": {"type": job, "index": index}})
+
+
+def start(arguments: list, cluster: dict[str, list[str]], job: str, index: int):
+    environment = {"TF_CONFIG": tf_config(cluster, job, index), "PYTHONPATH": str(ROOT)}
     return subprocess.Popen(
         [sys.executable, *map(str, arguments)],
         cwd=ROOT,
@@ -116,7 +122,6 @@ def start(arguments: list, cluster: list[str], index: int, **options) -> subproc
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        **options,
     )
 
 
@@ -131,9 +136,14 @@ def addresses(count: int = 2) -> list[str]:
     return names
 
 
-def both(*arguments) -> list[subprocess.Popen]:
-    cluster = addresses()
-    return [start(arguments, cluster, index) for index in range(2)]
+def both(*arguments, with_chief: bool = False) -> list[subprocess.Popen]:
+    """Two tasks, the one that writes first: workers 0 and 1, or a chief and worker 0."""
+    first, second = addresses()
+    if with_chief:
+        cluster = {"chief": [first], "worker": [second]}
+        return [start(arguments, cluster, job, 0) for job in cluster]
+    cluster = {"worker": [first, second]}
+    return [start(arguments, cluster, "worker", index) for index in range(2)]
 
 
 def ends(processes, status: int = 0) -> list[tuple[str, str]]:
@@ -153,16 +163,16 @@ def found(tmp_path_factory) -> tuple[Path, dict, dict]:
     """(where they wrote, what the chief found, what the other worker found)."""
     directory = tmp_path_factory.mktemp("workers")
     code = f"from tests.test_multi_worker import work; work({str(directory)!r})"
-    ends(both("-c", code))
+    ends(both("-c", code, with_chief=True))
     return directory, *(
         pickle.loads((directory / f"{chief}.pickle").read_bytes()) for chief in (True, False)
     )
 
 
 def test_the_strategy_is_said(found):
-    for index, one in enumerate(found[1:]):
+    for task, one in zip(("chief 0", "worker 0"), found[1:], strict=True):
         assert one["line"] == (
-            f"strategy: multi_worker, 2 replicas (worker {index} of 2 tasks, from TF_CONFIG)"
+            f"strategy: multi_worker, 2 replicas ({task} of 2 tasks, from TF_CONFIG)"
         )
 
 
@@ -173,6 +183,7 @@ def test_two_workers_equal_one_with_the_whole_batch(found, game):
     for a, b in zip(one["weights"], two["weights"], strict=True):
         np.testing.assert_allclose(a, b, atol=2e-5)
     assert two["logs"] == found[2]["games"][game]["logs"]
+    assert {"loss_D", "loss_EG", "val_loss_D", "val_loss_EG"} <= set(two["logs"])
     for name, values in one["logs"].items():  # the logs are those of the global batch
         np.testing.assert_allclose(values, two["logs"][name], atol=2e-5, err_msg=name)
 
@@ -194,7 +205,7 @@ def test_each_worker_draws_its_own_z(found):
     assert np.abs(z - other_z).min() > 0 and (key != other_key).any()
 
 
-def test_one_workers_wish_stops_all_and_only_the_chief_writes(found):
+def test_a_signal_to_one_task_stops_all_and_only_the_chief_writes(found):
     directory, chief, other = found
     assert chief["stopped at"] == other["stopped at"] == 2
     assert not (directory / "other").exists()
@@ -238,64 +249,84 @@ def test_only_the_chief_speaks_and_writes(undisturbed):
     assert len(list((workdir / "logs").rglob("*.xplane.pb"))) == 1
 
 
-def test_one_worker_terminated_then_killed_then_all_resumed_is_as_undisturbed(
-    undisturbed, tmp_path
-):
-    command = ["train.py", f"--workdir={tmp_path / 'run'}", *OPTIONS]
-    chief, other = both(*command)
-    wait_for_step(tmp_path / "run", 4)
-    other.terminate()
-    (out, _), _ = ends([chief, other], status=128 + signal.SIGTERM)
+def test_resumed_after_the_loss_of_any_task_is_as_undisturbed(undisturbed, tmp_path):
+    workdir = tmp_path / "run"
+    command = ["train.py", f"--workdir={workdir}", *OPTIONS]
+    newest = 0
+    for lost in (1, 0):  # a worker, then the chief
+        tasks = both(*command)
+        wait_for_step(workdir, newest + 4)
+        tasks[lost].kill()
+        _, err = tasks[1 - lost].communicate(timeout=240)
+        assert tasks[lost].wait() == -signal.SIGKILL and tasks[1 - lost].returncode == 1, err
+        assert "another worker is lost" in err.splitlines()[-1]
+        assert "start all of them again to resume" in err.splitlines()[-1]
+        before, newest = newest, checkpoints(workdir / "checkpoints")[-1][0]
+        assert before < newest < 48
+
+    (out, _), (other_out, _) = ends(both(*command, with_chief=True))
+    assert f"resuming at step {newest} from" in out and other_out == ""
+    assert_same_bits(workdir / "model.keras", undisturbed[0] / "model.keras")
+
+
+def test_a_task_that_another_stops_says_how_to_resume(command, tmp_path, monkeypatch):
+    monkeypatch.setattr(distribution, "over_workers", lambda value, strategy: [value, value or 1])
+    status, out, err = command(
+        *("train", f"--workdir={tmp_path}/run", "--width=8", "--epochs=2", "--eval_every=0"),
+        *("--steps_per_execution=2", "--jit_compile=false"),
+    )
+    assert status == 128 + signal.SIGTERM, err
     assert "stopped and saved. Resume with:" in out
-    stopped_at = checkpoints(tmp_path / "run" / "checkpoints")[-1][0]
-    assert 4 <= stopped_at < 40
-
-    chief, other = both(*command)
-    wait_for_step(tmp_path / "run", stopped_at + 4)
-    other.kill()
-    out, err = chief.communicate(timeout=240)
-    assert other.wait() == -signal.SIGKILL and chief.returncode == 1, err
-    assert "another worker is lost" in err.splitlines()[-1]
-    assert "start all of them again to resume" in err.splitlines()[-1]
-    killed_at = checkpoints(tmp_path / "run" / "checkpoints")[-1][0]
-    assert stopped_at < killed_at < 48
-
-    (out, _), _ = ends(both(*command))
-    assert f"resuming at step {killed_at} from" in out
-    assert_same_bits(tmp_path / "run" / "model.keras", undisturbed[0] / "model.keras")
+    assert [step for step, _ in checkpoints(tmp_path / "run" / "checkpoints")] == [2]
 
 
-def test_a_worker_that_never_joins_is_named():
+@pytest.fixture
+def as_worker(monkeypatch, command):
+    """A function that runs train.py here as a worker of a cluster: (exit status, last line)."""
+
+    def run(cluster: list[str], index: int, *arguments) -> tuple[int, str]:
+        monkeypatch.setenv("TF_CONFIG", tf_config({"worker": cluster}, "worker", index))
+        status, _, err = command("train", "--dry_run", *arguments)
+        return status, err.splitlines()[-1]
+
+    return run
+
+
+def test_a_worker_that_never_joins_is_named(as_worker):
     cluster = addresses(3)
-    arguments = ["train.py", "--dry_run", "--join_timeout=1"]
     begin = time.monotonic()
-    ((_, err),) = ends([start(arguments, cluster, 1)], status=2)
-    line = err.splitlines()[-1]
+    status, line = as_worker(cluster, 1, "--join_timeout=1")
+    assert status == 2
     assert re.fullmatch(
         rf"train.py: worker 1 waited 1 s in vain for worker 0 at {cluster[0]} \(.*\), "
         rf"worker 2 at {cluster[2]} \(.*\): start it, .* or raise --join_timeout",
         line,
-    ), err
-    assert time.monotonic() - begin < 120
+    ), line
+    assert time.monotonic() - begin < 60
 
 
-def test_a_taken_port_is_named():
+def test_a_taken_port_is_named(as_worker):
     with socket.create_server(("", 0)) as taken:
         port = taken.getsockname()[1]
-        ((_, err),) = ends(
-            [start(["train.py", "--dry_run"], [f"localhost:{port}", "localhost:1"], 0)], status=2
-        )
-    assert f"worker 0 cannot listen at localhost:{port} (" in err.splitlines()[-1]
+        status, line = as_worker([f"localhost:{port}", "localhost:1"], 0)
+    assert status == 2 and f"worker 0 cannot listen at localhost:{port} (" in line
 
 
-def test_workers_with_different_options_say_so(tmp_path):
-    cluster = addresses()
-    outputs = ends(
-        [
-            start(["train.py", "--dry_run", f"--width={16 + index}"], cluster, index)
-            for index in range(2)
-        ],
-        status=2,
-    )
-    for _, err in outputs:
-        assert "train.py: the workers differ in the options" in err.splitlines()
+def test_a_worker_that_ends_after_it_was_met_is_no_endless_wait():
+    cluster = {"worker": addresses()}
+    with socket.create_server(("", int(cluster["worker"][1].rpartition(":")[2]))) as other:
+        task = start(["train.py", "--dry_run", "--join_timeout=4"], cluster, "worker", 0)
+        other.settimeout(240)
+        other.accept()[0].close()
+    ((_, err),) = ends([task], status=1)
+    assert err.splitlines()[-1].startswith(
+        "train.py: worker 0 met all others, but they did not connect within 4 s: one has ended"
+    ), err
+    assert "most recent call" not in err
+
+
+def test_workers_with_different_options_say_so(command, monkeypatch):
+    """That a difference is found in all workers is shown above."""
+    monkeypatch.setattr(distribution, "over_workers", lambda value, strategy: [value, value + 1])
+    status, _, err = command("train", "--dry_run")
+    assert (status, err) == (2, "train.py: the workers differ in the options\n")

@@ -6,10 +6,12 @@ import functools
 import json
 import os
 import socket
+import subprocess
 import sys
 import time
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -204,17 +206,36 @@ def _multi_worker(task: Task, gpus: int, join_timeout: float) -> tf.distribute.S
         task_id=task.index,
         num_accelerators={"GPU": gpus},
     )
-    # A worker that dies in this moment, or has another number of GPUs, would be waited for without
-    # end, in native code that neither signals nor Python's threads can interrupt.
-    faulthandler.dump_traceback_later(join_timeout, exit=True, file=sys.__stderr__)
+    lost = (
+        f"{task.job} {task.index} met all others, but they did not connect within "
+        f"{join_timeout:g} s: one has ended since, or has another number of GPUs; see what it says"
+    )
     try:
-        strategy = tf.distribute.MultiWorkerMirroredStrategy(resolver)
-        over_workers(0, strategy)
-        return strategy
+        with _time_limit(join_timeout, lost):
+            strategy = tf.distribute.MultiWorkerMirroredStrategy(resolver)
+            over_workers(0, strategy)
+            return strategy
     except (tf.errors.OpError, RuntimeError) as error:
         raise UserError(f"the workers cannot connect: {_first_line(error)}") from error
-    finally:
-        faulthandler.cancel_dump_traceback_later()
+
+
+@contextlib.contextmanager
+def _time_limit(seconds: float, line: str) -> Iterator[None]:
+    """Ends the process with a line on stderr if the block takes longer.
+
+    TensorFlow waits for lost workers without end, in native code that neither signals nor Python's
+    threads can interrupt. faulthandler can, but says where and not why: what it writes goes to a
+    process that says the line instead.
+    """
+    say = "import sys; sys.stdin.buffer.read() and sys.exit(sys.argv[1])"
+    line = f"{Path(sys.argv[0]).name}: {line}"
+    reader = subprocess.Popen([sys.executable, "-S", "-c", say, line], stdin=subprocess.PIPE)
+    with reader:
+        faulthandler.dump_traceback_later(seconds, exit=True, file=reader.stdin)
+        try:
+            yield
+        finally:
+            faulthandler.cancel_dump_traceback_later()
 
 
 def _meet(task: Task, seconds: float):

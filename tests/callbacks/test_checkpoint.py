@@ -46,20 +46,6 @@ def three(tmp_path, three_once):
     return shutil.copytree(three_once, tmp_path / "run")
 
 
-def test_resumed_run_ends_with_the_same_bits_with_an_average(tmp_path, new_model, fit, logs_of):
-    undisturbed = new_model(ema=0.9)
-    fit(undisturbed, 3)
-
-    stopped = new_model(ema=0.9)
-    fit(stopped, 3, [logs_of(stop_after_step=2), Checkpoint(tmp_path, every_epochs=None)])
-    assert names(tmp_path) == ["step-00000002.keras"]  # in mid-epoch, where training ended
-    resumed, path = restore(tmp_path)
-    assert path == latest(tmp_path) == str(tmp_path / "step-00000002.keras")
-    assert_same_bits(resumed, stopped)
-    fit(resumed, 3)
-    assert_same_bits(resumed, undisturbed)
-
-
 def test_keeps_the_newest(tmp_path, new_model, play):
     play(new_model(), 4, [Checkpoint(tmp_path, keep=2)])
     assert names(tmp_path) == ["step-00000012.keras", "step-00000016.keras"]

@@ -1,6 +1,5 @@
 """What the tests of the systems share: any system with small networks, and its batches."""
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -61,10 +60,16 @@ def make_dataset(batches=4, **arguments) -> tf.data.Dataset:
     )
 
 
-@pytest.fixture(params=tb.models.names())
+def step_eagerly(model, batch):
+    """One step without tracing it, where its arithmetic alone is looked at."""
+    tf.config.run_functions_eagerly(True)
+    try:
+        model.train_step(batch)
+    finally:
+        tf.config.run_functions_eagerly(False)
+
+
+@pytest.fixture(params=tb.models.names(), scope="module")
 def name(request) -> str:
     """Every system, by the name of its file."""
     return request.param
-
-
-__all__ = ["BATCH", "CLASSES", "LATENT", "keras", "make_batch", "make_dataset", "make_system"]

@@ -2,14 +2,19 @@
 
 import json
 
+import keras
+import numpy as np
 import pytest
 
 import tf_bigan as tb
 
 TINY = [
     *("--dataset=digits", "--width=8", "--epochs=1", "--eval_every=1", "--picture_every=9"),
-    *("--batch_size=300", "--steps_per_execution=5", "--jit_compile=false"),
+    *("--batch_size=300", "--steps_per_execution=5", "--jit_compile=false", "--ema=0"),
 ]
+# Another shape than the 8×8×1 of all other tests, and precision than their float32.
+SHAPE = (12, 10, 3)
+OTHER = ["--image_size=12x10", "--channels=3", "--precision=mixed_bfloat16"]
 # The two that differ most from BiGAN: no generator and two domains; no encoder.
 MEASURED = ("dann", "gan")
 NEEDS = {
@@ -21,18 +26,28 @@ NEEDS = {
 
 @pytest.mark.parametrize("name", tb.models.names())
 def test_trains_and_is_measured(name, command, tmp_path):
+    """A loss that is not finite would have ended the training."""
     workdir = tmp_path / "run"
+    needs = NEEDS.get(name, [])
     status, _, err = command(
-        "train", f"--model={name}", f"--workdir={workdir}", *TINY, *NEEDS.get(name, [])
+        "train", f"--model={name}", f"--workdir={workdir}", *TINY, *OTHER, *needs
     )
     assert status == 0, err
-    assert (workdir / "model.keras").exists()
+    model = keras.saving.load_model(workdir / "model.keras")
+    assert model.policy == "mixed_bfloat16"
+    assert {v.dtype for v in model.trainable_variables} == {"float32"}
+    if hasattr(model, "generator"):
+        assert model.sample(3).shape == (3, *SHAPE)
+    if hasattr(model, "encoder"):
+        assert len(model.encode(np.zeros((3, *SHAPE), np.float32))) == 3
     record = json.loads((workdir / "metrics.jsonl").read_text().splitlines()[-1])
     system = tb.models.find(name)
     assert ("NND/100" in record) == ("generator" in system.network_names())
     assert ("accuracy" in record) == hasattr(system, "class_logits")
     if name in MEASURED:
-        status, _, err = command("evaluate", f"--workdir={workdir}", "--samples=100")
+        status, _, err = command(
+            "evaluate", f"--workdir={workdir}", "--samples=100", "--nountrained"
+        )
         assert status == 0, err
         measured = json.loads((workdir / "metrics.json").read_text())["trained"]
         assert ("NND" in measured, "accuracy" in measured) == (
