@@ -1,62 +1,81 @@
-"""Measures a trained model.
+"""Measures trained models.
 
 usage: python evaluate.py --workdir=DIR [--name=value ...]
+       python evaluate.py --workdir=DIR,DIR,... [--name=value ...]
        python evaluate.py --model=FILE.keras --dataset=NAME [--name=value ...]
 
-Prints the metrics beside those of the untrained model, and writes metrics.json and report.png.
+Prints the metrics beside those of the untrained model, and writes metrics.json, report.png and
+report.html; of several models one table, as comparison.csv, comparison.md and report.html.
 Defaults are in [brackets].
 """
 
-import json
 import os
 import sys
-from pathlib import Path
 
 from absl import flags
 
 os.environ["TF_BIGAN_LAZY"] = "1"
 
 import tf_bigan as tb
-from tf_bigan.atomic import atomically
-from tf_bigan.config import Config, did_you_mean
+from tf_bigan import metrics
+from tf_bigan.config import LARGEST_SEED
 from tf_bigan.errors import UserError
 from tf_bigan.flags import run
 from tf_bigan.quiet import line_start, load_tensorflow, plain_warnings
+from tf_bigan.subjects import Subject, subjects_of_files, subjects_of_runs
 from tf_bigan.workdir import Workdir
 
 FLAGS = flags.FlagValues()
-OFFICIAL_METRICS = (  # of tf_bigan.evaluation, written out as that takes TensorFlow's seconds
-    *("NND/100", "NND/10", "NND", "NNC_e", "NNC_e-", "CLS_e-"),
-    *("EGr", "EGr_b", "EGg", "EGg_b"),
-)
-METRIC_NAMES = (*OFFICIAL_METRICS, "accuracy")
+_BAR = 24  # characters
 
 
-def _string(name: str, text: str, group: str):
-    return flags.DEFINE_string(name, None, text, flag_values=FLAGS, module_name=group)
+def _string(name: str, text: str, group: str, default: str | None = None):
+    return flags.DEFINE_string(name, default, text, flag_values=FLAGS, module_name=group)
 
 
 def _boolean(name: str, default: bool, text: str):
     return flags.DEFINE_boolean(name, default, text, flag_values=FLAGS, module_name="run")
 
 
-WORKDIR = _string("workdir", "the run to measure: its model, or its newest checkpoint", "run")
-MODEL = _string("model", "a .keras file instead", "run")
-METRICS = _string("metrics", f"some of {', '.join(METRIC_NAMES)}, with commas between [all]", "run")
+WORKDIR = _string(
+    "workdir",
+    "the run to measure, its model or its newest checkpoint; several with commas between, or a "
+    "pattern as runs/*",
+    "run",
+)
+MODEL = _string("model", "a .keras file instead, or several", "run")
+METRICS = _string(
+    "metrics",
+    f"all, groups ({', '.join(metrics.GROUPS)}) or names, with commas between [{metrics.DEFAULT}]",
+    "run",
+)
 SAMPLES = flags.DEFINE_integer(
     "samples",
     100_000,
-    "draws of z for NND and EGg, at least 100 [100000]",
+    "draws of z for NND and EGg, at least 100; the generation metrics take as many as there are "
+    "held-out images, at most [100000]",
     lower_bound=100,
     flag_values=FLAGS,
     module_name="run",
+)
+SEEDS = _string(
+    "seeds",
+    "measure with so many seeds, or with those of a list as 3,7, and give mean ± standard "
+    "deviation: other draws of z, classifiers, labelled images [1]",
+    "run",
+    "1",
 )
 POSTHOC = _boolean(
     "posthoc",
     False,
     "average the batch statistics anew over 1,000 training batches, as the official code does",
 )
-UNTRAINED = _boolean("untrained", True, "measure the untrained model as well [true]")
+UNTRAINED = _boolean(
+    "untrained",
+    True,
+    "measure what the values are to be read by as well: the untrained model, floor and ceilings, "
+    "pixels and PCA [true]",
+)
 DATASET = _string("dataset", "data to measure on, as in train.py [the run's]", "data")
 DATA_DIR = _string("data_dir", "where data sets are found and kept [the run's]", "data")
 IMAGE_SIZE = _string("image_size", "resize images to SIDE or HxW pixels [the run's]", "data")
@@ -76,164 +95,100 @@ SPLIT = flags.DEFINE_enum(
     module_name="data",
 )
 OUTPUT = _string(
-    "output", "where metrics.json and report.png go [the workdir, or beside FILE]", "output"
+    "output",
+    "where the results go [the workdir, or beside FILE; of several, comparison beside the first]",
+    "output",
 )
 
 
 def main() -> int:
-    metrics = chosen_metrics()
-    config, output = chosen_run()
+    text = METRICS.value or metrics.DEFAULT
+    names, seeds = metrics.choose(text, "metrics"), chosen_seeds()
+    subjects = chosen_subjects()
+    output = chosen_output(subjects)
     load_tensorflow()  # takes seconds: not before the command is right
-    model = load(config)
-    train = tb.experiment.in_memory(tb.experiment.load_split(config, "train"))
-    split = SPLIT.value or tb.experiment.held_out_split(config)
-    held_out = tb.experiment.in_memory(tb.experiment.load_held_out(config, split))
-    if config.target_dataset:  # either of the two may be the grey one
-        channels = model.image_shape[-1]
-        train, held_out = (part.converted(channels=channels) for part in (train, held_out))
-    if model.image_shape != train.image_shape:
-        raise UserError(
-            f"the model is for images of shape {model.image_shape}, but {config.dataset} has "
-            f"{train.image_shape}: give --dataset, --image_size and --channels as in its training"
+    measurers = {}  # runs on the same data share what does not depend on the model
+    results = [
+        tb.comparison.measure(
+            subject,
+            measurers,
+            split=SPLIT.value,
+            posthoc=POSTHOC.value,
+            metrics=names,
+            seeds=seeds,
+            samples=SAMPLES.value,
+            references=UNTRAINED.value,
+            classifiers=output.classifiers,
+            progress=progress_of(subject.name if len(subjects) > 1 else ""),
         )
-    batches = tb.experiment.training_batches(config, train) if config.target_dataset else None
-    measured = measure(model, train, held_out, batches, metrics, "trained")
-    if METRICS.value and measured.left_out:
-        reasons = "; ".join(f"{name} {reason}" for name, reason in measured.left_out.items())
-        raise UserError(f"--metrics={METRICS.value}: {reasons}: leave it out, or mend that")
-    columns = {"trained": measured.values}
-    if UNTRAINED.value:
-        baseline = tb.experiment.untrained(model)
-        columns["untrained"] = measure(
-            baseline, train, held_out, batches, metrics, "untrained"
-        ).values
-    print(tb.evaluation.format_table(columns))
-    for name, reason in measured.left_out.items():
-        print(f"{name} left out: {reason}")
-    output.make()
-    record = {
-        "dataset": config.target_dataset or config.dataset,
-        "split": split,
-        "step": int(model.step.numpy()),
-    }
-    record |= {"samples": SAMPLES.value, "posthoc": POSTHOC.value}
-    with atomically(output.metrics) as temporary:
-        Path(temporary).write_text(json.dumps(record | columns, indent=2) + "\n")
-    report(output.report, model, held_out, columns, config)
-    print(f"\nwrote {output.metrics} and {output.report}")
+        for subject in subjects
+    ]
+    print(line_start(), end="", file=sys.stderr)
+    left_out = report_left_out(text, results)
+    options = {"samples": SAMPLES.value, "posthoc": POSTHOC.value, "seeds": seeds}
+    *lines, last = tb.comparison.write(results, output, options)
+    print("\n".join([*lines, *left_out, "", last]))
     return 0
 
 
-def chosen_metrics() -> tuple[str, ...]:
-    if METRICS.value is None:
-        return METRIC_NAMES
-    names = tuple(name.strip() for name in METRICS.value.split(","))
-    for name in names:
-        if name not in METRIC_NAMES:
-            raise UserError(f"--metrics: {name!r} is unknown{did_you_mean(name, METRIC_NAMES)}")
-    return names
+def chosen_seeds() -> list[int]:
+    """--seeds: N for 0 to N - 1, or a list."""
+    parts = SEEDS.value.removesuffix(",").split(",")
+    if not all(part.strip().isdecimal() for part in parts) or SEEDS.value == "0":
+        raise UserError(f"--seeds={SEEDS.value}: give a number above 0, or a list as 3,7")
+    seeds = list(dict.fromkeys(int(part) for part in parts))
+    if max(seeds) > LARGEST_SEED:
+        raise UserError(f"--seeds={SEEDS.value}: a seed must be at most {LARGEST_SEED}")
+    return seeds if "," in SEEDS.value else list(range(seeds[0]))
 
 
-def chosen_run() -> tuple[Config, Workdir]:
-    """What the model was trained with, as far as the data go, and where the results go."""
+def chosen_subjects() -> list[Subject]:
     if (WORKDIR.value is None) == (MODEL.value is None):
         raise UserError("give either --workdir=DIR of a run or --model=FILE.keras")
+    changes = {flag.name: flag.value for flag in (DATASET, DATA_DIR, IMAGE_SIZE, CHANNELS)}
     if WORKDIR.value is not None:
-        config = Workdir(WORKDIR.value).read_config()
-    elif DATASET.value is None:
-        raise UserError("--model needs --dataset: the data to measure on")
-    elif not Path(MODEL.value).is_file():
-        raise UserError(f"--model={MODEL.value} does not exist: give a .keras file of train.py")
-    else:
-        config = Config()
-    given = {flag.name: flag.value for flag in (DATASET, DATA_DIR, IMAGE_SIZE, CHANNELS)}
-    config = config.replace(**{name: value for name, value in given.items() if value is not None})
-    if DATASET.value is not None:
-        config = config.replace(target_dataset=None)
-    output = Workdir(OUTPUT.value or WORKDIR.value or Path(MODEL.value).parent)
+        return subjects_of_runs(WORKDIR.value, changes)
+    return subjects_of_files(MODEL.value, changes)
+
+
+def chosen_output(subjects: list[Subject]) -> Workdir:
+    first = subjects[0].file.parent if subjects[0].file else subjects[0].workdir.root
+    if len(subjects) > 1:
+        first = (first if subjects[0].file else first.parent) / "comparison"
+    output = Workdir(OUTPUT.value or first)
     output.check_writable()
-    return config, output
+    return output
 
 
-def load(config: Config):
-    """The model of --model, or of --workdir: the finished one, or its newest checkpoint."""
-    if MODEL.value is not None:
-        return load_file(Path(MODEL.value))
-    workdir = Workdir(WORKDIR.value)
-    tb.models.find(config.model)  # a module of one's own must be there before its models
-    if workdir.model.exists():
-        model = load_file(workdir.model)
-        if int(model.step.numpy()) >= newest_step(workdir):
-            return model
-    model, path = tb.callbacks.restore(workdir.checkpoints)
-    print(f"the run is not finished: measuring {path}")
-    return model
+def report_left_out(text: str, results: list) -> list[str]:
+    """Lines on what is left out. Raises UserError if it was asked for by name, and none has it."""
+    everywhere = set.intersection(*(set(result.measured.left_out) for result in results))
+    reasons = results[0].measured.left_out
+    by_name = metrics.named(METRICS.value or "") & everywhere
+    if by_name:
+        wrong = [f"{name} {reason}" for name, reason in reasons.items() if name in by_name]
+        raise UserError(f"--metrics={text}: {'; '.join(wrong)}: leave it out, or mend that")
+    return [
+        f"{name} left out{of}: {reason}"
+        for result in results
+        for of in ([f" of {result.subject.name}"] if len(results) > 1 else [""])
+        for name, reason in result.measured.left_out.items()
+        if METRICS.value is not None or name != "accuracy"  # few systems have one
+    ]
 
 
-def newest_step(workdir: Workdir) -> int:
-    from tf_bigan.callbacks.restore import checkpoints
+def progress_of(name: str):
+    """A bar on a terminal."""
+    if not sys.stderr.isatty():
+        return None
+    prefix = f"{name}, " if name else ""
 
-    return max((step for step, _ in checkpoints(workdir.checkpoints)), default=0)
+    def progress(stage: str, done: int, total: int):
+        bar = ("#" * (_BAR * done // total)).ljust(_BAR, ".")
+        line = f"{line_start()}[{bar}] {prefix}{stage} {done:,}/{total:,}"
+        print(line, end="", file=sys.stderr, flush=True)
 
-
-def load_file(path: Path):
-    import keras
-
-    tb.models  # noqa: B018 - makes the classes known to Keras
-    try:
-        model = keras.saving.load_model(path)
-    except Exception as error:  # a file of the user's can be wrong in any way
-        reason = str(error).strip().partition("\n")[0] or type(error).__name__
-        raise UserError(f"{path} cannot be loaded as a model: {reason}") from error
-    if not isinstance(model, tb.AdversarialModel):
-        raise UserError(f"{path} holds a {type(model).__name__}, not a model of train.py")
-    return model
-
-
-def measure(model, train, held_out, batches, metrics, name):
-    """The official metrics, with a progress line on a terminal."""
-
-    def progress(stage, done, total):
-        if sys.stderr.isatty():
-            line = f"{line_start()}{name}: {stage} {done:,}/{total:,}"
-            print(line, end="", file=sys.stderr, flush=True)
-
-    measured = tb.experiment.measure(
-        model,
-        train,
-        held_out,
-        metrics=metrics,
-        samples=SAMPLES.value,
-        batches=batches,
-        posthoc=POSTHOC.value or name == "untrained",  # which has no statistics of its own yet
-        progress=progress,
-    )
-    print(line_start(), end="", file=sys.stderr)
-    return measured
-
-
-def report(path, model, held_out, columns, config):
-    """report.png: samples, reconstructions, interpolations, the map of E(x) and the table."""
-    from tf_bigan.callbacks.pictures import visible
-
-    few = tb.experiment.picks(held_out, 2000)
-    shown = few.take(70).as_float()
-    panels = {"labels": few.labels, "class_names": held_out.class_names, "metrics": columns}
-    if hasattr(model, "generator"):
-        panels["samples"] = model.sample(100, seed=1)
-    if hasattr(model, "encoder"):
-        panels["codes"] = model.encode(few.as_float())
-    if hasattr(model, "encoder") and hasattr(model, "generator"):
-        ends = shown[-20:]
-        half = len(ends) // 2
-        panels |= {"originals": shown[:50], "reconstructions": model.reconstruct(shown[:50])}
-        panels["interpolations"] = model.interpolate(ends[:half], ends[half : 2 * half], 10)
-    pictures = {"samples", "originals", "reconstructions", "interpolations"} & panels.keys()
-    tb.evaluation.report_png(
-        path,
-        **panels | {name: visible(panels[name]) for name in pictures},
-        title=f"{config.model} on {config.dataset}, step {int(model.step.numpy()):,}",
-    )
+    return progress
 
 
 if __name__ == "__main__":

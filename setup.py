@@ -19,6 +19,7 @@ setup(
     author="The tf_bigan authors",
     license="MIT",
     packages=find_packages(include=["tf_bigan", "tf_bigan.*"]),
+    package_data={"tf_bigan.evaluation": ["page.html", "page.css"]},
     python_requires=">=3.10,<3.13",
     install_requires=[
         line
@@ -27,7 +28,9 @@ setup(
     ],
     extras_require={
         "gpu": ["tensorflow[and-cuda]>=2.20"],
-        "test": ["pytest>=8", "pytest-xdist>=3.6", "ruff>=0.15"],
+        "explore": ["gradio>=6.31,<7"],
+        "export": ["tf2onnx>=1.17", "onnx>=1.17", "onnxruntime>=1.20", "ai-edge-litert>=1.4"],
+        "test": ["pytest>=8", "pytest-xdist>=3.6", "ruff>=0.15", "pandas>=2", "selenium>=4"],
         "benchmark": ["torch>=2.5", "prdc", "torch-fidelity"],
     },
 )

@@ -19,7 +19,6 @@ import shlex
 import signal
 import sys
 import time
-from functools import partial
 
 from absl import flags
 
@@ -100,6 +99,7 @@ def run_or_try(config, workdir, strategy, which) -> int:
             model, why = tb.experiment.build_model(
                 config, batches.image_shape, batches.steps_per_epoch, train.num_classes
             )
+        tb.measuring.while_training(config, model, train, held_out)  # checks what is asked for
         return dry_run(config, workdir, batches, model, f"{why}; {which}")
     last = tb.callbacks.latest(workdir.checkpoints)
     tb.distribution.check_same(
@@ -119,18 +119,19 @@ def run_or_try(config, workdir, strategy, which) -> int:
                 config, batches.image_shape, batches.steps_per_epoch, train.num_classes
             )
             what = f"training {config.model} in {why}, in {workdir.root}"
+    watched = tb.measuring.while_training(config, model, train, held_out)
     if chief:
         workdir.prepare(config, environment())
     print(f"{what}; {which}")
     try:
-        status = train_and_save(config, workdir, model, batches, held_out)
+        status = train_and_save(config, workdir, model, batches, held_out, watched)
     except UserError as error:  # the command was right: that has been checked
         raise Failure(str(error)) from error
     tb.distribution.over_workers(0, strategy)  # no worker leaves before the chief has written
     return status
 
 
-def train_and_save(config, workdir, model, batches, held_out) -> int:
+def train_and_save(config, workdir, model, batches, held_out, watched) -> int:
     """Trains from the model's step to the last epoch, and says where everything is."""
     steps = batches.steps_per_epoch
     epoch, step = divmod(int(model.step.numpy()), steps)
@@ -144,7 +145,10 @@ def train_and_save(config, workdir, model, batches, held_out) -> int:
                 initial_epoch=epoch,
                 initial_step=step,
                 verbose=0,
-                callbacks=[*run_callbacks(config, workdir, model, held_out, batches), stop],
+                callbacks=[
+                    *run_callbacks(config, workdir, model, held_out, batches, watched),
+                    stop,
+                ],
             )
         if model.stop_training:  # here, or in another worker
             print(f"stopped and saved. Resume with:\n  {command_to_resume(workdir)}")
@@ -164,9 +168,9 @@ def train_and_save(config, workdir, model, batches, held_out) -> int:
     return 0
 
 
-def run_callbacks(config, workdir, model, held_out, batches) -> list:
+def run_callbacks(config, workdir, model, held_out, batches, watched) -> list:
     """What watches a run, in the order in which it sees an epoch's end."""
-    measured = tb.experiment.measured_quickly(model, held_out) if config.eval_every else ()
+    measurer, monitor = watched
     shown, replicas = held_out.take(32).as_float(), model.distribute_strategy.num_replicas_in_sync
     probe = next(batches.dataset(replicas=replicas).as_numpy_iterator())  # one replica's part
     watch = [
@@ -188,13 +192,19 @@ def run_callbacks(config, workdir, model, held_out, batches) -> list:
             workdir.checkpoints,
             every_steps=config.checkpoint_steps or None,
             keep=config.keep,
-            monitor=config.monitor if config.monitor in measured else None,
+            monitor=monitor,
             monitor_every=config.eval_every or 1,
         ),
     ]
-    if config.eval_every:
-        measure = partial(tb.experiment.measure_quickly, held_out=held_out)
-        watch.insert(0, tb.callbacks.Evaluation(measure, workdir.history, every=config.eval_every))
+    if measurer is not None:
+        watch.insert(
+            0,
+            tb.callbacks.Evaluation(
+                lambda model: measurer.measure(model).flat(),
+                workdir.history,
+                every=config.eval_every,
+            ),
+        )
     if config.profiled:
         watch.append(tb.callbacks.Profile(workdir.logs, *config.profiled))
     return watch

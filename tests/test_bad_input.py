@@ -114,6 +114,20 @@ TRAIN = {
     "idx of wrong length": (["--dataset=idx:{bad}/idx"], "expected 1552 bytes"),
     "no idx": (["--dataset=idx:{bad}/empty"], "no IDX files found"),
     "data_dir is a file": (["--data_dir={bad}/file"], "file is a file: give a directory"),
+    "misspelt monitor": (
+        ["--monitor=val_EGR"],
+        "--monitor=val_EGR: it is not among --eval_metrics",
+    ),
+    "monitor of nothing": (["--monitor=EGr", "--eval_every=0"], "nothing is measured with"),
+    "monitor of another system": (
+        ["--monitor=EGr", "--model=gan"],
+        "--monitor=EGr: EGr needs an encoder; choose one of NND/100",
+    ),
+    "unknown eval metric": (["--eval_metrics=NND,EGs"], "--eval_metrics: 'EGs' is unknown; did"),
+    "eval metric of another system": (
+        ["--eval_metrics=NND/100,accuracy"],
+        "--eval_metrics=NND/100,accuracy: accuracy needs a system that names classes",
+    ),
     "workdir is a file": (["--workdir={bad}/file"], "{bad}/file is a file"),
     "workdir below a file": (["--workdir={bad}/file/run"], "{bad}/file is a file"),
     "workdir of nobody": (["--workdir=/proc/run"], "/proc/run cannot be written"),
@@ -141,6 +155,11 @@ EVALUATE = {
     "run without checkpoint": (["--workdir={bad}/no_checkpoint"], "no checkpoint in"),
     "unknown metric": (["--workdir={run}", "--metrics=NNC_f"], "'NNC_f' is unknown; did you mean"),
     "few samples": (["--workdir={run}", "--samples=99"], "--samples=99"),
+    "no number of seeds": (["--workdir={run}", "--seeds=two"], "--seeds=two: give a number above"),
+    "no seeds": (["--workdir={run}", "--seeds=0"], "--seeds=0: give a number above 0"),
+    "seed too large": (["--workdir={run}", "--seeds=1,2147483648"], "a seed must be at most"),
+    "pattern without runs": (["--workdir={bad}/f*"], "--workdir={bad}/f*: no run is there"),
+    "one of two missing": (["--workdir={run},{bad}/none"], "{bad}/none holds no run"),
     "unknown split": (["--workdir={run}", "--split=train"], "--split=train"),
     "other images": (
         ["--workdir={run}", "--dataset=npz:{bad}/tiny.npz"],

@@ -7,7 +7,7 @@ import pytest
 from absl import flags
 
 from tf_bigan import networks
-from tf_bigan.config import Config
+from tf_bigan.config import QUICK_METRICS, Config
 from tf_bigan.errors import UserError
 from tf_bigan.experiment import optimizers
 from tf_bigan.flags import config_from_flags, define_config_flags
@@ -51,6 +51,8 @@ def test_image_size(size, expected):
         {"prior": "gauss"},
         {"channels": 2},
         {"monitor": "EG"},
+        {"monitor": "val_NND/10"},  # a metric, but not among those of an epoch
+        {"monitor": "EGr", "eval_metrics": "NND"},
     ],
     ids=str,
 )
@@ -60,9 +62,23 @@ def test_out_of_range(values):
     assert "\n" not in str(error.value)
 
 
+def test_what_is_measured_in_training():
+    assert Config().measured == QUICK_METRICS and Config().monitored == "NND/100"
+    config = Config(eval_metrics="knn, latent", monitor="val_latent_error")
+    assert config.measured == ("knn", "latent_error", "latent_error_b")
+    assert config.monitored == "latent_error"
+    with pytest.raises(UserError, match="^--eval_metrics: 'knnn' is unknown; did you mean knn"):
+        Config(eval_metrics="knnn")
+    with pytest.raises(
+        UserError, match="it is not among --eval_metrics; did you mean EGr or EGr_b"
+    ):
+        Config(monitor="val_EGR")
+
+
 def test_differences_are_those_that_change_what_is_learnt():
     config = Config()
     assert config.differences(config.replace(epochs=9, keep=1, picture_every=5, data_dir="x")) == []
+    assert config.differences(config.replace(eval_metrics="NND", monitor="NND")) == []
     other = config.replace(width=8, seed=3)
     assert config.differences(other) == ["--width: None there, 8 here", "--seed: 0 there, 3 here"]
 

@@ -1,14 +1,15 @@
 """evaluate.py: its numbers are those of the functions, and what it measures is the right model."""
 
+import csv
 import json
 import shutil
+from functools import partial
 
 import keras
 import numpy as np
 import pytest
 from PIL import Image
 
-import evaluate
 import tf_bigan as tb
 from tf_bigan import evaluation, experiment
 from tf_bigan.config import Config
@@ -58,9 +59,10 @@ def test_table_and_report(measured):
     lines = out.splitlines()
     assert lines[0].split() == ["trained", "untrained"]
     assert [line.split()[0] for line in lines[1:11]] == list(evaluation.OFFICIAL_METRICS)
-    assert f"wrote {output}/metrics.json and {output}/report.png" in out
+    files = ("metrics.json", "report.png", "report.html")
+    assert f"wrote {output}/metrics.json, {output}/report.png and {output}/report.html" in out
     assert min(Image.open(output / "report.png").size) > 1000
-    assert {path.name for path in output.iterdir()} == {"metrics.json", "report.png"}
+    assert {path.name for path in output.iterdir()} == set(files)
 
 
 def test_the_untrained_model_is_the_one_before_the_first_step(model):
@@ -98,7 +100,7 @@ def test_an_unfinished_run_is_measured_at_its_newest_checkpoint(tiny_run, tmp_pa
     status, out, err = command("evaluate", f"--workdir={run}", "--metrics=EGr", "--nountrained")
     assert status == 0, err
     newest = run / "checkpoints" / "step-00000072.keras"
-    assert out.startswith(f"the run is not finished: measuring {newest}")
+    assert out.startswith(f"the run is not finished: using {newest}")
     record = json.loads((run / "metrics.json").read_text())
     test = tb.data.load("digits", "test").as_float()
     reconstructions = keras.saving.load_model(newest).reconstruct(test)
@@ -107,5 +109,120 @@ def test_an_unfinished_run_is_measured_at_its_newest_checkpoint(tiny_run, tmp_pa
     assert record["trained"]["EGr"] == pytest.approx(error, rel=1e-6)
 
 
-def test_names_of_the_metrics():
-    assert evaluate.OFFICIAL_METRICS == evaluation.OFFICIAL_METRICS
+@pytest.fixture(scope="module")
+def quick_parts():
+    """Classifiers of few steps, statistics of few batches: what becomes of them is tested here."""
+    train = partial(evaluation.train_feature_classifier, steps=60)
+    calibrate = tb.AdversarialModel.calibrate
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(evaluation, "train_feature_classifier", train)
+        patch.setattr(
+            tb.AdversarialModel, "calibrate", lambda model, parts, steps: calibrate(model, parts, 5)
+        )
+        yield
+
+
+@pytest.fixture(scope="module")
+def everything(tiny_run, tmp_path_factory, command, quick_parts):
+    """(where the results are, stdout, metrics.json) of all groups with two seeds."""
+    output = tmp_path_factory.mktemp("everything")
+    status, out, err = command(
+        *("evaluate", f"--workdir={tiny_run[0]}", f"--output={output}", "--samples=300"),
+        *("--metrics=coverage,sliced_wasserstein,probe_100,one_nn,latent,EGr", "--seeds=2"),
+    )
+    assert status == 0, err
+    return output, out, json.loads((output / "metrics.json").read_text())
+
+
+def test_every_value_stands_beside_its_yardsticks(everything, model, digits):
+    output, out, record = everything
+    assert len(list((output / "classifiers").iterdir())) == 2
+    assert record["seeds"] == [0, 1]
+    assert list(record["generation"]) == ["trained", "floor", "ceiling_noise", "ceiling_collapsed"]
+    assert list(record["representation"]) == ["trained", "untrained", "pixels", "PCA"]
+    assert list(record["trained"]) == list(record["untrained"])
+    heads = [line.split() for line in out.splitlines() if line.startswith("  ")]
+    assert [head[0] for head in heads] == ["trained"] * 3
+    for classifier in record["classifiers"]:
+        line = f"classifier of seed {classifier['seed']}: {classifier['accuracy']:.2f} %"
+        assert line in out and classifier["digest"] in out
+    # Each by the function of its name.
+    by_seed = record["by_seed"]
+    train, test = digits["train"], digits["test"]
+    pixels = [part.as_float().reshape(len(part), -1) for part in (train, test)]
+    for seed in (0, 1):
+        expected = evaluation.representation_metrics(
+            *(pixels[0], train.labels, pixels[1], test.labels), metrics=["probe_100"], seed=seed
+        )["probe_100"]
+        assert by_seed["representation"]["pixels"]["probe_100"][seed] == pytest.approx(expected)
+        z = model.prior.sample(300, seed=12345 + seed).numpy()
+        expected, _ = evaluation.latent_error(z, model.encode(model.generate(z)))
+        values = by_seed["model"]["trained"]["latent_error"]
+        assert values[seed] == pytest.approx(expected, rel=1e-5)
+        samples = model.sample(299, seed=12345 + seed)
+        expected = evaluation.sliced_wasserstein(test.as_float(), samples)
+        values = by_seed["generation"]["trained"]["sliced_wasserstein"]
+        assert values[seed] == pytest.approx(expected, rel=1e-4)
+    assert record["trained"]["latent_error"] == pytest.approx(
+        np.mean(by_seed["model"]["trained"]["latent_error"])
+    )
+    # What no random choice is in has one value, and no spread.
+    assert len(by_seed["representation"]["pixels"]["one_nn"]) == 1
+    assert len(by_seed["model"]["trained"]["EGr"]) == 1
+    (line,) = (line for line in out.splitlines() if line.startswith("one_nn"))
+    assert "±" not in line
+    assert sum("±" in line for line in out.splitlines()) == 5
+
+
+def test_several_models_in_one_table(tiny_run, tmp_path, command):
+    for seed in (0, 1):
+        run = tmp_path / f"digits-{seed}"
+        run.mkdir()
+        record = json.loads((tiny_run[0] / "config.json").read_text())
+        record["config"]["seed"] = seed
+        (run / "config.json").write_text(json.dumps(record))
+        shutil.copy(tiny_run[0] / "metrics.jsonl", run)
+    model = keras.saving.load_model(tiny_run[0] / "model.keras")
+    model.save(tmp_path / "digits-0" / "model.keras")
+    for weight in model.inference_model().generator.trainable_variables:
+        weight.assign(0.9 * weight)
+    model.save(run / "model.keras")
+    (tmp_path / "no_run").mkdir()
+    status, out, err = command(
+        "evaluate", f"--workdir={tmp_path}/*", "--metrics=EGr", "--nountrained"
+    )
+    assert status == 0, err
+    output = tmp_path / "comparison"
+    files = {"comparison.csv", "comparison.md", "report.html"}
+    assert {path.name for path in output.iterdir()} == files
+    (row,) = csv.DictReader((output / "comparison.csv").open())
+    heads = ["metric", "digits-0", "digits-1", "digits, 2 runs", "digits, 2 runs sd"]
+    assert list(row) == heads and row["metric"] == "EGr"
+    test = tb.data.load("digits", "test").as_float()
+    expected, _ = evaluation.inversion_error(test, model.reconstruct(test))
+    values = [float(row[head]) for head in heads[1:]]
+    assert values[1] == pytest.approx(expected, rel=1e-5) and values[0] != values[1]
+    assert values[2:] == pytest.approx([np.mean(values[:2]), np.std(values[:2], ddof=1)])
+    assert out.splitlines()[0].split()[:2] == ["digits-0", "digits-1"]
+    markdown = (output / "comparison.md").read_text()
+    assert f"| EGr | {values[0]:.2f} | {values[1]:.2f} |" in markdown
+    page = (output / "report.html").read_text()
+    assert page.count("<h2>digits-") == 2 and page.count("<polyline") == 2 * 3
+
+
+def test_what_a_model_has_no_part_for_is_left_out(tmp_path, command, quick_parts):
+    model, _ = experiment.build_model(Config(model="gan", width=8), (8, 8, 1), 10)
+    model.save(tmp_path / "gan.keras")
+    run = ("evaluate", f"--model={tmp_path}/gan.keras", "--dataset=digits", "--samples=100")
+    status, out, err = command(*run, "--metrics=EGr,NND/100", "--nountrained")
+    assert status == 2 and "EGr needs reconstruct: leave it out" in err
+    status, out, err = command(*run, "--metrics=representation", "--nountrained")
+    assert status == 2 and "nothing can be measured: one_nn needs an encoder" in err
+    assert {path.name for path in tmp_path.iterdir()} == {"gan.keras"}
+    status, out, err = command(*run, "--metrics=NND/10,coverage,latent", "--nountrained")
+    assert status == 0, err
+    assert "latent_error left out: needs an encoder and a generator" in out
+    record = json.loads((tmp_path / "metrics.json").read_text())
+    assert set(record["left_out"]) == {"latent_error", "latent_error_b"}
+    assert list(record["trained"]) == ["NND/10"]
+    assert list(record["generation"]["trained"]) == ["coverage"]

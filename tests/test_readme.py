@@ -32,7 +32,7 @@ def test_quick_start_runs(tmp_path, monkeypatch):
 def test_the_model_shown_is_found_trains_and_is_saved(tmp_path, monkeypatch):
     package = tmp_path / "my_package"
     package.mkdir()
-    (package / "cycle_bigan.py").write_text(blocks(README, "python")[1])
+    (package / "cycle_bigan.py").write_text(blocks(README, "python")[-1])
     monkeypatch.syspath_prepend(tmp_path)
     config = Config(model="my_package.cycle_bigan", latent=4, width=8, steps_per_execution=2)
     model, _ = experiment.build_model(config, (8, 8, 1), steps_per_epoch=2)

@@ -7,18 +7,28 @@ import sys
 __version__ = "0.1.0"
 
 _MODULES = (
+    "anomaly",
     "callbacks",
+    "comparison",
     "data",
     "distribution",
     "evaluation",
     "experiment",
+    "export",
+    "features",
     "losses",
+    "measuring",
     "models",
     "networks",
     "optimizers",
     "priors",
 )
-_NAMES = {"AdversarialModel": "game", "NonFiniteLoss": "loop", "UserError": "errors"}
+_NAMES = {
+    "AdversarialModel": "game",
+    "BiGANFeatures": "features",
+    "NonFiniteLoss": "loop",
+    "UserError": "errors",
+}
 
 __all__ = [*_MODULES, *_NAMES]
 
@@ -36,7 +46,12 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
 
 
-if "keras" in sys.modules or not os.environ.get("TF_BIGAN_LAZY"):
+def _is_command() -> bool:
+    """Whether Python is on its way to `python -m tf_bigan.COMMAND`, whose flags come first."""
+    return sys.argv[:1] == ["-m"] and any(a.startswith("tf_bigan.") for a in sys.orig_argv)
+
+
+if "keras" in sys.modules or not (os.environ.get("TF_BIGAN_LAZY") or _is_command()):
     # keras.saving.load_model must know the classes. The scripts, which answer a wrong flag before
     # TensorFlow's seconds of loading, say TF_BIGAN_LAZY.
     importlib.import_module(f"{__name__}.models")

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import json
 import math
 import re
 from collections.abc import Mapping
 from dataclasses import field
 
-from tf_bigan.errors import UserError
+from tf_bigan import metrics
+from tf_bigan.errors import UserError, did_you_mean
 
 _PRIOR = re.compile(r"(uniform|normal)([1-9]\d*)?|categorical[1-9]\d*")
 LARGEST_SEED = 2**31 - 1  # the seeds of stateless randomness are int32
-# What every epoch can afford to measure: see `experiment.measure_quickly`.
+# What every epoch can afford to measure, of what the system and the data allow.
 QUICK_METRICS = ("NND/100", "EGr", "EGr_b", "accuracy")
 
 
@@ -151,11 +151,17 @@ class Config:
         at_least=0,
         may_change=True,
     )
-    monitor: str = _option(
-        "NND/100",
-        "the measurement that picks checkpoints/best.keras",
+    eval_metrics: str | None = _option(
+        None,
+        "what is measured then: names or groups of evaluate.py's metrics "
+        f"[{','.join(QUICK_METRICS)}]",
         group="output",
-        choices=QUICK_METRICS,
+        may_change=True,
+    )
+    monitor: str | None = _option(
+        None,
+        "the measurement that picks checkpoints/best.keras, as EGr or val_EGr [NND/100]",
+        group="output",
         may_change=True,
     )
     picture_every: int = _option(
@@ -201,6 +207,12 @@ class Config:
         self.settings  # noqa: B018 - parsed for its check
         self.size  # noqa: B018 - parsed for its check
         self.profiled  # noqa: B018 - parsed for its check
+        self.measured  # noqa: B018 - parsed for its check
+        if self.monitor is not None and self.monitored not in self.measured:
+            raise UserError(
+                f"--monitor={self.monitor}: it is not among --eval_metrics"
+                f"{did_you_mean(self.monitored, self.measured)}"
+            )
 
     @property
     def rates(self) -> dict[str, float]:
@@ -231,6 +243,18 @@ class Config:
                 )
             settings[name] = value
         return settings
+
+    @property
+    def measured(self) -> tuple[str, ...]:
+        """`eval_metrics` as names of metrics."""
+        if self.eval_metrics is None:
+            return QUICK_METRICS
+        return metrics.choose(self.eval_metrics, "eval_metrics")
+
+    @property
+    def monitored(self) -> str:
+        """`monitor` as the name of a metric."""
+        return (self.monitor or QUICK_METRICS[0]).removeprefix("val_")
 
     @property
     def groups(self) -> tuple[tuple[str, ...], ...] | None:
@@ -287,11 +311,3 @@ class Config:
             if not option.metadata["may_change"]
             and getattr(self, option.name) != getattr(other, option.name)
         ]
-
-
-def did_you_mean(name: str, known) -> str:
-    """ "; did you mean X?", or "; choose one of ..." where nothing is close."""
-    close = difflib.get_close_matches(name, known, 3, cutoff=0.5)
-    if close:
-        return f"; did you mean {' or '.join(close)}?"
-    return f"; choose one of {', '.join(sorted(known))}"

@@ -1,20 +1,24 @@
 """From a configuration to data, a compiled model, and its numbers: what both scripts share."""
 
+import contextlib
 import itertools
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import keras
 import numpy as np
 
 from tf_bigan import data, evaluation, hardware, models, networks, priors
-from tf_bigan.config import QUICK_METRICS, Config, did_you_mean
-from tf_bigan.errors import UserError
+from tf_bigan.config import Config
+from tf_bigan.errors import UserError, did_you_mean
 from tf_bigan.game import AdversarialModel
 from tf_bigan.optimizers import Adam, ConstantThenExponential
 
-ALL_METRICS = (*evaluation.OFFICIAL_METRICS, "accuracy")
+LATENT_METRICS = ("latent_error", "latent_error_b")
+MODEL_METRICS = (*evaluation.OFFICIAL_METRICS, *LATENT_METRICS, "accuracy")
+FIRST_DRAW = 12345  # the seed of z of measurement 0
 QUICK_EXAMPLES = 1000  # held-out images to measure in training
+LATENT_DRAWS = 10_000  # of z, for the latent error
 MEMORY = 2**29  # bytes of images of a stream to evaluate on; their floats take four times as much
 
 
@@ -177,13 +181,14 @@ def measure(
     train: data.ImageData | None,
     held_out: data.ImageData,
     *,
-    metrics: Sequence[str] = ALL_METRICS,
+    metrics: Sequence[str] = MODEL_METRICS,
     samples: int = 100_000,
     posthoc: bool = False,
     batches: data.Batches | None = None,
+    seed: int = 0,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> evaluation.OfficialMetrics:
-    """The official metrics of a model on held-out images, and the accuracy of one that classifies.
+    """The official metrics of a model on held-out images, the latent error, and the accuracy.
 
     The model is left as it was.
 
@@ -192,11 +197,12 @@ def measure(
         train: the images behind the 1-NN gallery, the probe and the batch statistics; None
             where no metric needs them.
         held_out: the images to be measured on.
-        metrics: names out of `ALL_METRICS`.
-        samples: draws of z for NND and EGg.
+        metrics: names out of `MODEL_METRICS`.
+        samples: draws of z for NND and EGg; the latent error takes the first `LATENT_DRAWS`.
         batches: training batches, where the losses need more than the images of `train`.
         posthoc: replace the moving batch statistics by the plain average over 1,000 training
             batches first, as the official code does.
+        seed: of the draws of z, and of the order in which the probe sees its rows.
         progress: called as progress(stage, done, total).
 
     Raises:
@@ -204,29 +210,60 @@ def measure(
     """
     encodes, generates = hasattr(model, "encoder"), hasattr(model, "generator")
     classify = train is not None and any(name.startswith(("NNC", "CLS")) for name in metrics)
+    with measurable(model, train if posthoc else None, batches):
+        z = model.prior.sample(samples, seed=FIRST_DRAW + seed).numpy() if generates else None
+        measured = evaluation.official_metrics(
+            held_out.as_float(),
+            held_out.labels,
+            train.as_float() if classify else None,
+            train.labels if classify else None,
+            generate=model.generate if generates else None,
+            encode=model.features if encodes else None,
+            reconstruct=model.reconstruct if encodes and generates else None,
+            z=z,
+            metrics=[name for name in metrics if name in evaluation.OFFICIAL_METRICS],
+            seed=seed,
+            progress=progress,
+        )
+        if set(metrics) & set(LATENT_METRICS):
+            if encodes and generates:
+                z = z[:LATENT_DRAWS]
+                errors = evaluation.latent_error(z, model.encode(model.generate(z)))
+                found = dict(zip(LATENT_METRICS, errors, strict=True))
+                measured.values.update({n: v for n, v in found.items() if n in metrics})
+            else:
+                needs = "needs an encoder and a generator"
+                measured.left_out.update({n: needs for n in LATENT_METRICS if n in metrics})
+        if "accuracy" in metrics and held_out.labels is not None and classifies(model):
+            right = model.classify(held_out.as_float()).argmax(-1) == held_out.labels
+            measured.values["accuracy"] = 100.0 * float(right.mean())
+        return measured
+
+
+@contextlib.contextmanager
+def measurable(
+    model: AdversarialModel,
+    train: data.ImageData | None,
+    batches: data.Batches | None = None,
+) -> Iterator[None]:
+    """A block in which a model is measured; afterwards it is as it was.
+
+    train: where given, the batch statistics are first averaged over 1,000 training batches:
+        `batches`, or batches of these images.
+
+    Raises:
+        UserError: a check of what the networks give has failed in the block.
+    """
     with model.statistics_kept():
-        if posthoc:
+        if train is not None:
             batches = batches or train.batches(min(128, len(train)), seed=1)
             _check_entries(model, batches)
             model.calibrate(itertools.islice(batches.dataset(), 1000), steps=1000)
         try:
-            measured = evaluation.official_metrics(
-                held_out.as_float(),
-                held_out.labels,
-                train.as_float() if classify else None,
-                train.labels if classify else None,
-                generate=model.generate if generates else None,
-                encode=model.features if encodes else None,
-                reconstruct=model.reconstruct if encodes and generates else None,
-                z=model.prior.sample(samples, seed=12345).numpy() if generates else None,
-                metrics=[name for name in metrics if name in evaluation.OFFICIAL_METRICS],
-                progress=progress,
-            )
-            if "accuracy" in metrics and held_out.labels is not None and classifies(model):
-                right = model.classify(held_out.as_float()).argmax(-1) == held_out.labels
-                measured.values["accuracy"] = 100.0 * float(right.mean())
-            return measured
-        except ValueError as error:  # its checks of what the networks give
+            yield
+        except UserError:
+            raise
+        except ValueError as error:
             step = int(model.step.numpy())
             raise UserError(f"the model of step {step} cannot be measured: {error}") from error
 
@@ -234,23 +271,6 @@ def measure(
 def classifies(model: AdversarialModel) -> bool:
     """Whether the system names the classes of the labels."""
     return hasattr(model, "class_logits")
-
-
-def measured_quickly(model: AdversarialModel, held_out: data.ImageData) -> list[str]:
-    """The names of what `measure_quickly` gives for a system: best.keras can follow these alone."""
-    generates = hasattr(model, "generator")
-    there = {
-        "NND/100": generates,
-        "EGr": generates and hasattr(model, "encoder"),
-        "EGr_b": generates and hasattr(model, "encoder"),
-        "accuracy": classifies(model) and held_out.labels is not None,
-    }
-    return [name for name in QUICK_METRICS if there[name]]
-
-
-def measure_quickly(model: AdversarialModel, held_out: data.ImageData) -> dict[str, float]:
-    """`QUICK_METRICS` with the batch statistics as they are: what every epoch can afford."""
-    return measure(model, None, held_out, metrics=QUICK_METRICS).values
 
 
 def untrained(model: AdversarialModel) -> AdversarialModel:

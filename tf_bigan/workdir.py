@@ -16,7 +16,8 @@ class Workdir:
     """The paths of a run below `root`.
 
     config.json, checkpoints/, model.keras, samples/, logs/, metrics.jsonl; from evaluate.py
-    metrics.json and report.png.
+    metrics.json, report.png, report.html and classifiers/; where several runs are compared,
+    comparison.csv, comparison.md, report.html and classifiers/ alone.
     """
 
     def __init__(self, root: str | os.PathLike):
@@ -29,6 +30,10 @@ class Workdir:
         self.history = self.root / "metrics.jsonl"
         self.metrics = self.root / "metrics.json"
         self.report = self.root / "report.png"
+        self.page = self.root / "report.html"
+        self.classifiers = self.root / "classifiers"
+        self.comparison_csv = self.root / "comparison.csv"
+        self.comparison_markdown = self.root / "comparison.md"
 
     def check(self, config: Config):
         """Checks that a run can begin here or go on, and writes nothing.
@@ -90,6 +95,19 @@ class Workdir:
             ) from None
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise UserError(f"{self.config} is not readable as a configuration: {error}") from error
+
+    def read_history(self) -> list[dict]:
+        """The lines of metrics.jsonl, if there is one. Raises UserError if it is broken."""
+        if not self.history.exists():
+            return []
+        lines = self.history.read_text().splitlines(keepends=True)
+        try:  # the last may still be in the writing
+            records = [json.loads(line) for line in lines if line.endswith("\n")]
+            if not all("epoch" in record for record in records):
+                raise ValueError("a line without an epoch")
+        except ValueError as error:
+            raise UserError(f"{self.history} is not readable as metrics: {error}") from error
+        return records
 
 
 def environment() -> dict:

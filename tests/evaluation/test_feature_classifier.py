@@ -105,6 +105,15 @@ def test_the_file_gives_the_same_classifier(tmp_path):
         train_feature_classifier(*TRAIN, **arguments)
 
 
+def test_a_directory_keeps_a_file_for_each_set_of_arguments(tmp_path):
+    digests = [
+        train_feature_classifier(*TRAIN, steps=1, seed=seed, path=tmp_path / "kept").digest
+        for seed in (0, 1, 0)
+    ]
+    assert digests[0] == digests[2] != digests[1]
+    assert len(list((tmp_path / "kept").iterdir())) == 2
+
+
 def test_fd_classifier(classifier):
     a, b = IMAGES[:300], IMAGES[300:500]
     expected = frechet_distance(classifier(a)[0], classifier(b)[0])

@@ -117,6 +117,18 @@ def test_an_encoder_without_hidden_layer():
     assert left_out["CLS_e-"] == "the encoder has no layer 'e-'"
 
 
+def test_a_collapsed_encoder_and_a_single_class_leave_out_the_accuracies():
+    def collapsed(images):
+        return {"e": 0 * encode(images)["e"], "e-": encode(images)["e-"]}
+
+    values, left_out = official_metrics(*DATA, encode=collapsed)
+    assert set(values) == {"NNC_e-", "CLS_e-"}
+    assert left_out["NNC_e"] == "the encoder's layer 'e' is the same for all images"
+    one_class = (DATA[0], 0 * DATA[1], DATA[2], 0 * DATA[3])
+    values, left_out = official_metrics(*one_class, encode=encode)
+    assert not values and left_out["CLS_e-"] == "needs train_labels of at least 2 classes"
+
+
 def test_progress():
     calls = []
     official_metrics(

@@ -32,4 +32,4 @@ def test_agrees_with_scikit_learn_on_digits():
 )
 def test_bad_labels(train_labels, test_labels, message):
     with pytest.raises(ValueError, match=message):
-        one_nn_accuracy(np.zeros((3, 2)), train_labels, np.zeros((2, 2)), test_labels)
+        one_nn_accuracy(np.eye(3, 2), train_labels, np.zeros((2, 2)), test_labels)

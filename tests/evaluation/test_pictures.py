@@ -2,7 +2,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tf_bigan.evaluation import enlarged, image_grid, originals_over_reconstructions, save_png
+from tf_bigan.evaluation import (
+    enlarged,
+    image_grid,
+    originals_over_reconstructions,
+    save_png,
+    shrunk,
+)
 
 
 def test_grid_by_hand():
@@ -112,3 +118,12 @@ def test_small_images_are_enlarged_smoothly():
     np.testing.assert_allclose(profile + profile[::-1], 1, atol=1e-5)  # the edge stays central
     assert 4 <= ((profile > 0.05) & (profile < 0.95)).sum() <= 16  # and is no longer a jump
     assert enlarged(np.zeros((1, 40, 20, 3))).shape == (1, 40, 20, 3)
+
+
+def test_large_images_are_shrunk_and_keep_their_form():
+    rows = np.linspace(0, 1, 300, dtype=np.float32)
+    images = np.broadcast_to(rows[None, :, None, None], (2, 300, 150, 3))
+    small = shrunk(images)
+    assert small.shape == (2, 128, 64, 3)
+    np.testing.assert_allclose(small[0, :, 0, 0], np.linspace(0, 1, 128), atol=0.01)
+    assert shrunk(images[:, :100, :120]).shape == (2, 100, 120, 3)

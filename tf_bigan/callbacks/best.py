@@ -8,7 +8,9 @@ import shutil
 
 from tf_bigan.atomic import atomically
 from tf_bigan.errors import UserError
+from tf_bigan.metrics import METRICS
 
+# In the names of logs that are no metrics of ours.
 _HIGHER_IS_BETTER = ("accuracy", "nnc", "cls", "auroc", "auprc")
 
 
@@ -20,7 +22,8 @@ class Best:
     Args:
         directory: where both are written.
         monitor: the log's name.
-        mode: "min", "max", or "auto": "max" for accuracies (accuracy, NNC, CLS, AUROC, AUPRC).
+        mode: "min", "max", or "auto": as `metrics.METRICS` has it, and for other logs "max" for
+            accuracies (accuracy, NNC, CLS, AUROC, AUPRC).
 
     Raises:
         ValueError: another mode.
@@ -30,7 +33,7 @@ class Best:
         if mode not in ("auto", "min", "max"):
             raise ValueError(f'mode must be "auto", "min" or "max", not {mode!r}')
         if mode == "auto":
-            mode = "max" if any(word in monitor.lower() for word in _HIGHER_IS_BETTER) else "min"
+            mode = "max" if _higher_is_better(monitor.removeprefix("val_")) else "min"
         self.monitor, self.mode = monitor, mode
         self.value: float | None = None
         self._model_path = os.path.join(directory, "best.keras")
@@ -71,3 +74,9 @@ class Best:
         with atomically(self._record_path) as temporary, open(temporary, "w") as file:
             json.dump(record, file)
         self.value = value
+
+
+def _higher_is_better(name: str) -> bool:
+    if name in METRICS:
+        return METRICS[name].better == "higher"
+    return any(word in name.lower() for word in _HIGHER_IS_BETTER)

@@ -87,8 +87,9 @@ def train_feature_classifier(
         labels: their classes [N], integers of at least two classes.
         seed: of the split, the weights and the order of the images.
         steps: updates.
-        path: a `.keras` file. If it exists, the classifier is read from it, otherwise it is
-            written there. A file that was trained on other arguments is refused.
+        path: a `.keras` file, or a directory in which each set of arguments has a file of its
+            own. If the file exists, the classifier is read from it, otherwise it is written
+            there. A file that was trained on other arguments is refused.
         progress: called as progress("train classifier", step, steps).
 
     Raises:
@@ -101,14 +102,15 @@ def train_feature_classifier(
         raise ValueError(f"images: expected at least {_LEAST_IMAGES}, got {len(images)}")
     check_count(seed, "seed", 0)
     check_count(steps, "steps", 1)
-    path = None if path is None else os.fspath(path)
-    if path is not None and not path.endswith(".keras"):
-        raise ValueError(f"path: expected a name that ends in .keras, got {path}")
+    if path is not None and os.path.splitext(path)[1] not in ("", ".keras"):
+        raise ValueError(f"path: expected a name that ends in .keras, or a directory, got {path}")
 
     classes, targets = np.unique(labels, return_inverse=True)
     order = np.random.default_rng(seed).permutation(len(images))
     validation, training = np.split(order, [min(len(images) // 10, _MOST_VALIDATION)])
     name = f"classifier_{_digest(images, labels, np.array([seed, steps]))}"
+    if path is not None:
+        path = _file(os.fspath(path), name)
     if path is not None and os.path.exists(path):
         model = _load(path, name)
     else:
@@ -195,6 +197,14 @@ def _outputs(model, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     ]
     features, logits = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
     return features, logits
+
+
+def _file(path: str, name: str) -> str:
+    """The file itself, or the one of this name in a directory, which is made."""
+    if path.endswith(".keras"):
+        return path
+    os.makedirs(path, exist_ok=True)
+    return os.path.join(path, f"{name}.keras")
 
 
 def _load(path: str, name: str) -> keras.Model:

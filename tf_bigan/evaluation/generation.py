@@ -1,7 +1,7 @@
 """All metrics of generated images at once, each beside its floor and its ceilings."""
 
-import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -30,6 +30,7 @@ GENERATION_METRICS = (
     "memorisation_ratio",
     "memorisation_nearer_train",
 )
+GENERATION_COLUMNS = ("value", "floor", "ceiling_noise", "ceiling_collapsed")
 
 _LEAST_IMAGES = 20  # the kernel distance takes two of each in ten subsets
 
@@ -40,9 +41,9 @@ class GenerationMetrics(NamedTuple):
     """What `generation_metrics` returns.
 
     Attributes:
-        table: metric -> {"value", "floor", "ceiling_noise", "ceiling_collapsed"}, in the order of
-            `GENERATION_METRICS`.
-        histograms: the same four -> share of the images in each class [K].
+        table: metric -> {"value", "floor", "ceiling_noise", "ceiling_collapsed"}, the chosen of
+            both, in the order of `GENERATION_METRICS`.
+        histograms: the same columns -> share of the images in each class [K].
         classifier: the classifier in whose features the images were judged; print its seed,
             accuracy and digest beside the table.
     """
@@ -59,6 +60,8 @@ def generation_metrics(
     samples,
     *,
     classifier: FeatureClassifier | None = None,
+    metrics: Sequence[str] = GENERATION_METRICS,
+    columns: Sequence[str] = GENERATION_COLUMNS,
     seed: int = 0,
     progress: Progress | None = None,
 ) -> GenerationMetrics:
@@ -85,14 +88,19 @@ def generation_metrics(
         samples: G(z) [S, H, W, C] in [0, 1], S >= 20.
         classifier: as `train_feature_classifier` gives it; by default one is trained on the
             training images with this seed.
+        metrics: names out of `GENERATION_METRICS`; what these do not need is not computed.
+        columns: names out of `GENERATION_COLUMNS`; all but "value" are the same for any samples of
+            the same number.
         seed: of all random choices.
         progress: called as progress(stage, done, total); the stages are "train classifier" and
-            the four columns.
+            the columns.
 
     Raises:
-        ValueError: for arrays of a wrong shape, range or length, too few images, a single class,
-            NaN, or samples that are all the same.
+        ValueError: for an unknown metric or column, arrays of a wrong shape, range or length, too
+            few images, a single class, NaN, or samples that are all the same.
     """
+    _check_names("metrics", metrics, GENERATION_METRICS)
+    _check_names("columns", columns, GENERATION_COLUMNS)
     train_images = as_images(train_images, "train_images")
     train_labels = as_class_labels(train_labels, "train_labels", len(train_images))
     held_out_images = as_images(held_out_images, "held_out_images")
@@ -125,7 +133,7 @@ def generation_metrics(
 
     galleries = train_images[compared], held_out_images[held_out_halves[0]]
     real_features, _ = classifier(held_out_images)
-    columns = {  # made when their turn comes: the images, and those to ask for memorisation
+    makers = {  # called when their turn comes: the images, and those to ask for memorisation
         "value": lambda: (samples, samples),
         "floor": lambda: (
             train_images[order[: len(samples)]],
@@ -134,44 +142,43 @@ def generation_metrics(
         "ceiling_noise": lambda: 2 * (rng.random(samples.shape, np.float32),),
         "ceiling_collapsed": lambda: 2 * (train_images[collapsed],),
     }
-    table = {name: {} for name in GENERATION_METRICS}
+    measured = {name: {} for name in GENERATION_METRICS if name in metrics}
     histograms = {}
-    for column, make in columns.items():
-        images, questioned = make()
+    for column in columns:
+        images, questioned = makers[column]()
         features, probabilities = classifier(images)
         histograms[column] = class_histogram(probabilities)
-        parts = (
-            _in_features(real_features, features),
-            _in_classes(probabilities, histograms[column]),
-            _in_pixels(held_out_images, images, questioned, galleries),
-        )
-        for done, (name, value) in enumerate(itertools.chain(*parts), start=1):
-            table[name][column] = float(value)
-            if progress is not None:
-                progress(column, done, len(GENERATION_METRICS))
-    return GenerationMetrics(table, histograms, classifier)
+        features_both = real_features, features
+        functions = {
+            ("fd_classifier",): partial(frechet_distance, *features_both),
+            ("kernel_distance", "kernel_distance_error"): partial(kernel_distance, *features_both),
+            ("precision", "recall", "density", "coverage"): partial(prdc, *features_both),
+            ("classifier_score",): partial(classifier_score, probabilities),
+            ("classes_covered",): partial(classes_covered, histograms[column]),
+            ("sliced_wasserstein",): partial(sliced_wasserstein, held_out_images, images),
+            ("memorisation_ratio", "memorisation_nearer_train"): partial(
+                memorisation, questioned, *galleries
+            ),
+        }
+        done = 0
+        for names, function in functions.items():
+            if not measured.keys() & set(names):
+                continue
+            for name, value in zip(names, np.atleast_1d(function()), strict=True):
+                if name in measured:
+                    measured[name][column] = float(value)
+                    done += 1
+                    if progress is not None:
+                        progress(column, done, len(measured))
+    return GenerationMetrics(measured, histograms, classifier)
+
+
+def _check_names(argument: str, names: Sequence[str], known: Sequence[str]) -> None:
+    for name in names:
+        if name not in known:
+            raise ValueError(f"{argument}: unknown {name!r}, expected some of {', '.join(known)}")
 
 
 def _most_frequent_class(rows: np.ndarray, labels: np.ndarray) -> np.ndarray:
     classes, counts = np.unique(labels[rows], return_counts=True)
     return rows[labels[rows] == classes[counts.argmax()]]
-
-
-def _in_features(real: np.ndarray, features: np.ndarray) -> Iterator[tuple[str, float]]:
-    yield "fd_classifier", frechet_distance(real, features)
-    value, error = kernel_distance(real, features)
-    yield "kernel_distance", value
-    yield "kernel_distance_error", error
-    yield from prdc(real, features)._asdict().items()
-
-
-def _in_classes(probabilities, histogram) -> Iterator[tuple[str, float]]:
-    yield "classifier_score", classifier_score(probabilities)
-    yield "classes_covered", classes_covered(histogram)
-
-
-def _in_pixels(held_out_images, images, questioned, galleries) -> Iterator[tuple[str, float]]:
-    yield "sliced_wasserstein", sliced_wasserstein(held_out_images, images)
-    ratio, nearer_train = memorisation(questioned, *galleries)
-    yield "memorisation_ratio", ratio
-    yield "memorisation_nearer_train", nearer_train

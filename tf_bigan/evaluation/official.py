@@ -49,6 +49,7 @@ def official_metrics(
     metrics: Sequence[str] = OFFICIAL_METRICS,
     gallery: int = 50_000,
     batch: int = 1000,
+    seed: int = 0,
     progress: Progress | None = None,
 ) -> OfficialMetrics:
     """Computes the chosen official metrics; what a model or data set cannot give is left out.
@@ -72,6 +73,7 @@ def official_metrics(
         metrics: names out of `OFFICIAL_METRICS`.
         gallery: most training images to use; officially 50,000.
         batch: images a call of the callables, also the unit of memory.
+        seed: of the order of the rows that the probe is trained on.
         progress: called as progress(stage, done, total) after every batch.
 
     Returns:
@@ -119,12 +121,15 @@ def official_metrics(
         test_features = _features(encode, batches(test_images, "encode test"), layers)
         for name in wanted & _CLASSIFIERS.keys():
             layer, accuracy = _CLASSIFIERS[name]
-            if layer in train_features:
-                values[name] = accuracy(
-                    train_features[layer], train_labels, test_features[layer], test_labels
-                )
-            else:
-                left_out[name] = f"the encoder has no layer {layer!r}"
+            reason = _nothing_to_learn(layer, train_features.get(layer), train_labels)
+            if reason is not None:
+                left_out[name] = reason
+                continue
+            options = {"seed": seed} if accuracy is linear_probe_accuracy else {}
+            values[name] = accuracy(
+                *(train_features[layer], train_labels, test_features[layer], test_labels),
+                **options,
+            )
 
     if wanted & {*_SAMPLE_FRACTIONS, "EGg", "EGg_b"}:
         values |= _sample_metrics(wanted, test_images, generate, reconstruct, z, batches)
@@ -174,6 +179,17 @@ def _features(encode, batches, layers) -> dict[str, np.ndarray]:
         for layer in layers & codes.keys():
             blocks[layer].append(np.asarray(codes[layer]))
     return {layer: np.concatenate(parts) for layer, parts in blocks.items() if parts}
+
+
+def _nothing_to_learn(layer: str, features, labels) -> str | None:
+    """Why no classifier can be trained on these; None if one can."""
+    if features is None:
+        return f"the encoder has no layer {layer!r}"
+    if len(np.unique(labels)) < 2:
+        return "needs train_labels of at least 2 classes"
+    if (features == features[0]).all():
+        return f"the encoder's layer {layer!r} is the same for all images"
+    return None
 
 
 def _check_names(metrics) -> None:

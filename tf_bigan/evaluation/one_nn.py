@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tf_bigan.evaluation.checks import as_labels, as_rows
+from tf_bigan.evaluation.checks import as_class_labels, as_features, as_labels, as_rows
 from tf_bigan.evaluation.neighbours import nearest
 
 
@@ -14,16 +14,17 @@ def one_nn_accuracy(train_features, train_labels, test_features, test_labels) ->
 
     Args:
         train_features: [N, ...] numbers.
-        train_labels: [N] integers.
+        train_labels: [N] integers, of at least two classes.
         test_features: [M, ...] numbers.
         test_labels: [M] integers.
 
     Raises:
-        ValueError: for empty or non-finite features, unequal widths, or a wrong number of labels.
+        ValueError: for empty, constant or non-finite features, unequal widths, a wrong number of
+            labels, or a single class.
     """
-    train_features = as_rows(train_features, "train_features")
+    train_features = as_features(train_features, "train_features")
     test_features = as_rows(test_features, "test_features")
-    train_labels = as_labels(train_labels, "train_labels", len(train_features))
+    train_labels = as_class_labels(train_labels, "train_labels", len(train_features))
     test_labels = as_labels(test_labels, "test_labels", len(test_features))
     _, indices = nearest(test_features, train_features)
     return 100 * float(np.mean(train_labels[indices] == test_labels))

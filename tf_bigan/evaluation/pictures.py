@@ -1,5 +1,6 @@
 """Batches of images as one picture, and pictures as PNG files."""
 
+import io
 import math
 import os
 import tempfile
@@ -97,6 +98,37 @@ def enlarged(images, side: int = 64) -> np.ndarray:
     return np.clip(larger.numpy(), 0.0, 1.0)
 
 
+def shrunk(images, side: int = 128) -> np.ndarray:
+    """Large images shrunk, so that a page of them stays small.
+
+    Args:
+        images: [N, H, W, C] in [0, 1].
+        side: the longer side gets so many pixels, if it has more.
+
+    Returns:
+        float32 [N, H', W', C] in [0, 1].
+    """
+    height, width = images.shape[1:3]
+    if max(height, width) <= side:
+        return images
+    size = [max(1, round(edge * side / max(height, width))) for edge in (height, width)]
+    return np.clip(tf.image.resize(images, size, antialias=True).numpy(), 0.0, 1.0)
+
+
+def png_bytes(picture: np.ndarray) -> bytes:
+    """A picture as the bytes of a PNG file.
+
+    Args:
+        picture: uint8 [H, W], or [H, W, C] with C of 1, 3 (RGB) or 4 (RGBA).
+
+    Raises:
+        ValueError: for another dtype or shape.
+    """
+    file = io.BytesIO()
+    _as_pillow(picture).save(file, format="PNG", optimize=True)
+    return file.getvalue()
+
+
 def save_png(path: str | os.PathLike, picture: np.ndarray) -> None:
     """Writes a picture; whoever looks at `path` sees the old file or the new one, never a part.
 
@@ -108,6 +140,22 @@ def save_png(path: str | os.PathLike, picture: np.ndarray) -> None:
         ValueError: for another dtype or shape.
         OSError: if the file cannot be written.
     """
+    image = _as_pillow(picture)
+    path = os.fspath(path)
+    descriptor, temporary = tempfile.mkstemp(
+        dir=os.path.dirname(path) or ".", prefix=".picture-", suffix=".png"
+    )
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            image.save(file, format="PNG")
+        os.chmod(temporary, 0o644)  # mkstemp makes it readable by its owner alone
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def _as_pillow(picture: np.ndarray):
     from PIL import Image
 
     picture = np.asarray(picture)
@@ -119,15 +167,4 @@ def save_png(path: str | os.PathLike, picture: np.ndarray) -> None:
             "picture: expected uint8 [H, W], or [H, W, C] with 1, 3 or 4 channels, "
             f"got {picture.dtype} {picture.shape}"
         )
-    path = os.fspath(path)
-    descriptor, temporary = tempfile.mkstemp(
-        dir=os.path.dirname(path) or ".", prefix=".picture-", suffix=".png"
-    )
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            Image.fromarray(picture).save(file, format="PNG")
-        os.chmod(temporary, 0o644)  # mkstemp makes it readable by its owner alone
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    return Image.fromarray(picture)

@@ -3,7 +3,15 @@
 import numpy as np
 import tensorflow as tf
 
-from tf_bigan.evaluation.checks import as_labels, as_rows, check_same_width
+from tf_bigan.evaluation.checks import (
+    as_class_labels,
+    as_features,
+    as_labels,
+    as_rows,
+    check_count,
+    check_positive,
+    check_same_width,
+)
 
 _BETA_1, _BETA_2, _EPSILON = 0.5, 0.999, 1e-8
 
@@ -29,7 +37,7 @@ def linear_probe_accuracy(
 
     Args:
         train_features: [N, ...] numbers.
-        train_labels: [N] integers, of any values.
+        train_labels: [N] integers of any values, of at least two classes.
         test_features: [M, ...] numbers.
         test_labels: [M] integers; a class that is not in train_labels counts as an error.
         steps: updates of the head.
@@ -38,12 +46,16 @@ def linear_probe_accuracy(
         seed: of the order. The same seed gives the same accuracy.
 
     Raises:
-        ValueError: for empty or non-finite features, unequal widths, or a wrong number of labels.
+        ValueError: for empty, constant or non-finite features, unequal widths, a wrong number of
+            labels, a single class, or a number that is not positive.
     """
-    train_features = as_rows(train_features, "train_features").astype(np.float32, copy=False)
+    check_count(steps, "steps", 1)
+    check_count(batch, "batch", 1)
+    check_positive(learning_rate, "learning_rate")
+    train_features = as_features(train_features, "train_features").astype(np.float32, copy=False)
     test_features = as_rows(test_features, "test_features").astype(np.float32, copy=False)
     check_same_width(train_features, "train_features", test_features, "test_features")
-    train_labels = as_labels(train_labels, "train_labels", len(train_features))
+    train_labels = as_class_labels(train_labels, "train_labels", len(train_features))
     test_labels = as_labels(test_labels, "test_labels", len(test_features))
 
     classes, targets = np.unique(train_labels, return_inverse=True)

@@ -1,0 +1,319 @@
+"""Anomaly detection: one digit is left out of the training, and must look strange.
+
+python -m benchmarks.anomaly --seeds=0,1,2
+python -m benchmarks.anomaly --digits=1,9 --methods=pca,bigan     some of it
+python -m benchmarks.anomaly --write                              renews docs/anomaly.md as well
+
+MNIST's 70,000 images are pooled, as in EGBAD (Zenati et al. 2018). A detector sees 80 % of the nine
+other digits, without labels; it is tested on the remaining 20 % of them and on all images of the
+tenth. No image is on both sides. The same for the two tables of scikit-learn: each digit of
+`digits`, and the malignant tumours of `breast_cancer`. What is measured stays in OUT/results.jsonl:
+a run that is started again goes on with what is missing.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from benchmarks import report
+from tf_bigan import data, hardware
+from tf_bigan.workdir import environment
+
+PAGE, BLOCK = "docs/anomaly.md", "anomaly"
+# Area under precision and recall, Zenati et al. 2018, table 4; the other digits are only plotted.
+PUBLISHED = {1: 0.287, 4: 0.443, 5: 0.514, 7: 0.347, 9: 0.307}
+COMPONENTS, SVM_ROWS, NEIGHBOURS = 50, 5000, 10
+SYSTEM = "cycle_bigan"
+SHOWN = {  # (method, its score): the head of its column
+    ("pca", "reconstruction"): "PCA",
+    ("isolation_forest", "score"): "isolation forest",
+    ("one_class_svm", "score"): "one-class SVM",
+    ("neighbours", "distance"): "pixels' neighbours",
+    ("autoencoder", "reconstruction"): "autoencoder",
+    (SYSTEM, "cross_entropy"): "EGBAD's score",
+    (SYSTEM, "combined"): "**the detector**",
+}
+
+
+class Split(NamedTuple):
+    """Rows to learn from, all normal; rows to judge; which of these are anomalies.
+
+    images: [N, H, W, C] in [0, 1], or a table [N, F].
+    """
+
+    train: np.ndarray
+    test: np.ndarray
+    strange: np.ndarray
+
+
+def split(images: np.ndarray, labels: np.ndarray, left_out: int, seed: int) -> Split:
+    """80 % of the rows of other labels to learn from; the others and those of `left_out` to test.
+
+    Args:
+        images: [N, ...].
+        labels: [N].
+        left_out: the label of the anomalies.
+        seed: of the choice.
+    """
+    normal = np.random.default_rng(seed).permutation(np.flatnonzero(labels != left_out))
+    learnt = round(0.8 * len(normal))
+    test = np.concatenate([normal[learnt:], np.flatnonzero(labels == left_out)])
+    return Split(images[normal[:learnt]], images[test], labels[test] == left_out)
+
+
+def areas(strange: np.ndarray, scores: np.ndarray) -> list[float]:
+    """[AUPRC by the trapezoid rule, as published; AUROC] of scores, larger = stranger."""
+    from sklearn.metrics import auc, precision_recall_curve, roc_auc_score
+
+    precision, recall, _ = precision_recall_curve(strange, scores)
+    return [float(auc(recall, precision)), float(roc_auc_score(strange, scores))]
+
+
+# --- methods: (split, seed, epochs) -> {score: strangeness of the test rows} ------------------
+
+
+def pca(part: Split, seed: int, epochs: int | None) -> dict[str, np.ndarray]:
+    """Σ|x - x_rec| by way of the first principal components."""
+    from sklearn.decomposition import PCA
+
+    train, test = _rows(part)
+    model = PCA(min(COMPONENTS, train.shape[1] // 2), random_state=seed).fit(train)
+    restored = model.inverse_transform(model.transform(test))
+    return {"reconstruction": np.abs(test - restored).sum(axis=1)}
+
+
+def isolation_forest(part: Split, seed: int, epochs: int | None) -> dict[str, np.ndarray]:
+    """scikit-learn's, as it is."""
+    from sklearn.ensemble import IsolationForest
+
+    train, test = _rows(part)
+    return {"score": -IsolationForest(random_state=seed).fit(train).score_samples(test)}
+
+
+def one_class_svm(part: Split, seed: int, epochs: int | None) -> dict[str, np.ndarray]:
+    """scikit-learn's, on at most 5,000 of the rows: its cost grows with their square."""
+    from sklearn.svm import OneClassSVM
+
+    train, test = _rows(part)
+    chosen = np.random.default_rng(seed).permutation(len(train))[:SVM_ROWS]
+    return {"score": -OneClassSVM(nu=0.1).fit(train[chosen]).score_samples(test)}
+
+
+def neighbours(part: Split, seed: int, epochs: int | None) -> dict[str, np.ndarray]:
+    """The mean distance to the 10 nearest training rows: what the learnt codes must beat."""
+    from sklearn.neighbors import NearestNeighbors
+
+    train, test = _rows(part)
+    distances, _ = NearestNeighbors(n_neighbors=NEIGHBOURS).fit(train).kneighbors(test)
+    return {"distance": distances.mean(axis=1)}
+
+
+def detector(system: str, part: Split, seed: int, epochs: int | None) -> dict[str, np.ndarray]:
+    """All scores of a `BiGANDetector` of a system."""
+    from tf_bigan.anomaly import BiGANDetector
+
+    if part.train.ndim == 2:  # the cycle weighs a sum over few pixels here
+        settings = {"options": {"set": "cycle=1"}} if system == "cycle_bigan" else {}
+    elif epochs is None:
+        settings = {"width": 256, "latent": 16}
+    else:
+        settings = {"batch_size": 256, "learning_rate": 4e-4, "epochs": epochs}
+    fitted = BiGANDetector(system, random_state=seed, **settings).fit(part.train)
+    return fitted.anomaly_scores(part.test)
+
+
+def _rows(part: Split) -> tuple[np.ndarray, np.ndarray]:
+    """Training and test rows; a table's columns standardised."""
+    from sklearn.preprocessing import StandardScaler
+
+    if part.train.ndim == 2:
+        scaler = StandardScaler().fit(part.train)
+        return scaler.transform(part.train), scaler.transform(part.test)
+    return part.train.reshape(len(part.train), -1), part.test.reshape(len(part.test), -1)
+
+
+BASELINES = {m.__name__: m for m in (pca, isolation_forest, one_class_svm, neighbours)}
+METHODS = (*BASELINES, "autoencoder", SYSTEM)
+
+
+def method(name: str) -> Callable:
+    """A baseline, or the detector of the system of that name."""
+    return BASELINES.get(name) or partial(detector, name)
+
+
+# --- data ---------------------------------------------------------------------------------
+
+
+def load(name: str, data_dir: str | None) -> tuple[np.ndarray, np.ndarray]:
+    """(images [N, H, W, C] in [0, 1] or a table [N, F], labels [N])."""
+    from sklearn.datasets import load_breast_cancer, load_digits
+
+    if name == "breast_cancer":
+        rows, benign = load_breast_cancer(return_X_y=True)
+        return rows, 1 - benign  # 1: malignant
+    if name == "digits":
+        rows, labels = load_digits(return_X_y=True)
+        return (rows / 16).astype(np.float32).reshape(-1, 8, 8, 1), labels
+    parts = [data.load("mnist", s, data_dir=data_dir) for s in ("train", "test")]
+    images = np.concatenate([part.as_float() for part in parts])
+    return images, np.concatenate([part.labels for part in parts])
+
+
+# --- tables -------------------------------------------------------------------------------
+
+
+def tables(records: list[dict]) -> str:
+    """AUPRC and AUROC of each anomaly, and how many of MNIST's digits are above the others."""
+    mnist = [r for r in records if r["data"] == "mnist"]
+    small = [r for r in records if r["data"] != "mnist"]
+    parts = []
+    for index, measure in enumerate(("AUPRC", "AUROC")):
+        if mnist:
+            parts += [f"### {measure}, MNIST", table(mnist, index)]
+            parts += [conclusion(mnist)] if index == 0 else []
+        if small:
+            parts += [f"### {measure}, scikit-learn's tables", table(small, index)]
+    if mnist:
+        parts += ["### Every score, MNIST", every_score(mnist)]
+    return "\n\n".join(parts)
+
+
+def table(records: list[dict], index: int) -> str:
+    """A row for each anomaly; mean ± standard deviation over the seeds."""
+    published = index == 0 and records[0]["data"] == "mnist"
+    heads = ["anomaly", "base rate", *(["published"] if published else []), *SHOWN.values()]
+    lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
+    for name, anomaly in sorted({(r["data"], r["anomaly"]) for r in records}):
+        mine = [r for r in records if (r["data"], r["anomaly"]) == (name, anomaly)]
+        shown = str(anomaly) if name == "mnist" else f"{name}, {anomaly}"
+        cells = [shown, f"{np.mean([r['base_rate'] for r in mine]):.2f}"]
+        if published:
+            cells.append(f"{PUBLISHED[anomaly]:.3f}" if anomaly in PUBLISHED else "")
+        cells += [_cell(_values(mine, *key, index)) for key in SHOWN]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def conclusion(records: list[dict]) -> str:
+    """On how many digits the detector's mean is above the others'."""
+    ours = _means(records, SYSTEM, "combined")
+    lines = []
+    for key, head in list(SHOWN.items())[:-1]:
+        theirs = _means(records, *key)
+        both = ours.keys() & theirs.keys()
+        if both:
+            above = sum(ours[digit] > theirs[digit] for digit in both)
+            lines.append(f"- {head}: above on {above} of {len(both)} digits")
+    both = ours.keys() & PUBLISHED.keys()
+    above = sum(ours[digit] > PUBLISHED[digit] for digit in both)
+    lines.append(f"- the published figures: above on {above} of {len(both)} digits")
+    return "The detector's AUPRC, compared with\n" + "\n".join(lines)
+
+
+def every_score(records: list[dict]) -> str:
+    """AUPRC of each method's scores: the mean over seeds for each digit, and over the digits."""
+    digits = sorted({r["anomaly"] for r in records})
+    heads = ["method", "score", *map(str, digits), "mean"]
+    lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
+    for name, score in sorted({(r["method"], score) for r in records for score in r["areas"]}):
+        means = _means(records, name, score)
+        cells = [f"{means[digit]:.2f}" if digit in means else "" for digit in digits]
+        mean = f"{np.mean(list(means.values())):.3f}"
+        lines.append("| " + " | ".join([f"`{name}`", score, *cells, mean]) + " |")
+    return "\n".join(lines)
+
+
+def _values(records: list[dict], name: str, score: str, index: int = 0) -> list[float]:
+    return [
+        r["areas"][score][index] for r in records if r["method"] == name and score in r["areas"]
+    ]
+
+
+def _means(records: list[dict], name: str, score: str) -> dict[int, float]:
+    """{anomaly: mean AUPRC over the seeds}."""
+    found = {}
+    for anomaly in sorted({r["anomaly"] for r in records}):
+        values = _values([r for r in records if r["anomaly"] == anomaly], name, score)
+        if values:
+            found[anomaly] = float(np.mean(values))
+    return found
+
+
+def _cell(values: list[float]) -> str:
+    if not values:
+        return ""
+    mean = f"{np.mean(values):.3f}"
+    return mean if len(values) == 1 else f"{mean} ± {np.std(values, ddof=1):.3f}"
+
+
+def key_of(record: Mapping) -> tuple:
+    """What a record is the result of."""
+    return tuple(record[name] for name in ("data", "anomaly", "seed", "epochs", "method"))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", default="mnist,digits,breast_cancer")
+    parser.add_argument("--digits", default="0,1,2,3,4,5,6,7,8,9", help="to leave out")
+    parser.add_argument("--seeds", default="0,1,2")
+    parser.add_argument("--methods", default=",".join(METHODS), help="baselines and systems")
+    parser.add_argument("--epochs", type=int, default=6, help="of training on MNIST")
+    parser.add_argument("--out", default="runs/anomaly")
+    parser.add_argument("--data_dir", default=None)
+    parser.add_argument("--write", action="store_true", help=f"renew {PAGE}")
+    options = parser.parse_args()
+    results = Path(options.out, "results.jsonl")
+    results.parent.mkdir(parents=True, exist_ok=True)
+    records = [json.loads(line) for line in results.open()] if results.exists() else []
+    known = {key_of(record) for record in records}
+    for name in options.data.split(","):
+        images, labels = load(name, options.data_dir)
+        anomalies = (1,) if name == "breast_cancer" else map(int, options.digits.split(","))
+        for anomaly in anomalies:
+            for seed in map(int, options.seeds.split(",")):
+                part = split(images, labels, anomaly, seed)
+                for chosen in options.methods.split(","):
+                    # None: a baseline has none, and a small table takes the detector's own steps.
+                    epochs = None if chosen in BASELINES or name != "mnist" else options.epochs
+                    record = {"data": name, "anomaly": anomaly, "seed": seed}
+                    record |= {"epochs": epochs, "method": chosen}
+                    if key_of(record) in known:
+                        continue
+                    start = time.monotonic()
+                    found = method(chosen)(part, seed, epochs)
+                    record["seconds"] = round(time.monotonic() - start, 1)
+                    record["base_rate"] = float(part.strange.mean())
+                    record["areas"] = {n: areas(part.strange, s) for n, s in found.items()}
+                    record["environment"] = environment()
+                    with results.open("a") as file:
+                        file.write(json.dumps(record) + "\n")
+                    records.append(record)
+                    best = " ".join(f"{n} {a:.3f}" for n, (a, _) in record["areas"].items())
+                    print(
+                        name, anomaly, seed, chosen, f"{record['seconds']:.0f} s:", best, flush=True
+                    )
+    records = [r for r in records if r["epochs"] in (options.epochs, None)]
+    seeds = sorted({r["seed"] for r in records})
+    text = "\n\n".join(
+        [
+            report.machine(" ".join(hardware.choose()[::2])),
+            f"{options.epochs} passes over the training images of MNIST; seeds {seeds}.",
+            tables(records),
+        ]
+    )
+    print(text)
+    if options.write:
+        report.write(PAGE, BLOCK, text)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,130 @@
+"""Seconds and memory of all metrics for 10,000 real and 10,000 generated MNIST images.
+
+python -m benchmarks.evaluation
+python -m benchmarks.evaluation --write                 renews docs/evaluation.md as well
+
+What is timed are the metrics alone, on arrays: the samples are blends of training images, and in
+the encoder's place are random features of its sizes, as the time of a model is the model's. All
+columns are measured: floor, ceilings, raw pixels and PCA.
+"""
+
+import argparse
+import resource
+import sys
+import time
+from collections.abc import Iterator
+
+import numpy as np
+
+from benchmarks import report
+from tf_bigan import data, evaluation, hardware
+
+PAGE, BLOCK = "docs/evaluation.md", "evaluation"
+_LATENT, _HIDDEN = 50, 1024  # features of the paper's encoder
+
+
+def peak_memory() -> float:
+    """The most memory that this process has had, in GB."""
+    unit = 1024 if sys.platform.startswith("linux") else 1  # getrusage: kB there, bytes on macOS
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9
+
+
+def stand_ins(images: np.ndarray, count: int) -> np.ndarray:
+    """Blends of each image with a shifted one: [count, H, W, C], about as hard as samples."""
+    chosen = np.random.default_rng(0).integers(0, len(images), (2, count))
+    return 0.7 * images[chosen[0]] + 0.3 * np.roll(images[chosen[1]], 1, axis=2)
+
+
+def progress(stage: str, done: int, total: int):
+    if sys.stderr.isatty():
+        print(f"\r\x1b[2K{stage} {done:,}/{total:,}", end="", file=sys.stderr, flush=True)
+
+
+def measured(train, held_out, samples) -> Iterator[tuple[str, int]]:
+    """Measures everything; after each part its name and its number of values."""
+    (x, labels), (x_test, test_labels) = train, held_out
+    rng = np.random.default_rng(1)
+    width = x[0].size
+    projections = {
+        layer: rng.normal(0, width**-0.5, (width, units)).astype(np.float32)
+        for layer, units in (("e", _LATENT), ("e-", _HIDDEN))
+    }
+
+    def encode(images):
+        rows = images.reshape(len(images), -1)
+        return {layer: np.maximum(rows @ weights, 0) for layer, weights in projections.items()}
+
+    official = evaluation.official_metrics(
+        *(x_test, test_labels, x, labels),
+        generate=lambda z: samples[z[:, 0]],
+        encode=encode,
+        reconstruct=lambda images: 0.9 * images,
+        z=np.arange(len(samples))[:, None],
+        progress=progress,
+    )
+    yield "official", len(official.values)
+    classifier = evaluation.train_feature_classifier(x, labels, progress=progress)
+    yield "the classifier", 1
+    table = evaluation.generation_metrics(
+        *(x, labels, x_test, samples), classifier=classifier, progress=progress
+    ).table
+    yield "generation, floor and ceilings", 4 * len(table)
+    z = rng.normal(size=(len(samples), _LATENT))
+    yield "latent", len(evaluation.latent_error(z, z + 1))
+    pixels = [images.reshape(len(images), -1) for images in (x, x_test)]
+    for name, features in (
+        ("features", [encode(images)["e"] for images in (x, x_test)]),
+        ("raw pixels", pixels),
+        ("PCA", evaluation.pca_features(*pixels)),
+    ):
+        values = evaluation.representation_metrics(
+            *(features[0], labels, features[1], test_labels), progress=progress
+        )
+        yield f"representation, {name}", len(values)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--train", type=int, default=10_000, help="training images, at most")
+    parser.add_argument("--samples", type=int, default=10_000)
+    parser.add_argument("--data_dir", default=None)
+    parser.add_argument("--write", action="store_true", help=f"renew {PAGE}")
+    options = parser.parse_args()
+    machine = report.machine(" ".join(hardware.choose()[::2]))
+    sets = [data.load("mnist", split, data_dir=options.data_dir) for split in ("train", "test")]
+    sets[0] = sets[0].take(options.train)
+    train, held_out = ((part.as_float(), part.labels) for part in sets)
+    samples = stand_ins(train[0], options.samples)
+    before = peak_memory()
+    rows, total = [], np.zeros(2)
+    last = np.array([time.monotonic(), time.process_time()])
+    for name, count in measured(train, held_out, samples):
+        now = np.array([time.monotonic(), time.process_time()])
+        rows.append(f"| {name} | {count} | {now[0] - last[0]:.1f} | {now[1] - last[1]:.1f} |")
+        total, last = total + now - last, now
+    text = "\n".join(
+        [
+            machine,
+            "",
+            f"{len(held_out[0]):,} real (held-out) and {len(samples):,} generated MNIST images; "
+            f"{len(train[0]):,} training images for classifier, neighbours and probes.",
+            "",
+            "| part | values | seconds | processor seconds |",
+            "|---|---:|---:|---:|",
+            *rows,
+            f"| **all** | | **{total[0]:.1f}** | **{total[1]:.1f}** |",
+            "",
+            f"Peak memory of the process: {peak_memory():.2f} GB, of which {before:.2f} GB are "
+            "TensorFlow and the images.",
+        ]
+    )
+    print(text)
+    if options.write:
+        report.write(PAGE, BLOCK, text)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

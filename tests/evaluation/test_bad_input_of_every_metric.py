@@ -1,0 +1,137 @@
+"""Every metric against every kind of bad input: one line, that begins with the argument's name."""
+
+import numpy as np
+import pytest
+
+from tf_bigan import evaluation as ev
+
+RNG = np.random.default_rng(0)
+N = 60
+ROWS, OTHER_ROWS = RNG.normal(size=(2, N, 6))
+IMAGES, OTHER_IMAGES, THIRD_IMAGES = RNG.random((3, N, 8, 8, 1)).astype(np.float32)
+LABELS = np.arange(N) % 3
+SHARES = np.full((N, 3), 1 / 3)
+
+FEATURES = ("train_features", "train_labels", "test_features", "test_labels")
+LABELLED = dict(zip(FEATURES, (ROWS, LABELS, OTHER_ROWS, LABELS), strict=True))
+PAIR = {"features_a": ROWS, "features_b": OTHER_ROWS}
+# function: its arguments by name
+METRICS = {
+    "class_histogram": {"probabilities": SHARES},
+    "classifier_score": {"probabilities": SHARES},
+    "clustering_accuracy": {"features": ROWS, "labels": LABELS},
+    "frechet_distance": PAIR,
+    "inversion_error": {"images": IMAGES, "reconstructions": OTHER_IMAGES},
+    "kernel_distance": PAIR,
+    "knn_accuracy": LABELLED,
+    "latent_error": {"z": ROWS, "z_hat": OTHER_ROWS},
+    "linear_probe_accuracy": LABELLED,
+    "logistic_probe_accuracy": LABELLED,
+    "memorisation": {
+        "samples": IMAGES,
+        "train_images": OTHER_IMAGES,
+        "held_out_images": THIRD_IMAGES,
+    },
+    "nnd": {"images": IMAGES, "samples": OTHER_IMAGES},
+    "one_nn_accuracy": LABELLED,
+    "prdc": {"real_features": ROWS, "fake_features": OTHER_ROWS},
+    "representation_metrics": LABELLED | {"metrics": ["one_nn"]},
+    "sliced_wasserstein": {"a": ROWS, "b": OTHER_ROWS},
+    "heat_maps": {"images": IMAGES, "reconstructions": OTHER_IMAGES},
+    "train_feature_classifier": {"images": IMAGES, "labels": LABELS, "steps": 1},
+}
+
+
+def spoilt(array):
+    """{kind: the array, wrong in that way}."""
+    array = np.asarray(array)
+    if array.ndim == 1:
+        return {
+            "rank": array[:, None],
+            "dtype": array.astype(float),
+            "length": array[:-1],
+        }
+    if array.ndim == 4:
+        return {
+            "rank": array[..., 0],
+            "range": array * 255,
+            "dtype": (array * 255).astype(np.uint8),
+            "NaN": np.where(array > 0.9, np.nan, array),
+            "none": array[:0],
+        }
+    return {
+        "rank": array[0],
+        "dtype": array.astype(str),
+        "NaN": np.where(array > np.median(array) - 1e-9, np.nan, array),
+        "infinity": np.where(array > np.median(array) - 1e-9, np.inf, array),
+        "none": array[:0],
+    }
+
+
+CASES = [
+    (name, argument, kind)
+    for name, arguments in METRICS.items()
+    for argument, value in arguments.items()
+    if argument not in ("metrics", "steps")
+    for kind in spoilt(value)
+]
+
+
+def refused(name: str, arguments: dict, by: tuple[str, ...]):
+    with pytest.raises(ValueError) as error:
+        getattr(ev, name)(**arguments)
+    message = str(error.value)
+    assert message.startswith(tuple(f"{argument}: " for argument in by)), message
+    assert "expected" in message and "\n" not in message
+
+
+def test_good_input_is_taken():
+    for name, arguments in METRICS.items():
+        getattr(ev, name)(**arguments)
+
+
+@pytest.mark.parametrize(("name", "argument", "kind"), CASES)
+def test_a_wrong_array(name, argument, kind):
+    arguments = METRICS[name]
+    # Of two arrays that must be alike, the message may name the other one.
+    by = (argument,) if kind not in ("rank", "none") else tuple(arguments)
+    refused(name, arguments | {argument: spoilt(arguments[argument])[kind]}, by)
+
+
+@pytest.mark.parametrize("name", [n for n, a in METRICS.items() if a.keys() & {*FEATURES, *PAIR}])
+def test_constant_features(name):
+    first = next(iter(METRICS[name]))
+    refused(name, METRICS[name] | {first: np.ones_like(ROWS)}, (first,))
+
+
+@pytest.mark.parametrize("name", ["prdc", "sliced_wasserstein", "latent_error"])
+def test_constant_rows(name):
+    first = next(iter(METRICS[name]))
+    refused(name, METRICS[name] | {first: np.ones_like(ROWS)}, (first,))
+
+
+@pytest.mark.parametrize(
+    "name", [n for n, a in METRICS.items() if a.keys() & {"train_labels", "labels"}]
+)
+def test_a_single_class(name):
+    argument = "labels" if "labels" in METRICS[name] else "train_labels"
+    refused(name, METRICS[name] | {argument: 0 * LABELS}, (argument,))
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "by"),
+    [
+        ("kernel_distance", {"features_a": ROWS[:19]}, "features_a"),
+        ("frechet_distance", {"features_b": ROWS[:1]}, "features_b"),
+        ("prdc", {"real_features": ROWS[:5]}, "real_features"),
+        ("knn_accuracy", {"train_features": ROWS[:4], "train_labels": LABELS[:4]}, "k"),
+        ("clustering_accuracy", {"features": ROWS[:1], "labels": LABELS[:1]}, "features"),
+        ("inversion_error", {"images": IMAGES[:1], "reconstructions": IMAGES[:1]}, "images"),
+        ("latent_error", {"z": ROWS[:1], "z_hat": ROWS[:1]}, "z"),
+        ("train_feature_classifier", {"images": IMAGES[:9], "labels": LABELS[:9]}, "images"),
+        ("representation_metrics", {"metrics": ["probe_100"]}, "label count"),
+        ("representation_metrics", {"metrics": ["two_nn"]}, "metrics"),
+    ],
+)
+def test_too_few_rows(name, arguments, by):
+    refused(name, METRICS[name] | arguments, (by,))

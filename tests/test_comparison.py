@@ -1,0 +1,108 @@
+"""The tables of several models, from values made up here; and which models a command names."""
+
+import json
+
+import pytest
+
+from tf_bigan.comparison import Result, tables
+from tf_bigan.config import Config
+from tf_bigan.errors import UserError
+from tf_bigan.measuring import Measured
+from tf_bigan.subjects import Subject, subjects_of_files, subjects_of_runs
+from tf_bigan.workdir import Workdir
+
+
+def result(name, columns, *, data="d", file=None, left_out=None, **options):
+    measured = Measured({"generation": columns}, left_out or {}, [])
+    subject = Subject(name, Config(**options), Workdir(name), file)
+    return Result(subject, measured, None, "BiGAN", 1, "test", "9 images", data)
+
+
+FLOOR = {"floor": {"recall": [0.9]}, "ceiling_noise": {"recall": [0.1]}}
+
+
+def test_models_then_means_of_runs_then_what_to_read_them_by():
+    (table,) = tables(
+        [
+            result("x-0", {"trained": {"recall": [0.2, 0.4]}, **FLOOR}, seed=0),
+            result("x-1", {"trained": {"recall": [0.6], "density": [1.0]}, **FLOOR}, seed=1),
+            result("other", {"trained": {"recall": [0.5]}, **FLOOR}, seed=1, width=7),
+        ]
+    )
+    assert list(table.columns) == ["x-0", "x-1", "other", "x, 2 runs", "floor", "noise"]
+    # The spread of the mean is that between the runs' means, not that of their measurements.
+    assert table.columns["x, 2 runs"] == {"recall": pytest.approx([0.3, 0.6])}
+    assert table.columns["x-0"] == {"recall": [0.2, 0.4]}
+    assert table.columns["noise"] == {"recall": [0.1]}
+    assert table.emphasised == 3
+
+
+def test_other_data_have_no_common_floor():
+    one, two = ({"trained": {"recall": [0.2]}, **FLOOR} for _ in range(2))
+    (table,) = tables([result("a", one), result("b", two, data="e")])
+    assert list(table.columns)[:2] == ["a", "b"] and "floor" not in table.columns
+
+
+def test_untrained_models_that_are_the_same_show_once():
+    columns = {"trained": {"recall": [0.2]}, "untrained": {"recall": [0.1]}}
+    (table,) = tables([result("a", columns), result("b", columns, epochs=3)])
+    assert list(table.columns) == ["a", "b", "untrained a"]
+    (table,) = tables([result("a", columns)])
+    assert list(table.columns) == ["trained", "untrained"]
+
+
+def test_what_is_left_out_is_noted():
+    reasons = {"density": "needs labels"}
+    (table,) = tables([result("a", {"trained": {"recall": [0.2]}}, left_out=reasons)])
+    assert table.note == ["Left out of a: density needs labels."]
+    with pytest.raises(UserError, match="nothing can be measured: density needs labels"):
+        tables([result("a", {"trained": {}}, left_out=reasons)])
+
+
+@pytest.fixture
+def runs(tmp_path):
+    for path in ("a/run", "b/run", "b/other"):
+        root = tmp_path / path
+        (root / "checkpoints").mkdir(parents=True)
+        (root / "checkpoints" / "best.keras").touch()
+        record = {"config": {"dataset": "mnist", "latent": len(path)}}
+        (root / "config.json").write_text(json.dumps(record))
+    (tmp_path / "b" / "none").mkdir()
+    return tmp_path
+
+
+def test_runs_by_names_and_patterns(runs):
+    def found(text, **changes):
+        return {s.name: s.config for s in subjects_of_runs(text, changes)}
+
+    assert list(found(f"{runs}/b/*")) == ["other", "run"]
+    configs = found(f"{runs}/b/run,{runs}/a/run,{runs}/b/../b/run", dataset="digits", channels=None)
+    assert list(configs) == ["b/run", "a/run"]  # no more of a path than tells them apart
+    assert {config.dataset for config in configs.values()} == {"digits"}
+    with pytest.raises(UserError, match=r"--workdir=.*/c\*: no run is there"):
+        found(f"{runs}/c*")
+    with pytest.raises(UserError, match="none holds no run"):
+        found(f"{runs}/b/none")
+
+
+def test_files_are_measured_on_the_data_of_their_run(runs):
+    best = f"{runs}/b/other/checkpoints/best.keras"
+    (subject,) = subjects_of_files(best, {"dataset": None})
+    assert (subject.name, subject.config.dataset, subject.config.latent) == ("best", "mnist", 7)
+    (subject,) = subjects_of_files(best, {"dataset": "digits"})
+    assert subject.config == Config(dataset="digits")
+    (runs / "alone.keras").touch()
+    with pytest.raises(UserError, match="--model needs --dataset"):
+        subjects_of_files(f"{runs}/alone.keras", {"dataset": None})
+    with pytest.raises(UserError, match="none.keras does not exist"):
+        subjects_of_files(f"{runs}/none.keras", {"dataset": "digits"})
+
+
+def test_history(tmp_path):
+    workdir = Workdir(tmp_path)
+    assert workdir.read_history() == []
+    workdir.history.write_text('{"epoch": 0, "EGr": 1}\n{"epoch": 1, "E')
+    assert workdir.read_history() == [{"epoch": 0, "EGr": 1}]
+    workdir.history.write_text("not what you think\n")
+    with pytest.raises(UserError, match="metrics.jsonl is not readable as metrics"):
+        workdir.read_history()

@@ -1,0 +1,93 @@
+"""Measuring while a model trains: a chosen subset, and the best checkpoint by one of it."""
+
+import json
+from functools import partial
+
+import numpy as np
+import pytest
+
+from tf_bigan import data, evaluation, experiment, measuring
+from tf_bigan.config import Config
+from tf_bigan.errors import UserError
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return data.load("digits", "train"), data.load("digits", "test")
+
+
+@pytest.fixture(scope="module")
+def model():
+    return experiment.build_model(Config(width=8, latent=5), (8, 8, 1), 10)[0]
+
+
+def test_a_chosen_subset_and_the_best_checkpoint_by_one_of_it(tmp_path, command, monkeypatch):
+    train = partial(evaluation.train_feature_classifier, steps=30)
+    monkeypatch.setattr(evaluation, "train_feature_classifier", train)
+    status, _, err = command(
+        *("train", "--dataset=digits", "--width=16", "--epochs=2", "--eval_every=1"),
+        *("--picture_every=9", "--eval_metrics=sliced_wasserstein,probe_100,NND/100"),
+        *("--monitor=val_probe_100", f"--workdir={tmp_path}/run"),
+    )
+    assert status == 0, err
+    lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").open()]
+    names = {"sliced_wasserstein", "probe_100", "NND/100"}
+    assert [set(line) for line in lines] == [names | {"epoch", "step", "seconds"}] * 3
+    best = json.loads((tmp_path / "run" / "checkpoints" / "best.json").read_text())
+    assert best["monitor"] == "probe_100"
+    assert best["value"] == max(line["probe_100"] for line in lines[1:])
+
+
+def test_values_are_those_of_the_functions(digits, model):
+    train, held_out = digits
+    measurer = measuring.Measurer(train, held_out, ["knn", "NND/100"], references=False)
+    codes = [model.features(part.as_float())["e"] for part in digits]
+    expected = evaluation.knn_accuracy(codes[0], train.labels, codes[1], held_out.labels)
+    values = measurer.measure(model).flat()
+    assert values.keys() == {"knn", "NND/100"}
+    assert values["knn"] == pytest.approx(expected)
+
+
+def test_a_collapsed_generator_and_few_images_are_left_out_with_the_reason(digits, model):
+    train, held_out = digits
+    measurer = measuring.Measurer(
+        train.take(99), held_out.take(39), ["coverage", "probe_100", "probe_all"], references=False
+    )
+    measurer._classifiers[0] = evaluation.train_feature_classifier(
+        train.as_float(), train.labels, steps=1
+    )
+    found = measurer.measure(model)
+    assert found.left_out["coverage"] == "held_out_images: expected at least 40 images, got 39"
+    assert found.left_out["probe_100"].startswith("label count: expected an integer from 10 to 99")
+    assert list(found.flat()) == ["probe_all"]
+
+
+@pytest.mark.parametrize(
+    ("options", "metrics", "monitor"),
+    [
+        ({}, {"NND/100", "EGr", "EGr_b"}, "NND/100"),
+        ({"eval_metrics": "representation"}, {"one_nn", "knn"}, None),
+        ({"eval_metrics": "EGr,accuracy", "monitor": "EGr"}, None, "accuracy needs a system that"),
+        ({"eval_metrics": "official,accuracy", "monitor": "accuracy"}, None, "accuracy needs a"),
+        ({"monitor": "accuracy"}, None, "--monitor=accuracy: accuracy needs a system that names"),
+        ({"eval_every": 0}, None, None),
+        ({"eval_every": 0, "monitor": "EGr"}, None, "--monitor=EGr: nothing is measured"),
+    ],
+)
+def test_what_is_watched(digits, model, options, metrics, monitor):
+    arguments = Config(**options), model, *digits
+    if metrics is None and monitor is not None:
+        with pytest.raises(UserError, match=monitor):
+            measuring.while_training(*arguments)
+        return
+    measurer, monitored = measuring.while_training(*arguments)
+    assert monitored == monitor
+    assert metrics is None if measurer is None else metrics <= set(measurer.metrics)
+
+
+def test_the_model_is_left_as_it_was(digits, model):
+    before = [np.array(weight) for weight in model.get_weights()]
+    measurer = measuring.Measurer(*digits, ["EGr"])
+    assert measurer.measure(model, posthoc=True).tables["model"].keys() == {"trained", "untrained"}
+    for weight, earlier in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(weight, earlier)

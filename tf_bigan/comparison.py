@@ -1,0 +1,328 @@
+"""From models to the files of evaluate.py: measures each, and sets the values side by side."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from tf_bigan import evaluation, experiment
+from tf_bigan.atomic import atomically
+from tf_bigan.config import Config
+from tf_bigan.data import ImageData
+from tf_bigan.errors import UserError
+from tf_bigan.evaluation.table import mean
+from tf_bigan.gallery import Gallery
+from tf_bigan.measuring import TRAINED, UNTRAINED, Measured, Measurer
+from tf_bigan.metrics import METRICS
+from tf_bigan.subjects import Subject
+from tf_bigan.workdir import Workdir
+
+_TITLES = {"model": "Metrics", "generation": "Samples", "representation": "Representation"}
+_HEADINGS = {"ceiling_noise": "noise", "ceiling_collapsed": "one class"}
+_NOTES = {
+    "generation": (
+        "floor: training images in place of the samples; noise, one class: uniform pixels, and "
+        "training images of a single class. The same number of images each time.",
+    ),
+    "representation": (
+        "On E(x) before squashing; beside it the untrained encoder, raw pixels and their 50 "
+        "principal components.",
+    ),
+}
+
+
+@dataclass
+class Result:
+    """A subject, measured.
+
+    system: the class of the model. data: what it was measured on, as text; `data_key` tells
+    other images apart.
+    """
+
+    subject: Subject
+    measured: Measured
+    gallery: Gallery
+    system: str
+    step: int
+    split: str
+    data: str
+    data_key: str
+
+
+def measure(
+    subject: Subject,
+    measurers: dict[str, Measurer],
+    *,
+    split: str | None,
+    posthoc: bool,
+    progress,
+    **options,
+) -> Result:
+    """Loads a model and its data and measures it.
+
+    Args:
+        subject: which.
+        measurers: those of the data seen so far, by key; a new one is added.
+        split: "validation" or "test"; None for the run's.
+        posthoc: average the batch statistics anew.
+        progress: called as progress(stage, done, total).
+        **options: of `Measurer`.
+
+    Raises:
+        UserError: the model cannot be loaded or measured, or is for other images.
+    """
+    model, config = subject.load(), subject.config
+    split = split or experiment.held_out_split(config)
+    train = experiment.in_memory(experiment.load_split(config, "train"))
+    held_out = experiment.in_memory(experiment.load_held_out(config, split))
+    if config.target_dataset:  # either of the two may be the grey one
+        channels = model.image_shape[-1]
+        train, held_out = (part.converted(channels=channels) for part in (train, held_out))
+    if model.image_shape != train.image_shape:
+        raise UserError(
+            f"the model is for images of shape {model.image_shape}, but {config.dataset} has "
+            f"{train.image_shape}: give --dataset, --image_size and --channels as in its training"
+        )
+    key = _key(train, held_out)
+    if key not in measurers:
+        measurers[key] = Measurer(train, held_out, **options)
+    measurer = measurers[key]
+    measurer.progress = progress
+    batches = experiment.training_batches(config, train) if config.target_dataset else None
+    dataset = config.target_dataset or config.dataset
+    return Result(
+        subject=subject,
+        measured=measurer.measure(model, posthoc=posthoc, batches=batches),
+        gallery=Gallery(model, held_out),
+        system=type(model).__name__,
+        step=int(model.step.numpy()),
+        split=split,
+        data=f"{len(held_out):,} {split} images of {dataset}",
+        data_key=key,
+    )
+
+
+def _key(train: ImageData, held_out: ImageData) -> str:
+    digest = hashlib.blake2b(digest_size=8)
+    for part in (train, held_out):
+        for array in (part.images, part.labels):
+            digest.update(b"none" if array is None else array.tobytes())
+    return digest.hexdigest()
+
+
+def tables(results: Sequence[Result]) -> list[evaluation.Table]:
+    """One table for each group of metrics: a column a model, then what to read them by.
+
+    Of several models, runs that differ in nothing but --seed have a column of their mean and the
+    spread over the runs as well.
+    """
+    made = []
+    for group, title in _TITLES.items():
+        columns = _columns(results, group)
+        if any(columns.values()):
+            notes = _notes(results, group)
+            made.append(evaluation.Table(title, columns, notes, emphasised=len(results)))
+    if not made:
+        reasons = _joined(results[0].measured.left_out)
+        raise UserError(f"nothing can be measured: {reasons}")
+    return made
+
+
+def _columns(results: Sequence[Result], group: str) -> dict[str, Mapping]:
+    found = [(r.subject.name, r.measured.tables.get(group, {})) for r in results]
+    if len(results) == 1:
+        return {_HEADINGS.get(name, name): values for name, values in found[0][1].items()}
+    columns = {name: table.get(TRAINED, {}) for name, table in found}
+    columns |= _means_of_runs(results, columns)
+    seen = []
+    for name, table in found:
+        values = table.get(UNTRAINED)
+        if values and values not in seen:
+            columns[f"untrained {name}"] = values
+            seen.append(values)
+    if len({result.data_key for result in results}) == 1:
+        shared = next((table for _, table in found if table), {})
+        columns |= {
+            _HEADINGS.get(name, name): values
+            for name, values in shared.items()
+            if name not in (TRAINED, UNTRAINED)
+        }
+    return columns
+
+
+def _means_of_runs(results: Sequence[Result], columns: Mapping) -> dict[str, dict]:
+    """Heading -> {name: a value for each run} of runs that differ in --seed alone."""
+    groups: dict[Config, list[str]] = {}
+    for result in results:
+        if result.subject.file is None:
+            alike = result.subject.config.replace(seed=0, data_dir=None)
+            groups.setdefault(alike, []).append(result.subject.name)
+    means = {}
+    for names in groups.values():
+        if len(names) > 1:
+            common = os.path.commonprefix(names).rstrip("-_./0123456789") or "mean"
+            means[f"{common}, {len(names)} runs"] = {
+                metric: [mean(columns[name][metric]) for name in names]
+                for metric in columns[names[0]]
+                if all(metric in columns[name] for name in names)
+            }
+    return means
+
+
+def _notes(results: Sequence[Result], group: str) -> list[str]:
+    notes = []
+    if any(len(result.measured.tables.get(group, ())) > 1 for result in results):
+        notes += _NOTES.get(group, ())
+    if group == "generation":
+        notes += classifier_lines(results)
+    for result in results:
+        left_out = result.measured.left_out
+        left_out = {n: r for n, r in left_out.items() if _table_of(n) == group}
+        if left_out:
+            notes.append(f"Left out of {result.subject.name}: {_joined(left_out)}.")
+    return notes
+
+
+def _table_of(name: str) -> str:
+    group = METRICS[name].group
+    return group if group in _TITLES else "model"
+
+
+def _joined(left_out: Mapping[str, str]) -> str:
+    return "; ".join(f"{name} {reason}" for name, reason in left_out.items())
+
+
+def classifier_lines(results: Iterable[Result]) -> list[str]:
+    """A line for each classifier that judged samples."""
+    lines = [
+        f"classifier of seed {c['seed']}: {c['accuracy']:.2f} % of unseen training images right, "
+        f"digest {c['digest']}"
+        for result in results
+        for c in result.measured.classifiers
+    ]
+    return list(dict.fromkeys(lines))
+
+
+def write(results: Sequence[Result], output: Workdir, options: Mapping) -> list[str]:
+    """Writes the results, and returns the lines to print: the tables, and where the files are.
+
+    metrics.json, report.png and report.html of one model; comparison.csv, comparison.md and
+    report.html of several.
+
+    Raises UserError if there is nothing to write, or no place for it.
+    """
+    made = tables(results)
+    output.make()
+    first = results[0]
+    if len(results) == 1:
+        title = f"{first.system} on {_dataset(first)}, step {first.step:,}"
+        files = [output.metrics, output.report]
+        _write(output.metrics, json.dumps(_record(first, options), indent=2) + "\n")
+        columns = {
+            heading: {name: mean(value) for name, value in values.items()}
+            for heading, values in made[0].columns.items()
+        }
+        first.gallery.write_png(output.report, columns, title)
+    else:
+        title = f"{len(results)} models compared"
+        files = [output.comparison_csv, output.comparison_markdown]
+        _write(output.comparison_csv, evaluation.csv_table(_merged(made)))
+        _write(output.comparison_markdown, _markdown(title, results, made))
+    evaluation.report_html(
+        output.page,
+        title=title,
+        facts=_facts(results, options),
+        tables=made,
+        curves=_curves(results),
+        sections=[_section(result, len(results) == 1) for result in results],
+    )
+    lines = []
+    for table in made:
+        heading = [] if len(made) == 1 else [table.title]
+        lines += [*heading, evaluation.format_table(table.columns), ""]
+    lines += classifier_lines(results)
+    *others, last = map(str, (*files, output.page))
+    return [*lines, f"wrote {', '.join(others)} and {last}"]
+
+
+def _write(path: Path, text: str):
+    with atomically(path) as temporary:
+        Path(temporary).write_text(text, encoding="utf-8")
+
+
+def _dataset(result: Result) -> str:
+    config = result.subject.config
+    return config.target_dataset or config.dataset
+
+
+def _record(result: Result, options: Mapping) -> dict:
+    """metrics.json: means over the seeds, and with several of them each value."""
+    found = result.measured
+    means = {
+        group: {
+            column: {name: mean(values) for name, values in rows.items()}
+            for column, rows in table.items()
+        }
+        for group, table in found.tables.items()
+    }
+    record = {"dataset": _dataset(result), "split": result.split, "step": result.step, **options}
+    record |= means.pop("model", {}) | means
+    if found.classifiers:
+        record["classifiers"] = found.classifiers
+    if found.left_out:
+        record["left_out"] = found.left_out
+    if len(options["seeds"]) > 1:
+        record["by_seed"] = found.tables
+    return record
+
+
+def _merged(made: Sequence[evaluation.Table]) -> dict[str, dict]:
+    """All rows of all tables under common headings."""
+    merged: dict[str, dict] = {}
+    for table in made:
+        for heading, values in table.columns.items():
+            merged.setdefault(heading, {}).update(values)
+    return merged
+
+
+def _markdown(title: str, results: Sequence[Result], made: Sequence[evaluation.Table]) -> str:
+    parts = [f"# {title}", ""]
+    parts += [
+        f"- {r.subject.name}: {r.system}, step {r.step:,}, measured on {r.data}" for r in results
+    ]
+    for table in made:
+        parts += ["", f"## {table.title}", "", evaluation.markdown_table(table.columns)]
+        parts += [line for note in table.note for line in ("", note)]
+    return "\n".join(parts) + "\n"
+
+
+def _facts(results: Sequence[Result], options: Mapping) -> str:
+    data = " and ".join(dict.fromkeys(result.data for result in results))
+    seeds = ", ".join(map(str, options["seeds"]))
+    several = "seeds" if len(options["seeds"]) > 1 else "seed"
+    return f"Measured on {data}, with {options['samples']:,} draws of z and {several} {seeds}"
+
+
+def _curves(results: Sequence[Result]) -> dict[str, dict]:
+    """A chart for each measurement in metrics.jsonl, a line for each run."""
+    charts: dict[str, dict] = {}
+    for result in results:
+        records = result.subject.workdir.read_history() if result.subject.workdir else []
+        names = dict.fromkeys(name for record in records for name in record)
+        for name in names:
+            if name not in ("epoch", "step", "seconds"):
+                points = [(r["epoch"], r[name]) for r in records if name in r]
+                charts.setdefault(name, {})[result.subject.name] = tuple(zip(*points, strict=True))
+    return charts
+
+
+def _section(result: Result, alone: bool) -> evaluation.Section:
+    title = (
+        "Pictures" if alone else f"{result.subject.name}: {result.system}, {result.step:,} steps"
+    )
+    config = {n: v for n, v in asdict(result.subject.config).items() if v is not None}
+    return evaluation.Section(title, result.gallery.figures(), config)

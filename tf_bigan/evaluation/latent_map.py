@@ -1,0 +1,92 @@
+"""The latent map: images at the places of their codes."""
+
+import numpy as np
+
+from tf_bigan.evaluation.checks import as_images, as_labels, as_rows
+
+_FRAME = 2  # pixels of the class's colour around an image
+_SHARE, _THUMBNAILS = 0.8, (24, 64)  # of the place an image has on average; pixels
+_MARGIN = 0.01  # of the codes, on each side: a few far ones would shrink all others
+
+
+def latent_map(
+    codes, images, labels=None, *, side: int = 1200, thumbnail: int | None = None
+) -> tuple[np.ndarray, float]:
+    """Draws each image where the first two principal components put its code.
+
+    Places are those of a grid, so that no image hides another: of the images that fall into one
+    place the one nearest to its middle is drawn.
+
+    Args:
+        codes: E(x) [N, latent], N >= 2.
+        images: x [N, H, W, C] in [0, 1], C of 1 or 3.
+        labels: classes [N], shown by the colour of a frame, or None.
+        side: pixels of the picture's sides, about.
+        thumbnail: pixels of an image's longer side in it, about, as images are enlarged or
+            thinned by whole factors; by default the smaller, the more images there are.
+
+    Returns:
+        uint8 [S, S', 4], transparent where nothing is; and the components' share of the variance.
+
+    Raises:
+        ValueError: for arrays of a wrong shape, range or length, or NaN.
+    """
+    images = as_images(images, "images")
+    codes = as_rows(codes, "codes")
+    if len(codes) != len(images) or len(codes) < 2:
+        raise ValueError(f"codes: expected {len(images)} rows, one an image, got {len(codes)}")
+    if images.shape[3] not in (1, 3):
+        raise ValueError(f"images: expected 1 or 3 channels, got {images.shape[3]}")
+    if labels is not None:
+        labels = as_labels(labels, "labels", len(images))
+    if thumbnail is None:
+        thumbnail = int(np.clip(_SHARE * side / len(images) ** 0.5, *_THUMBNAILS))
+    points, share = _principal(codes)
+    tiles = _tiles(images, labels, thumbnail)  # [N, h, w, 4]
+    height, width = tiles.shape[1:3]
+    rows, columns = max(1, side // height), max(1, side // width)
+    # Places from 0 to `columns` and 0 to `rows`; the second component points upwards.
+    places = points * [columns, rows]
+    places[:, 1] = rows - places[:, 1]
+    cells = np.clip(places.astype(int), 0, [columns - 1, rows - 1])
+    distances = np.square(places - (cells + 0.5)).sum(axis=1)
+    picture = np.zeros((rows, height, columns, width, 4), np.uint8)
+    for index in np.argsort(-distances, kind="stable"):  # the nearest last, over the others
+        column, row = cells[index]
+        picture[row, :, column] = tiles[index]
+    return picture.reshape(rows * height, columns * width, 4), share
+
+
+def _principal(codes: np.ndarray) -> tuple[np.ndarray, float]:
+    """Points [N, 2] in [0, 1], far ones at the rim, and the share of the variance in them."""
+    from sklearn.decomposition import PCA
+
+    if np.ptp(codes, axis=0).max() == 0:
+        return np.full((len(codes), 2), 0.5), 1.0
+    pca = PCA(min(2, codes.shape[1]), random_state=0)
+    points = pca.fit_transform(codes.astype(np.float64))
+    points = np.hstack([points, np.zeros((len(points), 2 - points.shape[1]))])
+    low, high = np.quantile(points, [_MARGIN, 1 - _MARGIN], axis=0)
+    spread = np.where(high > low, high - low, 1)
+    return np.clip((points - low) / spread, 0, 1), float(pca.explained_variance_ratio_.sum())
+
+
+def _tiles(images: np.ndarray, labels, thumbnail: int) -> np.ndarray:
+    """uint8 [N, h, w, 4]: the images in frames."""
+    from matplotlib import colormaps
+
+    longer = max(images.shape[1:3])
+    factor, step = max(1, thumbnail // longer), max(1, longer // thumbnail)
+    pixels = np.rint(np.clip(images[:, ::step, ::step], 0, 1) * 255).astype(np.uint8)
+    pixels = pixels.repeat(factor, axis=1).repeat(factor, axis=2)
+    if pixels.shape[3] == 1:
+        pixels = pixels.repeat(3, axis=3)
+    count, height, width, _ = pixels.shape
+    tiles = np.zeros((count, height + 2 * _FRAME, width + 2 * _FRAME, 4), np.uint8)
+    tiles[..., 3] = 255
+    if labels is not None:
+        colours = colormaps["tab10" if len(np.unique(labels)) <= 10 else "tab20"]
+        indices = np.unique(labels, return_inverse=True)[1] % colours.N
+        tiles[..., :3] = np.rint(255 * np.asarray(colours.colors))[indices][:, None, None]
+    tiles[:, _FRAME:-_FRAME, _FRAME:-_FRAME, :3] = pixels
+    return tiles

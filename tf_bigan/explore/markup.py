@@ -1,0 +1,228 @@
+"""What the page shows, as HTML with its pictures inside: nothing is written to disk."""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+from collections.abc import Iterable, Sequence
+from html import escape
+
+import numpy as np
+
+from tf_bigan.callbacks.pictures import visible
+from tf_bigan.evaluation.heat_map import heat_maps
+from tf_bigan.explore.explorer import Explorer, Look
+from tf_bigan.priors import Normal, Prior
+
+_FIRST = 8  # values of E(x) that are written out
+_BINS = 48
+
+CSS = """
+.html-container { padding: 0 !important; }
+.gradio-container > main { max-width: 1280px !important; margin: 0 auto; }
+.tb-row { display: flex; flex-wrap: wrap; gap: 14px; align-items: flex-start; }
+.tb-line { flex-wrap: nowrap; gap: 10px; }
+.tb-tile { margin: 0; max-width: 100%; min-width: 0; }
+.tb-tile img, .tb-pad canvas { display: block; border: 1px solid var(--border-color-primary);
+  border-radius: 4px; }
+.tb-tile img { width: 100%; }
+.tb-tile figcaption { font-size: 13px; line-height: 1.35; margin-top: 5px;
+  overflow-wrap: anywhere; }
+.tb-faint { opacity: 0.72; font-size: 13px; line-height: 1.45; }
+.tb-row + .tb-faint { margin-top: 8px; }
+.tb-block { margin-bottom: 22px; }
+.tb-block h3 { font-size: 15px; font-weight: 600; margin: 0 0 8px; }
+.tb-block svg { display: block; width: 100%; max-width: 700px; overflow: visible; }
+.tb-values { font-family: var(--font-mono); font-size: 13px; }
+.tb-missing { margin-top: 8px; padding: 10px 14px; border-left: 4px solid #b7791f;
+  background: #fdf6e3; color: #6b4a0f; border-radius: 4px; }
+.tb-notice { border-left: 4px solid #c62828; background: #fdecea; color: #7a1b14;
+  padding: 10px 14px; border-radius: 4px; overflow-wrap: anywhere; }
+.tb-pad canvas { background: #000; touch-action: none; cursor: crosshair; max-width: 100%; }
+.tb-pad .tb-tools { display: flex; gap: 12px; align-items: center; margin-top: 8px; }
+.tb-pad button { padding: 4px 16px; border: 1px solid var(--border-color-primary);
+  border-radius: 6px; background: var(--button-secondary-background-fill); cursor: pointer; }
+"""
+
+
+def picture_uri(image: np.ndarray) -> str:
+    """An image [H, W, C] in [0, 1] as a data: URI (PNG); of odd channels the first is shown."""
+    from PIL import Image
+
+    pixels = np.rint(np.clip(visible(image), 0, 1) * 255).astype(np.uint8)
+    png = io.BytesIO()
+    Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).save(png, "PNG")
+    return f"data:image/png;base64,{base64.b64encode(png.getvalue()).decode()}"
+
+
+def tile(image: np.ndarray, width: int, caption: str = "", *faint: str) -> str:
+    """One image, its pixels enlarged as squares to `width`, with lines of text below."""
+    lines = [f"<b>{escape(caption)}</b>"] if caption else []
+    lines += [f'<span class="tb-faint">{escape(line)}</span>' for line in faint]
+    text = f"<figcaption>{'<br>'.join(lines)}</figcaption>" if lines else ""
+    rendering = "pixelated" if width >= image.shape[1] else "auto"
+    return (
+        f'<figure class="tb-tile" style="width:{width}px"><img src="{picture_uri(image)}" '
+        f'style="image-rendering:{rendering}" alt="{escape(caption)}">{text}</figure>'
+    )
+
+
+def row(tiles: Iterable[str]) -> str:
+    """Tiles side by side, on as many lines as they need."""
+    return f'<div class="tb-row">{"".join(tiles)}</div>'
+
+
+def line(tiles: Iterable[str]) -> str:
+    """Tiles side by side on one line, smaller where it is short."""
+    return f'<div class="tb-row tb-line">{"".join(tiles)}</div>'
+
+
+def block(title: str, body: str, faint: str = "") -> str:
+    """A titled part of the page, with a line of explanation."""
+    explained = f'<div class="tb-faint">{escape(faint)}</div>' if faint else ""
+    return f'<div class="tb-block"><h3>{escape(title)}</h3>{body}{explained}</div>'
+
+
+def notice(text: str) -> str:
+    """What went wrong, for the person at the page."""
+    return f'<div class="tb-notice" role="alert">{escape(text)}</div>'
+
+
+def code_bars(code: np.ndarray) -> str:
+    """E(x) as bars above and below zero, an SVG of 100 units' height."""
+    largest = max(float(np.abs(code).max()), 1e-6)
+    step = 600 / len(code)
+    bars = "".join(
+        f'<rect x="{i * step:.2f}" y="{50 - 48 * max(v, 0) / largest:.2f}" '
+        f'width="{0.8 * step:.2f}" height="{48 * abs(v) / largest:.2f}" '
+        f'fill="{"#3d6fb6" if v > 0 else "#d1603d"}"><title>{i + 1}: {v:.3f}</title></rect>'
+        for i, v in enumerate(map(float, code))
+    )
+    zero = '<line x1="0" x2="600" y1="50" y2="50" stroke="currentColor" stroke-opacity="0.4"/>'
+    return f'<svg viewBox="0 0 600 100" role="img" aria-label="E(x)">{bars}{zero}</svg>'
+
+
+def error_histogram(errors: np.ndarray, error: float) -> str:
+    """The held-out images' errors as a histogram, with a line where one image lies."""
+    low, high = min(float(errors[0]), error), max(float(errors[-1]), error)
+    high = max(high, low + 1e-6)
+    counts, _ = np.histogram(errors, _BINS, (low, high))
+    step, at = 600 / _BINS, 600 * (error - low) / (high - low)
+    bars = "".join(
+        f'<rect x="{i * step:.2f}" y="{70 - 66 * count / counts.max():.2f}" '
+        f'width="{0.9 * step:.2f}" height="{66 * count / counts.max():.2f}" fill="#9db4d3"/>'
+        for i, count in enumerate(counts)
+    )
+    mark = f'<line x1="{at:.1f}" x2="{at:.1f}" y1="0" y2="70" stroke="#d1603d" stroke-width="3"/>'
+    text = 'font-size="12" fill="currentColor" fill-opacity="0.7"'
+    scale = (
+        f'<text x="0" y="86" {text}>{low:.3g}</text>'
+        f'<text x="600" y="86" text-anchor="end" {text}>{high:.3g}</text>'
+    )
+    return f'<svg viewBox="0 0 600 90" role="img" aria-label="errors">{bars}{mark}{scale}</svg>'
+
+
+def heading(explorer: Explorer) -> str:
+    """Which model this is, of what data, and what it cannot do."""
+    model, (height, width, channels) = explorer.model, explorer.model.image_shape
+    name, step = type(model).__name__, int(model.step.numpy())
+    facts = (
+        f"Trained for {step:,} steps on {len(explorer.train):,} images of {height} × {width} × "
+        f"{channels}; {len(explorer.held_out):,} held out; {model.prior.dim} entries of z."
+    )
+    missing = ""
+    if not explorer.encodes:
+        missing = (
+            f"{name} has no encoder: there is no E(x), hence no reconstruction, anomaly score, "
+            "nearest images or way between two images. Its generator can be explored."
+        )
+    elif not explorer.generates:
+        missing = (
+            f"{name} has no generator: there is no G(z), hence no reconstruction, anomaly score, "
+            "moving in latent space or samples. E(x) and the nearest images can be explored."
+        )
+    title = escape(f"{name} on {explorer.train.name}")
+    return f'<h2>{title}</h2><div class="tb-faint">{facts}</div>' + (
+        f'<div class="tb-missing">{escape(missing)}</div>' if missing else ""
+    )
+
+
+def look(explorer: Explorer, look: Look, source: str, notes: Sequence[str]) -> str:
+    """All of a `Look`: the image, its reconstruction and heat map, score, code and neighbours."""
+    height, width, _ = look.x.shape
+    done = f"{source}: {'; '.join(notes)}." if notes else f"{source}, taken as it is."
+    tiles = [tile(look.x, 190, "x", f"as the model sees it, {height}×{width}")]
+    if look.reconstruction is not None:
+        heat = heat_maps(look.x[None], look.reconstruction[None], scale=1.0)[0]
+        tiles += [
+            tile(look.reconstruction, 190, "G(E(x))", "its reconstruction"),
+            tile(heat, 190, "|x − G(E(x))|", "black is 0, pale yellow is 1"),
+        ]
+    parts = [block("The image", row(tiles), done)]
+    if look.stranger is not None:
+        parts.append(
+            block(
+                f"Stranger than {math.floor(look.stranger)} % of the held-out images",
+                error_histogram(explorer.errors, look.error),
+                f"The sum of |x − G(E(x))| is {look.error:.1f} (the line); the bars are those of "
+                f"{len(explorer.errors):,} held-out images.",
+            )
+        )
+    values = ", ".join(f"{value:.2f}" for value in look.code[:_FIRST])
+    more = ", …" if len(look.code) > _FIRST else ""
+    parts.append(
+        block(
+            f"E(x), {len(look.code)} values",
+            code_bars(look.code) + f'<div class="tb-values">{values}{more}</div>',
+        )
+    )
+    near = line(
+        tile(
+            explorer.train.as_float(n.index),
+            76,
+            *([] if n.label is None else [n.label]),
+            f"{n.distance:.2f}",
+            f"#{n.index}",
+        )
+        for n in look.neighbours
+    )
+    parts.append(
+        block(
+            "Nearest training images",
+            near,
+            f"By the distance between their E(x), among {len(explorer.codes):,} images: "
+            "class, distance, number.",
+        )
+    )
+    return "".join(parts)
+
+
+def moved(start: np.ndarray, now: np.ndarray) -> str:
+    """G(z) of the start, and where the sliders have led."""
+    return row([tile(start, 120, "G(z)", "the start"), tile(now, 264, "G(z moved)")])
+
+
+def about_directions(explorer: Explorer) -> str:
+    """What the sliders move."""
+    if explorer.encodes:
+        text = (
+            f"The directions in which the E(x) of {len(explorer.codes):,} training images differ "
+            "most, with their share of the variance; in standard deviations from the start."
+        )
+    else:
+        text = "The first entries of z, in standard deviations of the prior from the start."
+    return f'<div class="tb-faint">{text} Far out, G is asked for what it was not trained on.</div>'
+
+
+def strip(images: Sequence[np.ndarray], prior: Prior) -> str:
+    """From one image to another: the two at the ends, and G on the way between their codes."""
+    way = "along the great circle" if isinstance(prior, Normal) else "in equal steps"
+    captions = ["from", "G(E(from))", *[""] * (len(images) - 4), "G(E(to))", "to"]
+    tiles = (tile(image, 84, caption) for image, caption in zip(images, captions, strict=True))
+    return block("The way", line(tiles), f"From E(from) to E(to) {way}.")
+
+
+def samples(images: np.ndarray) -> str:
+    """Draws of G(z), [N, H, W, C]."""
+    return block("G(z) for draws of the prior", row(tile(image, 84) for image in images))

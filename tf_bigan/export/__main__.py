@@ -1,0 +1,104 @@
+"""Writes a part of a trained model as a file that runs without this library.
+
+usage: python -m tf_bigan.export --workdir=DIR [--name=value ...]
+       python -m tf_bigan.export --model=FILE.keras [--name=value ...]
+
+The file's own runtime loads it back and must agree with the Keras model; a model card comes beside
+it. Images go in as uint8, 0 to 255, and come out as float32, 0 to 1. Defaults are in [brackets].
+"""
+
+import sys
+from pathlib import Path
+
+from absl import flags
+
+from tf_bigan.errors import UserError
+from tf_bigan.export import FORMATS, export
+from tf_bigan.export.checking import MOST_INPUTS
+from tf_bigan.export.formats import chosen_format
+from tf_bigan.export.parts import chosen_part
+from tf_bigan.flags import run
+from tf_bigan.quiet import load_tensorflow, plain_warnings
+from tf_bigan.workdir import Workdir
+
+FLAGS = flags.FlagValues()
+
+
+def _define(define, name, default, text, group, **more):
+    return define(name, default, text, flag_values=FLAGS, module_name=group, **more)
+
+
+_string, _boolean = flags.DEFINE_string, flags.DEFINE_boolean
+WORKDIR = _define(_string, "workdir", None, "the run: its model, or its newest checkpoint", "model")
+MODEL = _define(_string, "model", None, "another .keras file, or one without a run", "model")
+WHAT = _define(
+    _string,
+    "what",
+    "encoder",
+    "E(x), G(z), G(E(x)), or the mean of |x - G(E(x))| of each image "
+    "(encoder | generator | reconstructor | anomaly) [encoder]",
+    "file",
+)
+FORMAT = _define(
+    _string,
+    "format",
+    None,
+    "the runtime it is for (saved_model | onnx | tflite) [by the ending of --output, else "
+    "saved_model]",
+    "file",
+)
+OUTPUT = _define(
+    _string, "output", None, "where it goes [export/WHAT in the workdir, or beside FILE]", "file"
+)
+OVERWRITE = _define(
+    _boolean, "overwrite", False, "replace what is there, even if no export wrote it", "file"
+)
+LICENCE = _define(_string, "licence", None, "of the weights, for the model card", "file")
+
+
+def main() -> int:
+    if WORKDIR.value is None and MODEL.value is None:
+        raise UserError("give --workdir=DIR of a run, or --model=FILE.keras")
+    part = chosen_part(WHAT.value)
+    kind = FORMATS[chosen_format(FORMAT.value, OUTPUT.value and Path(OUTPUT.value))]
+    kind.need()
+    load_tensorflow()  # takes seconds: not before the command is right
+    from tf_bigan.subjects import load_trained
+
+    model, source = load_trained(MODEL.value or WORKDIR.value)
+    beside = Path(WORKDIR.value or Path(MODEL.value).parent) / "export"
+    written = export(
+        model,
+        OUTPUT.value or beside / (part.name + kind.suffix),
+        part.name,
+        kind.name,
+        images=held_out(model) if part.input == "image" and WORKDIR.value else None,
+        workdir=WORKDIR.value,
+        licence=LICENCE.value,
+        overwrite=OVERWRITE.value,
+    )
+    print(
+        f"{kind.version()} agrees with {source} on {written.agreement.inputs}: "
+        f"largest difference {written.agreement.difference:.1e}"
+    )
+    print(f"wrote {written.path} and {written.card}")
+    return 0
+
+
+def held_out(model):
+    """Held-out images of the run, uint8; None, and a line that says so, where they are not here."""
+    from tf_bigan import experiment
+
+    config = Workdir(WORKDIR.value).read_config()
+    try:
+        images = experiment.load_held_out(config, experiment.held_out_split(config))
+        few = experiment.picks(images, MOST_INPUTS).converted(channels=model.image_shape[-1])
+    except UserError as error:
+        print(f"checking on random images: {error}", file=sys.stderr)
+        return None
+    return few.images
+
+
+if __name__ == "__main__":
+    plain_warnings()
+    sys.exit(run(main, ["tf_bigan.export", *sys.argv[1:]], __doc__, FLAGS))

@@ -1,0 +1,115 @@
+"""A written file, run by its own runtime, must say what the Keras model says."""
+
+import dataclasses
+from collections.abc import Callable
+
+import numpy as np
+
+from tf_bigan.errors import UserError
+from tf_bigan.export.parts import Part, expected
+
+TOLERANCE = 1e-4  # absolute, and relative for values above 1
+MOST_INPUTS = 64
+
+
+@dataclasses.dataclass(frozen=True)
+class Agreement:
+    """How well a file agrees with its model.
+
+    Attributes:
+        difference: the largest one to the Keras networks in float32.
+        trained_difference: the largest one to the model as it computes by itself: more where it
+            multiplies in bfloat16.
+        inputs: how many of what it was measured on, in words.
+        batch_sizes: in batches of how many.
+    """
+
+    difference: float
+    trained_difference: float
+    inputs: str
+    batch_sizes: tuple[int, ...]
+
+
+def inputs_to_check(part: Part, model, images: np.ndarray | None) -> np.ndarray:
+    """Up to 64 inputs: of the images given, random images for None, or draws of z.
+
+    Raises UserError for images of another shape, dtype or range.
+    """
+    if part.input == "z":
+        return model.prior.sample(MOST_INPUTS, seed=0).numpy()
+    shape = tuple(model.image_shape)
+    if images is None:
+        rng = np.random.default_rng(0)
+        return rng.integers(0, 256, (MOST_INPUTS, *shape), dtype=np.uint8)
+    images = np.asarray(images)
+    if images.shape[1:] != shape or len(images) == 0:
+        wanted = f"[N, {', '.join(map(str, shape))}]"
+        raise UserError(f"images: expected {wanted} with N > 0, got {list(images.shape)}")
+    images = images[:MOST_INPUTS]
+    if images.dtype == np.uint8:
+        return images
+    from tf_bigan.evaluation.checks import as_images  # imports all metrics
+
+    try:
+        floats = as_images(images, "images")
+    except ValueError as error:
+        raise UserError(f"{error}; or give uint8 images") from error
+    return np.rint(255 * floats).clip(0, 255).astype(np.uint8)
+
+
+def check(
+    part: Part,
+    model,
+    networks: list,
+    run: Callable[[np.ndarray], np.ndarray],
+    inputs: np.ndarray,
+    given: bool,
+) -> Agreement:
+    """Compares outputs in batches of several sizes.
+
+    Args:
+        part: what was exported.
+        model: of this model.
+        networks: the part's networks in float32.
+        run: the file in its runtime, input -> output.
+        inputs: what to compare on.
+        given: whether they were given, and so are real images.
+
+    Raises:
+        UserError: the outputs disagree, or are not finite.
+    """
+
+    def in_float32(value):
+        for network in networks:
+            value = network(value, training=False)
+        return value.numpy()
+
+    def as_trained(value):
+        for network in part.networks:
+            value = {"encoder": model.encode, "generator": model.generate}[network](value)
+        return value
+
+    wanted = expected(part, inputs, in_float32)
+    if not np.isfinite(wanted).all():
+        raise UserError(f"the model's {part.output} is not finite: its training has failed")
+    sizes = tuple(sorted({1, min(3, len(inputs)), len(inputs)}))
+    difference = 0.0
+    for size in sizes:
+        outputs = np.concatenate(
+            [run(inputs[start : start + size]) for start in range(0, len(inputs), size)]
+        )
+        if outputs.shape != wanted.shape:
+            raise UserError(
+                f"the file gives a {part.output} of shape {list(outputs.shape)} in batches of "
+                f"{size}, the model {list(wanted.shape)}"
+            )
+        apart = np.abs(outputs - wanted)
+        difference = max(difference, float(apart.max()))
+        if not (apart <= TOLERANCE * np.maximum(1.0, np.abs(wanted))).all():
+            raise UserError(
+                f"the file's {part.output} differs from the model's by {difference:.2g} in "
+                f"batches of {size}, and {TOLERANCE:g} is allowed"
+            )
+    to_trained = np.abs(outputs - expected(part, inputs, as_trained)).max()
+    sort = "draws of z" if part.input == "z" else "real images" if given else "random images"
+    return Agreement(difference, float(to_trained), f"{len(inputs)} {sort}", sizes)

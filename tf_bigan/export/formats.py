@@ -1,0 +1,189 @@
+"""The files of three runtimes: how each is written, and run again."""
+
+import contextlib
+import importlib.metadata
+import importlib.util
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from tf_bigan.errors import UserError, did_you_mean
+from tf_bigan.export.parts import Part, graph
+
+SIGNATURE = "serving_default"
+
+
+class Format:
+    """A kind of file.
+
+    Attributes:
+        name: as the user calls it; `title`: as its makers do.
+        suffix: of the file's name.
+        modules: what writing and running take, beside TensorFlow: module -> package.
+        runtime: the package that runs it.
+        example: Python that runs it, to be filled with the file's name and the part's.
+    """
+
+    name: str
+    title: str
+    suffix: str
+    modules: dict[str, str] = {}
+    runtime: str
+    example: str
+
+    @classmethod
+    def need(cls):
+        """Raises UserError if the converter or the runtime is not installed."""
+        missing = [p for module, p in cls.modules.items() if not importlib.util.find_spec(module)]
+        if missing:
+            raise UserError(
+                f"{cls.name} files need {' and '.join(missing)}, not installed here: "
+                'pip install "tf_bigan[export]"'
+            )
+
+    @classmethod
+    def version(cls) -> str:
+        """The runtime and its version."""
+        return f"{cls.runtime} {importlib.metadata.version(cls.runtime)}"
+
+    @classmethod
+    def write(cls, part: Part, networks: list, model, path: Path):
+        """Writes the part to a path that is not there yet."""
+        raise NotImplementedError
+
+    @classmethod
+    def load(cls, path: Path, part: Part) -> Callable[[np.ndarray], np.ndarray]:
+        """The written file in its runtime: a function from an input to its output."""
+        raise NotImplementedError
+
+
+class SavedModel(Format):
+    name, title, suffix, runtime = "saved_model", "TensorFlow SavedModel", "", "tensorflow"
+    example = """\
+import tensorflow as tf
+
+model = tf.saved_model.load("{file}")
+{output} = model.signatures["serving_default"]({input}={inputs})["{output}"]"""
+
+    @classmethod
+    def write(cls, part, networks, model, path):
+        import keras
+
+        archive = keras.export.ExportArchive()
+        for network in networks:
+            archive.track(network)
+        serve = graph(part, networks)
+        archive.add_endpoint("serve", serve, input_signature=[_spec(part, model)])
+        archive.write_out(str(path), verbose=False)
+
+    @classmethod
+    def load(cls, path, part):
+        import tensorflow as tf
+
+        loaded = tf.saved_model.load(str(path))
+
+        def call(inputs):
+            outputs = loaded.signatures[SIGNATURE](**{part.input: tf.constant(inputs)})
+            return outputs[part.output].numpy()
+
+        return call
+
+
+class ONNX(Format):
+    name, title, suffix, runtime = "onnx", "ONNX", ".onnx", "onnxruntime"
+    modules = {"tf2onnx": "tf2onnx", "onnxruntime": "onnxruntime"}
+    example = """\
+import onnxruntime
+
+session = onnxruntime.InferenceSession("{file}")
+({output},) = session.run(["{output}"], {{"{input}": {inputs}}})"""
+
+    @classmethod
+    def write(cls, part, networks, model, path):
+        import tensorflow as tf
+        import tf2onnx
+
+        spec = [_spec(part, model)]
+        function = tf.function(graph(part, networks), input_signature=spec)
+        converted, _ = tf2onnx.convert.from_function(function, spec)
+        for value in (*converted.graph.input, *converted.graph.output):
+            value.type.tensor_type.shape.dim[0].dim_param = "batch"
+        path.write_bytes(converted.SerializeToString())
+
+    @classmethod
+    def load(cls, path, part):
+        import onnxruntime
+
+        session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+        return lambda inputs: session.run([part.output], {part.input: inputs})[0]
+
+
+class TFLite(Format):
+    name, title, suffix, runtime = "tflite", "LiteRT (TensorFlow Lite)", ".tflite", "ai-edge-litert"
+    modules = {"ai_edge_litert": "ai-edge-litert"}
+    example = """\
+from ai_edge_litert.interpreter import Interpreter
+
+interpreter = Interpreter("{file}")
+{output} = interpreter.get_signature_runner("serving_default")({input}={inputs})["{output}"]"""
+
+    @classmethod
+    def write(cls, part, networks, model, path):
+        import tensorflow as tf
+
+        source = path.with_name("saved_model")
+        SavedModel.write(part, networks, model, source)
+        path.write_bytes(tf.lite.TFLiteConverter.from_saved_model(str(source)).convert())
+
+    @classmethod
+    def load(cls, path, part):
+        from ai_edge_litert.interpreter import Interpreter
+
+        # From memory: the file, which is about to get another name, is not held open.
+        interpreter = Interpreter(model_content=path.read_bytes())
+        runner = interpreter.get_signature_runner(SIGNATURE)
+        # A copy: the runner's arrays are views of memory that its next call overwrites.
+        return lambda inputs: np.array(runner(**{part.input: inputs})[part.output])
+
+
+FORMATS: dict[str, type[Format]] = {f.name: f for f in (SavedModel, ONNX, TFLite)}
+
+
+def chosen_format(name: str | None, path: Path | None = None) -> str:
+    """The format's name, by a path's ending where the user names none.
+
+    Raises UserError for an unknown name, or one that the path's ending contradicts.
+    """
+    by_suffix = {f.suffix: f.name for f in FORMATS.values() if f.suffix}
+    ending = None if path is None else by_suffix.get(path.suffix)
+    if name is None:
+        return ending or SavedModel.name
+    if name not in FORMATS:
+        raise UserError(f"format={name} is unknown{did_you_mean(name, FORMATS)}")
+    if ending not in (None, name):
+        raise UserError(f"{path} is the name of an {ending} file, but the format is {name}")
+    return name
+
+
+def _spec(part: Part, model):
+    import tensorflow as tf
+
+    dtype, shape = part.signature(model)
+    return tf.TensorSpec((None, *shape), dtype, name=part.input)
+
+
+@contextlib.contextmanager
+def native_stderr_dropped():
+    """Inside, what native code writes to stderr is dropped: what went wrong is raised as well."""
+    sys.stderr.flush()
+    stderr, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
+        os.close(nowhere)

@@ -1,0 +1,194 @@
+"""What the reader of an exported file should know of it, in Markdown."""
+
+import importlib.metadata
+import json
+import math
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+
+import tf_bigan
+from tf_bigan.config import Config
+from tf_bigan.export.checking import TOLERANCE, Agreement
+from tf_bigan.export.formats import Format
+from tf_bigan.export.parts import Part
+from tf_bigan.export.place import MARK, digest
+from tf_bigan.workdir import Workdir
+
+_LIMITS = {
+    "z": "A code tells how an image differs from others like those of the training; for an image "
+    "of another kind it means little. No entry has a meaning that is known beforehand.",
+    "image": "Draw z from the prior: nothing was learnt about other codes. An image may resemble "
+    "one of the training data.",
+    "reconstruction": "A reconstruction is an image that G can make: like the given one in kind, "
+    "not in each pixel, and unlike it if that is of another kind than the training images.",
+    "score": "Scores compare images with each other and are no probabilities. Choose a threshold "
+    "on normal images that the model was not trained on; what differs in a few pixels only may "
+    "score low.",
+}
+
+
+def model_card(
+    file: str,
+    written: Path,
+    part: Part,
+    kind: type[Format],
+    model,
+    agreement: Agreement,
+    workdir: Workdir | None = None,
+    licence: str | None = None,
+) -> str:
+    """The card of an exported file.
+
+    Args:
+        file: its name.
+        written: where it lies now.
+        part: what of the model it holds.
+        kind: its format.
+        model: the model that it is from.
+        agreement: how it was checked.
+        workdir: the model's run; None where only the model is known.
+        licence: of the weights; None where it is not known.
+    """
+    config = None if workdir is None else workdir.read_config()
+    sections = [
+        f"# {file}\n\n{_summary(written, part, kind, model, licence)}",
+        f"## Input and output\n\n{_signature(part, model)}",
+        f"## Use\n\n{_example(file, part, kind, model)}",
+        f"## Checked\n\n{_checked(kind, model, agreement)}",
+        f"## Training data\n\n{_data(config)}",
+        f"## Metrics\n\n{_metrics(workdir, int(model.step.numpy()))}",
+        f"## Limits\n\n{_LIMITS[part.output]}",
+        f"## Configuration\n\n{_configuration(config)}",
+        f"## Versions\n\n{_versions(kind)}",
+    ]
+    return "\n\n".join([MARK, *sections]) + "\n"
+
+
+def _table(header: tuple, rows: list[tuple]) -> str:
+    lines = [header, ("---",) * len(header), *rows]
+    cells = [[str(cell).replace("|", "\\|") for cell in line] for line in lines]
+    return "\n".join(f"| {' | '.join(line)} |" for line in cells)
+
+
+def _summary(written: Path, part: Part, kind: type[Format], model, licence: str | None) -> str:
+    networks = [getattr(model.inference_model(), name) for name in part.networks]
+    classes = " and ".join(type(network).__name__ for network in networks)
+    average = "" if model.average is None else f", their moving average with decay {model.ema:g}"
+    files = [written] if written.is_file() else [f for f in written.rglob("*") if f.is_file()]
+    rows = [
+        ("what", f"{part.name}: {part.meaning}"),
+        ("system", f"{type(model).__name__} after {int(model.step.numpy()):,} steps"),
+        ("weights", f"{sum(n.count_params() for n in networks):,} in {classes}{average}"),
+        ("format", f"{kind.title}, {sum(f.stat().st_size for f in files):,} bytes"),
+        ("SHA-256" if written.is_file() else "SHA-256 of its files'", f"`{digest(written)}`"),
+        ("licence", licence or "of the weights not stated; tf_bigan, which made them, is MIT"),
+    ]
+    return _table(("", ""), rows)
+
+
+def _signature(part: Part, model) -> str:
+    dtype, shape = part.signature(model)
+    prior = f"as drawn from the prior, {type(model.prior).__name__}"
+    given = {"image": "0 (black) to 255", "z": prior}[part.input]
+    outputs = {
+        "z": ((model.prior.dim,), "any"),
+        "score": ((), "0 to 1"),
+    }
+    size, result = outputs.get(part.output, (model.image_shape, "0 (black) to 1"))
+    rows = [
+        ("input", f"`{part.input}`", dtype, _shape(shape), given),
+        ("output", f"`{part.output}`", "float32", _shape(size), result),
+    ]
+    note = "\n\nN is any number. Batch statistics are fixed: the rows of a batch are independent."
+    return _table(("", "name", "type", "shape", "values"), rows) + note
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    return f"[{', '.join(map(str, ('N', *shape)))}]"
+
+
+def _example(file: str, part: Part, kind: type[Format], model) -> str:
+    dtype, shape = part.signature(model)
+    inputs = {"image": "images", "z": "codes"}[part.input]
+    code = kind.example.format(file=file, input=part.input, output=part.output, inputs=inputs)
+    return f"`{inputs}` is a NumPy array, {dtype} {_shape(shape)}.\n\n```python\n{code}\n```"
+
+
+def _checked(kind: type[Format], model, agreement: Agreement) -> str:
+    text = (
+        f"Loaded back by {kind.version()}, on {agreement.inputs} in batches of "
+        f"{', '.join(map(str, agreement.batch_sizes))}: the largest difference from the Keras "
+        f"model in float32 is {agreement.difference:.1e} ({TOLERANCE:g} is allowed)."
+    )
+    if model.policy != "float32":
+        text += (
+            f" The model was trained in {model.policy}; from its outputs in that precision, the "
+            f"file's differ by up to {agreement.trained_difference:.1e}."
+        )
+    return text
+
+
+def _data(config: Config | None) -> str:
+    if config is None:
+        return "Not known: the model came without its run."
+    options = _without_paths(config)
+    names = ("dataset", "target_dataset", "image_size", "channels", "validation", "labels")
+    rows = [(name, options[name]) for name in names if options.get(name)]
+    return _table(("option", "value"), rows)
+
+
+def _without_paths(config: Config) -> dict:
+    """The options, without where things lie on the machine of the training."""
+    options = {k: v for k, v in config.__dict__.items() if k not in ("workdir", "data_dir")}
+    for name in ("dataset", "target_dataset"):
+        kind, colon, path = (options[name] or "").partition(":")
+        if colon:
+            options[name] = f"{kind}:{Path(path).name}"
+    return options
+
+
+def _metrics(workdir: Workdir | None, step: int) -> str:
+    if workdir is None or not workdir.metrics.is_file():
+        return "Not measured."
+    record = json.loads(workdir.metrics.read_text())
+    if record.get("step") != step:
+        return f"Not measured at this step; metrics.json is of step {record.get('step')}."
+    columns = {name: dict(_column(record, name)) for name in ("trained", "untrained")}
+    shown = {name: values for name, values in columns.items() if values}
+    metrics = dict.fromkeys(metric for values in shown.values() for metric in values)
+    rows = [(m, *(_number(values.get(m)) for values in shown.values())) for m in metrics]
+    where = f"On {record.get('dataset')} ({record.get('split')}), by evaluate.py."
+    if record.get("posthoc"):
+        where += " It replaced the batch statistics that are in this file (--posthoc)."
+    return f"{where}\n\n{_table(('metric', *shown), rows)}"
+
+
+def _column(record: Mapping, name: str):
+    """(metric, value) of a column, wherever in the record it is."""
+    for key, value in record.items():
+        if isinstance(value, Mapping):
+            yield from value.items() if key == name else _column(value, name)
+
+
+def _number(value) -> str:
+    """A number, or the mean of several and half the range between them."""
+    values = value if isinstance(value, list) else [value]
+    if not values or not all(isinstance(v, (int, float)) for v in values):
+        return ""
+    text = f"{math.fsum(values) / len(values):.4g}"
+    return text if len(values) == 1 else f"{text} ± {(max(values) - min(values)) / 2:.2g}"
+
+
+def _configuration(config: Config | None) -> str:
+    if config is None:
+        return "Not known."
+    options = {name: value for name, value in _without_paths(config).items() if value is not None}
+    return f"```json\n{json.dumps(options, indent=2)}\n```"
+
+
+def _versions(kind: type[Format]) -> str:
+    packages = ["tensorflow", "keras", "numpy", *kind.modules.values()]
+    versions = [("tf_bigan", tf_bigan.__version__), ("python", platform.python_version())]
+    versions += [(name, importlib.metadata.version(name)) for name in packages]
+    return _table(("package", "version"), versions)

@@ -1,0 +1,99 @@
+"""An export is at its path whole or not at all, and takes the place of nothing but an export."""
+
+import contextlib
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from tf_bigan.errors import UserError
+
+# The first line of every model card.
+MARK = "<!-- written by tf_bigan.export -->"
+
+
+def card_path(path: Path) -> Path:
+    """Where the model card of an export lies."""
+    return path.with_name(path.name + ".md")
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of a file; of a directory, that of the digests and names of its files, sorted."""
+    if path.is_file():
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    files = sorted((file.relative_to(path).as_posix(), file) for file in path.rglob("*"))
+    lines = [f"{digest(file)}  {name}\n" for name, file in files if file.is_file()]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def check_free(path: Path, overwrite: bool):
+    """Raises UserError if something at the path, or at its card's, must not be replaced.
+
+    An earlier export may be: its card tells the digest of what it wrote. With `overwrite` any file
+    may, and any directory that holds a SavedModel.
+    """
+    card = card_path(path)
+    taken = [p for p in (path, card) if os.path.lexists(p)]
+    if not taken or _is_export(path, card):
+        return
+    if not overwrite:
+        raise UserError(
+            f"{taken[0]} is there, and not as an export wrote it: "
+            "choose another path (--output), or overwrite it (--overwrite)"
+        )
+    for directory in (p for p in taken if p.is_dir()):
+        if directory == card or not (directory / "saved_model.pb").is_file():
+            raise UserError(f"{directory} is a directory and no SavedModel: choose another path")
+
+
+def _is_export(path: Path, card: Path) -> bool:
+    if not card.is_file():
+        return False
+    text = card.read_text(encoding="utf-8", errors="replace")
+    return text.startswith(MARK) and (not os.path.lexists(path) or digest(path) in text)
+
+
+@contextlib.contextmanager
+def put_in_place(path: Path) -> Iterator[tuple[Path, Path]]:
+    """Gives two names to write to, for an export and its card; at the end they come to the path.
+
+    If anything fails before that, nothing has changed and nothing is left.
+    """
+    path = path.absolute()
+    # Where nothing has to be made for it, on the same file system.
+    there = next(parent for parent in path.parents if parent.is_dir())
+    scratch = Path(tempfile.mkdtemp(prefix=".export-", dir=there))
+    try:
+        written, card = scratch / path.name, scratch / card_path(path).name
+        yield written, card
+        for file in (*written.rglob("*"), written, card):
+            _to_disk(file)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _replace(path, written, scratch / "old")
+        os.replace(card, card_path(path))
+        _to_disk(path.parent)
+    finally:
+        shutil.rmtree(scratch)
+
+
+def _replace(path: Path, new: Path, old: Path):
+    # No call puts a directory in the place of anything, or anything in a directory's, in one step.
+    aside = os.path.lexists(path) and (path.is_dir() or new.is_dir())
+    if aside:
+        os.replace(path, old)
+    try:
+        os.replace(new, path)
+    except OSError:
+        if aside:
+            os.replace(old, path)
+        raise
+
+
+def _to_disk(path: Path):
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
