@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from tf_bigan.errors import UserError
 from tf_bigan.game import AdversarialModel
+from tf_bigan.networks.normalization import discriminate
 
 
 @keras.saving.register_keras_serializable("tf_bigan")
@@ -19,36 +20,41 @@ class DANN(AdversarialModel):
     All move at once. λ = strength · (2 / (1 + exp(-10 p)) - 1) rises from 0, with p the part of
     the training that is done (section 4). The labels of the target domain are never read.
 
-    The prior says nothing here but the number of features: --latent.
+    Each domain has batch statistics of its own, and those of the target are kept. There is no z:
+    the prior, --latent and --networks say nothing here.
 
     Hyperparameters:
         strength: of the adversary; 0 learns from the source domain alone.
         total_steps: of a training, for p; after these λ stays. train.py fills in its own number,
             which a run that is resumed for more epochs keeps.
+        dropout: the part of the features that C does without in training.
 
-    Networks: encoder x [B, H, W, C] in [0, 1] -> features [B, latent]; label_predictor features ->
+    Networks: encoder x [B, H, W, C] in [0, 1] -> features [B, F]; label_predictor features ->
     [B, classes]; domain_classifier features -> logits [B, 1] of "source".
     """
 
     players = {"F": ("encoder",), "C": ("label_predictor",), "D": ("domain_classifier",)}
     schedule = (("F", "C", "D"),)
-    hyperparameters = {"strength": 1.0, "total_steps": 5000}
+    hyperparameters = {"strength": 1.0, "total_steps": 5000, "dropout": 0.5}
     requires = ("image", "label", "target_image")
-    # D must keep up with F, which without a limit does the opposite of what D learnt last.
-    defaults = {"latent": 128, "prior": "normal", "player_rates": "D=1e-3"}
-    defaults |= {"monitor": "accuracy"}
+    defaults = {"learning_rate": 5e-4, "beta_1": 0.9, "batch_size": 32, "monitor": "accuracy"}
 
     @classmethod
     def make_networks(cls, make, latent_dim, classes):
         if classes is None:
             raise UserError("dann learns from the labels of --dataset: give one that has them")
+        encoder = make("lenet")
+        inputs = encoder.size
+        # D sees all of F's maps, and is normalised. Where it saw 100 features only, or could not
+        # keep up, the domains were mixed but not class by class.
         return {
-            # Bounded features: F could otherwise drive L_d up by their size alone.
-            "encoder": make("encoder", latent_dim=latent_dim, squash=True),
+            "encoder": encoder,
             "label_predictor": make(
-                "perceptron", inputs=latent_dim, outputs=classes, units=100, hidden=2
+                "perceptron", inputs=inputs, outputs=classes, units=100, hidden=2, norm="batch"
             ),
-            "domain_classifier": make("perceptron", inputs=latent_dim, units=100, hidden=1),
+            "domain_classifier": make(
+                "perceptron", inputs=inputs, units=100, hidden=1, norm="batch"
+            ),
         }
 
     def __init__(self, **parts):
@@ -61,15 +67,17 @@ class DANN(AdversarialModel):
 
     def player_losses(self, batch, z, training):
         label = batch["label"]
-        # One batch with common statistics: apart, they would hide the domain from D, but not at
-        # the end, when an image of either domain meets the moving averages of both.
-        features = self.encoder(
-            tf.concat([batch["image"], batch["target_image"]], 0), training=training
+        # The first's statistics are kept: the target's images are to be classified in the end.
+        target, source = discriminate(
+            self.encoder, batch["target_image"], batch["image"], training=training
         )
-        logits_source, logits_target = tf.split(
-            self.domain_classifier(features, training=training), 2
+        logits_target, logits_source = discriminate(
+            self.domain_classifier, target, source, training=training
         )
-        class_logits = self.label_predictor(features[: label.shape[0]], training=training)
+        if training and self.dropout:
+            kept = self.random.uniform(source.shape[1:]) > self.dropout
+            source *= tf.cast(kept, source.dtype) / (1.0 - self.dropout)
+        class_logits = self.label_predictor(source, training=training)
         cross_entropy = tf.reduce_mean(
             tf.nn.sparse_softmax_cross_entropy_with_logits(label, class_logits)
         )

@@ -3,6 +3,7 @@
 from tf_bigan.networks.composite import AutoencoderNetwork, GaussianEncoder
 from tf_bigan.networks.dcgan import DCGANDiscriminator, DCGANEncoder, DCGANGenerator
 from tf_bigan.networks.families import FAMILIES, make
+from tf_bigan.networks.lenet import LeNetFeatures
 from tf_bigan.networks.mlp import MLPDiscriminator, MLPEncoder, MLPGenerator
 from tf_bigan.networks.network import Network
 from tf_bigan.networks.normalization import (
@@ -21,6 +22,7 @@ __all__ = [
     "DCGANEncoder",
     "DCGANGenerator",
     "GaussianEncoder",
+    "LeNetFeatures",
     "MLPDiscriminator",
     "MLPEncoder",
     "MLPGenerator",

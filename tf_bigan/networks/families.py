@@ -8,6 +8,7 @@ from tf_bigan.config import did_you_mean
 from tf_bigan.errors import UserError
 from tf_bigan.networks.composite import AutoencoderNetwork, GaussianEncoder
 from tf_bigan.networks.dcgan import DCGANDiscriminator, DCGANEncoder, DCGANGenerator
+from tf_bigan.networks.lenet import LeNetFeatures
 from tf_bigan.networks.mlp import MLPDiscriminator, MLPEncoder, MLPGenerator
 from tf_bigan.networks.perceptron import Perceptron
 
@@ -47,7 +48,10 @@ FAMILIES = {
 }
 
 # Roles that every family has, made of those above.
-ROLES = ("gaussian_encoder", "autoencoder", "image_discriminator", "classifier", "perceptron")
+ROLES = (
+    *("gaussian_encoder", "autoencoder", "image_discriminator", "classifier"),
+    *("perceptron", "lenet"),
+)
 
 
 def make(family: str, role: str, **sizes) -> keras.Model:
@@ -63,6 +67,7 @@ def make(family: str, role: str, **sizes) -> keras.Model:
         image_discriminator  x -> logits; outputs, norm
         classifier         x -> logits of `classes` classes; norm
         perceptron         vectors -> vectors; inputs, outputs, units, hidden, norm
+        lenet              x -> features, the same in every family
 
     Raises:
         UserError: an unknown family, a family without that role, or a size that it cannot take.
@@ -74,6 +79,8 @@ def make(family: str, role: str, **sizes) -> keras.Model:
         return roles[role](**sizes)
     if role == "perceptron":
         return Perceptron(**{k: v for k, v in sizes.items() if k not in ("image_shape", "width")})
+    if role == "lenet":
+        return LeNetFeatures(**sizes)
     if role == "image_discriminator":
         return roles["discriminator"](**sizes | {"latent_dim": None})
     if role == "classifier":

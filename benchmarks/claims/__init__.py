@@ -1,0 +1,1 @@
+"""Each system against what its paper says of it."""

@@ -1,0 +1,140 @@
+"""Each system against its paper: published settings scaled to two cores, published numbers.
+
+python -m benchmarks.claims --out=runs/claims                    all of them, about an hour
+python -m benchmarks.claims --only=infogan,dann --seeds=0,1      some of them
+python -m benchmarks.claims --only= --write                      docs/claims.md of what there is
+
+A file here is a claim. What is measured stays in OUT/results.jsonl, and what is drawn beside it: a
+run that is started again goes on with the others.
+"""
+
+import argparse
+import importlib
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks import report
+from benchmarks.claims.claim import Check, Claim, Lab
+from tf_bigan import hardware
+from tf_bigan.workdir import environment
+
+PAGE, PICTURE, BLOCK = "docs/claims.md", "docs/claims_{}.png", "claims"
+NAMES = ("infogan", "vae_gan", "alice", "sgan", "triple_gan", "dann", "ebgan", "stable", "modes")
+NAMES += ("table1",)
+
+
+def find(name: str) -> Claim:
+    """The claim of a file."""
+    return importlib.import_module(f"benchmarks.claims.{name}").CLAIM
+
+
+def run(name: str, seed: int, lab: Lab) -> dict:
+    """Measures one claim; its record, and what is to be drawn in the lab's directory."""
+    start, lab.seconds = time.monotonic(), 0.0
+    record = {"claim": name, "seed": seed}
+    try:
+        numbers, arrays = find(name).measure(lab, seed)
+        record["numbers"] = {key: float(value) for key, value in numbers.items()}
+        if arrays:
+            np.savez_compressed(lab.out / f"{name}-seed{seed}.npz", **arrays)
+    except (ArithmeticError, ValueError) as error:  # one that breaks is shown as broken
+        record |= {"numbers": {}, "failed": str(error)}
+    record["training_seconds"] = round(lab.seconds, 1)
+    record["seconds"] = round(time.monotonic() - start, 1)
+    return record | {"environment": environment()}
+
+
+def section(claim: Claim, records: list[dict]) -> str:
+    """A claim's heading, settings and table, a row for each number."""
+    lines = [f"## {claim.title}", "", claim.settings, ""]
+    lines += ["| | published | here | target | |", "|---|---|---|---|---|"]
+    lines += [row(check, records) for check in claim.checks]
+    seeds = ", ".join(str(record["seed"]) for record in records)
+    seconds = [sum(r[key] for r in records) for key in ("training_seconds", "seconds")]
+    lines += ["", f"Seed {seeds}; {seconds[0]:,.0f} s of training, {seconds[1]:,.0f} s in all."]
+    lines += [f"\n**Seed {r['seed']} failed:** {r['failed']}" for r in records if "failed" in r]
+    return "\n".join(lines)
+
+
+def row(check: Check, records: list[dict]) -> str:
+    """A number over its seeds, mean (least to most), and whether each of them holds the target."""
+    values = [r["numbers"][check.number] for r in records if check.number in r["numbers"]]
+    if not values:
+        return f"| {check.what} | {check.published} | | {check.target} | not measured |"
+    shown = f"{np.mean(values):.{check.digits}f}"
+    if len(values) > 1:
+        shown += f" ({min(values):.{check.digits}f} to {max(values):.{check.digits}f})"
+    margins = [check.margin(value) for value in values]
+    verdict = ""
+    if check.target:
+        worst = min(margins)
+        held = f"held by {worst:.{check.digits}f}"
+        verdict = held if worst >= 0 else f"**missed by {-worst:.{check.digits}f}**"
+    return f"| {check.what} | {check.published} | {shown} | {check.target} | {verdict} |"
+
+
+def page(records: list[dict]) -> str:
+    """The block of the page: every claim that was measured, in the order of `NAMES`."""
+    parts = [report.machine(" ".join(hardware.choose()[::2]))]
+    for name in NAMES:
+        mine = [record for record in records if record["claim"] == name]
+        if mine:
+            parts.append(section(find(name), mine))
+            if find(name).draw:
+                picture = Path(PICTURE.format(name)).name
+                parts.append(f"![{find(name).title}]({picture})")
+    return "\n\n".join(parts)
+
+
+def draw(out: Path, names):
+    """Renews the pictures of the claims, each of its lowest seed."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    for name in names:
+        files = sorted(out.glob(f"{name}-seed*.npz"))
+        if files and find(name).draw:
+            find(name).draw(dict(np.load(files[0])), PICTURE.format(name))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--only", default=",".join(NAMES), help="claims, with commas between")
+    parser.add_argument("--seeds", default="0", help="with commas between several")
+    parser.add_argument("--out", default="runs/claims")
+    parser.add_argument("--data_dir", default=None)
+    parser.add_argument("--write", action="store_true", help=f"renew {PAGE} and its pictures")
+    options = parser.parse_args()
+    out = Path(options.out)
+    out.mkdir(parents=True, exist_ok=True)
+    results, lab = out / "results.jsonl", Lab(out, options.data_dir)
+    names = options.only.split(",") if options.only else ()
+    for name in names:
+        if name not in NAMES:
+            parser.error(f"--only: {name} is unknown: choose of {', '.join(NAMES)}")
+    for seed in map(int, options.seeds.split(",")):
+        for name in names:
+            if (name, seed) in {(r["claim"], r["seed"]) for r in read(results)}:
+                continue
+            record = run(name, seed, lab)
+            with results.open("a") as file:
+                file.write(json.dumps(record) + "\n")
+            print(section(find(name), [record]), flush=True)
+    if options.write:
+        report.write(PAGE, BLOCK, page(read(results)))
+        draw(out, NAMES)
+    return 0
+
+
+def read(results: Path) -> list[dict]:
+    """The records so far."""
+    return [json.loads(line) for line in results.open()] if results.exists() else []
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

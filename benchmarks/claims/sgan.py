@@ -1,0 +1,29 @@
+"""SGAN: unlabelled images help its classifier."""
+
+from benchmarks.claims import few_labels
+from benchmarks.claims.claim import Check, Claim, Lab
+
+EPOCHS = 4
+
+
+def measure(lab: Lab, seed: int):
+    model = lab.trained(seed, model="sgan", labels=few_labels.LABELS, epochs=EPOCHS)
+    accuracy = few_labels.accuracy_of(lab, model)
+    alone = few_labels.alone(lab, seed, "mlp", norm="layer")
+    return {"sgan": accuracy, "alone": alone, "gain": accuracy - alone}, {}
+
+
+CLAIM = Claim(
+    title="SGAN: 100 labels, and unlabelled images beside them",
+    settings=(
+        f"Published: convolutional networks. Here: {EPOCHS} epochs of the MLP networks with layer "
+        "normalisation; alone: the same network on the same 100 images, "
+        f"{few_labels.STEPS:,} steps of all of them, Adam 2e-4."
+    ),
+    checks=(
+        Check("SGAN, %", "sgan", "92.8", digits=1),
+        Check("the network alone, %", "alone", "89.5", digits=1),
+        Check("gain, points", "gain", "3.3", least=0.1, digits=1),
+    ),
+    measure=measure,
+)

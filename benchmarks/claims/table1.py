@@ -1,0 +1,64 @@
+"""Table 1 of the BiGAN paper: 1-NN on the features of BiGAN and of its baselines."""
+
+import itertools
+
+from benchmarks.claims.claim import Check, Claim, Lab
+from tf_bigan import evaluation, experiment
+
+GALLERY, EPOCHS = 50_000, 12
+ROWS = {  # name: (options, published)
+    "bigan": ({"model": "bigan"}, "97.39"),
+    "latent_regressor": ({"model": "latent_regressor"}, "97.44"),
+    "joint_latent_regressor": ({"model": "joint_latent_regressor"}, "97.13"),
+    "autoencoder_l2": ({"model": "autoencoder"}, "97.58"),
+    "autoencoder_l1": ({"model": "autoencoder", "set": "norm=l1"}, "97.63"),
+}
+
+
+def measure(lab: Lab, seed: int):
+    numbers = {}
+    common = {"epochs": EPOCHS, "decay_epochs": EPOCHS, "l2": 2.5e-5}
+    for name, (options, _) in ROWS.items():
+        model = lab.trained(seed, **common, **options)
+        if name == "bigan":
+            numbers["untrained"] = one_nn(lab, experiment.untrained(model))
+        numbers[name] = one_nn(lab, model)
+        if name == "latent_regressor":  # whose D is that of a GAN without an encoder
+            numbers["discriminator"] = one_nn(lab, model, of_discriminator)
+    return numbers, {}
+
+
+def of_encoder(model, images):
+    return model.features(images)["e-"]
+
+
+def of_discriminator(model, images):
+    """The last hidden layer of a discriminator of images."""
+    return model.discriminator.features(images, training=False).numpy()
+
+
+def one_nn(lab: Lab, model, features=of_encoder) -> float:
+    """Accuracy in % on the test images, by plain averages of the batch statistics."""
+    with model.statistics_kept():
+        batches = lab.train.batches(128, seed=1).dataset()
+        model.calibrate(itertools.islice(batches, 1000), steps=1000)
+        gallery = lab.train.take(GALLERY)
+        ours, theirs = (features(model, part.as_float()) for part in (lab.test, gallery))
+    return evaluation.one_nn_accuracy(theirs, gallery.labels, ours, lab.test.labels)
+
+
+CLAIM = Claim(
+    title="BiGAN's table 1: 1-NN on the test images",
+    settings=(
+        "Published: 400 epochs, half of them at 2e-4 and half falling to 2e-6, L2 2.5e-5, batch "
+        f"128. Here the same in {EPOCHS} epochs. Features: the last hidden layer of E; gallery: "
+        f"{GALLERY:,} training images; batch statistics averaged over 1,000 batches. D's are those "
+        "of the latent regressor's discriminator, which is a GAN's."
+    ),
+    checks=(
+        Check("an untrained encoder", "untrained"),
+        *(Check(f"`{name}`", name, published) for name, (_, published) in ROWS.items()),
+        Check("D of the GAN", "discriminator", "97.30"),
+    ),
+    measure=measure,
+)

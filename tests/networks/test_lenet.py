@@ -1,0 +1,32 @@
+"""LeNet's features against the same layers by hand."""
+
+import numpy as np
+import tensorflow as tf
+
+from tf_bigan.networks import LeNetFeatures, batch_groups, make
+
+
+def test_weights_and_shapes():
+    network = make("mlp", "lenet", image_shape=(28, 28, 3))
+    assert [tuple(c.kernel.shape) for c in network.convs] == [(5, 5, 3, 32), (5, 5, 32, 48)]
+    assert network.size == 7 * 7 * 48
+
+
+def test_layers():
+    network = LeNetFeatures((6, 7, 1), width=4, norm=None)
+    x = np.random.default_rng(0).random((2, 6, 7, 1), np.float32)
+    h = tf.constant(2 * x - 1)
+    for conv in network.convs:
+        h = tf.nn.conv2d(h, conv.kernel, 1, "SAME") + conv.bias
+        h = tf.nn.relu(tf.nn.max_pool2d(h, 2, 2, "SAME"))
+    expected = h.numpy().reshape(2, 2 * 2 * 6)
+    np.testing.assert_allclose(network(x), expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(network.features(x)["e-"], expected, rtol=1e-4, atol=1e-5)
+
+
+def test_groups_are_normalised_apart():
+    network = LeNetFeatures((8, 8, 1), width=4)
+    x = np.random.default_rng(0).random((6, 8, 8, 1), np.float32)
+    with batch_groups(2):
+        joined = network(np.concatenate([x, 0.1 * x]), training=True)
+    np.testing.assert_allclose(joined[:6], network(x, training=True), rtol=1e-3, atol=1e-4)

@@ -1,0 +1,54 @@
+"""The convolutions before DANN's heads for digits (Ganin & Lempitsky 2015, figure 4)."""
+
+import keras
+import tensorflow as tf
+
+from tf_bigan.networks.network import Network
+from tf_bigan.networks.normalization import make_normalization
+
+
+@keras.saving.register_keras_serializable("tf_bigan")
+class LeNetFeatures(Network):
+    """x [B, H, W, C] in [0, 1] -> features [B, F], float32: two convolutions, each with a pooling.
+
+    28×28 pixels give F = 7·7·48 features.
+
+    Args:
+        image_shape: (H, W, C).
+        width: channels of the first convolution; the second has half as many again.
+        norm: of both, a kind of `make_normalization`.
+        l2: coupled weight decay of the kernels.
+    """
+
+    keeps_groups_apart = True
+
+    def __init__(
+        self, image_shape, width: int = 32, norm: str | None = "batch", l2: float = 0.0, **kwargs
+    ):
+        arguments = {"image_shape": image_shape, "width": width, "norm": norm, "l2": l2}
+        super().__init__(arguments, **kwargs)
+        self.convs = [
+            keras.layers.Conv2D(
+                channels,
+                5,
+                padding="same",
+                kernel_initializer="he_normal",
+                kernel_regularizer=keras.regularizers.L2(l2 / 2) if l2 else None,
+                dtype=self.dtype_policy,
+            )
+            for channels in (width, width + width // 2)
+        ]
+        self.norms = [make_normalization(norm, self.dtype_policy) for _ in self.convs]
+        self.pool = keras.layers.MaxPooling2D(2, padding="same")
+        self.flatten = keras.layers.Flatten()
+        self.size = self(keras.Input(tuple(image_shape))).shape[-1]  # F
+
+    def features(self, x, training=False) -> dict[str, tf.Tensor]:
+        """{"e-": the features}: they are a hidden layer of those who classify by them."""
+        return {"e-": self(x, training=training)}
+
+    def call(self, x, training=False):
+        h = 2.0 * x - 1.0
+        for conv, norm in zip(self.convs, self.norms, strict=True):
+            h = tf.nn.relu(self.pool(norm(conv(h), training=training)))
+        return tf.cast(self.flatten(h), tf.float32)
