@@ -63,9 +63,7 @@ def load_trained(path: str | os.PathLike):
     if path.is_file():
         return load_model(path), os.fspath(path)
     workdir = Workdir(path)
-    models.find(
-        workdir.read_config().model
-    )  # one's own must be known to Keras
+    models.find(workdir.read_config().model)  # one's own must be known to Keras
     if workdir.model.exists():
         model = load_model(workdir.model)
         newest = max((step for step, _ in checkpoints(workdir.checkpoints)), default=0)
