@@ -3,7 +3,7 @@
 from benchmarks.claims import few_labels
 from benchmarks.claims.claim import Check, Claim, Lab
 
-EPOCHS = 6
+EPOCHS = 10
 
 
 def measure(lab: Lab, seed: int):
