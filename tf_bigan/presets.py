@@ -35,8 +35,8 @@ PRESETS: dict[str, dict] = {
         "l2": 2.5e-5,
         "seed": 42,
     },
-    # The paper's networks with less z, a cycle, a D that is slow, and averaged weights: chosen on the
-    # validation images, docs/results.md.
+    # The paper's networks with less z, a cycle, a slow D, and averaged weights: chosen on the
+    # validation images, see docs/results.md.
     "best_mnist": {
         "dataset": "mnist",
         "validation": 10_000,

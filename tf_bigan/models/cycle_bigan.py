@@ -1,4 +1,4 @@
-"""BiGAN with a cycle: reconstructions count as well (the deterministic case of ALICE)."""
+"""BiGAN with a cycle, the deterministic case of ALICE (Li et al., NeurIPS 2017)."""
 
 import keras
 import tensorflow as tf
@@ -13,7 +13,7 @@ class CycleBiGAN(BiGAN):
     """BiGAN whose E and G also answer for what becomes of an image, and of a z, on the way back.
 
     D's game alone makes E and G inverses of each other at its optimum; on the way there a pair may
-    look right and belong to two different images. Li et al. (2017, section 3) bound the entropy of
+    look right and belong to two different images. Li et al. (section 3) bound the entropy of
     x given z by a reconstruction error. With a deterministic E, the loss of E and G is BiGAN's plus
 
         λ E_x[Σ (x - G(E(x)))²] + λ_z E_z[Σ (z - E(G(z)))²].

@@ -7,7 +7,15 @@ from tf_bigan.networks.network import Network
 
 
 class _Composite(Network):
-    """A network whose arguments are networks; saved and copied with them."""
+    """A network whose arguments are networks; saved and copied with them.
+
+    Args:
+        arguments: as those of `Network`.
+        part: the network whose dtype policy is also that of the whole.
+    """
+
+    def __init__(self, arguments: dict, part: keras.Model, **kwargs):
+        super().__init__(arguments, **{"dtype": part.dtype_policy} | kwargs)
 
     def get_config(self) -> dict:
         serialize = keras.saving.serialize_keras_object
@@ -32,7 +40,7 @@ class GaussianEncoder(_Composite):
     keeps_groups_apart = True
 
     def __init__(self, body: keras.Model, image_shape, **kwargs):
-        super().__init__({"body": body, "image_shape": image_shape}, **kwargs)
+        super().__init__({"body": body, "image_shape": image_shape}, body, **kwargs)
         self.body = body
         self(keras.Input(tuple(image_shape)))
 
@@ -63,7 +71,7 @@ class AutoencoderNetwork(_Composite):
 
     def __init__(self, encoder: keras.Model, decoder: keras.Model, image_shape, **kwargs):
         arguments = {"encoder": encoder, "decoder": decoder, "image_shape": image_shape}
-        super().__init__(arguments, **kwargs)
+        super().__init__(arguments, encoder, **kwargs)
         self.encoder, self.decoder = encoder, decoder
         self(keras.Input(tuple(image_shape)))
 
