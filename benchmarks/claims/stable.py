@@ -96,7 +96,8 @@ CLAIM = Claim(
         Check("BEGAN: M_global of the last tenth over that of the first", "m_ratio", most=1.0),
         Check("BEGAN: least k", "k_least", "0 at first", least=0.0, digits=4),
         Check("BEGAN: largest k", "k_most", "≤ 1", most=1.0, digits=4),
-        Check("MAGAN: largest rise of the margin", "margin_rise", "0", most=0.0),
+        # The trace's means of equal numbers differ in their seventh digit.
+        Check("MAGAN: largest rise of the margin", "margin_rise", "0", most=1e-4, digits=6),
         Check("MAGAN: fall of the margin", "margin_fall", "> 0", least=0.01),
         *(
             check
