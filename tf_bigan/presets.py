@@ -44,7 +44,7 @@ PRESETS: dict[str, dict] = {
         "set": "cycle=0.1",
         "latent": 16,
         "l2": 2.5e-5,
-        "epochs": 20,
+        "epochs": 10,
         "player_rates": "D=2e-5,EG=5e-4",
         "ema": 0.999,
         "seed": 42,
