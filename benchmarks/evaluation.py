@@ -92,7 +92,7 @@ def main() -> int:
     parser.add_argument("--data_dir", default=None)
     parser.add_argument("--write", action="store_true", help=f"renew {PAGE}")
     options = parser.parse_args()
-    machine = report.machine(" ".join(hardware.choose()[::2]))
+    machine = report.machine(": ".join(hardware.choose()[::2]))
     sets = [data.load("mnist", split, data_dir=options.data_dir) for split in ("train", "test")]
     sets[0] = sets[0].take(options.train)
     train, held_out = ((part.as_float(), part.labels) for part in sets)

@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tests.models.conftest import make_batch, make_system
+from tf_bigan.errors import UserError
 from tf_bigan.models.bigan import BiGAN
 
 
@@ -35,3 +37,27 @@ def test_the_generators_averages_are_those_of_draws():
     )
     for kept, expected in pairs:
         np.testing.assert_allclose(kept, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_hidden_pixels_are_missing_from_the_way_there_alone():
+    """The cycle's error is that of E on masked images; D sees E of whole ones."""
+    masked, plain = (make_system("cycle_bigan", options={"set": s}) for s in ("hidden=0.5", ""))
+    batch, z = make_batch(), masked.prior.sample(8, 5)
+    seed = tf.constant([3, 4])
+    masked.random.begin(seed, 8)
+    losses, logs = masked.player_losses(batch, z, training=False)
+    masked.random.begin(seed, 8)
+    x = np.asarray(batch["image"])
+    seen = masked.random.uniform(x.shape[1:]).numpy() >= 0.5
+    assert 0.3 < seen.mean() < 0.7
+    x_rec = masked.generator(masked.encoder(x * seen)).numpy()
+    expected = ((x - x_rec) ** 2).sum((1, 2, 3)).mean()
+    assert float(logs["reconstruction"]) == pytest.approx(expected, rel=1e-5)
+    whole, _ = plain.player_losses(batch, z, training=False)
+    assert float(losses["D"]) == pytest.approx(float(whole["D"]), rel=1e-6)
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.0])
+def test_hidden_is_a_share(share):
+    with pytest.raises(UserError, match="hidden=.* is no share"):
+        make_system("cycle_bigan", options={"set": f"hidden={share}"})

@@ -76,6 +76,25 @@ def as_images(array, name: str) -> np.ndarray:
     return array
 
 
+def as_image_pairs(x, x_rec, name: str = "images") -> tuple[np.ndarray, np.ndarray]:
+    """Checks images and their reconstructions, two arrays of one shape, as `as_images` does.
+
+    Args:
+        x: floats [N, H, W, C] in [0, 1].
+        x_rec: the same of their reconstructions.
+        name: the first argument's name, for the message; the other's is "reconstructions".
+
+    Raises:
+        ValueError: also if the shapes differ.
+    """
+    x, x_rec = as_images(x, name), as_images(x_rec, "reconstructions")
+    if x.shape != x_rec.shape:
+        raise ValueError(
+            f"reconstructions: expected the {name}' shape {x.shape}, got {x_rec.shape}"
+        )
+    return x, x_rec
+
+
 def as_labels(array, name: str, count: int) -> np.ndarray:
     """Checks integer class labels [count].
 

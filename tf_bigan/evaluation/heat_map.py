@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tf_bigan.evaluation.checks import as_images
+from tf_bigan.evaluation.checks import as_image_pairs
 
 _COLOURS = "magma"  # black where they agree
 
@@ -24,13 +24,7 @@ def heat_maps(images, reconstructions, *, scale: float | None = None) -> np.ndar
     """
     from matplotlib import colormaps
 
-    images = as_images(images, "images")
-    reconstructions = as_images(reconstructions, "reconstructions")
-    if images.shape != reconstructions.shape:
-        raise ValueError(
-            f"reconstructions: expected the images' shape {images.shape}, "
-            f"got {reconstructions.shape}"
-        )
+    images, reconstructions = as_image_pairs(images, reconstructions)
     differences = np.abs(images.astype(np.float64) - reconstructions).mean(axis=-1)  # [N, H, W]
     if scale is None:
         scale = differences.max() or 1.0

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tf_bigan.evaluation.checks import as_images
+from tf_bigan.evaluation.checks import as_image_pairs
 
 
 class InversionError:
@@ -31,13 +31,7 @@ class InversionError:
         Raises:
             ValueError: for another rank or range, NaN, or unequal shapes.
         """
-        images = as_images(images, "images")
-        reconstructions = as_images(reconstructions, "reconstructions")
-        if images.shape != reconstructions.shape:
-            raise ValueError(
-                f"reconstructions: expected the images' shape {images.shape}, "
-                f"got {reconstructions.shape}"
-            )
+        images, reconstructions = as_image_pairs(images, reconstructions)
         self._errors.append(_distances(images, reconstructions))
         if self._first_image is None:
             self._first_image = images[:1].copy()

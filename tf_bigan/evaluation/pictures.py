@@ -8,7 +8,7 @@ import tempfile
 import numpy as np
 import tensorflow as tf
 
-from tf_bigan.evaluation.checks import as_images
+from tf_bigan.evaluation.checks import as_image_pairs, as_images
 
 _BACKGROUND = 255  # white lines and margins show on dark and on colour images
 
@@ -68,13 +68,7 @@ def originals_over_reconstructions(
     Raises:
         ValueError: as `image_grid`, and for unequal shapes.
     """
-    originals = as_images(originals, "originals")
-    reconstructions = as_images(reconstructions, "reconstructions")
-    if originals.shape != reconstructions.shape:
-        raise ValueError(
-            f"reconstructions: expected the originals' shape {originals.shape}, "
-            f"got {reconstructions.shape}"
-        )
+    originals, reconstructions = as_image_pairs(originals, reconstructions, "originals")
     line = np.full_like(originals[:, :1], _BACKGROUND / 255)
     pairs = np.concatenate([originals, line, reconstructions], axis=1)  # [N, 2 H + 1, W, C]
     return image_grid(pairs, columns, scale, pad)

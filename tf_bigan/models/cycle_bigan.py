@@ -3,6 +3,7 @@
 import keras
 import tensorflow as tf
 
+from tf_bigan.errors import UserError
 from tf_bigan.losses import discriminator_loss, inverted_loss, squared_error
 from tf_bigan.models.bigan import BiGAN
 from tf_bigan.networks.normalization import discriminate
@@ -16,22 +17,32 @@ class CycleBiGAN(BiGAN):
     look right and belong to two different images. Li et al. (section 3) bound the entropy of
     x given z by a reconstruction error. With a deterministic E, the loss of E and G is BiGAN's plus
 
-        λ E_x[Σ (x - G(E(x)))²] + λ_z E_z[Σ (z - E(G(z)))²].
+        λ E_x[Σ (x - G(E(x ⊙ m)))²] + λ_z E_z[Σ (z - E(G(z)))²].
+
+    The mask m hides pixels, each with a probability of `hidden`, from E alone and on this way alone
+    (denoising autoencoders, Vincent et al., ICML 2008): what is next to x is to have a z next to
+    E(x). D sees pairs of whole images.
 
     Hyperparameters:
         cycle: λ, of the images' way there and back.
         latent_cycle: λ_z, of the way of z; 0 leaves it out.
+        hidden: the share of pixels that E does not see on the way there; 0 leaves m out.
 
     Networks: those of BiGAN.
     """
 
-    hyperparameters = {"cycle": 0.02, "latent_cycle": 0.0}
+    hyperparameters = {"cycle": 0.02, "latent_cycle": 0.0, "hidden": 0.0}
+
+    def __init__(self, **parts):
+        super().__init__(**parts)
+        if not 0 <= self.hidden < 1:
+            raise UserError(f"hidden={self.hidden} is no share of pixels: from 0 to below 1")
 
     def player_losses(self, batch, z, training):
         x = batch["image"]
-        z_hat = self.encoder(x, training=training)
+        z_hat, z_there = self._encode(x, training)
         # The draws first: their rows are those whose statistics G keeps for generating.
-        x_fake, x_rec = discriminate(self.generator, z, z_hat, training=training)
+        x_fake, x_rec = discriminate(self.generator, z, z_there, training=training)
         logits_real, logits_fake = discriminate(
             self.discriminator, [x, z_hat], [x_fake, z], training=training
         )
@@ -53,3 +64,12 @@ class CycleBiGAN(BiGAN):
             losses["EG"] += self.latent_cycle * latent_error
             logs["latent_reconstruction"] = latent_error
         return losses, logs
+
+    def _encode(self, x, training):
+        """E(x) for D, and what the way back begins at: E(x), or that of x with pixels hidden."""
+        if not self.hidden:
+            z_hat = self.encoder(x, training=training)
+            return z_hat, z_hat
+        seen = self.random.uniform(x.shape[1:]) >= self.hidden
+        masked = tf.where(seen, x, tf.zeros_like(x))
+        return discriminate(self.encoder, x, masked, training=training)
