@@ -7,10 +7,11 @@ import pytest
 import tensorflow as tf
 
 from benchmarks.claims import __main__ as claims
-from benchmarks.claims import ebgan, infogan, modes, stable
+from benchmarks.claims import ebgan, infogan, infogan_mnist, modes, stable
 from benchmarks.claims.claim import Check, Claim, Lab
 from tests.models.conftest import make_batch, make_system
 from tf_bigan import priors
+from tf_bigan.networks.normalization import discriminate
 
 
 @pytest.mark.parametrize(
@@ -130,3 +131,17 @@ def test_the_vae_against_numpy(monkeypatch):
     np.testing.assert_allclose(losses["E"], kl + 0.5 * squares / 0.25, rtol=1e-5)
     assert losses["G"] is losses["E"] and float(losses["D"]) == 0
     assert model.schedule == (("E", "G"),)
+
+
+def test_infogans_own_networks():
+    """Their sizes, and that generated rows leave the statistics of real ones alone."""
+    generator = infogan_mnist.InfoGANGenerator(74, width=2)
+    discriminator = infogan_mnist.InfoGANDiscriminator(width=2)
+    x = generator(tf.random.stateless_normal((4, 74), (1, 2)), training=True)
+    assert x.shape == (4, 28, 28, 1) and x.dtype == tf.float32
+    assert 0 < tf.reduce_min(x) < 0.5 < tf.reduce_max(x) < 1
+    features = discriminator.features(x, training=True)
+    assert features.shape == (4, 1024)
+    np.testing.assert_array_equal(discriminator.head(features).shape, (4, 1))
+    joined, _ = discriminate(discriminator.features, x, 1 - x, training=True)
+    np.testing.assert_allclose(joined, features, rtol=1e-4, atol=1e-5)
