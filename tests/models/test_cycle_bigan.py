@@ -61,3 +61,18 @@ def test_hidden_pixels_are_missing_from_the_way_there_alone():
 def test_hidden_is_a_share(share):
     with pytest.raises(UserError, match="hidden=.* is no share"):
         make_system("cycle_bigan", options={"set": f"hidden={share}"})
+
+
+def test_the_encoders_averages_are_those_of_images():
+    """Neither masked images nor E(G(z)) feed them, which are in the same batch."""
+    options = {"set": "latent_cycle=0.1,hidden=0.5"}
+    model, twin = make_system("cycle_bigan", options=options), make_system("cycle_bigan")
+    batch = make_batch()
+    model.random.begin(tf.constant([3, 4]), 8)
+    model.player_losses(batch, model.prior.sample(8, 5), training=True)
+    twin.encoder(batch["image"], training=True)
+    pairs = zip(
+        model.encoder.non_trainable_weights, twin.encoder.non_trainable_weights, strict=True
+    )
+    for kept, expected in pairs:
+        np.testing.assert_allclose(kept, expected, rtol=1e-4, atol=1e-6)

@@ -89,3 +89,17 @@ def test_weight_decay_does_not_move_a_generator_that_stands_still():
     model.fit(make_dataset(2), verbose=0)
     for a, v in zip(before, model.generator.trainable_variables, strict=True):
         np.testing.assert_array_equal(a, v.numpy())
+
+
+def test_the_generators_first_moves_are_no_larger_than_the_rate():
+    """Adam's bias correction counts G's moves, not the steps in which G waits."""
+    model = make_system("magan", options={"set": "period=8,pretraining=2"}, steps_per_execution=1)
+    data = make_dataset(batches=24)
+    model.fit(data.take(16), epochs=1, verbose=0)
+    before = [v.numpy() for v in model.generator.trainable_variables]
+    model.fit(data.skip(16).take(1), initial_epoch=0, epochs=1, verbose=0)
+    moved = [
+        np.abs(v.numpy() - w).max()
+        for v, w in zip(model.generator.trainable_variables, before, strict=True)
+    ]
+    assert 0.5e-3 < max(moved) < 1.1e-3

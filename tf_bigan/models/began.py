@@ -39,6 +39,7 @@ class BEGAN(AdversarialModel):
         "halve_every": 100_000,
         "lowest_rate": 2e-5,
     }
+    defaults = {"decay_epochs": 0}  # a schedule's rate would never be halved
 
     def __init__(self, **parts):
         super().__init__(**parts)

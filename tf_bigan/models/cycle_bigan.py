@@ -40,7 +40,7 @@ class CycleBiGAN(BiGAN):
 
     def player_losses(self, batch, z, training):
         x = batch["image"]
-        z_hat, z_there = self._encode(x, training)
+        z_hat, z_there, z_back = self._encode(x, z, training)
         # The draws first: their rows are those whose statistics G keeps for generating.
         x_fake, x_rec = discriminate(self.generator, z, z_there, training=training)
         logits_real, logits_fake = discriminate(
@@ -59,17 +59,21 @@ class CycleBiGAN(BiGAN):
             "reconstruction": error,
         }
         if self.latent_cycle:
-            z_back = self.encoder(x_fake, training=training)
             latent_error = tf.reduce_mean(squared_error(z, z_back))
             losses["EG"] += self.latent_cycle * latent_error
             logs["latent_reconstruction"] = latent_error
         return losses, logs
 
-    def _encode(self, x, training):
-        """E(x) for D, and what the way back begins at: E(x), or that of x with pixels hidden."""
-        if not self.hidden:
-            z_hat = self.encoder(x, training=training)
-            return z_hat, z_hat
-        seen = self.random.uniform(x.shape[1:]) >= self.hidden
-        masked = tf.where(seen, x, tf.zeros_like(x))
-        return discriminate(self.encoder, x, masked, training=training)
+    def _encode(self, x, z, training):
+        """E(x) for D, what the way back to x begins at, and E(G(z)), or None where it is not asked.
+
+        All in one batch with x first, whose statistics E keeps.
+        """
+        groups = [x]
+        if self.hidden:
+            seen = self.random.uniform(x.shape[1:]) >= self.hidden
+            groups.append(tf.where(seen, x, tf.zeros_like(x)))
+        if self.latent_cycle:
+            groups.append(self.generator(z, training=training))
+        codes = discriminate(self.encoder, *groups, training=training)
+        return codes[0], codes[bool(self.hidden)], codes[-1] if self.latent_cycle else None

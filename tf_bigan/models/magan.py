@@ -22,7 +22,7 @@ class MAGAN(AdversarialModel):
 
         m <- X   if  X < m,  X < Z,  and Z has risen since the period before
 
-    D moves first, then G with a new z.
+    D moves first, then G with a new z. Adam stands in for the paper's AdaMax.
 
     Hyperparameters:
         period: steps between two looks at the margin; an epoch in the paper.
@@ -96,3 +96,6 @@ class MAGAN(AdversarialModel):
         self.fake_before.assign(before)
         self.sum_real.assign(tf.where(ends, 0.0, sum_real))
         self.sum_fake.assign(tf.where(ends, 0.0, sum_fake))
+        # Moments of zeros are no moments: Adam's bias correction begins with G's first move.
+        moves = self.optimizer_of("G").iterations
+        moves.assign(tf.where(self._plays() > 0, moves.value, tf.zeros_like(moves.value)))
