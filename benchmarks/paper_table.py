@@ -19,6 +19,7 @@ from absl import app, flags
 from benchmarks import report
 from tf_bigan import experiment
 from tf_bigan.config import Config
+from tf_bigan.errors import UserError
 from tf_bigan.presets import preset
 from tf_bigan.workdir import environment
 
@@ -47,8 +48,11 @@ PAGE = "docs/results.md"
 def main(_):
     out = Path(OUT.value or f"runs/{PRESET.value}")
     out.mkdir(parents=True, exist_ok=True)
-    for seed in map(int, SEEDS.value):
-        run(out, seed)
+    try:
+        for seed in map(int, SEEDS.value):
+            run(out, seed)
+    except UserError as error:
+        raise SystemExit(str(error)) from None
     records = [json.loads(line) for line in (out / "results.jsonl").open()]
     table = markdown(records)
     print(table)
@@ -65,6 +69,9 @@ def run(out: Path, seed: int):
     results, state = out / "results.jsonl", out / f"{config.precision}-seed{seed}.keras"
     done = [json.loads(line) for line in results.open()] if results.exists() else []
     done = [d for d in done if d["seed"] == seed and d["precision"] == config.precision]
+    for record in done:
+        if record["config"] | {"data_dir": None} != dataclasses.asdict(config) | {"data_dir": None}:
+            raise UserError(f"{results} has measurements of other settings: choose another --out")
     measured = {d["epoch"] for d in done if d["split"] == SPLIT.value}
     epochs = sorted(set(map(int, EPOCHS.value or [config.epochs])) - measured)
     if not epochs:
@@ -79,9 +86,14 @@ def run(out: Path, seed: int):
     for epoch in epochs:
         start = time.monotonic()
         first = int(model.step.numpy()) // batches.steps_per_epoch
+        if first > epoch:
+            raise UserError(f"{state} is of epoch {first}, past {epoch}: choose another --out")
         history = model.fit(batches, initial_epoch=first, epochs=epoch, verbose=0).history
         seconds += time.monotonic() - start
         losses = {name: values[-1] for name, values in history.items() if "loss" in name}
+        for record in done:  # where another split has brought the training here
+            if record["epoch"] == epoch and not losses:
+                losses = {name: value for name, value in record.items() if "loss" in name}
         values = experiment.measure(model, train, held_out, posthoc=True).values
         record = {
             "split": SPLIT.value,
@@ -116,7 +128,8 @@ def markdown(records: list[dict]) -> str:
             chosen = [r for r in mine if (r["split"], r["precision"]) == kind]
             split, precision = kind
             cells = [_spread([r["metrics"][name] for r in chosen]) for name in COLUMNS]
-            loss = _spread([r["loss_D"] for r in chosen if "loss_D" in r] or [np.log(2)], 3)
+            known = [r["loss_D"] for r in chosen if "loss_D" in r] or ([] if epoch else [np.log(2)])
+            loss = _spread(known, 3) if known else ""
             minutes = np.mean([r["train_seconds"] for r in chosen]) / 60
             seeds = ", ".join(str(r["seed"]) for r in chosen)
             lines.append(

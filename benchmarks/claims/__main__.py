@@ -5,7 +5,8 @@ python -m benchmarks.claims --only=infogan,dann --seeds=0,1      some of them
 python -m benchmarks.claims --only= --write                      docs/claims.md of what there is
 
 A file here is a claim. What is measured stays in OUT/results.jsonl, and what is drawn beside it: a
-run that is started again goes on with the others.
+run that is started again goes on with the others. A claim whose settings have changed since is
+measured again.
 """
 
 import argparse
@@ -34,7 +35,7 @@ def find(name: str) -> Claim:
 def run(name: str, seed: int, lab: Lab) -> dict:
     """Measures one claim; its record, and what is to be drawn in the lab's directory."""
     start, lab.seconds = time.monotonic(), 0.0
-    record = {"claim": name, "seed": seed}
+    record = {"claim": name, "seed": seed, "settings": find(name).settings}
     try:
         numbers, arrays = find(name).measure(lab, seed)
         record["numbers"] = {key: float(value) for key, value in numbers.items()}
@@ -78,7 +79,7 @@ def row(check: Check, records: list[dict]) -> str:
 
 def page(records: list[dict]) -> str:
     """The block of the page: every claim that was measured, in the order of `NAMES`."""
-    parts = [report.machine(" ".join(hardware.choose()[::2]))]
+    parts = [report.machine(": ".join(hardware.choose()[::2]))]
     for name in NAMES:
         mine = [record for record in records if record["claim"] == name]
         if mine:
@@ -132,8 +133,9 @@ def main() -> int:
 
 
 def read(results: Path) -> list[dict]:
-    """The records so far."""
-    return [json.loads(line) for line in results.open()] if results.exists() else []
+    """The records so far that are of today's settings."""
+    records = [json.loads(line) for line in results.open()] if results.exists() else []
+    return [record for record in records if record["settings"] == find(record["claim"]).settings]
 
 
 if __name__ == "__main__":
