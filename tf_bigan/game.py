@@ -3,11 +3,13 @@
 import difflib
 from collections.abc import Mapping
 from functools import partial
+from numbers import Real
 
 import keras
 import tensorflow as tf
 
 from tf_bigan import hardware
+from tf_bigan.errors import UserError
 from tf_bigan.inference import Inference
 from tf_bigan.loop import Loop
 from tf_bigan.networks.normalization import statistics_over_replicas
@@ -31,6 +33,8 @@ class AdversarialModel(Loop, Inference, Statistics, keras.Model):
         fresh_z: whether z is drawn anew for each group of a step.
         hyperparameters: name -> default of the numbers and options in the losses. Each becomes
             an argument of the constructor and an attribute.
+        limits: name -> the interval that a number must be in, as "[0, 1)" or "(0, inf)". Without
+            one it must be in [0, inf), finite and not negative, as long as its default is.
         requires: the entries of a batch that the losses use.
         defaults: options of train.py that suit the system, as {"prior": "normal"}.
 
@@ -42,12 +46,14 @@ class AdversarialModel(Loop, Inference, Statistics, keras.Model):
 
     Raises:
         ValueError: a network is missing, unknown, or its shapes do not fit the others'.
+        UserError: a hyperparameter is out of its limits.
     """
 
     players: dict[str, tuple[str, ...]]
     schedule: tuple[tuple[str, ...], ...]
     fresh_z: bool = True
     hyperparameters: dict = {}
+    limits: dict[str, str] = {}
     requires: tuple[str, ...] = ("image",)
     defaults: dict = {}
 
@@ -72,6 +78,7 @@ class AdversarialModel(Loop, Inference, Statistics, keras.Model):
         self.random = Randomness()
         for part in known:
             setattr(self, part, parts.get(part, self.hyperparameters.get(part)))
+        self._check_limits()
         # The number of training steps so far, a part of the saved state.
         self.step = self.add_weight(
             name="step", dtype="int64", initializer="zeros", trainable=False
@@ -121,7 +128,16 @@ class AdversarialModel(Loop, Inference, Statistics, keras.Model):
             logs: the means of what `player_losses` named in this step, over all replicas.
         """
 
-    # --- shapes -----------------------------------------------------------------------------
+    # --- hyperparameters and shapes ---------------------------------------------------------
+
+    def _check_limits(self):
+        """Refuses hyperparameters that are out of `limits`."""
+        for name, default in self.hyperparameters.items():
+            value, limits = getattr(self, name), self.limits.get(name, "[0, inf)")
+            numbers = isinstance(value, Real) and isinstance(default, Real)
+            if numbers and _within(default, limits) and not _within(value, limits):
+                system = type(self).__name__
+                raise UserError(f"{system}: {name}={value}: it must be in {limits}")
 
     def _check_shapes(self):
         """Finds `image_shape`, (H, W, C), and refuses networks that do not fit each other."""
@@ -387,6 +403,13 @@ class AdversarialModel(Loop, Inference, Statistics, keras.Model):
         self._begin(batch, key)
         self.player_losses(batch, z, training=True)
         return 0
+
+
+def _within(value: float, interval: str) -> bool:
+    """Whether a number, which may be NaN, is in an interval like "[0, 1)"."""
+    low, high = map(float, interval[1:-1].split(","))
+    above = low <= value if interval[0] == "[" else low < value
+    return above and (value <= high if interval[-1] == "]" else value < high)
 
 
 def _output_shape(network: keras.Model, input_shape: tuple) -> tuple:

@@ -5,7 +5,6 @@ import pytest
 import tensorflow as tf
 
 from tests.models.conftest import make_batch, make_system
-from tf_bigan.errors import UserError
 from tf_bigan.models.bigan import BiGAN
 
 
@@ -55,12 +54,6 @@ def test_hidden_pixels_are_missing_from_the_way_there_alone():
     assert float(logs["reconstruction"]) == pytest.approx(expected, rel=1e-5)
     whole, _ = plain.player_losses(batch, z, training=False)
     assert float(losses["D"]) == pytest.approx(float(whole["D"]), rel=1e-6)
-
-
-@pytest.mark.parametrize("share", [-0.1, 1.0])
-def test_hidden_is_a_share(share):
-    with pytest.raises(UserError, match="hidden=.* is no share"):
-        make_system("cycle_bigan", options={"set": f"hidden={share}"})
 
 
 def test_the_encoders_averages_are_those_of_images():

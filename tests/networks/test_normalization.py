@@ -3,7 +3,16 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf_bigan.networks import BatchNormalization, MLPDiscriminator, batch_groups, discriminate
+from tf_bigan.networks import (
+    AutoencoderNetwork,
+    BatchNormalization,
+    GaussianEncoder,
+    MLPDiscriminator,
+    MLPEncoder,
+    MLPGenerator,
+    batch_groups,
+    discriminate,
+)
 
 SHAPES = [(12, 5), (12, 4, 3, 5)]
 
@@ -151,3 +160,17 @@ def test_discriminate_calls_a_network_of_stock_layers_twice(pairs):
     assert calls == [6, 6]
     for logits, inputs in zip(got, (real, fake), strict=True):
         np.testing.assert_allclose(logits, network(inputs, training=True), rtol=1e-5, atol=1e-6)
+
+
+def test_a_network_of_networks_keeps_apart_what_all_of_them_do(pairs):
+    size, images = (4, 4, 1), [x for x, _ in pairs]
+    ours, decoder = MLPEncoder(size, 4, width=4), MLPGenerator(size, 4, width=4)
+    layers = keras.layers.Flatten(), keras.layers.BatchNormalization(), keras.layers.Dense(4)
+    stock = keras.Sequential([keras.Input(size), *layers])
+    for encoder, joins in ((ours, True), (stock, False)):
+        networks = AutoencoderNetwork(encoder, decoder, size), GaussianEncoder(encoder, size)
+        for network in networks:
+            assert network.keeps_groups_apart == joins
+            got = discriminate(network, *images, training=True)
+            for output, x in zip(got, images, strict=True):
+                np.testing.assert_allclose(output, network(x, training=True), rtol=1e-4, atol=1e-5)

@@ -3,7 +3,6 @@
 import keras
 import tensorflow as tf
 
-from tf_bigan.errors import UserError
 from tf_bigan.game import AdversarialModel
 from tf_bigan.networks.normalization import discriminate
 
@@ -39,12 +38,11 @@ class BEGAN(AdversarialModel):
         "halve_every": 100_000,
         "lowest_rate": 2e-5,
     }
+    limits = {"halve_every": "[1, inf)"}
     defaults = {"decay_epochs": 0}  # a schedule's rate would never be halved
 
     def __init__(self, **parts):
         super().__init__(**parts)
-        if self.halve_every < 1:
-            raise UserError(f"began: halve_every={self.halve_every}: it must be at least 1")
         self.k = self.add_weight(name="k", shape=(), initializer="zeros", trainable=False)
 
     @classmethod

@@ -3,7 +3,6 @@
 import keras
 import tensorflow as tf
 
-from tf_bigan.errors import UserError
 from tf_bigan.losses import discriminator_loss, inverted_loss, squared_error
 from tf_bigan.models.bigan import BiGAN
 from tf_bigan.networks.normalization import discriminate
@@ -32,11 +31,7 @@ class CycleBiGAN(BiGAN):
     """
 
     hyperparameters = {"cycle": 0.02, "latent_cycle": 0.0, "hidden": 0.0}
-
-    def __init__(self, **parts):
-        super().__init__(**parts)
-        if not 0 <= self.hidden < 1:
-            raise UserError(f"hidden={self.hidden} is no share of pixels: from 0 to below 1")
+    limits = {"hidden": "[0, 1)"}
 
     def player_losses(self, batch, z, training):
         x = batch["image"]

@@ -18,7 +18,9 @@ class DANN(AdversarialModel):
 
     Each player has a loss of its own, which makes the paper's gradient reversal layer needless.
     All move at once. λ = strength · (2 / (1 + exp(-10 p)) - 1) rises from 0, with p the part of
-    the training that is done (section 4). The labels of the target domain are never read.
+    the training that is done (section 4). No loss reads a label of the target domain, but
+    `accuracy`, which picks checkpoints/best.keras, is measured with those of its test images, or of
+    the images that --validation sets aside.
 
     Each domain has batch statistics of its own, and those of the target are kept. There is no z:
     the prior, --latent and --networks say nothing here.
@@ -36,6 +38,7 @@ class DANN(AdversarialModel):
     players = {"F": ("encoder",), "C": ("label_predictor",), "D": ("domain_classifier",)}
     schedule = (("F", "C", "D"),)
     hyperparameters = {"strength": 1.0, "total_steps": 5000, "dropout": 0.5}
+    limits = {"total_steps": "[1, inf)", "dropout": "[0, 1)"}
     requires = ("image", "label", "target_image")
     defaults = {"learning_rate": 5e-4, "beta_1": 0.9, "batch_size": 32, "monitor": "accuracy"}
 
@@ -56,11 +59,6 @@ class DANN(AdversarialModel):
                 "perceptron", inputs=inputs, units=100, hidden=1, norm="batch"
             ),
         }
-
-    def __init__(self, **parts):
-        super().__init__(**parts)
-        if self.total_steps < 1:
-            raise UserError(f"dann: total_steps={self.total_steps}: it must be at least 1")
 
     def _check_shapes(self):
         self.image_shape = tuple(self.encoder.get_config()["image_shape"])

@@ -60,7 +60,10 @@ class EBGAN(AdversarialModel):
 
 
 def pulling_away_term(codes: tf.Tensor) -> tf.Tensor:
-    """PT, the mean squared cosine of the pairs of different rows, in [0, 1]; codes [N, code]."""
+    """PT, the mean squared cosine of the pairs of different rows, in [0, 1]; codes [N, code].
+
+    The rows are a replica's: two replicas leave out the pairs between them, and do not equal one.
+    """
     directions = tf.math.l2_normalize(codes, axis=-1)
     squares = tf.matmul(directions, directions, transpose_b=True) ** 2
     n = codes.shape[0]

@@ -29,6 +29,7 @@ class GAN(AdversarialModel):
     schedule = (("D",), ("G",))
     fresh_z = False
     hyperparameters = {"minimax": False, "smoothing": 0.0}
+    limits = {"smoothing": "[0, 1)"}
 
     @classmethod
     def make_networks(cls, make, latent_dim, classes):

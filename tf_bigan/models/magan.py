@@ -3,7 +3,6 @@
 import keras
 import tensorflow as tf
 
-from tf_bigan.errors import UserError
 from tf_bigan.game import AdversarialModel
 from tf_bigan.losses import squared_error
 from tf_bigan.networks.normalization import discriminate
@@ -35,13 +34,11 @@ class MAGAN(AdversarialModel):
     players = {"D": ("discriminator",), "G": ("generator",)}
     schedule = (("D",), ("G",))
     hyperparameters = {"period": 500, "pretraining": 2}
+    limits = {"period": "[1, inf)", "pretraining": "[1, inf)"}
     defaults = {"prior": "normal", "learning_rate": 5e-4}
 
     def __init__(self, **parts):
         super().__init__(**parts)
-        for name in ("period", "pretraining"):
-            if getattr(self, name) < 1:
-                raise UserError(f"magan: {name}={getattr(self, name)}: it must be at least 1")
         # The margin, the sums of this period, and Z of the one before (0: there was none).
         self.margin, self.sum_real, self.sum_fake, self.fake_before = (
             self.add_weight(name=name, shape=(), initializer="zeros", trainable=False)

@@ -28,7 +28,8 @@ class TripleGAN(AdversarialModel):
     D, G and C move in turn. Without --labels=N all images are labelled ones.
 
     Hyperparameters:
-        entropy, balance: weights of C's regularisation on unlabelled images.
+        entropy, balance: weights of C's regularisation on unlabelled images. The mean of p_C is
+            over a replica's rows: in this term two replicas do not equal one with all of them.
         pseudo, pseudo_after: the weight of R_P, and the steps without it.
         believed: the part of D's real pairs that are (x, y_C). 0 is the paper's algorithm, with
             which D learns 100 labelled images by heart; in the official code it is then nearly 1.
@@ -41,6 +42,7 @@ class TripleGAN(AdversarialModel):
     schedule = (("D",), ("G",), ("C",))
     hyperparameters = {"entropy": 0.3, "balance": 1e-3, "pseudo": 0.1, "pseudo_after": 2000}
     hyperparameters |= {"believed": 0.9, "classes": 10}
+    limits = {"believed": "[0, 1]"}
     requires = ("image", "label")
     defaults = {"prior": "normal100+categorical10"}
 

@@ -44,6 +44,7 @@ class VAEGAN(AdversarialModel):
     players = {"E": ("encoder",), "G": ("generator",), "D": ("discriminator",)}
     schedule = (("E", "G", "D"),)
     hyperparameters = {"kind": "features", "gamma": 0.01, "sigma": 0.15}
+    limits = {"sigma": "(0, inf)"}
     defaults = {"prior": "normal"}
 
     def __init__(self, **parts):

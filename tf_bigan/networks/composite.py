@@ -17,6 +17,12 @@ class _Composite(Network):
     def __init__(self, arguments: dict, part: keras.Model, **kwargs):
         super().__init__(arguments, **{"dtype": part.dtype_policy} | kwargs)
 
+    @property
+    def keeps_groups_apart(self) -> bool:
+        """Whether all of its networks do."""
+        networks = (a for a in self._arguments.values() if isinstance(a, keras.Model))
+        return all(getattr(network, "keeps_groups_apart", False) for network in networks)
+
     def get_config(self) -> dict:
         serialize = keras.saving.serialize_keras_object
         return super().get_config() | {n: serialize(a) for n, a in self._arguments.items()}
@@ -36,8 +42,6 @@ class GaussianEncoder(_Composite):
         body: an encoder without squashing, x -> [B, 2·latent]: the means, then the spreads.
         image_shape: (H, W, C) of x.
     """
-
-    keeps_groups_apart = True
 
     def __init__(self, body: keras.Model, image_shape, **kwargs):
         super().__init__({"body": body, "image_shape": image_shape}, body, **kwargs)
@@ -66,8 +70,6 @@ class AutoencoderNetwork(_Composite):
         decoder: code -> x.
         image_shape: (H, W, C) of x.
     """
-
-    keeps_groups_apart = True
 
     def __init__(self, encoder: keras.Model, decoder: keras.Model, image_shape, **kwargs):
         arguments = {"encoder": encoder, "decoder": decoder, "image_shape": image_shape}
