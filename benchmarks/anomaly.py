@@ -304,7 +304,7 @@ def main() -> int:
     seeds = sorted({r["seed"] for r in records})
     text = "\n\n".join(
         [
-            report.machine(" ".join(hardware.choose()[::2])),
+            report.machine(": ".join(hardware.choose()[::2])),
             f"{options.epochs} passes over the training images of MNIST; seeds {seeds}.",
             tables(records),
         ]

@@ -25,7 +25,7 @@ def machine(default: str) -> str:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
     # Threads that wait for each other suffer most from other work, OpenMP's far more than others.
-    busy = "\n\n**The machine was busy: these numbers do not compare.**" if load > 0.5 else ""
+    busy = "\n\n**The machine was busy: seconds and rates do not compare.**" if load > 0.5 else ""
     return (
         f"Machine: {_processor()}, {cores} cores; load average {load:.1f} at the start. "
         f"Python {platform.python_version()}, {', '.join(packages)}. "

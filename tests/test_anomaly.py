@@ -165,6 +165,26 @@ def test_it_tells_the_strange_by_each_score(fitted, digits):
     assert min(areas[n] for n in ("combined", "latent_distance", "latent_density")) > 0.95, areas
 
 
+def test_a_code_of_training_is_not_its_own_neighbour():
+    """Else a threshold by the rows of `fit` would call far more of the new ones strange."""
+    codes = np.random.default_rng(0).normal(size=(800, 20)).astype(np.float32)
+    neighbours = CodeNeighbours(codes[:400], n_neighbors=3)
+    distances = np.sort(cdist(codes[:400], codes[:400]), axis=1)[:, 1:4].mean(1)
+    known, new = (
+        neighbours.measure(part)["latent_distance"] for part in (codes[:400], codes[400:])
+    )
+    np.testing.assert_allclose(known, distances, rtol=1e-4)
+    assert 0.06 < np.mean(new > np.percentile(known, 90)) < 0.15
+
+
+def test_a_learning_rate_is_that_of_all_players():
+    """Also where a system's defaults give some of them rates of their own."""
+    detector = BiGANDetector("bigbigan", learning_rate=1e-5)
+    detector.n_features_in_, detector.image_shape_, detector._is_table = 64, (8, 8, 1), False
+    config = detector._config(100, seed=0)
+    assert (config.learning_rate, config.player_rates) == (1e-5, None)
+
+
 def test_signs_and_offset(fitted, digits):
     train, normal, _ = digits
     values = fitted.score_samples(normal)

@@ -90,7 +90,7 @@ class Lab:
         )
 
     def trained(self, seed: int, callbacks=(), **options) -> AdversarialModel:
-        """A system, trained as train.py trains it with these options."""
+        """A system with its own defaults and these options, without a preset's."""
         defaults = models.find(options["model"]).defaults
         options = {"dataset": "mnist", "data_dir": self.data_dir, "seed": seed} | options
         config = Config.from_dict(defaults | options)

@@ -28,6 +28,9 @@ def alone(lab: Lab, seed: int, family: str, norm: str | None = "batch") -> float
     network = networks.make(
         family, "classifier", image_shape=few.image_shape, classes=classes, norm=norm
     )
+    for layer in network.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = 0.9  # .99 would remember the initial 1 after so few steps
     network.compile(
         keras.optimizers.Adam(2e-4, beta_1=0.5),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),

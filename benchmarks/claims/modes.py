@@ -10,10 +10,10 @@ from tf_bigan.networks import GaussianEncoder, Perceptron
 from tf_bigan.optimizers import Adam
 
 EXTENT = 12.0  # plane coordinates from -6 to 6 are pixels from 0 to 1
-# Distances of images are those of the plane over EXTENT.
+# Distances of images are those of the plane over EXTENT, and gradients EXTENT times as large.
 SYSTEMS = {
     "gan": {},
-    "wgan_gp": {},
+    "wgan_gp": {"penalty": 10.0 / EXTENT},
     "loss_sensitive_gan": {"margin": EXTENT},
     "bigan": {},
     "ali": {},

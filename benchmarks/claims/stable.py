@@ -4,6 +4,7 @@ import keras
 import numpy as np
 
 from benchmarks.claims.claim import Check, Claim, Lab, Trace
+from tf_bigan.loop import NonFiniteLoss
 
 SAMPLES = 5000
 SYSTEMS = {
@@ -29,11 +30,14 @@ def measure(lab: Lab, seed: int):
     numbers, traces = {}, {}
     for name, options in SYSTEMS.items():
         trace, distances = Trace(), Distances(lab)
-        lab.trained(seed, [trace, distances], model=name, **options)
-        steps = np.array([list(row.values()) for row in trace.rows])
+        try:
+            lab.trained(seed, [trace, distances], model=name, **options)
+        except NonFiniteLoss:  # a run that breaks off has no other numbers
+            numbers[f"finite_{name}"] = 0.0
+            continue
         shown = {"began": "m_global", "magan": "margin"}.get(name, "loss_D")
         numbers |= {
-            f"finite_{name}": 100.0 * float(np.isfinite(steps).all(-1).mean()),
+            f"finite_{name}": 100.0,
             f"fd_{name}": distances.values[-1],
             f"fd_change_{name}": distances.values[-1] - distances.values[0],
         }
@@ -74,6 +78,8 @@ def draw(arrays, path: str):
     figure, axes = pyplot.subplots(1, len(SYSTEMS), figsize=(3.2 * len(SYSTEMS), 2.4))
     shown = {"began": "M_global", "magan": "margin"}
     for axis, name in zip(axes, SYSTEMS, strict=True):
+        if name not in arrays:  # its run broke off
+            continue
         trace, distances = arrays[name], arrays[f"{name}_fd"]
         axis.plot(np.linspace(0, len(distances), len(trace)), trace, lw=0.8)
         axis.set(title=f"{name}: {shown.get(name, 'loss of D')}", xlabel="epoch")
@@ -89,7 +95,7 @@ CLAIM = Claim(
     title="BEGAN, MAGAN, LS-GAN, WGAN-GP: stable over the run",
     settings=(
         "Published: as statements and figures, without numbers. Here: 3 epochs of the MLP networks "
-        "each, with the rates of each file's `defaults`; MAGAN looks at its margin every quarter "
+        "each, with its file's `defaults`; MAGAN looks at its margin every quarter "
         "of an epoch and not every epoch. Traces are means over 16 steps."
     ),
     checks=(
@@ -103,7 +109,7 @@ CLAIM = Claim(
             check
             for name in SYSTEMS
             for check in (
-                Check(f"`{name}`: finite logs, %", f"finite_{name}", least=100.0, digits=0),
+                Check(f"`{name}`: finite to the end, %", f"finite_{name}", least=100.0, digits=0),
                 Check(f"`{name}`: FD at the end", f"fd_{name}", digits=1),
                 Check(f"`{name}`: FD against epoch 1", f"fd_change_{name}", most=0.0, digits=1),
             )

@@ -278,11 +278,11 @@ class BiGANDetector(OutlierMixin, BaseEstimator):
             "seed": seed,
             "jit_compile": "auto" if steps >= XLA_STEPS else "false",
         }
+        defaults = dict(models.find(self.model).defaults)
         if self.learning_rate is not None:
             values["learning_rate"] = self.learning_rate
-        return Config.from_dict(
-            models.find(self.model).defaults | values | dict(self.options or {})
-        )
+            defaults.pop("player_rates", None)  # they would go before it
+        return Config.from_dict(defaults | values | dict(self.options or {}))
 
     def _train(self, images: np.ndarray, seed: int):
         """Makes the system and trains it. Raises ValueError before the training."""

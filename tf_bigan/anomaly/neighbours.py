@@ -3,6 +3,7 @@
 import numpy as np
 
 LEAST = 1e-12  # keeps logarithms and ratios of distances finite where rows are equal
+SAME = 1e-3  # of the usual distance: what rounding leaves between a code and itself
 
 
 class CodeNeighbours:
@@ -16,12 +17,15 @@ class CodeNeighbours:
     def __init__(self, codes: np.ndarray, n_neighbors: int):
         from sklearn.neighbors import NearestNeighbors
 
-        self._index = NearestNeighbors(n_neighbors=min(n_neighbors, len(codes) - 1)).fit(codes)
-        distances, _ = self._index.kneighbors()  # without itself
+        k = min(n_neighbors, len(codes) - 1)
+        self._index = NearestNeighbors(n_neighbors=k + 1).fit(codes)
+        distances, _ = self._index.kneighbors(n_neighbors=k)  # without itself
         self._usual = np.maximum(distances.mean(axis=1), LEAST)
 
     def measure(self, codes: np.ndarray) -> dict[str, np.ndarray]:
         """Places codes among those of training.
+
+        A code of training is not its own neighbour: it would look more normal than a new one.
 
         Returns:
             latent_distance  the mean Euclidean distance to the k nearest codes, [N]
@@ -29,6 +33,9 @@ class CodeNeighbours:
                              (Breunig et al. 2000) without its reachability; about 1 inside
         """
         distances, nearest = self._index.kneighbors(codes)
+        itself = distances[:, :1] <= SAME * self._usual[nearest[:, :1]]
+        distances = np.where(itself, distances[:, 1:], distances[:, :-1])
+        nearest = np.where(itself, nearest[:, 1:], nearest[:, :-1])
         distance = np.maximum(distances.mean(axis=1), LEAST)
         return {
             "latent_distance": distance,
