@@ -84,8 +84,8 @@ METRICS: dict[str, Metric] = {
         classifier_score=("higher", "recognisable and of all classes, from 1 to their number"),
         classes_covered=("higher", "classes with a tenth of their share or more"),
         sliced_wasserstein=("lower", "transport in pixels along random directions"),
-        memorisation_ratio=("", "distance to training over held-out images, about 1"),
-        memorisation_nearer_train=("", "% of samples nearer to training images, about 50"),
+        memorisation_ratio=("", "distance to training over held-out images; see the floor"),
+        memorisation_nearer_train=("", "% of samples nearer to training images; see the floor"),
     ),
     **_metrics(
         "representation",

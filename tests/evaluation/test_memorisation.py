@@ -32,13 +32,12 @@ def test_a_tie_counts_half():
     assert memorisation(pixels(0.25, 0.5, 0.9), train, held_out) == (1, 50)
 
 
-def test_the_larger_set_has_no_advantage():
+def test_every_training_image_is_searched():
     rng = np.random.default_rng(1)
     train, held_out, fresh = rng.random((4000, 2, 2, 1)), *rng.random((2, 400, 2, 2, 1))
-    assert memorisation(fresh, train, held_out).ratio == pytest.approx(1, abs=0.06)
-    assert memorisation(fresh, held_out, train).ratio == pytest.approx(1, abs=0.06)
-    assert memorisation(fresh, train, held_out) == memorisation(fresh, train, held_out, seed=0)
-    assert memorisation(fresh, train, held_out) != memorisation(fresh, train, held_out, seed=1)
+    assert memorisation(train[-300:], train, held_out) == (0, 100)
+    # In four dimensions the nearest of ten times as many is at 10^(-1/4) of the distance.
+    assert memorisation(fresh, train, held_out).ratio == pytest.approx(0.56, abs=0.06)
 
 
 IMAGES = np.random.default_rng(2).random((4, 2, 2, 1))

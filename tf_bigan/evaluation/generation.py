@@ -43,7 +43,8 @@ class GenerationMetrics(NamedTuple):
     Attributes:
         table: metric -> {"value", "floor", "ceiling_noise", "ceiling_collapsed"}, the chosen of
             both, in the order of `GENERATION_METRICS`.
-        histograms: the same columns -> share of the images in each class [K].
+        histograms: the same columns, and "held_out" -> share of the images that the classifier
+            sees in each class [K].
         classifier: the classifier in whose features the images were judged; print its seed,
             accuracy and digest beside the table.
     """
@@ -73,9 +74,9 @@ def generation_metrics(
     - ceiling_collapsed: training images of a single class, a model without diversity; at most as
       many, and only those that the data set has.
 
-    Memorisation compares all sets with one half of the held-out images and equally many training
-    images. There, the floor is the other half of the held-out images, and the collapsed images
-    are others than those compared with. Copies of training images would give 0 and 100.
+    Memorisation compares all sets with the training images, but for the collapsed ones, and with
+    one half of the held-out images. There, the floor is the other half: read the samples' values
+    beside it, not beside 1 and 50. Copies of training images give about 0 and 100.
 
     Fréchet and kernel distance, precision, recall, density and coverage are taken in the features
     of the classifier, sliced Wasserstein and memorisation in pixels. The values depend on the
@@ -119,8 +120,9 @@ def generation_metrics(
     rng = np.random.default_rng(seed)
     held_out_halves = np.array_split(rng.permutation(len(held_out_images)), 2)
     order = rng.permutation(len(train_images))
-    compared, others = np.split(order, [min(len(held_out_halves[0]), len(order) // 2)])
-    collapsed = _most_frequent_class(others, train_labels)[: len(samples)]
+    # Out of one half of them, so that enough of their class are left to be compared with.
+    collapsed = _most_frequent_class(order[len(order) // 2 :], train_labels)[: len(samples)]
+    compared = np.setdiff1d(order, collapsed)
     if len(collapsed) < _LEAST_IMAGES:
         raise ValueError(
             f"train_images: expected at least {2 * _LEAST_IMAGES} of one class, "
@@ -132,7 +134,7 @@ def generation_metrics(
         )
 
     galleries = train_images[compared], held_out_images[held_out_halves[0]]
-    real_features, _ = classifier(held_out_images)
+    real_features, real_probabilities = classifier(held_out_images)
     makers = {  # called when their turn comes: the images, and those to ask for memorisation
         "value": lambda: (samples, samples),
         "floor": lambda: (
@@ -143,7 +145,7 @@ def generation_metrics(
         "ceiling_collapsed": lambda: 2 * (train_images[collapsed],),
     }
     measured = {name: {} for name in GENERATION_METRICS if name in metrics}
-    histograms = {}
+    histograms = {"held_out": class_histogram(real_probabilities)}
     for column in columns:
         images, questioned = makers[column]()
         features, probabilities = classifier(images)

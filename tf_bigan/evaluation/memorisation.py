@@ -9,23 +9,24 @@ from tf_bigan.evaluation.neighbours import nearest
 
 
 class Memorisation(NamedTuple):
-    """About 1 and 50 without memorisation; 0 and 100 for copies of training images."""
+    """0 and 100 for copies of training images; see `memorisation` for what others give."""
 
     ratio: float
     nearer_train: float
 
 
-def memorisation(samples, train_images, held_out_images, *, seed: int = 0) -> Memorisation:
+def memorisation(samples, train_images, held_out_images) -> Memorisation:
     """Mean distance to the nearest training image over that to the nearest held-out image.
 
-    Euclidean distances in pixels, to equal numbers of training and held-out images, as the
-    nearest of more images is nearer: of the larger set, a random part is taken.
+    Euclidean distances in pixels. The nearest of more images is nearer, and a copy can only be
+    found of an image that is there: so all training images are searched, and without memorisation
+    the values are 1 and 50 only for as many held-out ones. Of fewer, compare with what other
+    unseen images give in the samples' place.
 
     Args:
         samples: G(z) [N, H, W, C] in [0, 1].
         train_images: images that the model has seen, [M, H, W, C] in [0, 1].
         held_out_images: images of the same distribution that it has not seen, [L, H, W, C].
-        seed: of the choice.
 
     Returns:
         The ratio, and the percentage of samples that are nearer to a training image (ties count
@@ -42,12 +43,7 @@ def memorisation(samples, train_images, held_out_images, *, seed: int = 0) -> Me
     }.items():  # fmt: skip
         galleries[name] = as_images(images, name)
         check_same_image_shape(samples, "samples", galleries[name], name)
-    count = min(map(len, galleries.values()))
-    rng = np.random.default_rng(seed)
-    train, held_out = (
-        nearest(samples, images[np.sort(rng.permutation(len(images))[:count])])[0]
-        for images in galleries.values()
-    )
+    train, held_out = (nearest(samples, images)[0] for images in galleries.values())
     if held_out.max() == 0:
         raise ValueError("samples: expected images of a model, each is one of held_out_images")
     nearer = np.mean(train < held_out) + np.mean(train == held_out) / 2
