@@ -108,23 +108,31 @@ def main() -> int:
     output = chosen_output(subjects)
     load_tensorflow()  # takes seconds: not before the command is right
     measurers = {}  # runs on the same data share what does not depend on the model
-    results = [
-        tb.comparison.measure(
+    loaded = [
+        tb.comparison.load(
             subject,
             measurers,
             split=SPLIT.value,
-            posthoc=POSTHOC.value,
             metrics=names,
             seeds=seeds,
             samples=SAMPLES.value,
             references=UNTRAINED.value,
             classifiers=output.classifiers,
-            progress=progress_of(subject.name if len(subjects) > 1 else ""),
         )
         for subject in subjects
     ]
+    check_named(text, [one.measurer.missing(one.model) for one in loaded])
+    results = [
+        tb.comparison.measure(
+            one,
+            posthoc=POSTHOC.value,
+            progress=progress_of(one.subject.name if len(loaded) > 1 else ""),
+        )
+        for one in loaded
+    ]
     print(line_start(), end="", file=sys.stderr)
-    left_out = report_left_out(text, results)
+    check_named(text, [result.measured.left_out for result in results])
+    left_out = report_left_out(results)
     options = {"samples": SAMPLES.value, "posthoc": POSTHOC.value, "seeds": seeds}
     *lines, last = tb.comparison.write(results, output, options)
     print("\n".join([*lines, *left_out, "", last]))
@@ -160,14 +168,16 @@ def chosen_output(subjects: list[Subject]) -> Workdir:
     return output
 
 
-def report_left_out(text: str, results: list) -> list[str]:
-    """Lines on what is left out. Raises UserError if it was asked for by name, and none has it."""
-    everywhere = set.intersection(*(set(result.measured.left_out) for result in results))
-    reasons = results[0].measured.left_out
-    by_name = metrics.named(METRICS.value or "") & everywhere
+def check_named(text: str, left_out: list[dict[str, str]]):
+    """Raises UserError if what was asked for by name is left out of every model."""
+    by_name = metrics.named(METRICS.value or "").intersection(*left_out)
     if by_name:
-        wrong = [f"{name} {reason}" for name, reason in reasons.items() if name in by_name]
+        wrong = [f"{name} {reason}" for name, reason in left_out[0].items() if name in by_name]
         raise UserError(f"--metrics={text}: {'; '.join(wrong)}: leave it out, or mend that")
+
+
+def report_left_out(results: list) -> list[str]:
+    """Lines on what is left out."""
     return [
         f"{name} left out{of}: {reason}"
         for result in results

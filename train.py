@@ -200,7 +200,7 @@ def run_callbacks(config, workdir, model, held_out, batches, watched) -> list:
         watch.insert(
             0,
             tb.callbacks.Evaluation(
-                lambda model: measurer.measure(model).flat(),
+                tb.measuring.values_of(measurer, monitor),
                 workdir.history,
                 every=config.eval_every,
             ),

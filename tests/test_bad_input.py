@@ -167,7 +167,7 @@ EVALUATE = {
     ),
     "no labels": (
         ["--workdir={run}", "--dataset=npz:{bad}/unlabelled.npz", "--metrics=NND/100,NNC_e"],
-        "NNC_e needs train_labels, test_labels",
+        "NNC_e needs labels: leave it out",
     ),
     "no validation": (["--workdir={run}", "--split=validation"], "no validation part"),
     "output is a file": (["--workdir={run}", "--output={bad}/file"], "{bad}/file is a file"),

@@ -85,17 +85,23 @@ def test_runs_by_names_and_patterns(runs):
         found(f"{runs}/b/none")
 
 
-def test_files_are_measured_on_the_data_of_their_run(runs):
+def test_files_are_measured_on_the_data_of_their_run(runs, monkeypatch):
     best = f"{runs}/b/other/checkpoints/best.keras"
     (subject,) = subjects_of_files(best, {"dataset": None})
     assert (subject.name, subject.config.dataset, subject.config.latent) == ("best", "mnist", 7)
     (subject,) = subjects_of_files(best, {"dataset": "digits"})
-    assert subject.config == Config(dataset="digits")
+    assert (subject.config.dataset, subject.config.latent) == ("digits", 7)
+    monkeypatch.chdir(runs / "b" / "other" / "checkpoints")
+    (subject,) = subjects_of_files("best.keras", {"dataset": None})
+    assert subject.config.latent == 7
     (runs / "alone.keras").touch()
     with pytest.raises(UserError, match="--model needs --dataset"):
         subjects_of_files(f"{runs}/alone.keras", {"dataset": None})
     with pytest.raises(UserError, match="none.keras does not exist"):
         subjects_of_files(f"{runs}/none.keras", {"dataset": "digits"})
+    for text in ("", f"{best},", ".", f"{best},{runs}"):
+        with pytest.raises(UserError, match="^--model=.* (does not exist|is a directory): give a"):
+            subjects_of_files(text, {"dataset": "digits"})
 
 
 def test_history(tmp_path):

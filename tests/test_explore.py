@@ -115,6 +115,18 @@ def test_deep_transparent_turned_and_moving_pictures():
     assert picture.notes == ("first of its pictures taken",)
 
 
+def test_a_moving_picture_cut_anywhere_is_read_or_refused():
+    frames = [Image.new("RGB", (2, 2), colour) for colour in ("red", "blue")]
+    moving = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])
+    seen = set()
+    for end in range(len(moving) + 1):
+        try:
+            seen.add(len(read_bytes(moving[:end], "x").notes))
+        except UserError as refusal:
+            seen.add(str(refusal).partition(":")[0])
+    assert seen == {"x is no image that can be read", "x is a broken GIF file", 0, 1}
+
+
 def claiming(side: int) -> bytes:
     """A PNG of a few bytes that says it has side × side pixels."""
     body = b"IHDR" + struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)

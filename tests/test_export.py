@@ -108,7 +108,8 @@ def test_bfloat16_becomes_float32(format, tmp_path, monkeypatch):
     need(format)
     trained = make_model("dcgan", tb.models.ALI, "mixed_bfloat16")
     twin = make_model("dcgan", tb.models.ALI, "float32")
-    written = export(trained, tmp_path / f"m{FORMATS[format].suffix}", "encoder")
+    # No name is in the way of the files that are written first.
+    written = export(trained, tmp_path / "saved_model", "encoder", format)
     outputs = by_its_card(written, IMAGES, monkeypatch)
     np.testing.assert_allclose(outputs, by_keras(twin, "encoder", IMAGES), rtol=0, atol=2e-5)
     rounding = np.abs(outputs - by_keras(trained, "encoder", IMAGES)).max()
@@ -184,18 +185,18 @@ def test_a_conversion_that_fails_leaves_nothing(model, tmp_path, monkeypatch):
 
 
 def test_only_an_export_is_replaced(model, tmp_path):
-    path = tmp_path / "m"
+    path = tmp_path / "old"
     first = export(model, path)
     old = digest(path)
     assert export(model, path, "generator").path == first.path and digest(path) != old
     (path / "variables" / "mine").write_text("mine")
-    with pytest.raises(ValueError, match="m is there, and not as an export wrote it"):
+    with pytest.raises(ValueError, match="old is there, and not as an export wrote it"):
         export(model, path)
     export(model, path, overwrite=True)
     assert not (path / "variables" / "mine").exists()
     (path / "saved_model.pb").unlink()
     for overwrite in (False, True):
-        with pytest.raises(ValueError, match="m is "):
+        with pytest.raises(ValueError, match="old is "):
             export(model, path, overwrite=overwrite)
     (tmp_path / "n.md").write_text("my notes")
     with pytest.raises(ValueError, match="n.md is there, and not as an export wrote it"):
@@ -352,6 +353,7 @@ def test_the_command(a_run, tmp_path, capsys):
         (("--workdir={empty}",), "holds no run"),
         (("--model={text}",), "cannot be loaded as a model"),
         (("--workdir={run}", "--output={text}"), "text is there, and not as an export wrote it"),
+        (("--workdir={run}", "--output=/"), "/ is no name to write to"),
     ],
 )
 def test_mistakes_are_one_line(a_run, tmp_path, capsys, arguments, message):

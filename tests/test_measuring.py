@@ -2,6 +2,7 @@
 
 import json
 from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -60,6 +61,67 @@ def test_a_collapsed_generator_and_few_images_are_left_out_with_the_reason(digit
     assert found.left_out["coverage"] == "held_out_images: expected at least 40 images, got 39"
     assert found.left_out["probe_100"].startswith("label count: expected an integer from 10 to 99")
     assert list(found.flat()) == ["probe_all"]
+
+
+def test_a_metric_that_one_seed_cannot_give_is_in_no_table(digits, model, monkeypatch):
+    def fails_with_seed_1(function):
+        def fails(*arguments, seed, **options):
+            if seed == 1:
+                raise ValueError("not today")
+            return function(*arguments, seed=seed, **options)
+
+        return fails
+
+    for name in ("generation_metrics", "representation_metrics"):
+        monkeypatch.setattr(evaluation, name, fails_with_seed_1(getattr(evaluation, name)))
+    names = ["sliced_wasserstein", "probe_100", "one_nn"]
+    measurer = measuring.Measurer(*digits, names, seeds=(0, 1), references=False)
+    images, labels = digits[0].as_float(), digits[0].labels
+    classifier = evaluation.train_feature_classifier(images, labels, steps=1)
+    measurer._classifiers = {0: classifier, 1: classifier}
+    found = measurer.measure(model)
+    assert found.left_out == {"sliced_wasserstein": "not today", "probe_100": "not today"}
+    assert list(found.flat()) == ["one_nn"] and found.classifiers == []
+
+
+def test_a_classifier_that_cannot_be_read_is_no_reason_to_leave_out(digits, model, monkeypatch):
+    def unreadable(*arguments, **options):
+        raise UserError("path: cannot read it")
+
+    monkeypatch.setattr(evaluation, "train_feature_classifier", unreadable)
+    with pytest.raises(UserError, match="cannot read it"):
+        measuring.Measurer(*digits, ["coverage"], references=False).measure(model)
+
+
+def test_a_monitored_metric_that_the_data_cannot_give(tmp_path, command, monkeypatch):
+    train = partial(evaluation.train_feature_classifier, steps=1)
+    monkeypatch.setattr(evaluation, "train_feature_classifier", train)
+    images = np.random.default_rng(0).integers(0, 256, (100, 8, 8), np.uint8)
+    np.savez(tmp_path / "few.npz", images=images, labels=np.arange(100) % 2)
+    status, _, err = command(
+        *("train", f"--dataset=npz:{tmp_path}/few.npz", "--width=8", "--batch_size=8"),
+        *("--eval_metrics=coverage,EGr", "--monitor=val_coverage", f"--workdir={tmp_path}/run"),
+    )
+    reason = "held_out_images: expected at least 40 images, got 16"
+    assert status == 1 and err.splitlines()[-1] == f"train.py: --monitor=coverage: {reason}"
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["config.json"]
+
+
+def test_what_one_epoch_cannot_give_is_said_once_and_ends_nothing(model, caplog):
+    trained = SimpleNamespace(step=SimpleNamespace(numpy=lambda: 9))
+    left_out = {"coverage": "all the same", "recall": "all the same"}
+    found = measuring.Measured({"model": {"trained": {"EGr": [2.0]}}}, left_out)
+    measurer = SimpleNamespace(measure=lambda model: found)
+    values = measuring.values_of(measurer, "coverage")
+    for _ in range(2):
+        assert values(trained) == pytest.approx({"EGr": 2.0, "coverage": np.nan}, nan_ok=True)
+    assert sorted(record.message for record in caplog.records) == [
+        "coverage left out: all the same",
+        "recall left out: all the same",
+    ]
+    with pytest.raises(UserError, match="^--monitor=coverage: all the same$"):
+        measuring.values_of(measurer, "coverage")(model)
+    assert measuring.values_of(measurer, "EGr")(model) == {"EGr": 2.0}
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ import tf_bigan as tb
 import train
 from tf_bigan.config import Config
 from tf_bigan.presets import PRESETS
+from tf_bigan.subjects import subjects_of_files
 
 ROOT = Path(__file__).parents[1]
 
@@ -184,3 +185,6 @@ def test_a_model_of_ones_own_is_resumed_and_measured(tmp_path, command, monkeypa
     )
     assert status == 0, err
     assert train.Workdir(tmp_path / "run").read_config().model == "own_package.own_model"
+    forget()
+    (subject,) = subjects_of_files(f"{tmp_path}/run/model.keras", {"dataset": "digits"})
+    assert type(subject.load()).__name__ == "Own"

@@ -16,6 +16,7 @@ from tf_bigan.data import ImageData
 from tf_bigan.errors import UserError
 from tf_bigan.evaluation.table import mean
 from tf_bigan.gallery import Gallery
+from tf_bigan.game import AdversarialModel
 from tf_bigan.measuring import TRAINED, UNTRAINED, Measured, Measurer
 from tf_bigan.metrics import METRICS
 from tf_bigan.subjects import Subject
@@ -53,27 +54,30 @@ class Result:
     data_key: str
 
 
-def measure(
-    subject: Subject,
-    measurers: dict[str, Measurer],
-    *,
-    split: str | None,
-    posthoc: bool,
-    progress,
-    **options,
-) -> Result:
-    """Loads a model and its data and measures it.
+@dataclass
+class Loaded:
+    """A subject's model, and what measures it. split, data_key: as in `Result`."""
+
+    subject: Subject
+    model: AdversarialModel
+    measurer: Measurer
+    split: str
+    data_key: str
+
+
+def load(
+    subject: Subject, measurers: dict[str, Measurer], *, split: str | None, **options
+) -> Loaded:
+    """Loads a model and its data.
 
     Args:
         subject: which.
         measurers: those of the data seen so far, by key; a new one is added.
         split: "validation" or "test"; None for the run's.
-        posthoc: average the batch statistics anew.
-        progress: called as progress(stage, done, total).
         **options: of `Measurer`.
 
     Raises:
-        UserError: the model cannot be loaded or measured, or is for other images.
+        UserError: the model cannot be loaded, or is for other images.
     """
     model, config = subject.load(), subject.config
     split = split or experiment.held_out_split(config)
@@ -90,19 +94,35 @@ def measure(
     key = _key(train, held_out)
     if key not in measurers:
         measurers[key] = Measurer(train, held_out, **options)
-    measurer = measurers[key]
+    return Loaded(subject, model, measurers[key], split, key)
+
+
+def measure(loaded: Loaded, *, posthoc: bool, progress) -> Result:
+    """Measures a model.
+
+    Args:
+        loaded: which.
+        posthoc: average the batch statistics anew.
+        progress: called as progress(stage, done, total).
+
+    Raises:
+        UserError: it cannot be measured.
+    """
+    model, measurer, config = loaded.model, loaded.measurer, loaded.subject.config
     measurer.progress = progress
-    batches = experiment.training_batches(config, train) if config.target_dataset else None
+    batches = None
+    if config.target_dataset:
+        batches = experiment.training_batches(config, measurer.train)
     dataset = config.target_dataset or config.dataset
     return Result(
-        subject=subject,
+        subject=loaded.subject,
         measured=measurer.measure(model, posthoc=posthoc, batches=batches),
-        gallery=Gallery(model, held_out),
+        gallery=Gallery(model, measurer.held_out),
         system=type(model).__name__,
         step=int(model.step.numpy()),
-        split=split,
-        data=f"{len(held_out):,} {split} images of {dataset}",
-        data_key=key,
+        split=loaded.split,
+        data=f"{len(measurer.held_out):,} {loaded.split} images of {dataset}",
+        data_key=loaded.data_key,
     )
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+
+from absl import logging
 
 from tf_bigan import data, evaluation, experiment
 from tf_bigan.config import Config
@@ -151,35 +154,40 @@ class Measurer:
                 self._measure_samples(found, model, names)
 
     def _measure_samples(self, found: Measured, model, names: Sequence[str]):
-        table = found.tables[_OF_SAMPLES]
+        by_seed = {}
         count = max(1, min(self.samples, len(self.held_out)))
         for seed in self.seeds:
             samples = model.sample(count, seed=experiment.FIRST_DRAW + seed)
             known = seed in self._yardsticks or not self.references
             columns = evaluation.GENERATION_COLUMNS[:1] if known else evaluation.GENERATION_COLUMNS
             try:
-                classifier = self._classifier(seed)
                 measured = evaluation.generation_metrics(
                     self.train.as_float(),
                     self.train.labels,
                     self.held_out.as_float(),
                     samples,
-                    classifier=classifier,
+                    classifier=self._classifier(seed),
                     metrics=names,
                     columns=columns,
                     seed=seed,
                     progress=self._stage("samples"),
-                ).table
+                )
+            except UserError:  # a classifier's file that cannot be read or written
+                raise
             except ValueError as error:  # too few images, a single class, samples all the same
                 found.left_out.update(dict.fromkeys(names, str(error)))
                 return
             if len(columns) > 1:
-                self._yardsticks[seed] = measured
-            _add(table[TRAINED], {name: row["value"] for name, row in measured.items()})
+                self._yardsticks[seed] = measured.table
+            by_seed[seed] = measured
+        table = found.tables[_OF_SAMPLES]
+        for seed, measured in by_seed.items():
+            _add(table[TRAINED], {name: row["value"] for name, row in measured.table.items()})
             if self.references:
                 for column in _REFERENCES:
                     rows = self._yardsticks[seed].items()
                     _add(table[column], {name: row[column] for name, row in rows})
+            classifier = measured.classifier
             found.classifiers.append(
                 {
                     "seed": classifier.seed,
@@ -236,6 +244,7 @@ class Measurer:
                     )
                 except ValueError as error:  # too few labels, a single class, features all the same
                     left_out[name] = str(error)
+                    values.pop(name, None)  # of the seeds before
                     continue
                 values[name].append(measured[name])
                 if self.progress is not None:
@@ -247,13 +256,12 @@ class Measurer:
         return [n for n in names if seed == self.seeds[0] or n not in WITHOUT_SEED]
 
     def _possible(self, model, group: str, left_out: dict[str, str]) -> list[str]:
-        names = in_groups(self.metrics, group)
-        reasons = {name: self.missing(name, model) for name in names}
-        left_out.update({name: reason for name, reason in reasons.items() if reason})
-        return [name for name in names if not reasons[name]]
+        names, missing = in_groups(self.metrics, group), self.missing(model)
+        left_out.update({name: missing[name] for name in names if name in missing})
+        return [name for name in names if name not in missing]
 
-    def missing(self, name: str, model: AdversarialModel) -> str | None:
-        """What a metric needs and the model or the data do not have, as "needs labels"; or None."""
+    def missing(self, model: AdversarialModel) -> dict[str, str]:
+        """Metric -> what it needs and the model or the data do not have, as "needs labels"."""
         there = {
             "generator": hasattr(model, "generator"),
             "encoder": hasattr(model, "encoder"),
@@ -261,8 +269,11 @@ class Measurer:
             "labels": self.held_out.labels is not None
             and (self.train is None or self.train.labels is not None),
         }
-        missing = [_NEEDS[part] for part in METRICS[name].needs if not there[part]]
-        return f"needs {' and '.join(missing)}" if missing else None
+        needs = {
+            name: [_NEEDS[part] for part in METRICS[name].needs if not there[part]]
+            for name in self.metrics
+        }
+        return {name: f"needs {' and '.join(parts)}" for name, parts in needs.items() if parts}
 
     def _stage(self, column: str) -> Progress | None:
         if self.progress is None:
@@ -290,10 +301,10 @@ def while_training(
         few = experiment.picks(train, _TRAINING_IMAGES)
         few = few.converted(channels=held_out.image_shape[-1])
     measurer = Measurer(few, held_out, config.measured, references=False)
-    missing = {name: measurer.missing(name, model) for name in config.measured}
-    measurer.metrics = tuple(name for name in config.measured if not missing[name])
+    missing = measurer.missing(model)
+    measurer.metrics = tuple(name for name in config.measured if name not in missing)
     for name in sorted(named(config.eval_metrics or "")):
-        if missing[name]:
+        if name in missing:
             raise UserError(f"--eval_metrics={config.eval_metrics}: {name} {missing[name]}")
     if config.monitored in measurer.metrics:
         return measurer, config.monitored
@@ -303,6 +314,28 @@ def while_training(
             f"{did_you_mean(config.monitored, measurer.metrics)}"
         )
     return measurer, None
+
+
+def values_of(measurer: Measurer, monitor: str | None) -> Callable[[AdversarialModel], dict]:
+    """For `callbacks.Evaluation`: a function from a model to its values.
+
+    What the data or the samples do not allow is left out, with a warning the first time; the
+    monitored metric is NaN then, which is never the best. Before the first step, where it would
+    stay so, it raises UserError instead.
+    """
+    told = set()
+
+    def values(model: AdversarialModel) -> dict[str, float]:
+        found = measurer.measure(model)
+        reasons = found.left_out
+        if monitor in reasons and int(model.step.numpy()) == 0:
+            raise UserError(f"--monitor={monitor}: {reasons[monitor]}")
+        for name in reasons.keys() - told:
+            logging.warning("%s left out: %s", name, reasons[name])
+        told.update(reasons)
+        return found.flat() | ({monitor: math.nan} if monitor in reasons else {})
+
+    return values
 
 
 def _add(column: dict[str, list[float]], values: dict, several: bool = False):

@@ -30,15 +30,16 @@ class Subject:
 
     def load(self):
         """The model. Raises UserError if it cannot be loaded."""
-        if self.file is None:
-            model, path = load_trained(self.workdir.root)
-            if path != os.fspath(self.workdir.model):
-                print(f"the run is not finished: using {path}")
-            return model
-        from tf_bigan import models
+        model, path = load_trained(self.file or self.workdir.root)
+        if self.file is None and path != os.fspath(self.workdir.model):
+            print(f"the run is not finished: using {path}")
+        return model
 
-        models.find(self.config.model)  # one's own must be known to Keras
-        return load_model(self.file)
+
+def run_of(file: Path) -> Workdir | None:
+    """The run that a .keras file lies in, as its model or among its checkpoints; or None."""
+    directories = file.absolute().parents[:2]
+    return next((run for run in map(Workdir, directories) if run.config.exists()), None)
 
 
 def load_trained(path: str | os.PathLike):
@@ -60,10 +61,11 @@ def load_trained(path: str | os.PathLike):
     path = Path(path)
     if not path.exists():
         raise UserError(f"{path} does not exist: give a .keras file or a run directory of train.py")
+    workdir = run_of(path) if path.is_file() else Workdir(path)
+    if workdir is not None:
+        models.find(workdir.read_config().model)  # one's own must be known to Keras
     if path.is_file():
         return load_model(path), os.fspath(path)
-    workdir = Workdir(path)
-    models.find(workdir.read_config().model)  # one's own must be known to Keras
     if workdir.model.exists():
         model = load_model(workdir.model)
         newest = max((step for step, _ in checkpoints(workdir.checkpoints)), default=0)
@@ -118,18 +120,17 @@ def subjects_of_files(text: str, changes: Mapping[str, object]) -> list[Subject]
 
     Raises UserError for a file that does not exist, or belongs to no run.
     """
+    for part in text.split(","):
+        if not os.path.isfile(part):
+            state = "is a directory" if os.path.isdir(part) else "does not exist"
+            raise UserError(f"--model={part} {state}: give a .keras file of train.py")
     paths = list(dict.fromkeys(Path(part) for part in text.split(",")))
     subjects = []
     for name, path in zip(_names([path.with_suffix("") for path in paths]), paths, strict=True):
-        workdir = next(
-            (Workdir(p) for p in (path.parent, path.parent.parent) if Workdir(p).config.exists()),
-            None,
-        )
+        workdir = run_of(path)
         if changes.get("dataset") is None and workdir is None:
             raise UserError("--model needs --dataset: the data to measure on")
-        if not path.is_file():
-            raise UserError(f"--model={path} does not exist: give a .keras file of train.py")
-        config = Config() if changes.get("dataset") is not None else workdir.read_config()
+        config = Config() if workdir is None else workdir.read_config()
         subjects.append(Subject(name, _changed(config, changes), workdir, path))
     return subjects
 

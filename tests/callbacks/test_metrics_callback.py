@@ -1,4 +1,5 @@
 import json
+import math
 
 import pytest
 
@@ -30,6 +31,18 @@ def test_lines_logs_and_monitor(tmp_path, new_model, fit, capsys):
     assert history["NND"] == [96.0, 92.0]
     assert json.loads((tmp_path / "best.json").read_text())["value"] == 92.0
     assert capsys.readouterr().out == ""
+
+
+def test_what_is_not_finite_is_no_best_and_not_in_the_file(tmp_path, new_model, play):
+    path = tmp_path / "metrics.jsonl"
+
+    def sometimes(model):
+        step = int(model.step.numpy())
+        return {"EGr": 1.0, "NND": math.nan if step == 8 else 100.0 - step}
+
+    play(new_model(), 2, [Evaluation(sometimes, path), Checkpoint(tmp_path, monitor="NND")])
+    assert [r.get("NND") for r in read(path)] == [100, 96, None]
+    assert json.loads((tmp_path / "best.json").read_text())["epoch"] == 1
 
 
 def test_every(tmp_path, new_model, play):

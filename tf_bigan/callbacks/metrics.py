@@ -1,6 +1,7 @@
 """Metrics while the model trains."""
 
 import json
+import math
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -17,8 +18,9 @@ class Evaluation(Periodic):
 
     Each time one line {"epoch", "step", "seconds", **values} is added to a file of JSON lines,
     with the epochs and steps done and the seconds of training, earlier parts of a resumed run
-    included. The values join the logs, for the callbacks listed after this one. Lines of steps
-    that a killed run had made and the resumed one will make again are removed.
+    included. The values join the logs, for the callbacks listed after this one; those that are not
+    finite are in the logs alone. Lines of steps that a killed run had made and the resumed one will
+    make again are removed.
 
     Args:
         function: the model -> {name: value}.
@@ -49,7 +51,8 @@ class Evaluation(Periodic):
         values = {name: float(value) for name, value in self.function(self.model).items()}
         logs.update(values)
         seconds = round(time.monotonic() - self._start, 1)
-        line = json.dumps({"epoch": epoch, "step": step, "seconds": seconds, **values})
+        finite = {name: value for name, value in values.items() if math.isfinite(value)}
+        line = json.dumps({"epoch": epoch, "step": step, "seconds": seconds, **finite})
         with open(self.path, "a") as file:
             file.write(line + "\n")
 

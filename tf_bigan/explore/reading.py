@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import struct
 import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
 MAX_MEGABYTES = 20
 MAX_PIXELS = 50_000_000  # what a telephone's camera makes; 150 MB once decoded
+# What Pillow raises for broken files, depending on where they break.
+_BROKEN = (OSError, ValueError, SyntaxError, IndexError, EOFError, struct.error)
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,7 @@ def read_bytes(data: bytes, name: str) -> Picture:
             image = Image.open(io.BytesIO(data), formats=FORMATS)
         except Image.DecompressionBombError:
             raise UserError(f"{name} has too many pixels, {limit}") from None
-        except (OSError, ValueError, SyntaxError):
+        except _BROKEN:
             formats = f"{', '.join(FORMATS[:-1])} or {FORMATS[-1]}"
             raise UserError(f"{name} is no image that can be read: give {formats}") from None
     width, height = image.size
@@ -74,7 +77,7 @@ def read_bytes(data: bytes, name: str) -> Picture:
         raise UserError(f"{name} has {width:,} × {height:,} pixels, {limit}")
     try:
         return _decoded(image)
-    except (OSError, ValueError, SyntaxError) as error:
+    except _BROKEN as error:
         raise UserError(f"{name} is a broken {image.format} file: {error}") from None
 
 

@@ -134,7 +134,7 @@ interpreter = Interpreter("{file}")
     def write(cls, part, networks, model, path):
         import tensorflow as tf
 
-        source = path.with_name("saved_model")
+        source = path.with_name(f"{path.name}.saved_model")
         SavedModel.write(part, networks, model, source)
         path.write_bytes(tf.lite.TFLiteConverter.from_saved_model(str(source)).convert())
 

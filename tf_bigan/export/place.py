@@ -15,7 +15,9 @@ MARK = "<!-- written by tf_bigan.export -->"
 
 
 def card_path(path: Path) -> Path:
-    """Where the model card of an export lies."""
+    """Where the model card of an export lies. Raises UserError if the path has no last part."""
+    if not path.name:
+        raise UserError(f"{path} is no name to write to: give that of a file (--output)")
     return path.with_name(path.name + ".md")
 
 
@@ -71,7 +73,7 @@ def put_in_place(path: Path) -> Iterator[tuple[Path, Path]]:
         for file in (*written.rglob("*"), written, card):
             _to_disk(file)
         path.parent.mkdir(parents=True, exist_ok=True)
-        _replace(path, written, scratch / "old")
+        _replace(path, written, scratch / f"{path.name}.old")
         os.replace(card, card_path(path))
         _to_disk(path.parent)
     finally:
