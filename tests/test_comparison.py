@@ -1,10 +1,12 @@
 """The tables of several models, from values made up here; and which models a command names."""
 
 import json
+import re
+from types import SimpleNamespace
 
 import pytest
 
-from tf_bigan.comparison import Result, tables
+from tf_bigan.comparison import Result, tables, write
 from tf_bigan.config import Config
 from tf_bigan.errors import UserError
 from tf_bigan.measuring import Measured
@@ -12,8 +14,8 @@ from tf_bigan.subjects import Subject, subjects_of_files, subjects_of_runs
 from tf_bigan.workdir import Workdir
 
 
-def result(name, columns, *, data="d", file=None, left_out=None, **options):
-    measured = Measured({"generation": columns}, left_out or {}, [])
+def result(name, columns, *, data="d", file=None, left_out=None, histograms=None, **options):
+    measured = Measured({"generation": columns}, left_out or {}, [], histograms or {})
     subject = Subject(name, Config(**options), Workdir(name), file)
     return Result(subject, measured, None, "BiGAN", 1, "test", "9 images", data)
 
@@ -37,6 +39,27 @@ def test_models_then_means_of_runs_then_what_to_read_them_by():
     assert table.emphasised == 3
 
 
+@pytest.mark.parametrize(
+    ("names", "headings"),
+    [
+        (
+            ["latent16-0", "latent16-1", "latent64-0", "latent64-1"],
+            ["latent16, 2 runs", "latent64, 2 runs"],
+        ),
+        (["x-10", "x-11", "y7", "y17"], ["x, 2 runs", "y, 2 runs"]),
+        (["0/a", "1/a", "0/b", "1/b"], ["mean, 2 runs", "0/b, 2 runs"]),
+    ],
+)
+def test_every_mean_of_runs_has_a_column(names, headings):
+    results = [
+        result(name, {"trained": {"recall": [i]}}, seed=i % 2, latent=16 + i // 2)
+        for i, name in enumerate(names)
+    ]
+    (table,) = tables(results)
+    assert list(table.columns) == names + headings
+    assert [table.columns[h]["recall"] for h in headings] == [[0, 1], [2, 3]]
+
+
 def test_other_data_have_no_common_floor():
     one, two = ({"trained": {"recall": [0.2]}, **FLOOR} for _ in range(2))
     (table,) = tables([result("a", one), result("b", two, data="e")])
@@ -49,6 +72,43 @@ def test_untrained_models_that_are_the_same_show_once():
     assert list(table.columns) == ["a", "b", "untrained a"]
     (table,) = tables([result("a", columns)])
     assert list(table.columns) == ["trained", "untrained"]
+
+
+def test_classes_of_samples_stand_below_their_metrics(tmp_path):
+    def of(name, *trained, **others):
+        shares = {"held_out": [0.5], "trained": trained} | others
+        rest = {column: [1 - share for share in values] for column, values in shares.items()}
+        found = result(
+            name,
+            {"trained": {"recall": [0.2]}},
+            data="e" if others else "d",
+            histograms={"cat <3": shares, "dog": rest},
+        )
+        found.gallery = SimpleNamespace(figures=list)
+        return found
+
+    options = {"samples": 9, "seeds": [0, 1]}
+    write([of("a", 0.25, 0.75), of("b", 0), of("c", 1, floor=[0.4])], Workdir(tmp_path), options)
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    (section,) = re.findall("<h2>Samples.*?</section>", page, re.DOTALL)
+    tables = re.findall("<table>.*?</table>", section, re.DOTALL)
+    cells = [[re.findall(r">([^<\n]+)<", row) for row in t.split("<tr>")[1:]] for t in tables]
+    assert cells[0][1][0].startswith("recall")
+    assert cells[1:] == [
+        [
+            ["cat &lt;3", "dog"],
+            ["a", "50.00 ± 35.36", "50.00 ± 35.36"],
+            ["b", "0.00", "100.00"],
+            ["held-out", "50.00", "50.00"],
+        ],
+        [
+            ["cat &lt;3", "dog"],
+            ["c", "100.00", "0.00"],
+            ["held-out", "50.00", "50.00"],
+            ["floor", "40.00", "60.00"],
+        ],
+    ]
+    assert section.count("% of the images that the classifier sees in each class.") == 2
 
 
 def test_what_is_left_out_is_noted():

@@ -73,7 +73,16 @@ def test_the_untrained_model_is_the_one_before_the_first_step(model):
         np.testing.assert_array_equal(ours, theirs)
 
 
-def test_some_metrics_of_a_file_with_statistics_of_the_whole_data(tiny_run, tmp_path, command):
+def test_some_metrics_of_a_file_with_statistics_of_the_whole_data(
+    tiny_run, tmp_path, command, monkeypatch
+):
+    pictures, gallery = [], tb.comparison.Gallery
+
+    def kept(*arguments):
+        pictures.append(gallery(*arguments))
+        return pictures[-1]
+
+    monkeypatch.setattr(tb.comparison, "Gallery", kept)
     shutil.copy(tiny_run[0] / "model.keras", tmp_path / "m.keras")
     arguments = ("evaluate", f"--model={tmp_path}/m.keras", "--dataset=digits", "--samples=1000")
     values = {}
@@ -84,6 +93,8 @@ def test_some_metrics_of_a_file_with_statistics_of_the_whole_data(tiny_run, tmp_
         assert record["posthoc"] == (posthoc == "--posthoc")
         assert list(record["trained"]) == ["EGr", "NND/10"] and "untrained" not in record
         values[posthoc] = record["trained"]["EGr"]
+        error, _ = evaluation.inversion_error(pictures[-1].images, pictures[-1].reconstructions)
+        assert error == pytest.approx(values[posthoc], rel=1e-7)  # the same model's
     # The finished model has such statistics already, of other draws.
     assert values["--posthoc"] != values["--noposthoc"]
     assert values["--posthoc"] == pytest.approx(values["--noposthoc"], rel=1e-3)
@@ -166,6 +177,19 @@ def test_every_value_stands_beside_its_yardsticks(everything, model, digits):
     assert record["trained"]["latent_error"] == pytest.approx(
         np.mean(by_seed["model"]["trained"]["latent_error"])
     )
+    # The classes that the classifiers see, of the same samples.
+    shares = record["class_histogram"]
+    assert list(shares) == [str(digit) for digit in range(10)]
+    assert list(shares["0"]) == ["held_out", *record["generation"]]
+    for column in shares["0"]:
+        assert sum(rows[column] for rows in shares.values()) == pytest.approx(1)
+    classifier = evaluation.train_feature_classifier(
+        train.as_float(), train.labels, seed=1, path=output / "classifiers"
+    )
+    for column, images in (("held_out", test.as_float()), ("trained", samples)):
+        expected = evaluation.class_histogram(classifier(images)[1])
+        found = [rows[column][1] for rows in by_seed["class_histogram"].values()]
+        np.testing.assert_allclose(found, expected)
     # What no random choice is in has one value, and no spread.
     assert len(by_seed["representation"]["pixels"]["one_nn"]) == 1
     assert len(by_seed["model"]["trained"]["EGr"]) == 1

@@ -150,6 +150,8 @@ def test_what_is_watched(digits, model, options, metrics, monitor):
 def test_the_model_is_left_as_it_was(digits, model):
     before = [np.array(weight) for weight in model.get_weights()]
     measurer = measuring.Measurer(*digits, ["EGr"])
-    assert measurer.measure(model, posthoc=True).tables["model"].keys() == {"trained", "untrained"}
+    with experiment.measurable(model, digits[0]):
+        found = measurer.measure(model)
+    assert found.tables["model"].keys() == {"trained", "untrained"}
     for weight, earlier in zip(model.get_weights(), before, strict=True):
         np.testing.assert_array_equal(weight, earlier)

@@ -70,6 +70,19 @@ def test_parts_side_by_side():
     np.testing.assert_allclose(middle[0, 7:], (z[0, 7:] + z[1, 7:]) / 2, atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("text", "way"),
+    [
+        ("uniform", "in equal steps"),
+        ("normal", "along the great circle"),
+        ("uniform2+categorical3", "in equal steps"),
+        ("normal2+categorical3", "each part on its own way"),
+    ],
+)
+def test_the_way_in_words(text, way):
+    assert from_text(text, 2).way == way
+
+
 def test_a_prior_that_cannot_be_read():
     for text in ("gauss", "categorical", "normal+"):
         with pytest.raises(ValueError, match="normal62"):

@@ -17,13 +17,14 @@ from tf_bigan.errors import UserError
 from tf_bigan.evaluation.table import mean
 from tf_bigan.gallery import Gallery
 from tf_bigan.game import AdversarialModel
-from tf_bigan.measuring import TRAINED, UNTRAINED, Measured, Measurer
+from tf_bigan.measuring import HELD_OUT, TRAINED, UNTRAINED, Measured, Measurer
 from tf_bigan.metrics import METRICS
 from tf_bigan.subjects import Subject
 from tf_bigan.workdir import Workdir
 
 _TITLES = {"model": "Metrics", "generation": "Samples", "representation": "Representation"}
-_HEADINGS = {"ceiling_noise": "noise", "ceiling_collapsed": "one class"}
+_HEADINGS = {HELD_OUT: "held-out", "ceiling_noise": "noise", "ceiling_collapsed": "one class"}
+_CLASSES = ("% of the images that the classifier sees in each class.",)
 _NOTES = {
     "generation": (
         "floor: training images in place of the samples; noise, one class: uniform pixels, and "
@@ -114,10 +115,13 @@ def measure(loaded: Loaded, *, posthoc: bool, progress) -> Result:
     if config.target_dataset:
         batches = experiment.training_batches(config, measurer.train)
     dataset = config.target_dataset or config.dataset
+    with experiment.measurable(model, measurer.train if posthoc else None, batches):
+        measured = measurer.measure(model, batches=batches)
+        gallery = Gallery(model, measurer.held_out)
     return Result(
         subject=loaded.subject,
-        measured=measurer.measure(model, posthoc=posthoc, batches=batches),
-        gallery=Gallery(model, measurer.held_out),
+        measured=measured,
+        gallery=gallery,
         system=type(model).__name__,
         step=int(model.step.numpy()),
         split=loaded.split,
@@ -184,13 +188,21 @@ def _means_of_runs(results: Sequence[Result], columns: Mapping) -> dict[str, dic
     means = {}
     for names in groups.values():
         if len(names) > 1:
-            common = os.path.commonprefix(names).rstrip("-_./0123456789") or "mean"
-            means[f"{common}, {len(names)} runs"] = {
+            headings = (f"{name}, {len(names)} runs" for name in (_common(names), *names))
+            means[next(heading for heading in headings if heading not in means)] = {
                 metric: [mean(columns[name][metric]) for name in names]
                 for metric in columns[names[0]]
                 if all(metric in columns[name] for name in names)
             }
     return means
+
+
+def _common(names: Sequence[str]) -> str:
+    """What the names of runs begin with, without the first digits of a seed: "x" of x-10, x-11."""
+    common = os.path.commonprefix(names)
+    if any(name[len(common) :][:1].isdigit() for name in names):
+        common = common.rstrip("0123456789")
+    return common.rstrip("-_./") or "mean"
 
 
 def _notes(results: Sequence[Result], group: str) -> list[str]:
@@ -210,6 +222,26 @@ def _notes(results: Sequence[Result], group: str) -> list[str]:
 def _table_of(name: str) -> str:
     group = METRICS[name].group
     return group if group in _TITLES else "model"
+
+
+def _class_tables(results: Sequence[Result]) -> list[evaluation.Table]:
+    """For each data set the classes of its images and of samples: a column a class."""
+    several = len(results) > 1
+    judged = [result for result in results if result.measured.histograms]
+    keys = dict.fromkeys(result.data_key for result in judged)
+    return [_class_table([r for r in judged if r.data_key == key], several) for key in keys]
+
+
+def _class_table(results: Sequence[Result], several: bool) -> evaluation.Table:
+    columns = {}
+    for label, shares in results[0].measured.histograms.items():
+        rows = {
+            r.subject.name if several else TRAINED: r.measured.histograms[label][TRAINED]
+            for r in results
+        }
+        rows |= {_HEADINGS.get(c, c): values for c, values in shares.items() if c != TRAINED}
+        columns[label] = {name: [100 * value for value in values] for name, values in rows.items()}
+    return evaluation.Table(_TITLES["generation"], columns, _CLASSES, emphasised=0)
 
 
 def _joined(left_out: Mapping[str, str]) -> str:
@@ -242,11 +274,7 @@ def write(results: Sequence[Result], output: Workdir, options: Mapping) -> list[
         title = f"{first.system} on {_dataset(first)}, step {first.step:,}"
         files = [output.metrics, output.report]
         _write(output.metrics, json.dumps(_record(first, options), indent=2) + "\n")
-        columns = {
-            heading: {name: mean(value) for name, value in values.items()}
-            for heading, values in made[0].columns.items()
-        }
-        first.gallery.write_png(output.report, columns, title)
+        first.gallery.write_png(output.report, _means(made[0].columns), title)
     else:
         title = f"{len(results)} models compared"
         files = [output.comparison_csv, output.comparison_markdown]
@@ -256,7 +284,7 @@ def write(results: Sequence[Result], output: Workdir, options: Mapping) -> list[
         output.page,
         title=title,
         facts=_facts(results, options),
-        tables=made,
+        tables=[*made, *_class_tables(results)],
         curves=_curves(results),
         sections=[_section(result, len(results) == 1) for result in results],
     )
@@ -282,13 +310,10 @@ def _dataset(result: Result) -> str:
 def _record(result: Result, options: Mapping) -> dict:
     """metrics.json: means over the seeds, and with several of them each value."""
     found = result.measured
-    means = {
-        group: {
-            column: {name: mean(values) for name, values in rows.items()}
-            for column, rows in table.items()
-        }
-        for group, table in found.tables.items()
-    }
+    values = dict(found.tables)
+    if found.histograms:
+        values["class_histogram"] = found.histograms
+    means = {group: _means(table) for group, table in values.items()}
     record = {"dataset": _dataset(result), "split": result.split, "step": result.step, **options}
     record |= means.pop("model", {}) | means
     if found.classifiers:
@@ -296,8 +321,15 @@ def _record(result: Result, options: Mapping) -> dict:
     if found.left_out:
         record["left_out"] = found.left_out
     if len(options["seeds"]) > 1:
-        record["by_seed"] = found.tables
+        record["by_seed"] = values
     return record
+
+
+def _means(columns: Mapping) -> dict[str, dict]:
+    return {
+        heading: {name: mean(value) for name, value in values.items()}
+        for heading, values in columns.items()
+    }
 
 
 def _merged(made: Sequence[evaluation.Table]) -> dict[str, dict]:

@@ -18,6 +18,7 @@ from tf_bigan.game import AdversarialModel
 from tf_bigan.metrics import METRICS, WITHOUT_SEED, in_groups, named
 
 TRAINED, UNTRAINED, PIXELS, PCA = "trained", "untrained", "pixels", "PCA"
+HELD_OUT = "held_out"
 _COMPONENTS = 50  # of PCA
 _OF_THE_MODEL, _OF_SAMPLES, _OF_FEATURES = "model", "generation", "representation"
 _REFERENCES = evaluation.GENERATION_COLUMNS[1:]  # floor and ceilings
@@ -48,6 +49,8 @@ class Measured:
             `evaluation.generation_metrics`); "pixels" and "PCA".
         left_out: metric -> the reason why it could not be measured.
         classifiers: seed, accuracy and digest of each classifier that judged samples.
+        histograms: class -> column -> the share of images that the classifier sees in it, for each
+            seed. The columns are those of "generation", and "held_out".
     """
 
     tables: dict[str, dict[str, dict[str, list[float]]]] = field(
@@ -55,6 +58,7 @@ class Measured:
     )
     left_out: dict[str, str] = field(default_factory=dict)
     classifiers: list[dict] = field(default_factory=list)
+    histograms: dict[str, dict[str, list[float]]] = field(default_factory=_table)
 
     def flat(self) -> dict[str, float]:
         """The trained model's means by metric."""
@@ -94,27 +98,28 @@ class Measurer:
         self.seeds, self.samples, self.references = tuple(seeds), samples, references
         self._path, self.progress = classifiers, progress
         self._classifiers: dict[int, evaluation.FeatureClassifier] = {}
-        self._yardsticks: dict[int, dict] = {}  # seed -> floor and ceilings
+        self._yardsticks: dict[int, evaluation.GenerationMetrics] = {}  # floor and ceilings by seed
 
     def measure(
         self,
         model: AdversarialModel,
         *,
-        posthoc: bool = False,
         batches: data.Batches | None = None,
     ) -> Measured:
         """The tables of one model, which is left as it was.
 
+        For other batch statistics than the model's own, call it in `experiment.measurable`.
+
         Args:
             model: any system.
-            posthoc: average the batch statistics anew first; always done to the untrained model.
-            batches: for that, where its losses need more than images.
+            batches: for the statistics of the untrained model, where its losses need more than
+                images.
 
         Raises:
             UserError: what the model gives is not finite.
         """
         found = Measured()
-        self._measure(found, TRAINED, model, posthoc, batches)
+        self._measure(found, TRAINED, model, False, batches)
         if self.references:
             self._measure(found, UNTRAINED, experiment.untrained(model), True, batches)
             if found.tables[_OF_FEATURES]:
@@ -178,15 +183,18 @@ class Measurer:
                 found.left_out.update(dict.fromkeys(names, str(error)))
                 return
             if len(columns) > 1:
-                self._yardsticks[seed] = measured.table
+                self._yardsticks[seed] = measured
             by_seed[seed] = measured
         table = found.tables[_OF_SAMPLES]
         for seed, measured in by_seed.items():
-            _add(table[TRAINED], {name: row["value"] for name, row in measured.table.items()})
+            self._add_shares(found, HELD_OUT, measured, HELD_OUT)
+            sources = {"value": measured}
             if self.references:
-                for column in _REFERENCES:
-                    rows = self._yardsticks[seed].items()
-                    _add(table[column], {name: row[column] for name, row in rows})
+                sources |= dict.fromkeys(_REFERENCES, self._yardsticks[seed])
+            for name, source in sources.items():
+                column = TRAINED if name == "value" else name
+                _add(table[column], {metric: row[name] for metric, row in source.table.items()})
+                self._add_shares(found, column, source, name)
             classifier = measured.classifier
             found.classifiers.append(
                 {
@@ -195,6 +203,12 @@ class Measurer:
                     "digest": classifier.digest,
                 }
             )
+
+    def _add_shares(self, found: Measured, column: str, measured, name: str):
+        names = self.train.class_names
+        classes = measured.classifier.classes.tolist()
+        for label, share in zip(classes, measured.histograms[name].tolist(), strict=True):
+            found.histograms[names[label] if names else str(label)][column].append(share)
 
     def _classifier(self, seed: int) -> evaluation.FeatureClassifier:
         if seed not in self._classifiers:

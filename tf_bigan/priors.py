@@ -6,7 +6,12 @@ import tensorflow as tf
 
 
 class Prior:
-    """A distribution over latent vectors with `dim` entries; `sample` and `interpolate`."""
+    """A distribution over latent vectors with `dim` entries; `sample` and `interpolate`.
+
+    way: how `interpolate` goes, in words.
+    """
+
+    way = "in equal steps"
 
     def __init__(self, dim: int):
         if dim < 1:
@@ -43,6 +48,8 @@ class Uniform(Prior):
 class Normal(Prior):
     """z ~ N(0, I), the prior of ALI (Dumoulin et al. 2017)."""
 
+    way = "along the great circle"
+
     def sample(self, n: int, seed) -> tf.Tensor:
         return tf.random.stateless_normal((n, self.dim), as_seed(seed), alg="philox")
 
@@ -75,6 +82,8 @@ class Concatenation(Prior):
     def __init__(self, *parts: Prior):
         super().__init__(sum(part.dim for part in parts))
         self.parts = parts
+        ways = {part.way for part in parts}
+        self.way = "each part on its own way" if len(ways) > 1 else parts[0].way
 
     def sample(self, n: int, seed) -> tf.Tensor:
         fold = tf.random.experimental.stateless_fold_in

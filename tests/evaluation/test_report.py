@@ -2,6 +2,8 @@ import sys
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.text import Text
 from PIL import Image
 
 from tf_bigan.evaluation import report_png
@@ -91,6 +93,21 @@ def test_bad_input(tmp_path, change, message):
     with pytest.raises(ValueError, match=message):
         report_png(tmp_path / "a.png", **{**parts(), **change}, dpi=40)
     assert not list(tmp_path.iterdir())
+
+
+def test_small_values_and_the_way_of_z_in_words(tmp_path, monkeypatch):
+    figures, draw = [], FigureCanvasAgg.draw
+
+    def kept(canvas):
+        figures.append(canvas.figure)
+        draw(canvas)
+
+    monkeypatch.setattr(FigureCanvasAgg, "draw", kept)
+    metrics = {"trained": {"kernel_distance": 0.0012, "NND": 4.614}, "floor": {"NND": 3}}
+    drawn = {"interpolations": parts()["interpolations"], "metrics": metrics}
+    report_png(tmp_path / "a.png", **drawn, way="along the great circle", dpi=40)
+    texts = {text.get_text() for text in figures[0].findobj(Text)}
+    assert {"0.0012", "4.61", "3.00", "–", "along the great circle between two z"} <= texts
 
 
 def test_nothing_to_draw(tmp_path):

@@ -100,6 +100,28 @@ def test_a_chart_is_a_linear_picture_of_its_numbers():
     assert len(chart.findall("circle")) == 2  # the point that is no number is left out
 
 
+def test_a_run_has_the_colour_of_the_legend_in_every_chart(tmp_path):
+    line = ([0, 1], [1.0, 2.0])
+    curves = {"loss": {"a": line, "b": line}, "EGr": {"a": line, "c": line}}
+    report_html(tmp_path / "a.html", title="x", curves=curves)
+    page = (tmp_path / "a.html").read_text(encoding="utf-8")
+    legend = re.findall(r'<i style="background: ([^"]+)"></i>(\w)', page)
+    for chart in re.findall(r"<svg.*?</svg>", page):
+        lines = re.findall(r'<polyline class="([^"]+)" [^>]+><title>(\w)', chart)
+        colours = [re.search(rf"\.{name} {{ stroke: ([^;]+);", page)[1] for name, _ in lines]
+        title = re.search('aria-label="([^"]+)"', chart)[1]
+        assert [run for _, run in lines] == list(curves[title])
+        assert set(zip(colours, curves[title], strict=True)) <= set(legend), title
+    assert len(legend) == len({colour for colour, _ in legend}) == 3
+
+
+def test_tables_of_one_title_share_a_section(tmp_path):
+    tables = [Table(title, {"a": {name: 1.0}}) for title, name in ("Px", "Qy", "Pz")]
+    report_html(tmp_path / "a.html", title="x", tables=tables)
+    page = (tmp_path / "a.html").read_text(encoding="utf-8")
+    assert re.findall(r"(?:<h2>|<tr><th>)(\w)", page) == ["P", "x", "z", "Q", "y"]
+
+
 def test_a_chart_of_one_point_and_of_none():
     assert 'cx="' in line_chart("a", {"b": ([3], [1.0])})
     with pytest.raises(ValueError, match="^lines: expected at least one finite point"):

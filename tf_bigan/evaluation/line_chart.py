@@ -13,7 +13,7 @@ def line_chart(title: str, lines: Mapping[str, tuple[Sequence[float], Sequence[f
     """Lines over a common x, as an `<svg>` element.
 
     Line i has the class "line-i" and its end the class "dot-i", for the page's style sheet to
-    colour. Points that are not finite are left out.
+    colour. Points that are not finite are left out, and so are lines without any.
 
     Args:
         title: stands above.

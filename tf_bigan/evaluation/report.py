@@ -15,6 +15,7 @@ from tf_bigan.evaluation.pictures import (
     originals_over_reconstructions,
     save_png,
 )
+from tf_bigan.evaluation.table import shown
 
 _MAP_POINTS = 2000  # more hide one another, and t-SNE would take minutes
 _LEGEND_CLASSES = 20  # as many as the largest qualitative colour map has
@@ -31,6 +32,7 @@ def report_png(
     originals=None,
     reconstructions=None,
     interpolations=None,
+    way: str = "",
     codes=None,
     labels=None,
     class_names: Sequence[str] | None = None,
@@ -51,6 +53,7 @@ def report_png(
         reconstructions: G(E(x)) of these, [N, H, W, C] in [0, 1].
         interpolations: [rows, steps, H, W, C] in [0, 1], a row from one image to another; about
             10 by 10 look well.
+        way: how z goes there, in words.
         codes: E(x) [M, latent] of held-out images, M >= 2; the first 2,000 are drawn.
         labels: classes [M] of these, for the colours, or None.
         class_names: names for the legend, indexed by label; by default the labels themselves.
@@ -78,7 +81,7 @@ def report_png(
     if originals is not None:
         panels.append((1, lambda axes: _draw_pairs(axes, originals, reconstructions)))
     if interpolations is not None:
-        panels.append((1, lambda axes: _draw_interpolations(axes, interpolations)))
+        panels.append((1, lambda axes: _draw_interpolations(axes, interpolations, way)))
     if codes is not None:
         panels.append((2, lambda axes: _draw_map(axes, codes, labels, class_names, projection)))
     if metrics:
@@ -154,7 +157,7 @@ def _draw_pairs(axes, originals, reconstructions):
     _caption(axes, "Reconstructions", f"x above G(E(x)), EGr of these {error:.2f}")
 
 
-def _draw_interpolations(axes, interpolations):
+def _draw_interpolations(axes, interpolations, way):
     interpolations = np.asarray(interpolations)
     if interpolations.ndim != 5:
         raise ValueError(
@@ -164,7 +167,7 @@ def _draw_interpolations(axes, interpolations):
     images = interpolations.reshape(-1, *interpolations.shape[2:])
     images = enlarged(_as_shown(images, "interpolations"))
     _show(axes, image_grid(images, steps, _scale(images), _PAD))
-    _caption(axes, "Interpolations", "along a line between two z")
+    _caption(axes, "Interpolations", f"{way} between two z".strip())
 
 
 def _scale(*batches: np.ndarray) -> int:
@@ -250,5 +253,5 @@ def _draw_table(axes, metrics):
         for right, values, colour in zip(
             rights, metrics.values(), [_INK, *[_FAINT] * len(metrics)], strict=False
         ):
-            value = f"{values[name]:.2f}" if name in values else "–"
+            value = shown(values.get(name), "–")
             axes.text(right, y, value, ha="right", va="center", color=colour, fontsize=12)

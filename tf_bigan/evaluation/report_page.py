@@ -66,7 +66,8 @@ def report_html(
         path: file to write, whole or not at all; its directory must exist.
         title: the heading.
         facts: a line below it.
-        tables: in this order; what a metric means stands beside its row.
+        tables: in this order, those of one title together; what a metric means stands beside
+            its row.
         curves: chart's title -> line's name -> (epochs, y); see `line_chart`.
         sections: one for each model.
 
@@ -74,7 +75,10 @@ def report_html(
         ValueError: for a picture or a line of another form, or a table without values.
         OSError: if the file cannot be written.
     """
-    parts = [(table.title, _table(table)) for table in tables]
+    parts = [
+        (heading, "\n".join(_table(table) for table in tables if table.title == heading))
+        for heading in dict.fromkeys(table.title for table in tables)
+    ]
     if curves:
         parts.append(("Training, by epoch", _curves(curves)))
     parts += [(section.title, _section(section)) for section in sections]
@@ -82,7 +86,7 @@ def report_html(
     style = _file("page.css").substitute(
         lines="\n".join(
             f".chart .line-{i} {{ stroke: {colour}; }}\n.chart .dot-{i} {{ fill: {colour}; }}"
-            for i, colour in enumerate(map(_colour, range(_most_lines(curves))))
+            for i, colour in enumerate(map(_colour, range(len(_line_names(curves or {})))))
         )
     )
     page = _file("page.html").substitute(
@@ -110,8 +114,9 @@ def _colour(line: int) -> str:
     return f"var(--c{line % _COLOURS})"
 
 
-def _most_lines(curves) -> int:
-    return max((len(lines) for lines in (curves or {}).values()), default=0)
+def _line_names(curves) -> list[str]:
+    """Of all charts; a line has the number of its name in each chart, and so one colour."""
+    return list(dict.fromkeys(name for lines in curves.values() for name in lines))
 
 
 def _table(table: Table) -> str:
@@ -137,12 +142,15 @@ def _table(table: Table) -> str:
 
 
 def _curves(curves) -> str:
-    names = list(dict.fromkeys(name for lines in curves.values() for name in lines))
+    names = _line_names(curves)
     legend = "".join(
         f'<span><i style="background: {_colour(i)}"></i>{html.escape(name)}</span>'
         for i, name in enumerate(names)
     )
-    charts = "\n".join(line_chart(title, lines) for title, lines in curves.items())
+    charts = "\n".join(
+        line_chart(title, {name: lines.get(name, ((), ())) for name in names})
+        for title, lines in curves.items()
+    )
     return f'<p class="legend">{legend}</p>\n<div class="charts">\n{charts}\n</div>'
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from tf_bigan.callbacks.pictures import visible
 from tf_bigan.evaluation.heat_map import heat_maps
 from tf_bigan.explore.explorer import Explorer, Look
-from tf_bigan.priors import Normal, Prior
+from tf_bigan.priors import Prior
 
 _FIRST = 8  # values of E(x) that are written out
 _BINS = 48
@@ -217,10 +217,9 @@ def about_directions(explorer: Explorer) -> str:
 
 def strip(images: Sequence[np.ndarray], prior: Prior) -> str:
     """From one image to another: the two at the ends, and G on the way between their codes."""
-    way = "along the great circle" if isinstance(prior, Normal) else "in equal steps"
     captions = ["from", "G(E(from))", *[""] * (len(images) - 4), "G(E(to))", "to"]
     tiles = (tile(image, 84, caption) for image, caption in zip(images, captions, strict=True))
-    return block("The way", line(tiles), f"From E(from) to E(to) {way}.")
+    return block("The way", line(tiles), f"From E(from) to E(to) {prior.way}.")
 
 
 def samples(images: np.ndarray) -> str:
