@@ -3,14 +3,13 @@
 import difflib
 from collections.abc import Mapping
 from functools import partial
-from numbers import Real
 
 import keras
 import tensorflow as tf
 
 from tf_bigan import hardware
-from tf_bigan.errors import UserError
 from tf_bigan.inference import Inference
+from tf_bigan.limits import check_limits
 from tf_bigan.loop import Loop
 from tf_bigan.networks.normalization import statistics_over_replicas
 from tf_bigan.optimizers import Adam
@@ -78,7 +77,7 @@ class AdversarialModel(Loop, Inference, Statistics, keras.Model):
         self.random = Randomness()
         for part in known:
             setattr(self, part, parts.get(part, self.hyperparameters.get(part)))
-        self._check_limits()
+        check_limits(type(self), {name: getattr(self, name) for name in self.hyperparameters})
         # The number of training steps so far, a part of the saved state.
         self.step = self.add_weight(
             name="step", dtype="int64", initializer="zeros", trainable=False
@@ -128,16 +127,7 @@ class AdversarialModel(Loop, Inference, Statistics, keras.Model):
             logs: the means of what `player_losses` named in this step, over all replicas.
         """
 
-    # --- hyperparameters and shapes ---------------------------------------------------------
-
-    def _check_limits(self):
-        """Refuses hyperparameters that are out of `limits`."""
-        for name, default in self.hyperparameters.items():
-            value, limits = getattr(self, name), self.limits.get(name, "[0, inf)")
-            numbers = isinstance(value, Real) and isinstance(default, Real)
-            if numbers and _within(default, limits) and not _within(value, limits):
-                system = type(self).__name__
-                raise UserError(f"{system}: {name}={value}: it must be in {limits}")
+    # --- shapes -----------------------------------------------------------------------------
 
     def _check_shapes(self):
         """Finds `image_shape`, (H, W, C), and refuses networks that do not fit each other."""
@@ -403,13 +393,6 @@ class AdversarialModel(Loop, Inference, Statistics, keras.Model):
         self._begin(batch, key)
         self.player_losses(batch, z, training=True)
         return 0
-
-
-def _within(value: float, interval: str) -> bool:
-    """Whether a number, which may be NaN, is in an interval like "[0, 1)"."""
-    low, high = map(float, interval[1:-1].split(","))
-    above = low <= value if interval[0] == "[" else low < value
-    return above and (value <= high if interval[-1] == "]" else value < high)
 
 
 def _output_shape(network: keras.Model, input_shape: tuple) -> tuple:

@@ -1,5 +1,6 @@
 """The claims: targets, tables, and what they measure by themselves."""
 
+import json
 import math
 
 import numpy as np
@@ -145,3 +146,11 @@ def test_infogans_own_networks():
     np.testing.assert_array_equal(discriminator.head(features).shape, (4, 1))
     joined, _ = discriminate(discriminator.features, x, 1 - x, training=True)
     np.testing.assert_allclose(joined, features, rtol=1e-4, atol=1e-5)
+
+
+def test_a_claim_of_other_settings_is_not_read(tmp_path):
+    settings = claims.find("ebgan").settings
+    records = [{"claim": "ebgan", "seed": i, "settings": s} for i, s in enumerate((settings, "x"))]
+    (tmp_path / "results.jsonl").write_text("".join(json.dumps(r) + "\n" for r in records))
+    assert claims.read(tmp_path / "results.jsonl") == records[:1]
+    assert claims.read(tmp_path / "none.jsonl") == []
