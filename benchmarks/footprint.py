@@ -1,6 +1,6 @@
 """What training costs beside its steps: the import, the start, the memory, the input.
 
-python -m benchmarks.footprint --write=docs/performance.md    about four minutes
+python -m benchmarks.footprint --write=docs/performance.md    about five minutes
 """
 
 import argparse
@@ -11,7 +11,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
+
+import numpy as np
 
 from benchmarks import report
 
@@ -88,10 +91,7 @@ def input_overhead(model, batches) -> tuple[float, float]:
 
 
 def inputs() -> dict[str, tuple[float, float]]:
-    """`input_overhead` in memory and of a stream."""
-    import numpy as np
-    import tensorflow as tf
-
+    """`input_overhead` in memory and of streams."""
     import tf_bigan as tb
     from benchmarks import ours
     from benchmarks.setting import SETTINGS, Setting, images
@@ -106,17 +106,61 @@ def inputs() -> dict[str, tuple[float, float]]:
         )
     }
     setting = Setting("dcgan64", "", "dcgan", 64, image_shape=(64, 64, 3), width=32)
-    rng = np.random.default_rng(0)
     with tempfile.TemporaryDirectory() as directory:
-        for number in range(512):
-            smooth = tf.image.resize(rng.uniform(0, 255, (8, 8, 3)), (64, 64), "bicubic")
-            pixels = tf.cast(tf.clip_by_value(smooth, 0, 255), tf.uint8)
-            Path(directory, f"{number}.jpg").write_bytes(tf.io.encode_jpeg(pixels).numpy())
-        streamed = tb.data.load(f"folder:{directory}", memory_limit=0).batches(setting.batch)
-        found["64×64×3 JPEG files, streamed, DCGAN nets, batch 64"] = input_overhead(
-            ours.make(setting, policy, xla), streamed
-        )
+        for source, prepare in {"TFDS data": tfds_set, "a folder of files": folder}.items():
+            options = prepare(Path(directory, source))
+            streamed = tb.data.load(**options, memory_limit=0).batches(setting.batch)
+            found[f"64×64×3 JPEG, streamed from {source}, DCGAN nets, batch 64"] = input_overhead(
+                ours.make(setting, policy, xla), streamed
+            )
     return found
+
+
+def photographs() -> np.ndarray:
+    """uint8 [512, 64, 64, 3], smooth as photographs are."""
+    import tensorflow as tf
+
+    corners = np.random.default_rng(0).uniform(0, 255, (512, 8, 8, 3))
+    smooth = tf.image.resize(corners, (64, 64), "bicubic")
+    return tf.cast(tf.clip_by_value(smooth, 0, 255), tf.uint8).numpy()
+
+
+def tfds_set(directory: Path) -> dict[str, str]:
+    """Prepares a TFDS data set of `photographs` there; what `tf_bigan.data.load` finds it by."""
+    import tensorflow as tf
+    import tensorflow_datasets as tfds
+
+    image = tfds.features.Image(shape=(64, 64, 3), encoding_format="jpeg")
+    tfds.dataset_builders.store_as_tfds_dataset(
+        name="photographs",
+        version="1.0.0",
+        features=tfds.features.FeaturesDict({"image": image}),
+        split_datasets={"train": tf.data.Dataset.from_tensor_slices({"image": photographs()})},
+        data_dir=directory,
+    )
+    return {"dataset": "photographs", "data_dir": str(directory)}
+
+
+def folder(directory: Path) -> dict[str, str]:
+    """The same as a folder of JPEG files."""
+    import tensorflow as tf
+
+    directory.mkdir()
+    for number, pixels in enumerate(photographs()):
+        (directory / f"{number}.jpg").write_bytes(tf.io.encode_jpeg(pixels).numpy())
+    return {"dataset": f"folder:{directory}"}
+
+
+def table(costs: Mapping[str, str], inputs: Mapping[str, tuple[float, float]]) -> str:
+    """costs: {what: as measured}.  inputs: {of which images: its `input_overhead`}."""
+    lines = ["| what | measured |", "|---|---|"]
+    lines += [f"| {what} | {measured} |" for what, measured in costs.items()]
+    for images, (median, spread) in inputs.items():
+        lines.append(
+            f"| a step longer than on one constant batch: {images} | "
+            f"{median:+.1f} % (range of {spread:.1f} over {ROUNDS} rounds) |"
+        )
+    return "\n".join(lines)
 
 
 def main() -> int:
@@ -131,22 +175,18 @@ def main() -> int:
             report.around(options.write, BLOCK)
         except (OSError, ValueError) as error:
             parser.error(str(error))
+    from tf_bigan import hardware
+
+    machine = report.machine(": ".join(hardware.choose()[::2]))
     with tempfile.TemporaryDirectory() as work:
-        lines = [
-            "| what | measured |",
-            "|---|---|",
-            f"| `import tf_bigan` after TensorFlow and Keras | {import_seconds():.2f} s |",
-            f"| `train.py --dataset=digits` to its first step | "
-            f"{first_step_seconds(f'{work}/digits'):.1f} s |",
-            f"| resident memory of `train.py --dataset=mnist` | "
-            f"{resident_bytes(f'{work}/mnist', options.data_dir) / 1e9:.2f} GB |",
-        ]
-    for name, (median, spread) in inputs().items():
-        lines.append(
-            f"| a step longer than on one constant batch: {name} | "
-            f"{median:+.1f} % (range of {spread:.1f} over {ROUNDS} rounds) |"
-        )
-    text = "\n".join(lines)
+        first_step = first_step_seconds(f"{work}/digits")
+        memory = resident_bytes(f"{work}/mnist", options.data_dir)
+        costs = {
+            "`import tf_bigan` after TensorFlow and Keras": f"{import_seconds():.2f} s",
+            "`train.py --dataset=digits` to its first step": f"{first_step:.1f} s",
+            "resident memory of `train.py --dataset=mnist`": f"{memory / 1e9:.2f} GB",
+        }
+    text = f"{machine}\n\n{table(costs, inputs())}"
     print(text)
     if options.write:
         report.write(options.write, BLOCK, text)

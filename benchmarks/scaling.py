@@ -153,10 +153,12 @@ def _task(index: int) -> dict:
     return {"type": "worker", "index": index}
 
 
-def section(one: dict, two: dict) -> str:
-    """Both tables."""
+def section(machine: str, one: dict, two: dict) -> str:
+    """Both tables, under the line that names the machine."""
     size = GRADIENT_BYTES * one["weights"]
     lines = [
+        machine,
+        "",
         f"The paper's MLP nets, {one['weights'] / 1e6:.1f} M weights, {one['mode']}; each worker "
         f"pinned to one core, two over localhost. Measured constants: optimiser "
         f"{1e3 * one['optimiser']:.1f} ms, all-reduce of {size / 1e6:.0f} MB "
@@ -203,13 +205,15 @@ def main() -> int:
     if len(os.sched_getaffinity(0)) < 2:
         parser.error("two cores are needed")
     from benchmarks import report
+    from tf_bigan import hardware
 
     if options.write:
         try:
             report.around(options.write, BLOCK)
         except (OSError, ValueError) as error:
             parser.error(str(error))
-    text = section(measure(1), measure(2))
+    machine = report.machine(": ".join(hardware.choose()[::2]))
+    text = section(machine, measure(1), measure(2))
     print(text)
     if options.write:
         report.write(options.write, BLOCK, text)

@@ -77,7 +77,7 @@ TRAIN = {
     "unknown flag": (["--epoch=3"], "'epoch'. Did you mean: epochs"),
     "positional argument": (["mnist"], "unexpected argument mnist"),
     "no number": (["--epochs=many"], "--epochs=many"),
-    "unknown dataset": (["--dataset=digitz"], "'digitz': did you mean digits?"),
+    "unknown dataset": (["--dataset=digitz"], "'digitz'; did you mean digits"),
     "dataset without path": (["--dataset=npz:"], "npz:: a path must follow"),
     "unknown model": (["--model=bigam"], "--model=bigam is unknown; did you mean bigan"),
     "unknown module": (["--model=no_such.thing"], "--model=no_such.thing is unknown"),

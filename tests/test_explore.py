@@ -372,7 +372,7 @@ def test_mistakes_in_the_command(capsys, tmp_path):
 def test_without_gradio(capsys, workdir, gradio_version, version):
     gradio_version(version)
     status, err = call(capsys, f"--workdir={workdir}")
-    assert status == 1 and '"tf_bigan[explore]"' in err and err.count("\n") == 1
+    assert status == 1 and '-e ".[explore]"' in err and err.count("\n") == 1
 
 
 def test_a_port_that_is_taken(capsys, workdir, gradio_version):

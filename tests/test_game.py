@@ -263,3 +263,73 @@ def test_wrong_use_is_named(make_bigan, images):
     wrong = tb.networks.MLPEncoder(IMAGE_SHAPE, LATENT + 1, width=4)
     with pytest.raises(ValueError, match="encoder gives"):
         tb.models.BiGAN(prior=model.prior, **(parts | {"encoder": wrong}))
+
+
+def test_scaled_losses_give_the_same_step(make_bigan, images):
+    def after(optimizer):
+        model = make_bigan()
+        model.compile(optimizer, jit_compile=False)
+        model.fit(images, batch_size=BATCH, verbose=0)
+        return weights(model)
+
+    sgd = keras.optimizers.SGD
+    plain = after(sgd(0.1))
+    for scaled in (
+        sgd(0.1, loss_scale_factor=1024.0),
+        keras.optimizers.LossScaleOptimizer(sgd(0.1), initial_scale=1024.0),
+    ):
+        for one, other in zip(plain, after(scaled), strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("ema", [None, 0.9])
+def test_frozen_layers_stay_frozen_after_a_reload(make_bigan, images, tmp_path, ema):
+    model = make_bigan()
+    model.discriminator.trainable = False
+    next(layer for layer in model.encoder.layers if layer.weights).trainable = False
+    model.compile(keras.optimizers.SGD(0.1), ema=ema, jit_compile=False)
+    model.save(tmp_path / "frozen.keras")
+    reloaded = keras.saving.load_model(tmp_path / "frozen.keras")
+    before = weights(model)
+    for one in (model, reloaded):
+        one.fit(images, batch_size=BATCH, verbose=0)
+    for a, b in zip(weights(model), weights(reloaded), strict=True):
+        np.testing.assert_array_equal(a, b)
+    frozen = len(model.discriminator.trainable_weights)
+    assert frozen == 0 and len(before) == len(weights(model))
+
+
+def test_a_model_without_compile_encodes_and_is_saved(make_bigan, images, tmp_path):
+    compiled = make_bigan()
+    fresh = type(compiled).from_config(compiled.get_config())
+    with pytest.raises(ValueError, match="compile the model first"):
+        fresh.evaluate(images, batch_size=BATCH)
+    fresh.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(fresh.encode(images), again.encode(images))
+    compiled.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras", compile=False)
+    np.testing.assert_array_equal(compiled.encode(images), again.encode(images))
+
+
+def test_predict_uses_the_average(make_bigan, images):
+    model = make_bigan(ema=0.9)
+    model.fit(images, batch_size=BATCH, verbose=0)
+    np.testing.assert_allclose(
+        model.predict(images, verbose=0), model.reconstruct(images), atol=1e-6
+    )
+
+
+def test_images_as_bytes_are_encoded_as_fit_takes_them(make_bigan, images):
+    model, levels = make_bigan(), np.rint(images * 255).astype(np.uint8)
+    np.testing.assert_array_equal(model.encode(levels), model.encode(levels / np.float32(255)))
+    with pytest.raises(ValueError, match="uint8, or float in .*, not int64"):
+        model.encode(levels.astype(np.int64))
+    with pytest.raises(ValueError, match=r"in \[0, 1\], not \["):
+        model.encode(levels.astype(np.float32))
+
+
+def test_one_optimizer_for_two_players_is_refused(make_bigan):
+    one = keras.optimizers.SGD(0.1)
+    with pytest.raises(ValueError, match="an optimizer of its own"):
+        make_bigan().compile({"D": one, "EG": one})

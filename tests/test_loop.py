@@ -161,11 +161,27 @@ def test_validation_is_evaluated_in_inference_mode(make_bigan, images):
 
 
 def test_a_loss_that_breaks_is_named_with_its_step(make_bigan, images):
-    model = make_bigan(steps_per_execution=3)
-    images[2 * BATCH :] = np.nan
-    dataset = tf.data.Dataset.from_tensor_slices(images).batch(BATCH, drop_remainder=True)
+    class Breaks(type(make_bigan())):
+        def player_losses(self, batch, z, training):
+            losses, logs = super().player_losses(batch, z, training)
+            broken = tf.where(self.step.value == 2, np.nan, 0.0)
+            return {player: loss + broken for player, loss in losses.items()}, logs
+
+    config = make_bigan().get_config()
+    model = Breaks.from_config(config)
+    model.compile(steps_per_execution=3)
     with pytest.raises(tb.NonFiniteLoss, match="loss_D became nan in step 3$"):
-        model.fit(dataset, epochs=1, verbose=0)
+        model.fit(images, batch_size=BATCH, verbose=0)
+
+
+@pytest.mark.parametrize("worst", [-0.1, 255.0, np.nan])
+def test_images_of_a_dataset_out_of_their_range_are_refused(make_bigan, images, worst):
+    images[-1, 0, 0, 0] = worst
+    dataset = tf.data.Dataset.from_tensor_slices(images).batch(BATCH, drop_remainder=True)
+    with pytest.raises(ValueError, match=r"must be uint8, or float in \[0, 1\]"):
+        make_bigan().fit(dataset, verbose=0)
+    with pytest.raises(ValueError, match=r"must be uint8, or float in \[0, 1\]"):
+        make_bigan().evaluate(dataset)
 
 
 def test_images_in_any_usual_form_give_the_same_step(make_bigan, images):
@@ -193,3 +209,74 @@ def test_unusable_data_is_named(make_bigan, images):
         model.fit(tf.data.Dataset.from_tensors(images).repeat())
     with pytest.raises(ValueError, match="not list"):
         model.fit([1, 2])
+    dataset = tf.data.Dataset.from_tensor_slices(images)
+    with pytest.raises(ValueError, match="no whole batch"):
+        model.fit(dataset.batch(10_000, drop_remainder=True))
+    whole = dataset.batch(BATCH, drop_remainder=True)
+    with pytest.raises(ValueError, match="validation_steps is needed"):
+        model.fit(whole, validation_data=whole.filter(lambda x: True))
+    with pytest.raises(ValueError, match="uint8, or float in .*, not int32"):
+        model.fit(whole.map(lambda x: tf.cast(x, tf.int32)))
+    with pytest.raises(ValueError, match="no weights"):
+        model.fit(whole.map(lambda x: (x, x[:, 0], x[:, 0])))
+    with pytest.raises(ValueError, match="initial_step=4: an epoch has the steps 0 to 3"):
+        model.fit(whole, steps_per_epoch=4, initial_step=4)
+
+
+@pytest.mark.parametrize(
+    ("callback", "instead"),
+    [
+        (keras.callbacks.ReduceLROnPlateau("loss_D"), "a schedule"),
+        (keras.callbacks.LearningRateScheduler(lambda epoch: 0.1), "a schedule"),
+        (keras.callbacks.BackupAndRestore("unused"), "Checkpoint"),
+    ],
+)
+def test_callbacks_that_would_do_nothing_are_refused(make_bigan, images, callback, instead):
+    with pytest.raises(ValueError, match=f"{type(callback).__name__} needs stock.*{instead}"):
+        make_bigan().fit(images, batch_size=BATCH, callbacks=[callback], verbose=0)
+
+
+def test_each_batch_of_a_validation_has_its_own_z(make_bigan, images):
+    model = make_bigan()
+    half = images[:BATCH]
+    one, other = (model.evaluate(x, batch_size=BATCH) for x in (half, np.tile(half, (2, 1, 1, 1))))
+    assert one["logits_real"] == pytest.approx(other["logits_real"], abs=1e-6)
+    assert abs(one["logits_fake"] - other["logits_fake"]) > 1e-5
+
+
+def test_an_epoch_that_is_whole_is_validated_also_where_training_stops(make_bigan, images):
+    def stop_at(step):
+        def stop(batch, logs):
+            model.stop_training = batch + 1 == step
+
+        return keras.callbacks.LambdaCallback(on_train_batch_end=stop)
+
+    found = []
+    for step in (2, 4):
+        model = make_bigan(steps_per_execution=2)
+        history = model.fit(
+            images,
+            batch_size=len(images) // 4,
+            validation_data=images,
+            callbacks=[stop_at(step)],
+            epochs=3,
+            verbose=0,
+        )
+        found.append("val_loss_D" in history.history)
+        assert int(model.step.numpy()) == step
+    assert found == [False, True]
+
+
+def test_compile_outside_of_the_scope_in_which_the_model_was_made(images):
+    strategy = two_replicas()
+    losses = []
+    for inside in (True, False):
+        with strategy.scope():
+            keras.utils.set_random_seed(5)
+            model = tb.models.BiGAN(prior=tb.priors.Uniform(LATENT), **plain_networks())
+            if inside:
+                model.compile("adam", ema=0.9)
+        if not inside:
+            model.compile("adam", ema=0.9)
+        losses.append(model.fit(images, batch_size=BATCH, verbose=0).history["loss_D"])
+    assert losses[0] == losses[1]

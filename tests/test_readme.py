@@ -63,7 +63,8 @@ def test_presets_and_groups_are_all_there():
         for name in PRESETS:
             assert f"`{name}`" in text
         for name in re.findall(r"`--(\w+)", text):
-            assert name in Config.__dataclass_fields__ or name in ("preset", "workdir", "dry_run")
+            others = ("preset", "source_dataset", "workdir", "dry_run")
+            assert name in Config.__dataclass_fields__ or name in others
 
 
 def test_both_languages_give_the_same_commands():

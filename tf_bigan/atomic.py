@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from tf_bigan.errors import UserError
 
 # A directory and not a file of another name, since Keras may put files of its own beside it.
-_SCRATCH = ".incomplete"
+_SCRATCH = ".incomplete-"
 
 
 @contextlib.contextmanager
@@ -16,14 +16,14 @@ def atomically(path: str | os.PathLike) -> Iterator[str]:
     """Gives a name to write to; the file written there becomes `path` once it is safely on disk.
 
     Whatever fails or kills the program, `path` is the old file or the new one. What a killed
-    program left is removed by the next call for the same directory, so only one program may
-    write there at a time.
+    program left is removed by the next call for the same file, so only one program may write it
+    at a time, or by `remove_incomplete`.
 
     Raises:
         UserError: the file could not be written (the disk is full, for one); nothing is left.
     """
     directory, name = os.path.split(os.path.abspath(path))
-    scratch = os.path.join(directory, _SCRATCH)
+    scratch = os.path.join(directory, _SCRATCH + name)
     try:
         shutil.rmtree(scratch, ignore_errors=True)
         os.makedirs(scratch)
@@ -39,6 +39,13 @@ def atomically(path: str | os.PathLike) -> Iterator[str]:
         ) from error
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def remove_incomplete(directory: str | os.PathLike):
+    """Removes what killed programs left in a directory where no other program writes now."""
+    for name in os.listdir(directory):
+        if name.startswith(_SCRATCH):
+            shutil.rmtree(os.path.join(directory, name), ignore_errors=True)
 
 
 def _to_disk(path: str):

@@ -37,7 +37,8 @@ class Config:
 
     dataset: str = _option(
         "digits",
-        "digits, mnist, any TFDS image data set by name, folder:DIR, npz:FILE or idx:DIR",
+        "digits, mnist, mnist_m (MNIST on photographs), any TFDS image data set by name, "
+        "folder:DIR, npz:FILE or idx:DIR",
         group="data",
     )
     data_dir: str | None = _option(
@@ -200,6 +201,11 @@ class Config:
             raise UserError(
                 f"--prior={self.prior}: give uniform or normal, or parts with their sizes, as "
                 "normal62+categorical10+uniform2"
+            )
+        if self.decay_epochs == 1:
+            raise UserError(
+                "--decay_epochs=1: half of one epoch cannot be constant; give 0 for a constant "
+                "rate, or at least 2"
             )
         if self.seed > LARGEST_SEED:
             raise UserError(f"--seed={self.seed}: it must be at most {LARGEST_SEED}")

@@ -10,9 +10,9 @@ class UserError(ValueError):
     """
 
 
-def did_you_mean(name: str, known) -> str:
-    """ "; did you mean X?", or "; choose one of ..." where nothing is close."""
+def did_you_mean(name: str, known, otherwise: str | None = None) -> str:
+    """ "; did you mean X?", or `otherwise` ("choose one of ...") where nothing is close."""
     close = difflib.get_close_matches(name, known, 3, cutoff=0.5)
     if close:
         return f"; did you mean {' or '.join(close)}?"
-    return f"; choose one of {', '.join(sorted(known))}"
+    return f"; {otherwise or 'choose one of ' + ', '.join(sorted(known))}"

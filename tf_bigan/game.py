@@ -1,6 +1,5 @@
 """An adversarial model is a game: who plays, who moves when, and what each player minimises."""
 
-import difflib
 from collections.abc import Mapping
 from functools import partial
 
@@ -8,6 +7,7 @@ import keras
 import tensorflow as tf
 
 from tf_bigan import hardware
+from tf_bigan.errors import did_you_mean
 from tf_bigan.inference import Inference
 from tf_bigan.limits import check_limits
 from tf_bigan.loop import Loop
@@ -62,9 +62,8 @@ class AdversarialModel(Loop, Inference, Statistics, keras.Model):
         known = [*networks, *self.hyperparameters]
         for part in parts:
             if part not in known:
-                close = difflib.get_close_matches(part, known, 1)
-                hint = f"; did you mean {close[0]}?" if close else ""
                 takes = ", ".join([*known, "prior", "schedule"])
+                hint = did_you_mean(part, known)
                 raise ValueError(f"{type(self).__name__} takes {takes}, not {part}{hint}")
         missing = [network for network in networks if network not in parts]
         if missing:
@@ -83,6 +82,7 @@ class AdversarialModel(Loop, Inference, Statistics, keras.Model):
             name="step", dtype="int64", initializer="zeros", trainable=False
         )
         self.average = None
+        self._inference_functions = {}
         self.built = True
         self._check_shapes()
 
@@ -143,8 +143,9 @@ class AdversarialModel(Loop, Inference, Statistics, keras.Model):
 
     def call(self, x, training=False):
         """G(E(x)), [B, H, W, C] -> the same; for a model without an encoder G(z) of x = z."""
-        z = self.encoder(x, training=training) if hasattr(self, "encoder") else x
-        return self.generator(z, training=training)
+        model = self if training else self.inference_model()
+        z = model.encoder(x, training=training) if hasattr(self, "encoder") else x
+        return model.generator(z, training=training)
 
     # --- compiling, saving ------------------------------------------------------------------
 
@@ -180,31 +181,41 @@ class AdversarialModel(Loop, Inference, Statistics, keras.Model):
             raise ValueError(f"ema is a decay between 0 and 1, or None, not {ema}")
         if steps_per_execution < 1:
             raise ValueError(f"steps_per_execution must be at least 1, not {steps_per_execution}")
-        if optimizer is None:
-            optimizer = Adam(2e-4, beta_1=0.5)
+        with self.distribute_strategy.scope():  # whose devices hold all that is made here
+            optimizers = self._one_each(Adam(2e-4, beta_1=0.5) if optimizer is None else optimizer)
+            super().compile(optimizer=None, jit_compile=False)
+            for player, one in optimizers.items():
+                if not one.built:
+                    one.build(self.player_variables(player))
+                # A named attribute each, since Keras saves the objects of a dict by their order.
+                setattr(self, f"optimizer_{player}", one)
+            self.seed, self.ema, self.jit_compile = int(seed), ema, jit_compile
+            self.steps_per_execution, self.sync_batch_norm = steps_per_execution, sync_batch_norm
+            if self.average is not None:
+                self._tracker.untrack(self.average)  # an earlier one: Keras would save it too
+            self.average = self._make_average() if ema is not None else None
+        self._forget_compiled()
+
+    def _one_each(self, optimizer) -> dict[str, keras.optimizers.Optimizer]:
+        """{player: an optimizer of its own}, of one for all or one for each."""
         if not isinstance(optimizer, Mapping):
-            config = keras.optimizers.serialize(keras.optimizers.get(optimizer))
-            optimizer = {p: keras.optimizers.deserialize(config) for p in self.players}
+            one = keras.optimizers.get(optimizer)
+            serialize, make = keras.optimizers.serialize, keras.optimizers.deserialize
+            # Serialized for each, as a wrapping optimizer takes its configuration apart.
+            return {player: make(serialize(one)) for player in self.players}
         if set(optimizer) != set(self.players):
             raise ValueError(
                 f"optimizers are for {sorted(optimizer)}, but the players are "
                 f"{sorted(self.players)}"
             )
-        super().compile(optimizer=None, jit_compile=False)
-        for player, one in optimizer.items():
-            one = keras.optimizers.get(one)
-            if not one.built:
-                one.build(self.player_variables(player))
-            # A named attribute each, since Keras saves the objects of a dict by their order.
-            setattr(self, f"optimizer_{player}", one)
-        self.seed, self.ema, self.jit_compile = seed, ema, jit_compile
-        self.steps_per_execution, self.sync_batch_norm = steps_per_execution, sync_batch_norm
-        if self.average is not None:
-            self._tracker.untrack(self.average)  # of an earlier compile: Keras would save it too
-        self.average = self._make_average() if ema is not None else None
-        self._forget_compiled()
+        made = {player: keras.optimizers.get(one) for player, one in optimizer.items()}
+        if len({id(one) for one in made.values()}) < len(made):
+            raise ValueError("each player needs an optimizer of its own, not one object for two")
+        return made
 
-    def get_compile_config(self) -> dict:
+    def get_compile_config(self) -> dict | None:
+        if not self.compiled:
+            return None
         return {
             "optimizer": {
                 player: keras.optimizers.serialize(self.optimizer_of(player))
@@ -225,18 +236,34 @@ class AdversarialModel(Loop, Inference, Statistics, keras.Model):
 
     def get_config(self) -> dict:
         parts = ("prior", "schedule", *self.network_names(), *self.hyperparameters)
-        return {"name": self.name} | {
+        # Keras does not save which layers are frozen; a reloaded model would move them again.
+        frozen = {
+            name: [i for i, layer in enumerate(self._layers_of(name)) if not layer.trainable]
+            for name in self.network_names()
+        }
+        return {"name": self.name, "frozen": frozen} | {
             part: keras.saving.serialize_keras_object(getattr(self, part)) for part in parts
         }
 
     @classmethod
     def from_config(cls, config: dict, custom_objects=None) -> "AdversarialModel":
-        return cls(
+        config = dict(config)
+        frozen = config.pop("frozen", {})
+        model = cls(
             **{
                 name: keras.saving.deserialize_keras_object(value, custom_objects)
                 for name, value in config.items()
             }
         )
+        for name, indices in frozen.items():
+            layers = model._layers_of(name)
+            for index in indices:
+                layers[index].trainable = False
+        return model
+
+    def _layers_of(self, network: str) -> list[keras.layers.Layer]:
+        """A network and all layers in it, always in the same order."""
+        return list(getattr(self, network)._flatten_layers())
 
     def build(self, input_shape=None):
         """Nothing: the networks are built when they are made."""
@@ -308,22 +335,26 @@ class AdversarialModel(Loop, Inference, Statistics, keras.Model):
             self._average_function(batch, z, key)
         return self.pack_logs("train", logs)
 
-    def test_step(self, batch: Mapping) -> tf.Tensor:
-        """The losses of one batch in inference mode, without an update; float32 [names]."""
-        z, key = self._draw(batch, 0)
+    def test_step(self, batch: Mapping, number: tf.Tensor) -> tf.Tensor:
+        """The losses of a batch in inference mode, without an update; float32 [names].
+
+        number: of the batch, counted from 0; each has a z of its own.
+        """
+        z, key = self._draw(batch, 0, ahead=number)
         self._begin(batch, key)
         losses, logs = self.player_losses(batch, z, training=False)
         return self.pack_logs("test", _named(losses) | logs)
 
-    def _draw(self, batch: Mapping, index: int) -> tuple[tf.Tensor, tf.Tensor]:
+    def _draw(self, batch: Mapping, index: int, ahead=0) -> tuple[tf.Tensor, tf.Tensor]:
         """z for this replica's rows, and the key of its other randomness: a seed, the replica.
 
-        Both are new in every step and group. z is cut from one draw for the global batch, so that
-        it does not depend on the number of replicas which share the batch.
+        Both are new in every step and group; `ahead` gives those of a later step. z is cut from one
+        draw for the global batch, so that it does not depend on the number of replicas which share
+        the batch.
         """
         context = tf.distribute.get_replica_context()
         replica = tf.cast(context.replica_id_in_sync_group, tf.int32)
-        base = tf.stack([self.seed, tf.cast(self.step.value, tf.int32)])
+        base = tf.stack([self.seed, tf.cast(self.step.value, tf.int32) + ahead])
         fold = tf.random.experimental.stateless_fold_in
         rows = rows_of(batch)
         z = self.prior.sample(
@@ -355,7 +386,9 @@ class AdversarialModel(Loop, Inference, Statistics, keras.Model):
             # Keras's optimizers sum the gradients over the replicas; the mean is taken here.
             replicas = self.distribute_strategy.num_replicas_in_sync
             objectives = {
-                player: (losses[player] + self._regularization(player)) / replicas
+                player: self.optimizer_of(player).scale_loss(
+                    (losses[player] + self._regularization(player)) / replicas
+                )
                 for player in group
             }
         gradients = {

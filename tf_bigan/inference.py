@@ -1,4 +1,7 @@
-"""Using a trained model: encode, generate, reconstruct, interpolate, on arrays of any length."""
+"""Using a trained model: encode, generate, reconstruct, interpolate, on arrays of any length.
+
+Images are float in [0, 1], or uint8, of which 255 is 1.
+"""
 
 import keras
 import numpy as np
@@ -9,7 +12,10 @@ class Inference:
     """What an `AdversarialModel` does for its user. Arrays in, arrays out, in batches."""
 
     def inference_model(self) -> keras.Model:
-        """The model that encodes and generates: the weights' moving average where there is one."""
+        """The model that encodes and generates: the weights' moving average where there is one.
+
+        It is a part of the compiled model: `load_model(..., compile=False)` leaves it out.
+        """
         # Not a property: Keras walks a model's attributes to save it, and would not return.
         return self if self.average is None else self.average
 
@@ -69,7 +75,10 @@ class Inference:
             call = getattr(model if network is None else getattr(model, network), method)
             function = tf.function(lambda x: call(x, training=False), reduce_retracing=True)
             self._inference_functions[network, method] = function
-        array = np.asarray(array, np.float32)
+        array = np.asarray(array)
+        if network != "generator":
+            array = _as_images(array)
+        array = array.astype(np.float32, copy=False)
         expected = (self.prior.dim,) if network == "generator" else self.image_shape
         if array.shape[1:] != expected or len(array) == 0:
             raise ValueError(
@@ -83,3 +92,14 @@ class Inference:
         return tf.nest.map_structure(
             lambda *rows: np.concatenate([r.numpy() for r in rows]), *parts
         )
+
+
+def _as_images(array: np.ndarray) -> np.ndarray:
+    """Images of a usable type as float in [0, 1]."""
+    if array.dtype == np.uint8:
+        return array.astype(np.float32) / 255.0
+    if not np.issubdtype(array.dtype, np.floating):
+        raise ValueError(f"images must be uint8, or float in [0, 1], not {array.dtype}")
+    if array.size and not (array.min() >= 0 and array.max() <= 1):  # NaN fails both comparisons
+        raise ValueError(f"images must be in [0, 1], not [{array.min()}, {array.max()}]")
+    return array

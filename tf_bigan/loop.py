@@ -4,6 +4,7 @@ Stock `fit` of Keras 3 jits around `strategy.run`, cannot begin an epoch in its 
 a call of several steps run past the end of the data. Here a call is told how many steps it makes.
 """
 
+import contextlib
 from collections.abc import Mapping
 
 import keras
@@ -33,13 +34,15 @@ class Loop:
         initial_epoch: int = 0,
         initial_step: int = 0,
         steps_per_epoch: int | None = None,
+        validation_steps: int | None = None,
     ) -> keras.callbacks.History:
         """Trains the model.
 
         Args:
             x: `tf_bigan.data` batches (`load(...).batches(...)`); or an array of images
                 [N, H, W, C], uint8 or float in [0, 1], with `batch_size`; or a batched
-                `tf.data.Dataset` of images or {"image": ..., "label": ...}.
+                `tf.data.Dataset` of images, (images, labels) or {"image": ..., "label": ...},
+                the images uint8 or float in [0, 1].
             batch_size: rows of a batch over all replicas, for an array.
             epochs: the epoch to end at, counted from 0 as in Keras.
             verbose: 0 is silent, 1 a progress bar, 2 a line per epoch.
@@ -50,23 +53,31 @@ class Loop:
             initial_epoch, initial_step: where to begin: epochs that are done, and steps of the
                 epoch after them that are done. With `tf_bigan.data` batches the examples go on
                 from `self.step`, so that a resumed run sees what an undisturbed one would.
-            steps_per_epoch: needed for a dataset of unknown length, which must repeat.
+            steps_per_epoch, validation_steps: batches of an epoch and of a validation; needed for
+                a dataset of unknown length, which must repeat.
 
         Returns:
             The history: for each logged name one mean per epoch.
 
         Raises:
             NonFiniteLoss: a logged value is NaN or infinite.
-            ValueError: the model is not compiled, or the data has no usable form.
+            ValueError: the model is not compiled, the data has no usable form, or a callback needs
+                stock Keras.
         """
-        if not self.compiled:
-            raise ValueError("compile the model before fit: model.compile(optimizer=...)")
+        self._check_compiled()
         strategy = self.distribute_strategy
         start = int(self.step.numpy())
         dataset, steps = _distribute(x, batch_size, steps_per_epoch, start, strategy)
         self._check_entries(dataset)
+        if not 0 <= initial_step < steps:
+            raise ValueError(
+                f"initial_step={initial_step}: an epoch has the steps 0 to {steps - 1}"
+            )
         if validation_data is not None:  # now, and not after an epoch
-            self._check_entries(_distribute(validation_data, batch_size, None, 0, strategy)[0])
+            data, _ = _distribute(
+                validation_data, batch_size, validation_steps, 0, strategy, "validation_steps"
+            )
+            self._check_entries(data)
         # Workers that differ would wait for each other without end.
         distribution.check_same(str(start), "the step at which they begin to train", strategy)
         plan = [initial_epoch, initial_step, epochs, steps, self.steps_per_execution]
@@ -75,7 +86,11 @@ class Loop:
         chief = distribution.is_chief(strategy)
         if not isinstance(callbacks, keras.callbacks.CallbackList):
             callbacks = keras.callbacks.CallbackList(
-                [c for c in _listed(callbacks) if chief or not getattr(c, "chief_only", False)],
+                [
+                    c
+                    for c in _usable_callbacks(callbacks)
+                    if chief or not getattr(c, "chief_only", False)
+                ],
                 add_history=True,
                 add_progbar=chief and verbose not in (0, "0"),
                 verbose=1 if verbose == "auto" else verbose,
@@ -88,21 +103,23 @@ class Loop:
         callbacks.on_train_begin()
         for epoch in range(initial_epoch, epochs):
             callbacks.on_epoch_begin(epoch)
-            mean = _RunningMean()
-            for first in range(initial_step, steps, self.steps_per_execution):
-                count = min(self.steps_per_execution, steps - first)
+            mean, done = _RunningMean(), initial_step
+            while done < steps and not self.stop_training:
+                first, count = done, min(self.steps_per_execution, steps - done)
                 callbacks.on_train_batch_begin(first)
                 rows = self._run_steps(iterator, count)
                 names = self._log_names["train"]
                 mean.add(names, rows)
                 self.last_logs = dict(zip(names, rows.mean(axis=0).tolist(), strict=True))
-                callbacks.on_train_batch_end(first + count - 1, mean.result())
-                if self._all_stop():
-                    break
+                done = first + count
+                callbacks.on_train_batch_end(done - 1, mean.result())
+                self._all_stop()
             initial_step = 0
             logs = mean.result()
-            if validation_data is not None and not self.stop_training:
-                values = self.evaluate(validation_data, batch_size=batch_size)
+            if validation_data is not None and done == steps:  # of an epoch that is whole
+                values = self.evaluate(
+                    validation_data, batch_size=batch_size, steps=validation_steps
+                )
                 logs |= {f"val_{name}": value for name, value in values.items()}
             callbacks.on_epoch_end(epoch, logs)
             if self._all_stop():
@@ -115,11 +132,15 @@ class Loop:
     ) -> dict[str, float]:
         """The mean losses and logs over data in inference mode, as {name: value}.
 
-        `x`, `batch_size` and `steps` as in `fit`; nothing is updated.
+        `x` and `batch_size` as in `fit`, `steps` as `validation_steps` there; nothing is updated.
+        Each batch has its own z. A last batch that images in memory do not fill is filled up from
+        the first ones.
         """
+        self._check_compiled()
         dataset, steps = _distribute(x, batch_size, steps, 0, self.distribute_strategy)
         self._check_entries(dataset)
-        rows = self._test_loop(iter(dataset), tf.constant(steps)).numpy()
+        with _images_checked():
+            rows = self._test_loop(iter(dataset), tf.constant(steps)).numpy()
         mean = _RunningMean()
         mean.add(self._log_names["test"], rows)
         return mean.result()
@@ -130,6 +151,10 @@ class Loop:
         names = sorted(logs, key=lambda name: (not name.startswith("loss"), name))
         self._log_names[kind] = names
         return tf.stack([tf.reduce_mean(tf.cast(logs[name], tf.float32)) for name in names])
+
+    def _check_compiled(self):
+        if not self.compiled:
+            raise ValueError("compile the model first: model.compile(optimizer=...)")
 
     def _check_entries(self, dataset):
         for name in self.requires:  # an entry may also come with a part of the images
@@ -155,7 +180,8 @@ class Loop:
     def _run_steps(self, iterator, count: int) -> np.ndarray:
         """`count` steps; the logs [count, names]. Raises NonFiniteLoss."""
         step_before = int(self.step.numpy())
-        rows = self._train_loop(iterator, tf.constant(count)).numpy()
+        with _images_checked():
+            rows = self._train_loop(iterator, tf.constant(count)).numpy()
         if not np.isfinite(rows).all():
             row, column = np.argwhere(~np.isfinite(rows))[0]
             raise NonFiniteLoss(
@@ -165,7 +191,7 @@ class Loop:
         return rows
 
     def _train_steps(self, iterator, count):
-        rows = self._steps(self.train_step, iterator, count)
+        rows = self._steps(lambda batch, _: self.train_step(batch), iterator, count)
         if self.distribute_strategy.num_replicas_in_sync > 1:
             self.distribute_strategy.run(self._average_over_replicas)
         return rows
@@ -174,11 +200,11 @@ class Loop:
         return self._steps(self.test_step, iterator, count)
 
     def _steps(self, step, iterator, count):
-        """`count` calls of a step on every replica; the mean logs, float32 [count, names]."""
+        """`count` calls of step(batch, number) on every replica; the mean logs [count, names]."""
         strategy = self.distribute_strategy
         rows = tf.TensorArray(tf.float32, size=count)
         for i in tf.range(count):
-            per_replica = strategy.run(step, args=(next(iterator),))
+            per_replica = strategy.run(step, args=(next(iterator), i))
             rows = rows.write(i, strategy.reduce("MEAN", per_replica, axis=None))
         return rows.stack()
 
@@ -196,8 +222,22 @@ class Loop:
                 variable.assign(mean)
 
 
-def _listed(callbacks) -> list:
-    return [] if callbacks is None else keras.tree.flatten(callbacks)
+# Callbacks that reach into stock `fit` or its one optimizer, and what does their work here.
+_WITHOUT_EFFECT = {
+    keras.callbacks.BackupAndRestore: "callbacks.Checkpoint, and callbacks.restore to go on",
+    keras.callbacks.LearningRateScheduler: "a schedule as the learning rate of an optimizer",
+    keras.callbacks.ReduceLROnPlateau: "a schedule as the learning rate of an optimizer",
+    keras.callbacks.SwapEMAWeights: "compile(ema=...)",
+}
+
+
+def _usable_callbacks(callbacks) -> list:
+    listed = [] if callbacks is None else keras.tree.flatten(callbacks)
+    for callback in listed:
+        for kind, instead in _WITHOUT_EFFECT.items():
+            if isinstance(callback, kind):
+                raise ValueError(f"{kind.__name__} needs stock Keras; take {instead}")
+    return listed
 
 
 class _RunningMean:
@@ -217,11 +257,11 @@ class _RunningMean:
         return dict(zip(self.names, (self.total / self.count).tolist(), strict=True))
 
 
-def _distribute(x, batch_size, steps, start, strategy):
+def _distribute(x, batch_size, steps, start, strategy, steps_name="steps_per_epoch"):
     """Any data that `fit` takes, as a distributed dataset of batches, and the steps per epoch."""
     if isinstance(x, np.ndarray):
         x = _array_batches(x, batch_size)
-    if hasattr(x, "dataset"):
+    if hasattr(x, "dataset") and hasattr(x, "steps_per_epoch"):
         steps = steps or x.steps_per_epoch
 
         def pipeline(context):
@@ -240,8 +280,10 @@ def _distribute(x, batch_size, steps, start, strategy):
         )
     if steps is None:
         steps = int(x.cardinality())
-        if steps < 1:
-            raise ValueError("steps_per_epoch is needed for a dataset of unknown length")
+        if steps == 0:
+            raise ValueError("the dataset has no whole batch: use a smaller one")
+        if steps < 0:
+            raise ValueError(f"{steps_name} is needed for a dataset of unknown length")
     return strategy.experimental_distribute_dataset(x.map(_as_batch).repeat()), steps
 
 
@@ -257,19 +299,43 @@ def _array_batches(x: np.ndarray, batch_size: int | None) -> ArrayBatches:
     return ArrayBatches({"image": x}, batch_size)
 
 
+_OUT_OF_RANGE = "images of a tf.data.Dataset must be uint8, or float in [0, 1]"
+
+
 def _as_batch(*element):
     """A dataset's element, images or (images, labels) or a dict, as {"image": float in [0, 1]}."""
-    first = element[0]
-    if isinstance(first, Mapping):
-        batch = dict(first)
-    else:
+    if isinstance(element[0], Mapping) and len(element) == 1:
+        batch = dict(element[0])
+    elif len(element) <= 2 and not isinstance(element[0], Mapping):
         batch = dict(zip(("image", "label"), element, strict=False))
+    else:
+        raise ValueError(
+            "a batch is images, (images, labels) or a dict of them: no weights, nothing else"
+        )
     return {name: _usable(name, value) for name, value in batch.items()}
 
 
 def _usable(name: str, value: tf.Tensor) -> tf.Tensor:
     if name.endswith("label"):
         return tf.cast(value, tf.int64)
-    if name.endswith("image") and value.dtype == tf.uint8:
+    if not name.endswith("image"):
+        return value
+    if value.dtype == tf.uint8:
         return tf.cast(value, tf.float32) / 255.0
-    return value
+    if not value.dtype.is_floating:
+        raise ValueError(f"{name} must be uint8, or float in [0, 1], not {value.dtype.name}")
+    value = tf.cast(value, tf.float32)
+    within = tf.reduce_all((value >= 0) & (value <= 1))  # NaN fails both comparisons
+    with tf.control_dependencies([tf.debugging.Assert(within, [_OUT_OF_RANGE])]):
+        return tf.identity(value)
+
+
+@contextlib.contextmanager
+def _images_checked():
+    """Makes an error of the user's out of what the check in `_usable` raises in the pipeline."""
+    try:
+        yield
+    except tf.errors.InvalidArgumentError as error:
+        if _OUT_OF_RANGE in error.message:
+            raise ValueError(_OUT_OF_RANGE) from None
+        raise

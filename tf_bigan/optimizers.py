@@ -45,11 +45,16 @@ class ConstantThenExponential(keras.optimizers.schedules.LearningRateSchedule):
         epochs: N, the epochs until `final_fraction` is reached; half of them constant.
         steps_per_epoch: optimiser steps in an epoch.
         final_fraction: the fraction of the rate in the last epoch.
+
+    Raises:
+        ValueError: fewer than two epochs, of which none would be constant.
     """
 
     def __init__(
         self, learning_rate: float, epochs: int, steps_per_epoch: int, final_fraction: float = 0.01
     ):
+        if epochs < 2:
+            raise ValueError(f"epochs must be at least 2, not {epochs}")
         self.learning_rate = learning_rate
         self.epochs = epochs
         self.steps_per_epoch = steps_per_epoch

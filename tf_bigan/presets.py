@@ -1,7 +1,6 @@
 """Named sets of hyper-parameters: a flag of train.py overrides any of them."""
 
-from tf_bigan.config import did_you_mean
-from tf_bigan.errors import UserError
+from tf_bigan.errors import UserError, did_you_mean
 
 PRESETS: dict[str, dict] = {
     # 8×8 handwritten digits that ship with scikit-learn: a small net and a long run.

@@ -100,7 +100,10 @@ def rows_of(batch: Mapping) -> int:
     """The number of examples in a batch."""
     rows = batch["image"].shape[0]
     if rows is None:
-        raise ValueError("batches must be of one size: dataset.batch(n, drop_remainder=True)")
+        raise ValueError(
+            "batches must be of one size, a multiple of the replicas: "
+            "dataset.batch(n, drop_remainder=True)"
+        )
     return rows
 
 

@@ -7,6 +7,11 @@ import subprocess
 from dataclasses import asdict
 from pathlib import Path
 
+try:
+    import fcntl
+except ImportError:  # not on Windows
+    fcntl = None
+
 from tf_bigan.atomic import atomically
 from tf_bigan.config import Config
 from tf_bigan.errors import UserError
@@ -71,11 +76,35 @@ class Workdir:
             raise self._not_writable(error.strerror) from error
 
     def prepare(self, config: Config, environment: dict):
-        """Makes the directory and records what runs in it. Raises UserError if it cannot."""
+        """Makes the directory, locks it and records what runs in it.
+
+        Raises:
+            UserError: it cannot be written, or another program is training in it.
+        """
         self.make()
+        self.lock()
         text = json.dumps({"config": asdict(config), "environment": environment}, indent=2)
         with atomically(self.config) as temporary:
             Path(temporary).write_text(text + "\n")
+
+    def lock(self):
+        """Keeps other trainings out until this program ends.
+
+        Raises:
+            UserError: another program is training here.
+        """
+        if fcntl is None:
+            return
+        self._lock = open(self.root / ".lock", "w")  # noqa: SIM115 - open as long as it holds
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(
+                f"another train.py is training in {self.root}: wait for its end, or give another "
+                "--workdir"
+            ) from None
+        except OSError:  # a file system without locks
+            self._lock.close()
 
     def _not_writable(self, reason: str) -> UserError:
         return UserError(f"{self.root} cannot be written ({reason}): give another directory")

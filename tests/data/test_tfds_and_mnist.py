@@ -124,9 +124,9 @@ def test_unknown_names_get_suggestions(tmp_path):
         ("cifar_10", "cifar10"),
         ("floder:x", "folder:DIR"),
     ):
-        with pytest.raises(UserError, match=f"unknown dataset '{name}': did you mean .*{hint}"):
+        with pytest.raises(UserError, match=f"unknown dataset '{name}'; did you mean .*{hint}"):
             load(name, data_dir=tmp_path)
-    with pytest.raises(UserError, match="'zzzzqqqq': see --help"):
+    with pytest.raises(UserError, match="'zzzzqqqq'; see --help"):
         load("zzzzqqqq", data_dir=tmp_path)
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tf_bigan.evaluation import accuracy_by_label_count, balanced_rows, one_nn_accuracy
+from tf_bigan.evaluation import balanced_rows
 
 
 def test_balanced_rows():
@@ -24,33 +24,6 @@ def test_more_labels_include_fewer_and_the_seed_decides():
     # The surplus of one row may go to any class.
     extra = {labels[balanced_rows(labels, 8, seed=s)].sum() for s in range(40)}
     assert extra == {21 + c for c in range(7)}
-
-
-def test_each_count_gets_its_rows():
-    x, labels = np.random.default_rng(1).normal(size=(60, 3)), np.arange(60) % 4
-    seen = []
-
-    def accuracy(train_features, train_labels, test_features, test_labels):
-        seen.append((train_features, train_labels))
-        assert (test_features, test_labels) == ("test", "labels")
-        return float(len(train_features))
-
-    values = accuracy_by_label_count(
-        accuracy, x, labels, "test", "labels", label_counts=(None, 8, 20), seed=3
-    )
-    assert values == {"all": 60.0, "8": 8.0, "20": 20.0} and list(values) == ["all", "8", "20"]
-    rows = balanced_rows(labels, 20, seed=3)
-    np.testing.assert_array_equal(seen[2][0], x[rows])
-    np.testing.assert_array_equal(seen[2][1], labels[rows])
-
-
-def test_more_labels_help_on_digits():
-    from sklearn.datasets import load_digits
-
-    x, y = load_digits(return_X_y=True)
-    values = accuracy_by_label_count(one_nn_accuracy, x[:1200], y[:1200], x[1200:], y[1200:])
-    assert values["all"] == one_nn_accuracy(x[:1200], y[:1200], x[1200:], y[1200:])
-    assert 70 < values["100"] < values["1000"] - 3 and values["1000"] <= values["all"] + 1
 
 
 @pytest.mark.parametrize(

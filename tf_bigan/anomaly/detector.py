@@ -17,9 +17,9 @@ from tf_bigan.anomaly.columns import Columns
 from tf_bigan.anomaly.neighbours import CodeNeighbours
 from tf_bigan.anomaly.scores import CRITERIA, LATENT, Combination, scores
 from tf_bigan.anomaly.trained import TrainedSystem
-from tf_bigan.config import LARGEST_SEED, Config, did_you_mean
+from tf_bigan.config import LARGEST_SEED, Config
 from tf_bigan.data.pipeline import ArrayBatches
-from tf_bigan.errors import UserError
+from tf_bigan.errors import UserError, did_you_mean
 from tf_bigan.evaluation.checks import as_images, check_count, check_positive
 from tf_bigan.game import AdversarialModel
 

@@ -1,13 +1,14 @@
 """Which checkpoint is the best so far."""
 
-import difflib
 import json
 import math
 import os
-import shutil
+
+import keras
 
 from tf_bigan.atomic import atomically
-from tf_bigan.errors import UserError
+from tf_bigan.callbacks.saving import save_model
+from tf_bigan.errors import UserError, did_you_mean
 from tf_bigan.metrics import METRICS
 
 # In the names of logs that are no metrics of ours.
@@ -15,9 +16,9 @@ _HIGHER_IS_BETTER = ("accuracy", "nnc", "cls", "auroc", "auprc")
 
 
 class Best:
-    """Keeps a copy of the checkpoint with the best value of one log.
+    """Keeps the model with the best value of one log.
 
-    `best.keras` is the copy and `best.json` its value, so that a resumed run knows it.
+    `best.keras` is the model and `best.json` its value, so that a resumed run knows it.
 
     Args:
         directory: where both are written.
@@ -55,9 +56,7 @@ class Best:
             UserError: the logs have no such name.
         """
         if self.monitor not in logs:
-            close = difflib.get_close_matches(self.monitor, logs, 1)
-            hint = f"; did you mean {close[0]}?" if close else ""
-            raise UserError(f"no log is named {self.monitor}, only {', '.join(sorted(logs))}{hint}")
+            raise UserError(f"no log is named {self.monitor}{did_you_mean(self.monitor, logs)}")
         value = logs[self.monitor]
         if not math.isfinite(value):
             return False
@@ -65,11 +64,10 @@ class Best:
             return True
         return value > self.value if self.mode == "max" else value < self.value
 
-    def keep(self, checkpoint: str, logs: dict, epoch: int, step: int):
-        """Copies a checkpoint and records its value. Raises UserError if it cannot."""
-        with atomically(self._model_path) as temporary:
-            shutil.copyfile(checkpoint, temporary)
-        value = float(logs[self.monitor])
+    def keep(self, model: keras.Model, logs: dict, epoch: int):
+        """Saves the model and records its value. Raises UserError as `save_model`."""
+        save_model(model, self._model_path)
+        value, step = float(logs[self.monitor]), int(model.step.numpy())
         record = {"monitor": self.monitor, "value": value, "epoch": epoch, "step": step}
         with atomically(self._record_path) as temporary, open(temporary, "w") as file:
             json.dump(record, file)

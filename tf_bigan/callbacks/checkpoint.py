@@ -4,9 +4,11 @@ import os
 
 import keras
 
+from tf_bigan.atomic import remove_incomplete
 from tf_bigan.callbacks.best import Best
 from tf_bigan.callbacks.restore import checkpoint_path, checkpoints
 from tf_bigan.callbacks.saving import save_model
+from tf_bigan.errors import UserError
 
 
 class Checkpoint(keras.callbacks.Callback):
@@ -28,8 +30,9 @@ class Checkpoint(keras.callbacks.Callback):
 
     Raises:
         ValueError: an argument is out of its range.
-        UserError: in training, the monitored log does not exist, a weight is not finite, or the
-            file cannot be written. Earlier checkpoints stay as they are.
+        UserError: in training, the monitored log does not exist, a weight is not finite, the file
+            cannot be written, or a new model would mix its checkpoints with those of an earlier
+            training. Earlier checkpoints stay as they are.
     """
 
     chief_only = True
@@ -56,7 +59,14 @@ class Checkpoint(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         os.makedirs(self.directory, exist_ok=True)
+        remove_incomplete(self.directory)
         self._saved_step = self._step()
+        there = checkpoints(self.directory)
+        if self._saved_step == 0 and there and there[-1][0] > 0:
+            raise UserError(
+                f"{self.directory} holds the checkpoints of an earlier training: go on from them "
+                "with tf_bigan.callbacks.restore, or name another directory"
+            )
         self._epoch_is_done = False
         if self.best:
             self.best.load()
@@ -71,13 +81,11 @@ class Checkpoint(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         if not self._epoch_is_done:
             return
+        # First the best: a run that resumes from this step's checkpoint would not look again.
+        if self.best and (epoch + 1) % self.monitor_every == 0 and self.best.improves(logs):
+            self.best.keep(self.model, logs, epoch + 1)
         if self._steps_are_due() or self.every_epochs and (epoch + 1) % self.every_epochs == 0:
             self.save()
-        # A stopped training is not validated, which may be what gives the monitored value.
-        if self.best and self.model.stop_training and self.best.monitor not in logs:
-            return
-        if self.best and (epoch + 1) % self.monitor_every == 0 and self.best.improves(logs):
-            self.best.keep(self.save(), logs, epoch + 1, self._step())
 
     def on_train_end(self, logs=None):
         self.save()
@@ -86,7 +94,7 @@ class Checkpoint(keras.callbacks.Callback):
         """Saves the state of now, unless that is done; the path. Raises UserError as above."""
         step = self._step()
         path = checkpoint_path(self.directory, step)
-        if step != self._saved_step:
+        if step > self._saved_step:  # less where a callback has put back earlier weights
             save_model(self.model, path)
             self._saved_step = step
             # Checkpoints of later steps are another run's, or damaged: not ours to delete.

@@ -34,7 +34,7 @@ def open_folder(path: str, strict: bool = False) -> dict[str, StreamedImages]:
     classes = sorted({name for files in listed.values() for _, name in files} - {None})
     good = {part: _checked(folders[part], files, strict) for part, files in listed.items()}
 
-    headers = [header for files, _ in good.values() for _, _, header in files]
+    headers = [header for files in good.values() for _, _, header in files]
     channels = 3 if any(colour for _, colour in headers) else 1
     sizes = {size for size, _ in headers}
     height, width = sizes.pop() if len(sizes) == 1 else (None, None)
@@ -45,7 +45,7 @@ def open_folder(path: str, strict: bool = False) -> dict[str, StreamedImages]:
         )
         return {**record, "image": tf.ensure_shape(image, [height, width, channels])}
 
-    def stream(files, skipped):
+    def stream(files):
         order = np.random.RandomState(0).permutation(len(files))
         records = {"image": [str(files[i][0]) for i in order]}
         if classes:
@@ -59,10 +59,9 @@ def open_folder(path: str, strict: bool = False) -> dict[str, StreamedImages]:
             has_labels=bool(classes),
             class_names=tuple(classes) or None,
             buffer_size=len(files),
-            num_skipped=skipped,
         )
 
-    return {part: stream(files, skipped) for part, (files, skipped) in good.items()}
+    return {part: stream(files) for part, files in good.items()}
 
 
 def _part_folders(root: Path) -> dict[str, Path]:
@@ -98,7 +97,7 @@ def _images(folder: Path) -> list[Path]:
 
 
 def _checked(folder, files, strict):
-    """([(file, class, header)] of the sound files, number of broken ones)."""
+    """[(file, class, header)] of the sound files."""
     with ThreadPoolExecutor() as pool:
         headers = list(pool.map(lambda f: _header(f[0]), files))
     good = [(*file, header) for file, header in zip(files, headers, strict=True) if header]
@@ -109,7 +108,7 @@ def _checked(folder, files, strict):
         if strict or not good:
             raise UserError(message)
         warnings.warn(f"{message}; left out", stacklevel=2)
-    return good, len(broken)
+    return good
 
 
 def _header(file: Path) -> tuple[tuple[int, int], bool] | None:

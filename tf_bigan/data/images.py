@@ -22,7 +22,6 @@ class ImageData:
     images: uint8 [N, H, W, C], 0 is black.
     labels: int64 [N], or None.
     class_names: one name per class, or None.
-    num_skipped: broken files left out at the source.
 
     Raises UserError for another dtype, rank or number of labels.
     """
@@ -31,7 +30,6 @@ class ImageData:
     images: np.ndarray
     labels: np.ndarray | None = None
     class_names: tuple[str, ...] | None = None
-    num_skipped: int = 0
 
     def __post_init__(self):
         if self.images.dtype != np.uint8 or self.images.ndim != 4:

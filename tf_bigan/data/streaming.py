@@ -23,7 +23,6 @@ class StreamedImages:
     decode: record -> {"image": uint8 [H, W, C], "label": int64 [] if has_labels}.
     image_shape: (H, W, C) after `decode`, None where it differs from image to image.
     buffer_size: undecoded records held for shuffling.
-    num_skipped: broken files left out at the source.
     """
 
     name: str
@@ -34,7 +33,6 @@ class StreamedImages:
     has_labels: bool
     class_names: tuple[str, ...] | None
     buffer_size: int
-    num_skipped: int = 0
 
     def __len__(self) -> int:
         return self.num_examples
@@ -70,7 +68,7 @@ class StreamedImages:
             raise UserError(f"{self.name}: damaged after {start} examples: {reason}") from error
         if start != n:
             raise UserError(f"{self.name}: the source announced {n} examples and holds {start}")
-        return ImageData(self.name, images, labels, self.class_names, self.num_skipped)
+        return ImageData(self.name, images, labels, self.class_names)
 
     def converted(
         self, image_size: tuple[int, int] | None = None, channels: int | None = None

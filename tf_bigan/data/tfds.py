@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import threading
 import time
@@ -14,7 +13,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from tf_bigan.data.streaming import StreamedImages
-from tf_bigan.errors import UserError
+from tf_bigan.errors import UserError, did_you_mean
 
 PARTS = ("train", "validation", "test")
 KNOWN = ("digits", "mnist", "mnist_m", "folder:DIR", "npz:FILE", "idx:DIR")
@@ -52,9 +51,8 @@ def find(name: str, data_dir: str | None = None):
         return tfds.builder(name, data_dir=_directory(data_dir))
     except (tfds.core.registered.DatasetNotFoundError, ValueError) as error:
         names = {*KNOWN, *tfds.list_builders(with_community_datasets=False)}
-        close = difflib.get_close_matches(name.lower(), names, n=3)
-        hint = f"did you mean {' or '.join(close)}?" if close else "see --help for the names"
-        raise UserError(f"unknown dataset {name!r}: {hint}") from error
+        hint = did_you_mean(name.lower(), names, "see --help for the names")
+        raise UserError(f"unknown dataset {name!r}{hint}") from error
 
 
 def download(builder) -> None:

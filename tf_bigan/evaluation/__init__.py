@@ -8,7 +8,7 @@ from tf_bigan.evaluation.feature_classifier import (
     fd_classifier,
     train_feature_classifier,
 )
-from tf_bigan.evaluation.few_labels import accuracy_by_label_count, balanced_rows
+from tf_bigan.evaluation.few_labels import balanced_rows
 from tf_bigan.evaluation.frechet import frechet_distance, gaussian_frechet_distance
 from tf_bigan.evaluation.generation import (
     GENERATION_COLUMNS,
@@ -64,7 +64,6 @@ __all__ = [
     "RunningNearest",
     "Section",
     "Table",
-    "accuracy_by_label_count",
     "balanced_rows",
     "class_histogram",
     "classes_covered",

@@ -1,49 +1,8 @@
-"""Accuracy against the number of labels: what a representation is worth where labels are few."""
-
-from collections.abc import Callable, Sequence
+"""Which few rows have labels, where labels are few."""
 
 import numpy as np
 
-from tf_bigan.evaluation.checks import as_class_labels, as_rows, check_count
-
-
-def accuracy_by_label_count(
-    accuracy: Callable[..., float],
-    train_features,
-    train_labels,
-    test_features,
-    test_labels,
-    *,
-    label_counts: Sequence[int | None] = (100, 1000, None),
-    seed: int = 0,
-) -> dict[str, float]:
-    """Runs a classifier metric with only some of the training rows.
-
-    Args:
-        accuracy: a function of (train_features, train_labels, test_features, test_labels), such as
-            `logistic_probe_accuracy`, `knn_accuracy` or `one_nn_accuracy`.
-        train_features: [N, ...] numbers.
-        train_labels: [N] integers, of at least two classes.
-        test_features: [M, ...] numbers.
-        test_labels: [M] integers.
-        label_counts: numbers of training rows, from the number of classes to N; None takes all.
-        seed: of the choice of rows.
-
-    Returns:
-        {"100": accuracy, ..., "all": accuracy} in the order of `label_counts`.
-
-    Raises:
-        ValueError: for a count that the training rows do not allow, and as `accuracy` does.
-    """
-    train_features = as_rows(train_features, "train_features")
-    train_labels = as_class_labels(train_labels, "train_labels", len(train_features))
-    values = {}
-    for count in label_counts:
-        rows = slice(None) if count is None else balanced_rows(train_labels, count, seed=seed)
-        values["all" if count is None else str(count)] = accuracy(
-            train_features[rows], train_labels[rows], test_features, test_labels
-        )
-    return values
+from tf_bigan.evaluation.checks import as_class_labels, check_count
 
 
 def balanced_rows(labels, count: int, *, seed: int = 0) -> np.ndarray:

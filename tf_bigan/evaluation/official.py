@@ -4,12 +4,12 @@ Names and protocol: train_gan.py and lib/metrics.py of github.com/jeffdonahue/bi
 (Donahue et al. 2017, "Adversarial Feature Learning").
 """
 
-import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
+from tf_bigan.errors import did_you_mean
 from tf_bigan.evaluation.checks import as_images, as_labels
 from tf_bigan.evaluation.inversion import InversionError, to_uint8_levels
 from tf_bigan.evaluation.neighbours import RunningNearest
@@ -195,8 +195,7 @@ def _nothing_to_learn(layer: str, features, labels) -> str | None:
 def _check_names(metrics) -> None:
     for name in metrics:
         if name not in OFFICIAL_METRICS:
-            close = difflib.get_close_matches(name, OFFICIAL_METRICS) or OFFICIAL_METRICS
-            raise ValueError(f"metrics: unknown {name!r}; did you mean {', '.join(close)}?")
+            raise ValueError(f"metrics: unknown {name!r}{did_you_mean(name, OFFICIAL_METRICS)}")
 
 
 def _missing_parts(metrics, parts) -> dict[str, str]:

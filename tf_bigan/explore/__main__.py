@@ -96,11 +96,10 @@ def check_gradio():
     try:
         version = importlib.metadata.version("gradio")
     except importlib.metadata.PackageNotFoundError:
-        raise Failure('the page needs gradio: pip install "tf_bigan[explore]"') from None
+        raise Failure('the page needs gradio: pip install -e ".[explore]"') from None
     if int(version.partition(".")[0]) != _NEEDED:
         raise Failure(
-            f"the page needs gradio {_NEEDED}, not {version}: "
-            'pip install --upgrade "tf_bigan[explore]"'
+            f'the page needs gradio {_NEEDED}, not {version}: pip install --upgrade -e ".[explore]"'
         )
 
 

@@ -41,7 +41,7 @@ class Format:
         if missing:
             raise UserError(
                 f"{cls.name} files need {' and '.join(missing)}, not installed here: "
-                'pip install "tf_bigan[export]"'
+                'pip install -e ".[export]"'
             )
 
     @classmethod

@@ -3,8 +3,7 @@
 import importlib
 import pkgutil
 
-from tf_bigan.config import did_you_mean
-from tf_bigan.errors import UserError
+from tf_bigan.errors import UserError, did_you_mean
 from tf_bigan.game import AdversarialModel
 from tf_bigan.models.alad import ALAD
 from tf_bigan.models.ali import ALI

@@ -65,6 +65,7 @@ class ALICE(ALI):
         losses, logs = self.pair_losses([x, z_hat], [x_fake, z], training)
         pairs = [tf.concat([x, other], -1) for other in (x, x_rec)]
         same, cycled = discriminate(self.discriminator_xx, *pairs, training=training)
+        # Where C does not move nothing asks for this, and a compiled step does not compute it.
         losses["C"] = 2.0 * discriminator_loss(same, cycled)
         if self.cycle == "adversarial":
             logs |= {"logits_same": same, "logits_cycled": cycled}

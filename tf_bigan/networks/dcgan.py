@@ -13,7 +13,7 @@ import keras
 import tensorflow as tf
 
 from tf_bigan.errors import UserError
-from tf_bigan.networks.network import Network
+from tf_bigan.networks.network import Network, leaky_relu, weight_decay
 from tf_bigan.networks.normalization import BatchNormalization, make_normalization
 
 SMALLEST_IMAGE, SMALLEST_MAP = 8, 4
@@ -44,8 +44,7 @@ class _DCGAN(Network):
     def _weights(self) -> dict:
         return {
             "kernel_initializer": keras.initializers.RandomNormal(stddev=0.02),
-            # The regulariser's gradient is 2·(l2/2)·w, the coupled l2·w of BiGAN's official code.
-            "kernel_regularizer": keras.regularizers.L2(self.l2 / 2) if self.l2 else None,
+            "kernel_regularizer": weight_decay(self.l2),
             "dtype": self.dtype_policy,
         }
 
@@ -69,14 +68,10 @@ class _DCGAN(Network):
 
     def _tower(self, x: tf.Tensor, training: bool) -> tf.Tensor:
         """x [B, H, W, C] in [0, 1] -> [B, features]."""
-        h = _leaky_relu(self.convs[0](2.0 * x - 1.0))
+        h = leaky_relu(self.convs[0](2.0 * x - 1.0))
         for conv, norm in zip(self.convs[1:], self.norms, strict=True):
-            h = _leaky_relu(norm(conv(h), training=training))
+            h = leaky_relu(norm(conv(h), training=training))
         return self.flatten(h)
-
-
-def _leaky_relu(x: tf.Tensor) -> tf.Tensor:
-    return tf.nn.leaky_relu(x, 0.2)
 
 
 @keras.saving.register_keras_serializable("tf_bigan")
@@ -264,7 +259,7 @@ class DCGANDiscriminator(_DCGAN):
         h = self._tower(x, training)
         if self.condition is not None:
             h = self.norm_joint(self.joint(h) + self.condition(z), training=training)
-            h = _leaky_relu(h)  # [B, hidden]
+            h = leaky_relu(h)  # [B, hidden]
         return h
 
     def head(self, features) -> tf.Tensor:

@@ -4,8 +4,7 @@ from functools import partial
 
 import keras
 
-from tf_bigan.config import did_you_mean
-from tf_bigan.errors import UserError
+from tf_bigan.errors import UserError, did_you_mean
 from tf_bigan.networks.composite import AutoencoderNetwork, GaussianEncoder
 from tf_bigan.networks.dcgan import DCGANDiscriminator, DCGANEncoder, DCGANGenerator
 from tf_bigan.networks.lenet import LeNetFeatures

@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from tf_bigan.networks.network import Network
+from tf_bigan.networks.network import Network, weight_decay
 from tf_bigan.networks.normalization import make_normalization
 
 
@@ -33,7 +33,7 @@ class LeNetFeatures(Network):
                 5,
                 padding="same",
                 kernel_initializer="he_normal",
-                kernel_regularizer=keras.regularizers.L2(l2 / 2) if l2 else None,
+                kernel_regularizer=weight_decay(l2),
                 dtype=self.dtype_policy,
             )
             for channels in (width, width + width // 2)

@@ -11,7 +11,7 @@ import math
 import keras
 import tensorflow as tf
 
-from tf_bigan.networks.network import Network
+from tf_bigan.networks.network import Network, leaky_relu, weight_decay
 from tf_bigan.networks.normalization import BatchNormalization, make_normalization
 
 
@@ -25,17 +25,12 @@ class _MLP(Network):
             kernel_initializer=keras.initializers.RandomNormal(stddev=stddev)
             if stddev
             else "zeros",
-            # The regulariser's gradient is 2·(l2/2)·w: the coupled l2·w of the official code.
-            kernel_regularizer=keras.regularizers.L2(l2 / 2) if l2 else None,
+            kernel_regularizer=weight_decay(l2),
             dtype=self.dtype_policy,
         )
 
     def _norm(self) -> BatchNormalization:
         return BatchNormalization(center=False, scale=False, epsilon=1e-8, dtype=self.dtype_policy)
-
-
-def _leaky_relu(x: tf.Tensor) -> tf.Tensor:
-    return tf.nn.leaky_relu(x, 0.2)
 
 
 @keras.saving.register_keras_serializable("tf_bigan")
@@ -100,8 +95,8 @@ class MLPEncoder(_MLP):
 
     def features(self, x, training=False) -> dict[str, tf.Tensor]:
         """{"e-": the last hidden layer [B, width], "e": the logits of z_hat [B, latent_dim]}."""
-        h = _leaky_relu(self.dense1(self.flatten(x)))
-        h = _leaky_relu(self.norm2(self.dense2(h), training=training))
+        h = leaky_relu(self.dense1(self.flatten(x)))
+        h = leaky_relu(self.norm2(self.dense2(h), training=training))
         return {"e-": tf.cast(h, tf.float32), "e": tf.cast(self.latent(h), tf.float32)}
 
     def call(self, x, training=False):
@@ -145,10 +140,10 @@ class MLPDiscriminator(_MLP):
     def features(self, inputs, training=False) -> tf.Tensor:
         """The last hidden layer, [B, width]; `head` of it is `call`."""
         x, z = (inputs, None) if self.condition2 is None else inputs
-        h = self.dense2(_leaky_relu(self.dense1(self.flatten(x))))
+        h = self.dense2(leaky_relu(self.dense1(self.flatten(x))))
         if self.condition2 is not None:
             h += self.condition2(z)
-        return _leaky_relu(self.norm2(h, training=training))
+        return leaky_relu(self.norm2(h, training=training))
 
     def head(self, features) -> tf.Tensor:
         """features [B, width] -> logits [B, outputs], float32."""

@@ -1,6 +1,7 @@
-"""The base of the networks: a subclassed `keras.Model` that knows how it was made."""
+"""What all networks share: a `keras.Model` that knows how it was made, and its small parts."""
 
 import keras
+import tensorflow as tf
 
 
 class Network(keras.Model):
@@ -22,3 +23,13 @@ class Network(keras.Model):
     def get_config(self) -> dict:
         dtype = keras.dtype_policies.serialize(self.dtype_policy)
         return {"name": self.name, "dtype": dtype, **self._arguments}
+
+
+def leaky_relu(x: tf.Tensor) -> tf.Tensor:
+    """max(x, 0.2·x), DCGAN's."""
+    return tf.nn.leaky_relu(x, 0.2)
+
+
+def weight_decay(l2: float) -> keras.regularizers.Regularizer | None:
+    """Coupled, as in BiGAN's official code: the regulariser's gradient is 2·(l2/2)·w."""
+    return keras.regularizers.L2(l2 / 2) if l2 else None

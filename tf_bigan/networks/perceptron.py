@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from tf_bigan.networks.network import Network
+from tf_bigan.networks.network import Network, leaky_relu, weight_decay
 from tf_bigan.networks.normalization import make_normalization
 
 
@@ -35,7 +35,7 @@ class Perceptron(Network):
         arguments = {"inputs": inputs, "outputs": outputs, "units": units, "hidden": hidden}
         super().__init__(arguments | {"norm": norm, "l2": l2}, **kwargs)
         common = {
-            "kernel_regularizer": keras.regularizers.L2(l2 / 2) if l2 else None,
+            "kernel_regularizer": weight_decay(l2),
             "dtype": self.dtype_policy,
         }
         self.dense = [
@@ -50,7 +50,7 @@ class Perceptron(Network):
         """The last hidden layer, [B, units]; `head` of it is `call`."""
         h = tf.concat(h, -1) if isinstance(h, (list, tuple)) else h
         for dense, norm in zip(self.dense, self.norms, strict=True):
-            h = tf.nn.leaky_relu(norm(dense(h), training=training), 0.2)
+            h = leaky_relu(norm(dense(h), training=training))
         return h
 
     def head(self, features) -> tf.Tensor:

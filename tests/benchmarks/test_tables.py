@@ -1,0 +1,67 @@
+"""The tables of the benchmarks whose trainings take long, from records made up by hand."""
+
+from benchmarks import footprint, paper_table, zoo
+
+
+def test_footprint():
+    costs = {"the import": "0.04 s", "memory": "1.26 GB"}
+    lines = footprint.table(costs, {"in memory": (-0.44, 11.26), "streamed": (11.6, 7.0)})
+    assert lines.splitlines() == [
+        "| what | measured |",
+        "|---|---|",
+        "| the import | 0.04 s |",
+        "| memory | 1.26 GB |",
+        "| a step longer than on one constant batch: in memory | -0.4 % "
+        "(range of 11.3 over 7 rounds) |",
+        "| a step longer than on one constant batch: streamed | +11.6 % "
+        "(range of 7.0 over 7 rounds) |",
+    ]
+
+
+def paper_record(epoch, seed, value, split="validation", **others):
+    metrics = dict.fromkeys(paper_table.COLUMNS, value)
+    record = {"epoch": epoch, "seed": seed, "split": split, "precision": "auto"}
+    return record | {"metrics": metrics, "train_seconds": 60.0 * epoch} | others
+
+
+def test_paper_table():
+    records = [
+        paper_record(0, 42, 9.0),
+        paper_record(1, 42, 1.0, loss_D=0.4),
+        paper_record(1, 1, 3.0, loss_D=0.6),
+        paper_record(1, 42, 5.0, split="test"),
+    ]
+    head, line, *rows = paper_table.markdown(records).splitlines()
+    assert head.count("|") == line.count("|") == 16
+    assert {row.count("|") for row in rows} == {16}
+    official, untrained, one, validation, test = rows[:5]
+    assert official.startswith("| 0 | official | validation | 1 | 13.54 | 13.44 | 91.50 |")
+    # Untrained, the logit is 0: D's loss is ln 2.
+    assert untrained.startswith("| 0 | tf_bigan, auto | validation | 42 | 9.00 | 9.00 |")
+    assert untrained.endswith("| 0.693 | 0.0 min |")
+    assert one.startswith("| 1 | official |")
+    # The standard deviation of 1 and 3, and of 0.4 and 0.6, over n - 1.
+    assert validation.startswith("| 1 | tf_bigan, auto | validation | 42, 1 | 2.00 ± 1.41 |")
+    assert validation.endswith("| 0.500 ± 0.141 | 1.0 min |")
+    assert test.startswith("| 1 | tf_bigan, auto | test | 42 | 5.00 |") and test.endswith(
+        "|  | 1.0 min |"
+    )
+    assert [row.split(" | ")[0] for row in rows[5:]] == ["| 25", "| 200", "| 400"]
+
+
+def test_zoo():
+    records = [
+        {"system": "gan", "NND/10": 6.0, "seconds": 30.4},
+        {"system": "gan", "NND/10": 8.0, "seconds": 31.4},
+        {"system": "bigan", "NND/10": 5.0, "NNC_e-": 91.84, "untrained NNC_e-": 96.2},
+        {"system": "ali", "failed": "loss_D became nan"},
+    ]
+    assert zoo.table(records).splitlines() == [
+        "| system | seeds | NND/10 | FD | classes | EGr | EGr_b | NNC_e- | CLS_e- | accuracy "
+        "| seconds |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
+        "| *an untrained encoder* | |  |  |  |  |  | 96.2 |  |  |  |",
+        "| `ali` (loss_D became nan) | 1 |  |  |  |  |  |  |  |  |  |",
+        "| `bigan` | 1 | 5.00 |  |  |  |  | 91.8 |  |  |  |",
+        "| `gan` | 2 | 7.00 ± 1.41 |  |  |  |  |  |  |  | 31 ± 1 |",
+    ]
