@@ -134,8 +134,8 @@ def main() -> int:
     check_named(text, [result.measured.left_out for result in results])
     left_out = report_left_out(results)
     options = {"samples": SAMPLES.value, "posthoc": POSTHOC.value, "seeds": seeds}
-    *lines, last = tb.comparison.write(results, output, options)
-    print("\n".join([*lines, *left_out, "", last]))
+    print("\n".join([*tb.comparison.lines(results), *left_out, ""]))  # though a disk be full
+    print(tb.comparison.write(results, output, options))
     return 0
 
 

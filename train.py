@@ -25,8 +25,10 @@ from absl import flags
 os.environ["TF_BIGAN_LAZY"] = "1"
 
 import tf_bigan as tb
+from tf_bigan.config import Config
 from tf_bigan.errors import UserError
 from tf_bigan.flags import Failure, config_from_flags, define_config_flags, flags_given, run
+from tf_bigan.presets import preset
 from tf_bigan.quiet import load_tensorflow, plain_warnings
 from tf_bigan.workdir import Workdir, environment
 
@@ -34,7 +36,7 @@ FLAGS = flags.FlagValues()
 WORKDIR = flags.DEFINE_string(
     "workdir",
     None,
-    "directory of the run [runs/PRESET or runs/DATASET]",
+    "directory of the run [runs/PRESET or runs/DATASET, and -MODEL if it is not the preset's]",
     flag_values=FLAGS,
     module_name="run",
 )
@@ -50,8 +52,9 @@ define_config_flags(FLAGS)
 
 def main() -> int:
     config = config_from_flags(FLAGS)
-    name = FLAGS["preset"].value or config.dataset.partition(":")[0]
-    workdir = Workdir(WORKDIR.value or f"runs/{name}")
+    if WORKDIR.value == "":
+        raise UserError("--workdir= is empty: give a directory, or leave the option out")
+    workdir = Workdir(WORKDIR.value or default_workdir(config))
     workdir.check(config)
     tf = load_tensorflow()  # takes seconds: not before the command is right
     strategy, which = tb.distribution.choose(config.strategy, config.join_timeout)
@@ -67,7 +70,10 @@ def main() -> int:
             f"{error}: training stopped. The last good checkpoint is {last or 'none'}. "
             "Try a lower --learning_rate, or --precision=float32, in another --workdir"
         ) from error
-    except (MemoryError, tf.errors.ResourceExhaustedError) as error:  # of memory, or of a disk
+    except (MemoryError, tf.errors.ResourceExhaustedError, TypeError) as error:
+        # Keras makes a TypeError of a ResourceExhaustedError in a layer.
+        if isinstance(error, TypeError) and "ResourceExhausted" not in str(error):
+            raise
         raise Failure(
             f"not enough room: {_first_line(error)}. In memory, try a smaller --batch_size, "
             "--width or --image_size; on the disk, make room, and start again to resume"
@@ -78,6 +84,15 @@ def main() -> int:
         raise Failure(
             f"another worker is lost ({_first_line(error)}): start all of them again to resume"
         ) from error
+
+
+def default_workdir(config) -> str:
+    """runs/NAME of the preset or data set, and the system where that is another one."""
+    name = FLAGS["preset"].value or config.dataset.partition(":")[0]
+    usual = preset(name).get("model") if FLAGS["preset"].value else None
+    if config.model != (usual or Config.model):
+        name += "-" + config.model.rpartition(".")[2]
+    return f"runs/{name}"
 
 
 def run_or_try(config, workdir, strategy, which) -> int:
@@ -159,11 +174,12 @@ def train_and_save(config, workdir, model, batches, held_out, watched) -> int:
     model.calibrate(parts, steps=min(1000, 5 * steps))
     if tb.distribution.is_chief(model.distribute_strategy):
         tb.callbacks.save_model(model, workdir.model)
+    evaluate = os.path.join(os.path.dirname(sys.argv[0]), "evaluate.py")
     print(
         f"\nfinished. Look next at\n"
         f"  pictures:    {workdir.samples}\n"
-        f"  curves:      tensorboard --logdir={workdir.logs}\n"
-        f"  evaluation:  python evaluate.py --workdir={workdir.root}"
+        f"  curves:      {shlex.join(['tensorboard', f'--logdir={workdir.logs}'])}\n"
+        f"  evaluation:  {shlex.join(['python', evaluate, f'--workdir={workdir.root}'])}"
     )
     return 0
 
@@ -187,7 +203,6 @@ def run_callbacks(config, workdir, model, held_out, batches, watched) -> list:
             batch_size=config.batch_size,
         ),
         tb.callbacks.Guard(probe),
-        tb.callbacks.Progress(config.epochs, batches.steps_per_epoch, config.batch_size),
         tb.callbacks.Checkpoint(
             workdir.checkpoints,
             every_steps=config.checkpoint_steps or None,
@@ -195,6 +210,7 @@ def run_callbacks(config, workdir, model, held_out, batches, watched) -> list:
             monitor=monitor,
             monitor_every=config.eval_every or 1,
         ),
+        tb.callbacks.Progress(config.epochs, batches.steps_per_epoch, config.batch_size),
     ]
     if measurer is not None:
         watch.insert(

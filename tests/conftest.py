@@ -41,11 +41,11 @@ def images() -> np.ndarray:
 def make_bigan():
     """A function that builds a small compiled model, always with the same weights."""
 
-    def make(system=tb.models.BiGAN, optimizer=None, **compile_arguments):
+    def make(system=tb.models.BiGAN, optimizer=None, l2=0.0, **compile_arguments):
         keras.utils.set_random_seed(7)
         networks = {
             role: tb.networks.make(
-                "mlp", role, image_shape=IMAGE_SHAPE, latent_dim=LATENT, width=16
+                "mlp", role, image_shape=IMAGE_SHAPE, latent_dim=LATENT, width=16, l2=l2
             )
             for role in system.network_names()
         }

@@ -10,9 +10,12 @@ import tensorflow as tf
 
 import tf_bigan as tb
 from tests.conftest import BATCH, IMAGE_SHAPE, LATENT
+from tests.models.conftest import make_system
+from tests.test_game import NoisyEncoder
 from tests.test_loop import two_replicas
 from tests.test_resume import assert_same_bits
 from tf_bigan import distribution
+from tf_bigan.statistics import seed_states
 
 
 def normalising_bigan(strategy, seed: int = 7, **compile_arguments):
@@ -50,6 +53,51 @@ def test_sync_batch_norm_equals_batch_norm_of_the_whole_batch(images, tmp_path):
     two.calibrate([{"image": tf.constant(images[:BATCH])}])
     two.save(tmp_path / "model.keras")
     assert keras.saving.load_model(tmp_path / "model.keras").sync_batch_norm
+
+
+def test_dropout_differs_between_the_replicas(images):
+    strategy = two_replicas()
+    model = normalising_bigan(strategy, jit_compile=False)
+    with strategy.scope():
+        parts = {name: getattr(model, name) for name in ("generator", "discriminator")}
+        noisy = tb.models.BiGAN(prior=model.prior, encoder=NoisyEncoder(), **parts)
+        noisy.compile(jit_compile=False)
+    batch = {"image": tf.constant(images[:6])}
+
+    def begin():
+        noisy._begin(batch, noisy._draw(batch, 0)[1])
+        return [tf.identity(state.value) for state in seed_states(noisy.encoder)]
+
+    dropout, noise = map(strategy.experimental_local_results, strategy.run(begin))
+    assert len({seed.numpy().tobytes() for seed in (*dropout, *noise)}) == 4
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "real", "fake", "adapted", "value"),
+    [
+        # k = λ (γ L(x) - L(G(z))) and m = X, of L(x) and X 1 on one replica and 2 on the other.
+        ("began", "gamma=0.5,lambda_k=0.2", "loss_real", "loss_fake", "k", 0.2 * (0.75 - 0.5)),
+        ("magan", "period=1,pretraining=1", "energy_real", "energy_fake", "margin", 1.5),
+    ],
+)
+def test_what_a_system_adapts_is_of_all_replicas(name, settings, real, fake, adapted, value):
+    """After a step by itself: at the end of a call the replicas are averaged in any case."""
+    strategy = two_replicas()
+    with strategy.scope():
+        model = make_system(name, optimizer=keras.optimizers.SGD(0.1), options={"set": settings})
+
+    def player_losses(batch, z, training):
+        logs = {real: tf.reduce_mean(batch["image"]), fake: tf.constant(0.5)}
+        sums = {p: [tf.reduce_sum(v) for v in model.player_variables(p)] for p in model.players}
+        return {player: tf.add_n(parts) for player, parts in sums.items()}, logs
+
+    model.player_losses = player_losses
+    batch = strategy.experimental_distribute_values_from_function(
+        lambda context: {"image": tf.fill((4, 8, 8, 1), 1.0 + context.replica_id_in_sync_group)}
+    )
+    tf.function(lambda: strategy.run(model.train_step, args=(batch,)))()
+    state = strategy.experimental_local_results(getattr(model, adapted).value)
+    np.testing.assert_allclose(state, [value, value], rtol=1e-6)
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 import tf_bigan as tb
 from tests.conftest import BATCH, IMAGE_SHAPE, LATENT
+from tests.models.conftest import step_eagerly
 
 SEED = 3
 
@@ -85,6 +86,21 @@ def test_steps_equal_steps_by_hand(make_bigan, images, system, xla):
         np.testing.assert_allclose(mine.numpy(), hand.numpy(), atol=3e-6, err_msg=mine.path)
 
 
+def test_weight_decay_is_a_part_of_every_players_gradient(make_bigan, images):
+    """A step with it and a step without differ by rate·l2·w."""
+    rate, l2 = 0.2, 0.1
+    plain = make_bigan(optimizer=keras.optimizers.SGD(rate))
+    decayed = make_bigan(optimizer=keras.optimizers.SGD(rate), l2=l2)
+    start = [v.numpy() for v in plain.trainable_variables]
+    for model in (plain, decayed):
+        step_eagerly(model, {"image": tf.constant(images[:BATCH])})
+    pairs = zip(start, plain.trainable_variables, decayed.trainable_variables, strict=True)
+    for w, without, with_decay in pairs:
+        np.testing.assert_allclose(
+            without.numpy() - with_decay.numpy(), rate * l2 * w, atol=2e-6, err_msg=without.path
+        )
+
+
 def test_a_second_compile_leaves_nothing_of_the_first(make_bigan, images, tmp_path):
     model = make_bigan(ema=0.9)
     model.compile(ema=0.5, jit_compile=False)
@@ -119,6 +135,16 @@ def test_the_step_depends_on_seed_and_number_alone(make_bigan, images):
     for a, b in zip(first, again, strict=True):
         np.testing.assert_array_equal(a, b)
     assert any((a != b).any() for a, b in zip(first, other, strict=True))
+
+
+def test_every_group_and_every_step_has_random_numbers_of_its_own(make_bigan, images):
+    model, batch = make_bigan(), {"image": tf.constant(images[:BATCH])}
+    draws = []
+    for step in range(2):
+        model.step.assign(step)
+        draws += [model._draw(batch, index) for index in range(3)]
+    for values in zip(*draws, strict=True):  # z and the keys
+        assert len({value.numpy().tobytes() for value in values}) == len(draws)
 
 
 def test_dropout_and_noise_follow_the_step_and_not_their_past(make_bigan, images):
@@ -209,6 +235,19 @@ def test_calibrate_averages_batch_means_and_unbiased_variances(make_bigan, image
     np.testing.assert_allclose(
         encoder.norm2.moving_variance, parts.var(1, ddof=1).mean(0), rtol=1e-5
     )
+
+
+def test_calibrate_averages_over_the_batches_that_there_are(make_bigan, images):
+    model = make_bigan()
+    batches = [{"image": tf.constant(images[i : i + BATCH])} for i in (0, BATCH)]
+
+    def statistics(steps):
+        model.calibrate(iter(batches), steps=steps)
+        norm = model.encoder.norm2
+        return np.stack([norm.moving_mean.numpy(), norm.moving_variance.numpy()])
+
+    np.testing.assert_array_equal(statistics(9), statistics(2))
+    assert np.abs(statistics(1) - statistics(2)).max() > 1e-3  # and no more than are wanted
 
 
 def test_diagnose_leaves_the_model_as_it_was(make_bigan, images):
@@ -333,3 +372,17 @@ def test_one_optimizer_for_two_players_is_refused(make_bigan):
     one = keras.optimizers.SGD(0.1)
     with pytest.raises(ValueError, match="an optimizer of its own"):
         make_bigan().compile({"D": one, "EG": one})
+
+
+def test_a_weight_that_no_loss_reaches_stays_as_it_is(make_bigan, images):
+    class Unreached(tb.models.BiGAN):
+        def player_losses(self, batch, z, training):
+            losses, logs = super().player_losses(batch, z, training)
+            return losses | {"D": tf.zeros(())}, logs
+
+    model = make_bigan(Unreached)
+    before = [v.numpy() for v in model.discriminator.trainable_variables]
+    model.fit(images, batch_size=BATCH, verbose=0)
+    model.diagnose({"image": images[:BATCH]})
+    for old, new in zip(before, model.discriminator.trainable_variables, strict=True):
+        np.testing.assert_array_equal(old, new.numpy())

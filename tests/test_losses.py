@@ -62,6 +62,14 @@ def test_squared_error_of_each_row():
     np.testing.assert_allclose(squared_error(x, x + shift), [6 * 1.0, 6 * 4.0], rtol=1e-6)
 
 
+def test_squared_error_of_bfloat16_is_summed_in_float32():
+    """Neither 1 - 2⁻⁹ nor 1000 of its squares is a bfloat16."""
+    x = tf.ones((2, 1000), tf.bfloat16)
+    error = squared_error(x, tf.fill((2, 1000), tf.constant(2.0**-9, tf.bfloat16)))
+    assert error.dtype == tf.float32
+    np.testing.assert_allclose(error, 1000 * (1 - 2.0**-9) ** 2, rtol=1e-5)
+
+
 def test_reconstruction_loss_by_hand():
     x = tf.zeros((2, 2, 3, 1))
     x_rec = x + tf.reshape(tf.constant([1.0, -2.0]), (2, 1, 1, 1))

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf_bigan.priors import Normal, Uniform, from_text
+from tf_bigan.priors import Concatenation, Normal, Uniform, from_text
 
 
 @pytest.mark.parametrize(
@@ -68,6 +68,13 @@ def test_parts_side_by_side():
     np.testing.assert_array_equal(again.sample(5, 2), prior.sample(5, 2))
     middle = prior.interpolate(z[:1], z[1:2], tf.constant([[0.5]]))
     np.testing.assert_allclose(middle[0, 7:], (z[0, 7:] + z[1, 7:]) / 2, atol=1e-6)
+
+
+def test_equal_parts_are_drawn_apart():
+    prior = Concatenation(Uniform(3), Uniform(3))
+    first, second = prior.split(prior.sample(1000, 1))
+    assert np.abs(first - second).min() > 0
+    assert abs(np.corrcoef(first[:, 0], second[:, 0])[0, 1]) < 0.15
 
 
 @pytest.mark.parametrize(

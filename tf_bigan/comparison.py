@@ -259,8 +259,24 @@ def classifier_lines(results: Iterable[Result]) -> list[str]:
     return list(dict.fromkeys(lines))
 
 
-def write(results: Sequence[Result], output: Workdir, options: Mapping) -> list[str]:
-    """Writes the results, and returns the lines to print: the tables, and where the files are.
+def lines(results: Sequence[Result]) -> list[str]:
+    """The tables for a terminal, and what they are to be read by.
+
+    Raises UserError if there is nothing in them.
+    """
+    made = tables(results)
+    text = []
+    for table in made:
+        heading = [] if len(made) == 1 else [table.title]
+        text += [*heading, evaluation.format_table(table.columns), ""]
+    data = list(dict.fromkeys(result.data for result in results))
+    if len(data) > 1:
+        text.append(f"These were measured on different data: {' and '.join(data)}.")
+    return text + classifier_lines(results)
+
+
+def write(results: Sequence[Result], output: Workdir, options: Mapping) -> str:
+    """Writes the results, and returns a line that says where the files are.
 
     metrics.json, report.png and report.html of one model; comparison.csv, comparison.md and
     report.html of several.
@@ -274,7 +290,8 @@ def write(results: Sequence[Result], output: Workdir, options: Mapping) -> list[
         title = f"{first.system} on {_dataset(first)}, step {first.step:,}"
         files = [output.metrics, output.report]
         _write(output.metrics, json.dumps(_record(first, options), indent=2) + "\n")
-        first.gallery.write_png(output.report, _means(made[0].columns), title)
+        with atomically(output.report) as temporary:
+            first.gallery.write_png(temporary, _means(made[0].columns), title)
     else:
         title = f"{len(results)} models compared"
         files = [output.comparison_csv, output.comparison_markdown]
@@ -288,13 +305,8 @@ def write(results: Sequence[Result], output: Workdir, options: Mapping) -> list[
         curves=_curves(results),
         sections=[_section(result, len(results) == 1) for result in results],
     )
-    lines = []
-    for table in made:
-        heading = [] if len(made) == 1 else [table.title]
-        lines += [*heading, evaluation.format_table(table.columns), ""]
-    lines += classifier_lines(results)
     *others, last = map(str, (*files, output.page))
-    return [*lines, f"wrote {', '.join(others)} and {last}"]
+    return f"wrote {', '.join(others)} and {last}"
 
 
 def _write(path: Path, text: str):

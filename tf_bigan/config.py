@@ -178,8 +178,11 @@ class Config:
     def __post_init__(self):
         for option in dataclasses.fields(self):
             value, rules = getattr(self, option.name), option.metadata
-            if value is None:
+            kind, _, optional = str(option.type).partition(" | ")
+            if value is None and optional:
                 continue
+            if type(value).__name__ != kind and (type(value), kind) != (int, "float"):
+                raise UserError(f"--{option.name}={value}: it is no {kind}")
             if isinstance(value, float) and not math.isfinite(value):
                 raise UserError(f"--{option.name}={value}: it must be a finite number")
             least = rules["at_least"]

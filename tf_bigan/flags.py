@@ -61,7 +61,12 @@ def config_from_flags(values: flags.FlagValues) -> Config:
         defaults = models.find(model).defaults
     if "learning_rate" in given:  # the system's own rates would keep it from every player
         defaults = {name: value for name, value in defaults.items() if name != "player_rates"}
-    return Config.from_dict({**base, **defaults, **named, **given})
+    config = Config.from_dict({**base, **defaults, **named, **given})
+    if "latent" in given and all(part[-1].isdigit() for part in config.prior.split("+")):
+        raise UserError(
+            f"--latent={config.latent}: --prior={config.prior} says the size of z itself"
+        )
+    return config
 
 
 def flags_given(values: flags.FlagValues) -> list[str]:

@@ -134,7 +134,12 @@ class AdversarialModel(Loop, Inference, Statistics, keras.Model):
         if not hasattr(self, "generator"):
             return
         latent = (None, self.prior.dim)
-        image = _output_shape(self.generator, latent)
+        try:
+            image = _output_shape(self.generator, latent)
+        except ValueError as error:
+            raise ValueError(
+                f"the generator does not take z of {self.prior.dim}, as the prior gives it"
+            ) from error
         self.image_shape = image[1:]
         if hasattr(self, "encoder") and _output_shape(self.encoder, image) != latent:
             raise ValueError(
@@ -378,9 +383,10 @@ class AdversarialModel(Loop, Inference, Statistics, keras.Model):
     def _gradients(self, group: tuple[str, ...], batch: Mapping, z: tf.Tensor, key: tf.Tensor):
         """Gradients of all the group's players from the same weights, and the logs."""
         self._begin(batch, key)
-        variables = {player: self.player_variables(player) for player in group}
+        # TensorFlow's own, as a tape cannot make the zeros of a Keras variable without a gradient.
+        variables = {player: [v.value for v in self.player_variables(player)] for player in group}
         with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
-            tape.watch([v.value for player in group for v in variables[player]])
+            tape.watch(variables)
             with statistics_over_replicas(self.sync_batch_norm):
                 losses, logs = self.player_losses(batch, z, training=True)
             # Keras's optimizers sum the gradients over the replicas; the mean is taken here.

@@ -35,10 +35,17 @@ class Inference:
 
     def sample(self, n: int, seed: int = 0) -> np.ndarray:
         """n draws of G(z), z from the prior: float32 [n, H, W, C]."""
+        if n < 1:
+            raise ValueError(f"sample takes at least 1 draw, not {n}")
         return self.generate(self.prior.sample(n, seed))
 
     def interpolate(self, images_from, images_to, steps: int = 8) -> np.ndarray:
         """G on the way from E(a) to E(b): [N, H, W, C] twice -> [N, steps, H, W, C]."""
+        if len(images_from) != len(images_to) or steps < 2:
+            raise ValueError(
+                f"interpolate takes as many images as others and at least 2 steps, not "
+                f"{len(images_from)} and {len(images_to)} images in {steps} steps"
+            )
         a, b = self.encode(images_from)[:, None], self.encode(images_to)[:, None]
         t = tf.reshape(tf.linspace(0.0, 1.0, steps), (1, steps, 1))
         z = self.prior.interpolate(tf.constant(a), tf.constant(b), t)  # [N, steps, latent]

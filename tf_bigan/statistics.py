@@ -88,7 +88,9 @@ class Statistics:
         norms = {
             f"gradient_norm/{player}": tf.linalg.global_norm(
                 tape.gradient(
-                    losses[player], self.player_variables(player), unconnected_gradients="zero"
+                    losses[player],
+                    [v.value for v in self.player_variables(player)],
+                    unconnected_gradients="zero",
                 )
             )
             for player in self.players

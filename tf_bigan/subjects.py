@@ -79,7 +79,14 @@ def load_model(path: Path):
     import keras
 
     from tf_bigan import AdversarialModel, models  # noqa: F401 - makes the classes known to Keras
+    from tf_bigan.callbacks.restore import damage
 
+    wrong = damage(path)
+    if wrong is not None:
+        raise UserError(
+            f"{path} is damaged ({wrong}): delete it, and train.py makes it again from the newest "
+            "checkpoint"
+        )
     try:
         model = keras.saving.load_model(path)
     except Exception as error:  # a file of the user's can be wrong in any way

@@ -116,13 +116,15 @@ class Workdir:
             UserError: there is none, or it is broken.
         """
         try:
-            return Config.from_dict(json.loads(self.config.read_text())["config"])
+            return Config.from_dict(dict(json.loads(self.config.read_text())["config"]))
         except FileNotFoundError:
             raise UserError(
                 f"{self.root} holds no run (no config.json): train one with "
                 f"python train.py --workdir={self.root}"
             ) from None
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (KeyError, TypeError):
+            raise UserError(f"{self.config} is not a configuration of train.py") from None
+        except (OSError, ValueError) as error:
             raise UserError(f"{self.config} is not readable as a configuration: {error}") from error
 
     def read_history(self) -> list[dict]:

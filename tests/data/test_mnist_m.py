@@ -100,6 +100,14 @@ def test_load(mnist_files, capfd):
     assert (train.images[:20] != test.images).mean() > 0.8
 
 
+def test_the_parts_draw_their_patches_apart(mnist_files, monkeypatch):
+    """Where both had the same photographs, and have the same digits."""
+    strips = mnist_m._photographs()["train"]
+    monkeypatch.setattr(mnist_m, "_photographs", lambda: {"train": strips, "test": strips})
+    train, test = (load("mnist_m", part, data_dir=mnist_files) for part in ("train", "test"))
+    assert (train.images[:20] != test.images).mean() > 0.8
+
+
 def test_load_converts_and_splits(mnist_files):
     data = load("mnist_m", "validation", data_dir=mnist_files, validation=7, image_size=14)
     assert data.images.shape == (7, 14, 14, 3)

@@ -107,6 +107,24 @@ def test_it_is_repeatable_and_reports_progress(classifier):
     assert other["value"] == fd["value"] and other["floor"] != fd["floor"]
 
 
+def test_all_sets_are_as_many_images_as_the_samples(classifier):
+    judged = []
+
+    def listening(images):
+        judged.append(images)
+        return classifier(images)
+
+    arguments = (TRAIN[:400], TRAIN_LABELS[:400], HELD_OUT[:100], SAMPLES[:30])
+    generation_metrics(*arguments, classifier=listening, metrics=("classes_covered",))
+    held_out, value, floor, noise, collapsed = judged
+    np.testing.assert_array_equal(held_out, HELD_OUT[:100])
+    np.testing.assert_array_equal(value, SAMPLES[:30])
+    assert len(floor) == len(noise) == 30 and len(collapsed) <= 30
+    known = {image.tobytes() for image in TRAIN[:400]}
+    assert {image.tobytes() for image in [*floor, *collapsed]} <= known
+    assert len({image.tobytes() for image in floor}) == 30
+
+
 def test_it_trains_a_classifier_where_none_is_given(monkeypatch):
     import tf_bigan.evaluation.generation as module
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import tf_bigan as tb
 from tests.models.conftest import LATENT, make_batch, make_system
 
 SEED = tf.constant([3, 5])
@@ -69,3 +70,20 @@ def test_a_drawn_code_and_its_gradients(model):
 def test_encode_gives_the_mean(model):
     x = make_batch()["image"]
     np.testing.assert_allclose(model.encode(x.numpy()), model.encoder.distribution(x)[0], atol=1e-6)
+
+
+def test_the_discriminator_sees_real_and_generated_pairs_in_one_batch(model):
+    """Batch normalisation is that of all rows, and not of each half."""
+    d = tb.networks.MLPDiscriminator((8, 8, 1), LATENT, width=12, norm="batch")
+    rng = np.random.default_rng(0)
+    for weight in d.trainable_variables:
+        weight.assign(rng.normal(0, 0.3, weight.shape))
+    x, x_fake = rng.random((2, 8, 8, 8, 1), np.float32)
+    z_hat, z = rng.normal(size=(2, 8, LATENT)).astype(np.float32)
+    joined = d([np.r_[x, x_fake], np.r_[z_hat, z]], training=True)
+    halves = np.r_[d([x, z_hat], training=True), d([x_fake, z], training=True)]
+    assert np.abs(joined - halves).max() > 0.1
+    parts = {"encoder": model.encoder, "generator": model.generator, "discriminator": d}
+    batch_normed = tb.models.ALI(prior=model.prior, **parts)
+    _, logs = batch_normed.pair_losses([x, z_hat], [x_fake, z], training=True)
+    np.testing.assert_allclose(np.r_[logs["logits_real"], logs["logits_fake"]], joined, atol=1e-6)

@@ -13,12 +13,13 @@ from tests.models.conftest import make_batch, make_dataset, make_system, step_ea
 from tests.test_loop import two_replicas
 
 RATE = 0.01  # of plain gradient descent
+DECAY = {"l2": 0.1}  # which belongs to each player's loss
 
 
 @pytest.fixture(scope="module")
 def stepped(name):
     """A model after one compiled step of plain gradient descent on `make_batch()`, without XLA."""
-    model = make_system(name, optimizer=keras.optimizers.SGD(RATE))
+    model = make_system(name, optimizer=keras.optimizers.SGD(RATE), options=DECAY)
     model.fit(tf.data.Dataset.from_tensors(make_batch()), verbose=0)
     return model
 
@@ -53,7 +54,8 @@ def test_a_step_moves_exactly_who_is_to_move(name):
 
 def test_players_of_a_group_move_at_once_and_groups_in_turn(name, stepped):
     """Against the same step done by hand."""
-    hand, batch = make_system(name, optimizer=keras.optimizers.SGD(RATE)), make_batch()
+    hand = make_system(name, optimizer=keras.optimizers.SGD(RATE), options=DECAY)
+    batch = make_batch()
     for index, group in enumerate(hand.schedule):
         z, key = hand._draw(batch, index)
         hand._begin(batch, key)
@@ -72,7 +74,7 @@ def test_players_of_a_group_move_at_once_and_groups_in_turn(name, stepped):
 
 
 def test_xla_gives_the_same_step(name, stepped):
-    model = make_system(name, optimizer=keras.optimizers.SGD(RATE), jit_compile=True)
+    model = make_system(name, optimizer=keras.optimizers.SGD(RATE), options=DECAY, jit_compile=True)
     model.fit(tf.data.Dataset.from_tensors(make_batch()), verbose=0)
     assert_same_state(stepped, model, atol=2e-5)
 
@@ -94,7 +96,7 @@ def test_two_replicas_equal_one(name):
     """With statistics of rows alone: batch normalisation is that of a replica's rows."""
 
     def frozen():
-        model = make_system(name)
+        model = make_system(name, options={"l2": 1.0})  # enough to show at so small a rate
         for layer in model._flatten_layers():
             if isinstance(layer, keras.layers.BatchNormalization):
                 layer.trainable = False

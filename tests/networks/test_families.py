@@ -1,16 +1,37 @@
 """Families by name, and the tutorial's fixed sizes."""
 
+import keras
 import pytest
 
 from tf_bigan.errors import UserError
 from tf_bigan.networks import FAMILIES, make
+from tf_bigan.networks.families import ROLES
+
+IMAGE, Z = (28, 28, 1), (6,)
+# role -> what it is given beside image_shape, the shapes of its inputs, that of its output
+ROLE_SHAPES = {
+    "encoder": ({"latent_dim": 6}, [IMAGE], Z),
+    "generator": ({"latent_dim": 6}, [Z], IMAGE),
+    "discriminator": ({"latent_dim": 6}, [IMAGE, Z], (1,)),
+    "gaussian_encoder": ({"latent_dim": 6}, [IMAGE], Z),
+    "autoencoder": ({"latent_dim": 6}, [IMAGE], IMAGE),
+    "image_discriminator": ({"outputs": 3}, [IMAGE], (3,)),
+    "classifier": ({"classes": 4}, [IMAGE], (4,)),
+    "perceptron": ({"inputs": 6, "outputs": 2, "units": 8}, [Z], (2,)),
+    "lenet": ({"width": 8}, [IMAGE], (7 * 7 * 12,)),
+}
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_family_makes_every_role(family):
-    for role in ("encoder", "generator", "discriminator"):
-        network = make(family, role, image_shape=(28, 28, 1), latent_dim=6, l2=0.0)
-        assert network.built and network.count_params() > 0
+    assert set(ROLE_SHAPES) == {*FAMILIES[family], *ROLES}
+    common = {"image_shape": IMAGE, "l2": 0.1} | ({} if family == "tutorial" else {"width": 8})
+    for role, (sizes, inputs, output) in ROLE_SHAPES.items():
+        network = make(family, role, **common | sizes)
+        inputs = [keras.Input(shape) for shape in inputs]
+        result = network(inputs if len(inputs) > 1 else inputs[0])
+        assert tuple(result.shape) == (None, *output) and result.dtype == "float32", role
+        assert network.built and len(network.losses) > 1, role  # l2 has reached it
 
 
 def test_tutorial_layers():

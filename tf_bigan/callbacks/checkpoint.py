@@ -82,8 +82,10 @@ class Checkpoint(keras.callbacks.Callback):
         if not self._epoch_is_done:
             return
         # First the best: a run that resumes from this step's checkpoint would not look again.
-        if self.best and (epoch + 1) % self.monitor_every == 0 and self.best.improves(logs):
-            self.best.keep(self.model, logs, epoch + 1)
+        if self.best:
+            due = (epoch + 1) % self.monitor_every == 0 or self.best.monitor in logs
+            if due and self.best.improves(logs):
+                self.best.keep(self.model, logs, epoch + 1)
         if self._steps_are_due() or self.every_epochs and (epoch + 1) % self.every_epochs == 0:
             self.save()
 

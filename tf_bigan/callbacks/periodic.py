@@ -4,10 +4,10 @@ import keras
 
 
 class Periodic(keras.callbacks.Callback):
-    """Calls `run(epoch, logs)` after every `every`-th epoch, and as epoch 0 before the first step.
+    """Calls `run(epoch, logs)` after every `every`-th epoch, the last, and before the first step.
 
-    An epoch that was broken off does not count: a resumed run will finish it. Of several workers
-    only the chief calls it.
+    Before the first step is epoch 0. An epoch that was broken off does not count: a resumed run
+    will finish it. Of several workers only the chief calls it.
 
     Raises:
         ValueError: `every` is below 1.
@@ -34,5 +34,6 @@ class Periodic(keras.callbacks.Callback):
         self._steps_done = batch + 1
 
     def on_epoch_end(self, epoch, logs=None):
-        if self._steps_done == self.params["steps"] and (epoch + 1) % self.every == 0:
+        due = (epoch + 1) % self.every == 0 or epoch + 1 == self.params["epochs"]
+        if due and self._steps_done == self.params["steps"]:
             self.run(epoch + 1, logs)

@@ -51,10 +51,10 @@ def restore(
     """
     found = checkpoints(directory)
     for _, path in reversed(found):
-        damage = _damage(path)
-        if damage is None:
+        wrong = damage(path)
+        if wrong is None:
             return keras.saving.load_model(path, custom_objects=custom_objects), path
-        logging.warning("%s is damaged (%s); trying the checkpoint before it", path, damage)
+        logging.warning("%s is damaged (%s); trying the checkpoint before it", path, wrong)
     if found:
         raise UserError(
             f"none of the {len(found)} checkpoints in {os.fspath(directory)} can be read: "
@@ -63,7 +63,7 @@ def restore(
     raise UserError(f"no checkpoint in {os.fspath(directory)}: train first, or name another place")
 
 
-def _damage(path: str) -> str | None:
+def damage(path: str) -> str | None:
     """What is wrong with the archive, by its checksums; None if nothing is."""
     try:
         with zipfile.ZipFile(path) as archive:

@@ -134,6 +134,9 @@ def _pixels(file: str, channels: int) -> np.ndarray:
         if image.mode.startswith("I"):  # 16-bit grey, which PIL would clip
             grey = (np.asarray(image) // 257).astype(np.uint8)
             return np.repeat(grey[..., None], channels, axis=-1)
+        if image.has_transparency_data:  # whose colours are no part of the picture
+            image = image.convert("RGBA")
+            image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
         pixels = np.asarray(image.convert("L" if channels == 1 else "RGB"))
         return pixels.reshape(*pixels.shape[:2], channels)
 

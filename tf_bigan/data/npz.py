@@ -69,6 +69,11 @@ def _read(path, file, keys) -> tuple[np.ndarray, np.ndarray | None]:
 def _images(what, x) -> np.ndarray:
     if x.ndim not in (3, 4) or not x.size:
         raise UserError(f"{what} has shape {x.shape}, expected [N, H, W] or [N, H, W, C]")
+    if x.ndim == 4 and x.shape[1] in (1, 3) and x.shape[3] > 4:
+        raise UserError(
+            f"{what} has shape {x.shape}, which looks like [N, C, H, W]; expected [N, H, W, C]: "
+            "save images.transpose(0, 2, 3, 1)"
+        )
     if np.issubdtype(x.dtype, np.floating):
         nans = np.isnan(x).sum()
         low, high = np.nanmin(x, initial=np.inf), np.nanmax(x, initial=-np.inf)

@@ -32,7 +32,7 @@ class Batches(abc.ABC):
         if batch_size > num_examples:
             raise UserError(
                 f"batch size {batch_size} is larger than the data ({num_examples} examples): "
-                f"use a smaller batch or more data"
+                f"use a smaller --batch_size or more data"
             )
         self.num_examples = num_examples
         self.image_shape = tuple(image_shape)

@@ -40,8 +40,8 @@ def choose(parts: Mapping[str, Images], split: str, validation: int, seed: int) 
         return train
     if "validation" not in parts:
         raise UserError(
-            f"{train.name} has no validation part of its own: give validation=N (--validation=N) "
-            f"to set N of its {len(train)} training examples aside"
+            f"{train.name} has no validation part of its own: take the test split, or train with "
+            f"--validation=N (validation=N), which sets N of its {len(train)} examples aside"
         )
     return parts["validation"]
 

@@ -51,7 +51,10 @@ def find(name: str, data_dir: str | None = None):
         return tfds.builder(name, data_dir=_directory(data_dir))
     except (tfds.core.registered.DatasetNotFoundError, ValueError) as error:
         names = {*KNOWN, *tfds.list_builders(with_community_datasets=False)}
-        hint = did_you_mean(name.lower(), names, "see --help for the names")
+        otherwise = "see --help for the names"
+        if os.path.isdir(name):
+            otherwise = f"of the images in a folder it is --dataset=folder:{name}"
+        hint = did_you_mean(name.lower(), names, otherwise)
         raise UserError(f"unknown dataset {name!r}{hint}") from error
 
 
