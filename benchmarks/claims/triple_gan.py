@@ -17,8 +17,8 @@ def measure(lab: Lab, seed: int):
 CLAIM = Claim(
     title="Triple-GAN: 100 labels, and unlabelled images beside them",
     settings=(
-        "Published: a classifier of five convolutions, 1,000 epochs. Here: "
-        f"{EPOCHS} epochs of the DCGAN networks; alone: the same classifier on the same 100 images, "
+        f"Published: a classifier of five convolutions, 1,000 epochs. Here: {EPOCHS} epochs of the "
+        "DCGAN networks; alone: the same classifier on the same 100 images, "
         f"{few_labels.STEPS:,} steps of all of them, Adam 2e-4."
     ),
     checks=(

@@ -64,9 +64,11 @@ def test_the_points_are_those_of_the_mixture_and_find_their_way_back():
         middles = modes.centres(kind)
         assert len(np.unique(middles.round(6), axis=0)) == count
         plane = modes.points(kind, 20_000)
-        images = modes.to_images(plane)
+        images = modes.to_images(plane, kind)
         assert images.shape == (20_000, 1, 1, 2) and images.min() > 0 and images.max() < 1
-        np.testing.assert_allclose(modes.to_plane(images), plane, atol=2e-6)
+        units = modes.to_units(images)
+        np.testing.assert_allclose(modes.UNITS[kind] * units, plane, atol=2e-6)
+        assert np.abs(middles / modes.UNITS[kind]).max() == 1
         distances = np.linalg.norm(plane[:, None] - middles, axis=-1)
         owners = distances.argmin(-1)
         assert np.bincount(owners, minlength=count).min() > 0.8 * 20_000 / count
@@ -80,7 +82,7 @@ def test_the_systems_take_the_point_networks(name):
     networks = system.make_networks(modes.make, modes.LATENT, None)
     model = system(prior=priors.Normal(modes.LATENT), **networks, **modes.SYSTEMS[name])
     model.compile(jit_compile=False)
-    batch = {"image": tf.constant(modes.to_images(modes.points("ring", 8)))}
+    batch = {"image": tf.constant(modes.to_images(modes.points("ring", 8), "ring"))}
     z, key = model._draw(batch, 0)
     model._begin(batch, key)
     losses, _ = model.player_losses(batch, z, training=True)
