@@ -15,6 +15,7 @@ import tensorflow as tf
 from PIL import Image
 
 import tf_bigan as tb
+from tf_bigan.workdir import Workdir
 
 ROOT = Path(__file__).parents[1]
 ABOUT_DATA = re.compile(r".* \((train|validation|test)\): [\d,]+ images ")
@@ -87,6 +88,11 @@ TRAIN = {
     "negative batch": (["--batch_size=-4"], "--batch_size=-4: it must be at least 1"),
     "batch too large": (["--batch_size=1499"], "batch size 1499 is larger than the data (1498"),
     "latent": (["--latent=0"], "--latent=0: it must be at least 1"),
+    "two sizes of z": (
+        ["--latent=32", "--prior=normal8+categorical4"],
+        "--latent=32: --prior=normal8+categorical4 says the size of z itself",
+    ),
+    "decay in one epoch": (["--decay_epochs=1"], "give 0 for a constant rate, or at least 2"),
     "rate of nobody": (["--player_rates=E=1e-3"], "no player E; did you mean EG"),
     "rate of nothing": (["--player_rates=EG"], "--player_rates=EG: give PLAYER=RATE"),
     "image size": (["--image_size=abc"], "--image_size=abc: give SIDE or HxW"),
@@ -128,6 +134,7 @@ TRAIN = {
         ["--eval_metrics=NND/100,accuracy"],
         "--eval_metrics=NND/100,accuracy: accuracy needs a system that names classes",
     ),
+    "no workdir": (["--workdir="], "--workdir= is empty: give a directory"),
     "workdir is a file": (["--workdir={bad}/file"], "{bad}/file is a file"),
     "workdir below a file": (["--workdir={bad}/file/run"], "{bad}/file is a file"),
     "workdir of nobody": (["--workdir=/proc/run"], "/proc/run cannot be written"),
@@ -169,7 +176,7 @@ EVALUATE = {
         ["--workdir={run}", "--dataset=npz:{bad}/unlabelled.npz", "--metrics=NND/100,NNC_e"],
         "NNC_e needs labels: leave it out",
     ),
-    "no validation": (["--workdir={run}", "--split=validation"], "no validation part"),
+    "no validation": (["--workdir={run}", "--split=validation"], "take the test split"),
     "output is a file": (["--workdir={run}", "--output={bad}/file"], "{bad}/file is a file"),
 }
 
@@ -306,3 +313,34 @@ def test_out_of_memory(tmp_path, command, monkeypatch):
     assert status == 1
     assert "not enough room: OOM when allocating. In memory, try" in the_line("train", err)
     assert not any(tmp_path.iterdir())
+
+
+def test_a_workdir_in_which_a_program_is_training(tiny_run, tiny_options, tmp_path, command):
+    run = shutil.copytree(tiny_run[0], tmp_path / "run")
+    before = files_of(run)
+    other = Workdir(run)
+    other.lock()
+    status, _, err = command("train", f"--workdir={run}", *tiny_options, "--epochs=4")
+    assert (status, files_of(run)) == (2, before | {str(run / ".lock"): b""})
+    assert f"another train.py is training in {run}" in the_line("train", err)
+
+
+@pytest.mark.parametrize("content", ["[]", "{}", '{"config": {"latent": "x"}}', '{"config": 5}'])
+def test_a_configuration_edited_by_hand(tmp_path, command, content):
+    (tmp_path / "config.json").write_text(content)
+    status, out, err = command("evaluate", f"--workdir={tmp_path}")
+    assert (status, out) == (2, "")
+    line = the_line("evaluate", err)
+    assert "is not a configuration of train.py" in line or "--latent=x: it is no int" in line
+
+
+def test_a_disk_that_fills_up_while_results_are_written(tiny_run, tmp_path, command, monkeypatch):
+    run = shutil.copytree(tiny_run[0], tmp_path / "run")
+
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("tf_bigan.evaluation.report_png", full)
+    status, out, err = command("evaluate", f"--workdir={run}", "--metrics=EGr", "--nountrained")
+    assert status == 2 and "EGr" in out  # what was measured is shown all the same
+    assert f"cannot write {run / 'report.png'}: No space left" in err

@@ -386,3 +386,16 @@ def test_a_weight_that_no_loss_reaches_stays_as_it_is(make_bigan, images):
     model.diagnose({"image": images[:BATCH]})
     for old, new in zip(before, model.discriminator.trainable_variables, strict=True):
         np.testing.assert_array_equal(old, new.numpy())
+
+
+def test_wrong_numbers_of_images_are_named(make_bigan, images):
+    model = make_bigan()
+    with pytest.raises(ValueError, match="not 2 and 3 images in 8 steps"):
+        model.interpolate(images[:2], images[:3])
+    with pytest.raises(ValueError, match="at least 2 steps"):
+        model.interpolate(images[:2], images[:2], steps=0)
+    with pytest.raises(ValueError, match="at least 1 draw, not 0"):
+        model.sample(0)
+    parts = {name: getattr(model, name) for name in model.network_names()}
+    with pytest.raises(ValueError, match="generator does not take z of 6"):
+        tb.models.BiGAN(prior=tb.priors.Uniform(LATENT + 1), **parts)

@@ -3,7 +3,7 @@
 import pytest
 import tensorflow as tf
 
-from tf_bigan import hardware
+from tf_bigan import hardware, networks
 
 # Flags of /proc/cpuinfo; None: there is no such file.
 AMX, AVX = "fpu avx512f avx512_bf16 amx_bf16 amx_tile", "fpu avx512f avx512_bf16"
@@ -66,3 +66,16 @@ def test_choice(machine, flags, devices, given, policy, xla, reason):
     machine(flags, devices)
     *chosen, why = hardware.choose(*given)
     assert chosen == [policy, xla] and reason in why
+
+
+@pytest.mark.parametrize(
+    ("devices", "dense", "convolutional"), [(CPU_ONLY, True, False), (AMPERE, True, True)]
+)
+def test_convolutions_are_left_to_onednn_on_a_cpu(machine, devices, dense, convolutional):
+    sizes = {"image_shape": (8, 8, 1), "latent_dim": 3, "width": 8}
+    found = []
+    for family in ("mlp", "dcgan"):
+        network = networks.make(family, "generator", **sizes)
+        machine(OLD, devices)
+        found.append(hardware.choose("float32", networks=[network])[1])
+    assert found == [dense, convolutional]

@@ -188,3 +188,19 @@ def test_a_model_of_ones_own_is_resumed_and_measured(tmp_path, command, monkeypa
     forget()
     (subject,) = subjects_of_files(f"{tmp_path}/run/model.keras", {"dataset": "digits"})
     assert type(subject.load()).__name__ == "Own"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        ([], "digits"),
+        (["--model=wgan_gp"], "digits-wgan_gp"),
+        (["--preset=paper_mnist"], "paper_mnist"),
+        (["--preset=best_mnist"], "best_mnist"),
+        (["--preset=best_mnist", "--model=bigan"], "best_mnist-bigan"),
+    ],
+)
+def test_each_system_has_a_directory_of_its_own(arguments, name):
+    train.FLAGS.unparse_flags()
+    train.FLAGS(["train.py", *arguments])
+    assert train.default_workdir(train.config_from_flags(train.FLAGS)) == f"runs/{name}"

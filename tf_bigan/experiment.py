@@ -100,9 +100,8 @@ def build_model(
     Raises:
         UserError: the networks cannot take the image size, or an option does not fit the system.
     """
-    policy, xla, why = hardware.choose(
-        config.precision, {"true": True, "false": False}.get(config.jit_compile, "auto")
-    )
+    jit_compile = {"true": True, "false": False}.get(config.jit_compile, "auto")
+    policy, _, _ = hardware.choose(config.precision)
     keras.utils.set_random_seed(config.seed)
     system = models.find(config.model)
     prior = priors.from_text(config.prior, config.latent)
@@ -120,6 +119,7 @@ def build_model(
         options.setdefault("total_steps", steps_per_epoch * config.epochs)
     _check_players("schedule", {p for group in config.groups or () for p in group}, system.players)
     parts = system.make_networks(make, prior.dim, classes)
+    _, xla, why = hardware.choose(config.precision, jit_compile, parts.values())
     model = system(prior=prior, schedule=config.groups, **parts, **options)
     model.compile(
         optimizers(config, model.players, model.schedule, steps_per_epoch),

@@ -316,7 +316,8 @@ class AdversarialModel(Loop, Inference, Statistics, keras.Model):
     def _use_xla(self) -> bool:
         if self.jit_compile != "auto":
             return self.jit_compile
-        return hardware.choose(self.policy)[1]
+        networks = [getattr(self, name) for name in self.network_names()]
+        return hardware.choose(self.policy, networks=networks)[1]
 
     # --- one step ---------------------------------------------------------------------------
 

@@ -1,18 +1,29 @@
 """Which precision and which compiler are fastest on this machine."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
+import keras
 import tensorflow as tf
 
+_CONVOLUTIONS = (keras.layers.Conv2D, keras.layers.Conv2DTranspose)
 
-def choose(precision: str = "auto", jit_compile: bool | str = "auto") -> tuple[str, bool, str]:
+
+def choose(
+    precision: str = "auto",
+    jit_compile: bool | str = "auto",
+    networks: Iterable[keras.Model] = (),
+) -> tuple[str, bool, str]:
     """(dtype policy, whether to use XLA, why), for "auto" by the hardware, else as given.
 
-    oneDNN uses a CPU's bfloat16 matrix units, XLA does not; without them XLA in float32 is the
-    fastest on a CPU. GPUs from Ampere on multiply bfloat16 in their tensor cores under XLA.
+    oneDNN uses a CPU's bfloat16 matrix units, XLA does not. In float32 XLA does as well as oneDNN
+    with dense networks, but its convolutions are slower. GPUs from Ampere on multiply bfloat16 in
+    their tensor cores under XLA.
+
+    networks: those that will be trained, where they are known.
     """
-    gpus = tf.config.list_physical_devices("GPU")
-    if tf.config.list_physical_devices("TPU"):
+    gpus, tpus = map(tf.config.list_physical_devices, ("GPU", "TPU"))
+    if tpus:
         policy, xla, why = "mixed_bfloat16", True, "a TPU"
     elif gpus:
         details = [tf.config.experimental.get_device_details(gpu) for gpu in gpus]
@@ -24,11 +35,16 @@ def choose(precision: str = "auto", jit_compile: bool | str = "auto") -> tuple[s
     else:
         policy, xla, why = "float32", True, "a CPU without bfloat16 matrix units"
     if precision != "auto":
-        # Without bfloat16 products, nothing speaks against XLA on any hardware.
         policy, xla, why = precision, xla or precision == "float32", f"as given, {why}"
+    if xla and not (gpus or tpus) and any(map(_convolves, networks)):
+        xla, why = False, f"{why}, convolutions"
     if jit_compile != "auto":
         xla, why = bool(jit_compile), f"XLA {'on' if jit_compile else 'off'} as given, {why}"
     return policy, xla, why
+
+
+def _convolves(network: keras.Model) -> bool:
+    return any(isinstance(layer, _CONVOLUTIONS) for layer in network._flatten_layers())
 
 
 def _cpu_has_bfloat16_matrix_units() -> bool:

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from absl import logging
+
 from tf_bigan.config import Config
 from tf_bigan.errors import UserError
 from tf_bigan.workdir import Workdir
@@ -56,7 +58,7 @@ def load_trained(path: str | os.PathLike):
         UserError: there is none, it cannot be read, or it is no `AdversarialModel`.
     """
     from tf_bigan import callbacks, models
-    from tf_bigan.callbacks.restore import checkpoints
+    from tf_bigan.callbacks.restore import checkpoints, damage
 
     path = Path(path)
     if not path.exists():
@@ -66,7 +68,10 @@ def load_trained(path: str | os.PathLike):
         models.find(workdir.read_config().model)  # one's own must be known to Keras
     if path.is_file():
         return load_model(path), os.fspath(path)
-    if workdir.model.exists():
+    wrong = damage(workdir.model) if workdir.model.exists() else "not there"
+    if workdir.model.exists() and wrong:
+        logging.warning("%s is damaged (%s); trying the newest checkpoint", workdir.model, wrong)
+    if wrong is None:
         model = load_model(workdir.model)
         newest = max((step for step, _ in checkpoints(workdir.checkpoints)), default=0)
         if int(model.step.numpy()) >= newest:
@@ -83,10 +88,7 @@ def load_model(path: Path):
 
     wrong = damage(path)
     if wrong is not None:
-        raise UserError(
-            f"{path} is damaged ({wrong}): delete it, and train.py makes it again from the newest "
-            "checkpoint"
-        )
+        raise UserError(f"{path} cannot be loaded as a model: {wrong}")
     try:
         model = keras.saving.load_model(path)
     except Exception as error:  # a file of the user's can be wrong in any way

@@ -100,6 +100,7 @@ def test_refused_npz(tmp_path):
         ({"images": broken}, "20 NaN"),
         ({"images": PIXELS.astype(int)}, "int64"),
         ({"images": PIXELS[0]}, r"shape \(5, 4\)"),
+        ({"images": np.zeros((2, 3, 8, 8), np.uint8)}, r"looks like \[N, C, H, W\]; expected"),
         ({"pictures": PIXELS}, "no key 'images'.*pictures"),
         ({"images": PIXELS, "x": PIXELS}, "both 'images' and 'x'"),
         ({"images": PIXELS, "labels": LABELS[1:]}, "12 images, but labels"),
@@ -208,6 +209,15 @@ def test_one_colour_image_makes_the_folder_colour_and_16_bits_are_scaled(tmp_pat
     assert as_set([*data.images, *test.images]) == as_set(np.stack([PIXELS] * 3, -1))
     grey = load(f"folder:{tmp_path}", channels=1)
     np.testing.assert_array_equal(grey.images[..., 0], data.images[..., 0])
+
+
+def test_what_is_transparent_is_white(tmp_path):
+    pixels = np.full((2, 5, 4, 4), 255, np.uint8)
+    pixels[..., 1:3] = 0  # red
+    pixels[:, :2, :, 3] = 0  # of which two rows are transparent
+    save_images(tmp_path, pixels)
+    image = load(f"folder:{tmp_path}").images[0]
+    assert (image[:2] == 255).all() and (image[2:] == (255, 0, 0)).all()
 
 
 def test_refused_folders(tmp_path):
