@@ -242,7 +242,7 @@ def test_only_the_chief_speaks_and_writes(undisturbed):
     workdir, ((out, err), (other_out, other_err)) = undisturbed
     assert "epoch 2/2" in out and "finished" in out and other_out == ""
     assert sorted(path.name for path in workdir.iterdir()) == [
-        *("checkpoints", "config.json", "logs", "metrics.jsonl", "model.keras", "samples")
+        *(".lock", "checkpoints", "config.json", "logs", "metrics.jsonl", "model.keras", "samples")
     ]
     assert len((workdir / "metrics.jsonl").read_text().splitlines()) == 2  # epochs 0 and 2
     assert len(list((workdir / "logs").glob("events.*"))) == 1

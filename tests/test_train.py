@@ -76,7 +76,7 @@ def test_workdir(tiny_run, tiny_options):
     assert {"tf_bigan", "numpy", "python", "machine", "git_revision"} < set(record["environment"])
 
     assert sorted(path.name for path in workdir.iterdir()) == [
-        *("checkpoints", "config.json", "logs", "metrics.jsonl", "model.keras", "samples")
+        *(".lock", "checkpoints", "config.json", "logs", "metrics.jsonl", "model.keras", "samples")
     ]
     names = {path.name for path in (workdir / "checkpoints").iterdir()}
     steps = {f"step-{step:08d}.keras" for step in (66, 70, 72)}

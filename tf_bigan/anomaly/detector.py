@@ -272,7 +272,7 @@ class BiGANDetector(OutlierMixin, BaseEstimator):
             "latent": self.latent or (max(1, min(50, self.n_features_in_ // 2)) if table else 50),
             "width": self.width or (128 if table else None),
             "epochs": epochs,
-            "decay_epochs": epochs,
+            "decay_epochs": epochs if epochs > 1 else 0,
             "batch_size": batch,
             "ema": 1.0 - AVERAGED / steps if steps > AVERAGED * LEAST_AVERAGED else 0.0,
             "seed": seed,
