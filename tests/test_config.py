@@ -3,6 +3,7 @@
 import dataclasses
 import json
 
+import numpy as np
 import pytest
 from absl import flags
 
@@ -60,6 +61,21 @@ def test_out_of_range(values):
     with pytest.raises(UserError, match=f"^--{next(iter(values))}=") as error:
         Config(**values)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [{"epochs": "3"}, {"epochs": 3.0}, {"epochs": True}, {"ema": "0.9"}, {"model": 5}]
+    + [{"labels": "ten"}, {"dataset": None}, {"sync_batch_norm": 1}],
+)
+def test_wrong_types(values):
+    with pytest.raises(UserError, match=f"^--{next(iter(values))}=.*: it is no "):
+        Config(**values)
+
+
+def test_numbers_of_any_kind():
+    config = Config(epochs=np.int64(3), ema=np.float32(0.5), learning_rate=1)
+    assert (config.epochs, config.ema, config.learning_rate) == (3, 0.5, 1)
 
 
 def test_what_is_measured_in_training():

@@ -101,17 +101,19 @@ def test_some_metrics_of_a_file_with_statistics_of_the_whole_data(
     assert out.splitlines()[0].split() == ["trained"]
 
 
-@pytest.mark.parametrize("file", ["no model.keras", "one of an earlier step"])
+@pytest.mark.parametrize("file", ["no model.keras", "one of an earlier step", "a damaged one"])
 def test_an_unfinished_run_is_measured_at_its_newest_checkpoint(tiny_run, tmp_path, command, file):
     run = tmp_path / "run"
     shutil.copytree(tiny_run[0], run)
     (run / "model.keras").unlink()
     if file == "one of an earlier step":
         shutil.copy(run / "checkpoints" / "step-00000070.keras", run / "model.keras")
+    if file == "a damaged one":
+        (run / "model.keras").write_bytes(b"half")
     status, out, err = command("evaluate", f"--workdir={run}", "--metrics=EGr", "--nountrained")
     assert status == 0, err
     newest = run / "checkpoints" / "step-00000072.keras"
-    assert out.startswith(f"the run is not finished: using {newest}")
+    assert out.startswith(f"the run has no finished model: using {newest}")
     record = json.loads((run / "metrics.json").read_text())
     test = tb.data.load("digits", "test").as_float()
     reconstructions = keras.saving.load_model(newest).reconstruct(test)

@@ -229,6 +229,7 @@ def test_unusable_data_is_named(make_bigan, images):
         (keras.callbacks.ReduceLROnPlateau("loss_D"), "a schedule"),
         (keras.callbacks.LearningRateScheduler(lambda epoch: 0.1), "a schedule"),
         (keras.callbacks.BackupAndRestore("unused"), "Checkpoint"),
+        (keras.callbacks.SwapEMAWeights(), "compile"),
     ],
 )
 def test_callbacks_that_would_do_nothing_are_refused(make_bigan, images, callback, instead):

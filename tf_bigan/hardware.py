@@ -16,9 +16,9 @@ def choose(
 ) -> tuple[str, bool, str]:
     """(dtype policy, whether to use XLA, why), for "auto" by the hardware, else as given.
 
-    oneDNN uses a CPU's bfloat16 matrix units, XLA does not. In float32 XLA does as well as oneDNN
-    with dense networks, but its convolutions are slower. GPUs from Ampere on multiply bfloat16 in
-    their tensor cores under XLA.
+    oneDNN uses a CPU's bfloat16 matrix units, XLA does not. In float32 XLA is about as fast as
+    oneDNN with dense networks, but its convolutions are slower. GPUs from Ampere on multiply
+    bfloat16 in their tensor cores under XLA.
 
     networks: those that will be trained, where they are known.
     """

@@ -103,20 +103,20 @@ class Loop:
         callbacks.on_train_begin()
         for epoch in range(initial_epoch, epochs):
             callbacks.on_epoch_begin(epoch)
-            mean, done = _RunningMean(), initial_step
-            while done < steps and not self.stop_training:
-                first, count = done, min(self.steps_per_execution, steps - done)
+            mean = _RunningMean()
+            for first in range(initial_step, steps, self.steps_per_execution):
+                count = min(self.steps_per_execution, steps - first)
                 callbacks.on_train_batch_begin(first)
                 rows = self._run_steps(iterator, count)
                 names = self._log_names["train"]
                 mean.add(names, rows)
                 self.last_logs = dict(zip(names, rows.mean(axis=0).tolist(), strict=True))
-                done = first + count
-                callbacks.on_train_batch_end(done - 1, mean.result())
-                self._all_stop()
+                callbacks.on_train_batch_end(first + count - 1, mean.result())
+                if self._all_stop():
+                    break
             initial_step = 0
             logs = mean.result()
-            if validation_data is not None and done == steps:  # of an epoch that is whole
+            if validation_data is not None and first + count == steps:  # a whole epoch
                 values = self.evaluate(
                     validation_data, batch_size=batch_size, steps=validation_steps
                 )

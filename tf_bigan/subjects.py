@@ -34,7 +34,7 @@ class Subject:
         """The model. Raises UserError if it cannot be loaded."""
         model, path = load_trained(self.file or self.workdir.root)
         if self.file is None and path != os.fspath(self.workdir.model):
-            print(f"the run is not finished: using {path}")
+            print(f"the run has no finished model: using {path}")
         return model
 
 
@@ -68,14 +68,15 @@ def load_trained(path: str | os.PathLike):
         models.find(workdir.read_config().model)  # one's own must be known to Keras
     if path.is_file():
         return load_model(path), os.fspath(path)
-    wrong = damage(workdir.model) if workdir.model.exists() else "not there"
-    if workdir.model.exists() and wrong:
-        logging.warning("%s is damaged (%s); trying the newest checkpoint", workdir.model, wrong)
-    if wrong is None:
-        model = load_model(workdir.model)
-        newest = max((step for step, _ in checkpoints(workdir.checkpoints)), default=0)
-        if int(model.step.numpy()) >= newest:
-            return model, os.fspath(workdir.model)
+    if workdir.model.exists():
+        wrong = damage(workdir.model)
+        if wrong is None:
+            model = load_model(workdir.model)
+            newest = max((step for step, _ in checkpoints(workdir.checkpoints)), default=0)
+            if int(model.step.numpy()) >= newest:
+                return model, os.fspath(workdir.model)
+        else:
+            logging.warning("%s is damaged (%s); trying the checkpoints", workdir.model, wrong)
     return callbacks.restore(workdir.checkpoints)
 
 
