@@ -117,6 +117,8 @@ def run_or_try(config, workdir, strategy, which) -> int:
         tb.measuring.while_training(config, model, train, held_out)  # checks what is asked for
         return dry_run(config, workdir, batches, model, f"{why}; {which}")
     last = tb.callbacks.latest(workdir.checkpoints)
+    if last is not None:
+        workdir.check_images(batches.num_examples)
     tb.distribution.check_same(
         last or "none",
         f"the newest checkpoint ({last or 'none'}): give a --workdir that all of them share",
@@ -136,7 +138,7 @@ def run_or_try(config, workdir, strategy, which) -> int:
             what = f"training {config.model} in {why}, in {workdir.root}"
     watched = tb.measuring.while_training(config, model, train, held_out)
     if chief:
-        workdir.prepare(config, environment())
+        workdir.prepare(config, environment(), batches.num_examples)
     print(f"{what}; {which}")
     try:
         status = train_and_save(config, workdir, model, batches, held_out, watched)

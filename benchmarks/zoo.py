@@ -5,9 +5,9 @@ python -m benchmarks.zoo --only=gan,bigan          some of them
 python -m benchmarks.zoo --write                   renews docs/zoo.md and docs/zoo.png as well
 
 Each system has the paper's MLP networks as far as it has such networks, batches of 128, and the
-settings in its file (`defaults`), which are its paper's where those train at this budget, with the
-exceptions in `OPTIONS` below. What is measured stays in OUT/results.jsonl: a run that is started
-again goes on with the others, and with those whose settings have changed since.
+settings in its file (`defaults`, or else BiGAN's), with the exceptions in `OPTIONS` below. What is
+measured stays in OUT/results.jsonl: a run that is started again goes on with the others, and with
+those whose settings have changed since.
 """
 
 import argparse

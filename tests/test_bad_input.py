@@ -81,7 +81,11 @@ TRAIN = {
     "unknown dataset": (["--dataset=digitz"], "'digitz'; did you mean digits"),
     "dataset without path": (["--dataset=npz:"], "npz:: a path must follow"),
     "unknown model": (["--model=bigam"], "--model=bigam is unknown; did you mean bigan"),
-    "unknown module": (["--model=no_such.thing"], "--model=no_such.thing is unknown"),
+    "unknown module": (
+        ["--model=no_such.thing"],
+        "--model=no_such.thing is unknown: no module no_such here",
+    ),
+    "player twice": (["--schedule=D+EG+D"], "the schedule moves D twice at the same moment"),
     "unknown networks": (["--networks=mpl"], "--networks=mpl is unknown; did you mean mlp"),
     "unknown preset": (["--preset=paper"], "--preset=paper is unknown; did you mean paper_mnist"),
     "batch of none": (["--batch_size=0"], "--batch_size=0: it must be at least 1"),

@@ -79,7 +79,7 @@ def test_numbers_of_any_kind():
 
 
 def test_what_is_measured_in_training():
-    assert Config().measured == QUICK_METRICS and Config().monitored == "NND/100"
+    assert Config().measured == QUICK_METRICS and Config().monitored is None
     config = Config(eval_metrics="knn, latent", monitor="val_latent_error")
     assert config.measured == ("knn", "latent_error", "latent_error_b")
     assert config.monitored == "latent_error"

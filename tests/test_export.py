@@ -280,7 +280,7 @@ def a_run(tmp_path_factory):
     root = tmp_path_factory.mktemp("run")
     config = Config(dataset="digits", data_dir="/home/somebody/data", width=8, latent=4, ema=0.9)
     workdir = Workdir(root)
-    workdir.prepare(config, {})
+    workdir.prepare(config, {}, images=1)
     made, _ = tb.experiment.build_model(config, (8, 8, 1), 4)
     scramble(made.average)
     made.step.assign(1200)

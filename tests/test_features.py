@@ -133,7 +133,7 @@ def test_names_and_frames(model):
 
 def test_of_a_run(model, tmp_path):
     workdir = Workdir(tmp_path)
-    workdir.prepare(Config(dataset="digits"), {})
+    workdir.prepare(Config(dataset="digits"), {}, images=1)
     workdir.checkpoints.mkdir()
     model.save(workdir.model)
     assert load_trained(tmp_path)[1] == str(workdir.model)

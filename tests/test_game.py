@@ -376,6 +376,14 @@ def test_one_optimizer_for_two_players_is_refused(make_bigan):
         make_bigan().compile({"D": one, "EG": one})
 
 
+def test_a_player_twice_at_one_moment_is_refused(make_bigan):
+    parts = {name: getattr(make_bigan(), name) for name in tb.models.BiGAN.network_names()}
+    with pytest.raises(ValueError, match="moves D twice at the same moment"):
+        tb.models.BiGAN(prior=tb.priors.Uniform(LATENT), schedule=(("D", "EG", "D"),), **parts)
+    twice = tb.models.BiGAN(prior=tb.priors.Uniform(LATENT), schedule=(("D",), ("D",)), **parts)
+    assert twice.schedule == (("D",), ("D",))
+
+
 def test_a_weight_that_no_loss_reaches_stays_as_it_is(make_bigan, images):
     class Unreached(tb.models.BiGAN):
         def player_losses(self, batch, z, training):
@@ -401,3 +409,37 @@ def test_wrong_numbers_of_images_are_named(make_bigan, images):
     parts = {name: getattr(model, name) for name in model.network_names()}
     with pytest.raises(ValueError, match="generator does not take z of 6"):
         tb.models.BiGAN(prior=tb.priors.Uniform(LATENT + 1), **parts)
+
+
+def test_bytes_are_called_and_predicted_as_they_are_reconstructed(make_bigan, images):
+    model, levels = make_bigan(), np.rint(images * 255).astype(np.uint8)
+    expected = model.reconstruct(levels)
+    np.testing.assert_allclose(model(levels), expected, atol=1e-6)
+    np.testing.assert_allclose(model.predict(levels, verbose=0), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "losses, message",
+    [
+        ({"D": 0.0}, "no loss for player EG"),
+        ({"D": 0.0, "EG": [1.0, 2.0]}, r"player EG a loss of shape \[2\]: it must be one number"),
+    ],
+)
+def test_a_loss_that_is_missing_or_no_number_is_named(make_bigan, images, losses, message):
+    class Wrong(tb.models.BiGAN):
+        def player_losses(self, batch, z, training):
+            return {player: tf.constant(loss) for player, loss in losses.items()}, {}
+
+    with pytest.raises(ValueError, match=message):
+        make_bigan(Wrong).fit(images, batch_size=BATCH, verbose=0)
+    with pytest.raises(ValueError, match=message):
+        make_bigan(Wrong).diagnose({"image": images[:BATCH]})
+
+
+def test_a_saved_model_of_the_whole(make_bigan, images, tmp_path):
+    model = make_bigan()
+    model.fit(images, batch_size=BATCH, verbose=0)
+    shape = keras.InputSpec(shape=(None, *images.shape[1:]), dtype="float32")
+    model.export(tmp_path / "saved", input_signature=[shape], verbose=False)
+    saved = tf.saved_model.load(tmp_path / "saved")
+    np.testing.assert_allclose(saved.serve(images), model.reconstruct(images), atol=1e-6)

@@ -281,3 +281,45 @@ def test_compile_outside_of_the_scope_in_which_the_model_was_made(images):
             model.compile("adam", ema=0.9)
         losses.append(model.fit(images, batch_size=BATCH, verbose=0).history["loss_D"])
     assert losses[0] == losses[1]
+
+
+def test_batches_of_another_size_are_compiled_anew(make_bigan, images):
+    model = make_bigan()
+    for size in (12, 6, 12):
+        model.fit(images, batch_size=size, verbose=0)
+        model.evaluate(images, batch_size=size + 2, verbose=0, return_dict=True)
+        model.diagnose({"image": images[:size]})
+    assert int(model.step.numpy()) == 4 + 8 + 4
+
+
+def test_logs_that_depend_on_the_entries_keep_their_names(make_bigan, images):
+    class Counts(tb.models.BiGAN):
+        def player_losses(self, batch, z, training):
+            losses, logs = super().player_losses(batch, z, training)
+            return losses, logs | ({"a_label": batch["label"]} if "label" in batch else {})
+
+    model, labels = make_bigan(Counts), np.full(len(images), 3)
+    data = [
+        tf.data.Dataset.from_tensor_slices(x).batch(12, drop_remainder=True)
+        for x in ((images, labels), images)
+    ]
+    for named, plain in (data, data):
+        assert model.fit(named, verbose=0).history["a_label"] == [3.0]
+        assert "a_label" not in model.fit(plain, verbose=0).history
+
+
+@pytest.mark.parametrize("shape", [(12, 9, 8, 1), (12, 8, 8, 3), (12, 8, 8), (8, 8, 1), (12, 64)])
+def test_batches_of_other_images_are_refused_before_a_step(make_bigan, images, shape):
+    wrong = tf.data.Dataset.from_tensors(np.zeros(shape, np.float32))
+    line = "batches of image must be .B, 8, 8, 1., all of one size B"
+    with pytest.raises(ValueError, match=line):
+        make_bigan().fit(wrong, verbose=0)
+    with pytest.raises(ValueError, match=line):  # and not after an epoch
+        make_bigan().fit(images, batch_size=12, validation_data=wrong, verbose=0)
+    with pytest.raises(ValueError, match=line):
+        make_bigan().fit(tf.data.Dataset.from_tensor_slices(images).batch(12), verbose=0)
+
+
+def test_steps_of_nothing_are_refused(make_bigan, images):
+    with pytest.raises(ValueError, match="steps_per_epoch must be at least 1, not 0"):
+        make_bigan().fit(images, batch_size=12, steps_per_epoch=0)

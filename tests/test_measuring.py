@@ -147,6 +147,19 @@ def test_what_is_watched(digits, model, options, metrics, monitor):
     assert metrics is None if measurer is None else metrics <= set(measurer.metrics)
 
 
+def test_a_system_says_by_what_its_best_is_picked(digits, model, monkeypatch):
+    """Where it is measured; where not, by what BiGAN's is. It is never a mistake of the user's."""
+    monkeypatch.setattr(type(model), "monitor", "EGr")
+    for options, monitor in {
+        (): "EGr",
+        (("eval_metrics", "NND/100"),): "NND/100",
+        (("eval_metrics", "EGr_b"),): None,
+        (("eval_every", 0),): None,
+        (("monitor", "NND/100"),): "NND/100",
+    }.items():
+        assert measuring.while_training(Config(**dict(options)), model, *digits)[1] == monitor
+
+
 def test_the_model_is_left_as_it_was(digits, model):
     before = [np.array(weight) for weight in model.get_weights()]
     measurer = measuring.Measurer(*digits, ["EGr"])

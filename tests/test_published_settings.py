@@ -24,6 +24,11 @@ HYPERPARAMETERS = {
     "infogan": {"lambda_categorical": 1.0, "lambda_continuous": 1.0},
     # Donahue et al. 2017, the official train_mnist.sh: the encoder's part of the joint loss.
     "joint_latent_regressor": {"weight": 0.25},
+    # Goodfellow et al. 2014, section 3: the form that does not saturate.
+    "gan": {"minimax": False, "smoothing": 0.0},
+    "sgan": {"minimax": False, "supervised": 1.0},
+    # Ganin & Lempitsky 2015, section 4: λ rises to 1.
+    "dann": {"strength": 1.0},
     # Li et al. 2017, the official code for MNIST.
     "triple_gan": {"entropy": 0.3, "balance": 1e-3, "pseudo": 0.1},
 }
@@ -31,7 +36,7 @@ DEFAULTS = {
     # Gulrajani et al. 2017, algorithm 1: Adam's α and β₁.
     "wgan_gp": {"learning_rate": 1e-4, "beta_1": 0.0},
     # Chen et al. 2016, appendix C and the official code: rates of D and G; 62 entries of noise.
-    "infogan": {"player_rates": "D=2e-4,G=1e-3", "prior": "normal62+categorical10+uniform2"},
+    "infogan": {"player_rates": "D=2e-4,G=1e-3", "prior": "uniform62+categorical10+uniform2"},
     # Dumoulin et al. 2017, appendix: z ~ N(0, I), Adam's α.
     "ali": {"prior": "normal", "learning_rate": 1e-4},
     # Zenati et al. 2018, the official code for SVHN and CIFAR-10.
@@ -41,12 +46,31 @@ DEFAULTS = {
     # Donahue & Simonyan 2019: E learns ten times as fast as the others.
     "bigbigan": {"learning_rate": 2e-4, "player_rates": "E=2e-3"},
 }
+SIMULTANEOUS, IN_TURN = (("D", "EG"),), (("D",), ("G",))
 SCHEDULES = {
-    "bigan": (("D", "EG"),),  # Donahue et al. 2017, the official code: one simultaneous update
-    "ali": (("D", "EG"),),  # Dumoulin et al. 2017, algorithm 1
+    "bigan": SIMULTANEOUS,  # Donahue et al. 2017, the official code: one update of all
+    "cycle_bigan": SIMULTANEOUS,
+    "latent_regressor": (("D", "G", "E"),),
+    "joint_latent_regressor": SIMULTANEOUS,
+    "autoencoder": (("EG",),),
+    "ali": SIMULTANEOUS,  # Dumoulin et al. 2017, algorithm 1
+    "alice": (("D", "C", "EG"),),
+    "alad": (("D",), ("EG",)),
+    "bigbigan": (("D",), ("E", "G")),
+    "gan": IN_TURN,  # Radford et al. 2016 in TensorFlow 1: D, then G with the same z
     "wgan_gp": (("D",),) * 5 + (("G",),),  # Gulrajani et al. 2017: n_critic = 5
+    "infogan": IN_TURN,  # Chen et al. 2016, the official code
+    "sgan": (("D", "G"),),
+    "triple_gan": (("D",), ("G",), ("C",)),  # Li et al. 2017, algorithm 1
+    "vae_gan": (("E", "G", "D"),),  # Larsen et al. 2016, algorithm 1
+    "dann": (("F", "C", "D"),),  # Ganin & Lempitsky 2015: one backward pass
+    "ebgan": IN_TURN,
+    "loss_sensitive_gan": IN_TURN,  # Qi 2017, the official code
     "began": (("D", "G"),),  # Berthelot et al. 2017, section 3.4
+    "magan": IN_TURN,  # Wang et al. 2017, algorithm 1
 }
+# Whose groups share a draw of z: in the listings of a GAN, and the official code of LS-GAN.
+SAME_Z = {"gan", "loss_sensitive_gan"}
 
 
 @pytest.mark.parametrize("name", HYPERPARAMETERS)
@@ -61,9 +85,11 @@ def test_defaults(name):
     assert {key: mine[key] for key in published} == published
 
 
-@pytest.mark.parametrize("name", SCHEDULES)
-def test_schedules(name):
-    assert models.find(name).schedule == SCHEDULES[name]
+@pytest.mark.parametrize("name", models.names())
+def test_who_moves_when_and_with_which_z(name):
+    system = models.find(name)
+    assert system.schedule == SCHEDULES[name]
+    assert system.fresh_z == (name not in SAME_Z)
 
 
 def test_bigan_on_mnist():

@@ -1,6 +1,7 @@
 """A run that is stopped in any way and started again ends as one that never was."""
 
 import io
+import json
 import os
 import re
 import shlex
@@ -139,3 +140,14 @@ def test_a_finished_run_says_so_and_goes_on_for_more_epochs(
     assert int(state(workdir / "model.keras")["vars/0"]) == 96
     lines = (workdir / "metrics.jsonl").read_text().splitlines()
     assert [line[:12] for line in lines] == [f'{{"epoch": {i},' for i in range(5)]
+
+
+def test_a_run_does_not_go_on_with_other_images(tiny_run, tiny_options, tmp_path, command):
+    """Its steps would be those of other epochs."""
+    workdir = tmp_path / "run"
+    shutil.copytree(tiny_run[0], workdir)
+    record = json.loads((workdir / "config.json").read_text())
+    (workdir / "config.json").write_text(json.dumps(record | {"images": record["images"] - 7}))
+    status, _, err = command("train", f"--workdir={workdir}", *tiny_options)
+    line = f"run with {record['images'] - 7:,} training images, now there are {record['images']:,}"
+    assert status == 2 and line in err

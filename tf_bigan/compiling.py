@@ -156,12 +156,12 @@ class Compiling:
     def _forget_compiled(self):
         self._inference_functions = {}
         self._gradient_functions = {
-            group: self._compiled(partial(self._gradients, group)) for group in self.schedule
+            "+".join(group): self._compiled(partial(self._gradients, group))
+            for group in self.schedule
         }
         self._average_function = tf.function(self._update_average, jit_compile=self._use_xla())
         self._diagnose_function = tf.function(
-            lambda batch: self.distribute_strategy.run(self._diagnose, args=(batch,)),
-            reduce_retracing=True,
+            lambda batch: self.distribute_strategy.run(self._diagnose, args=(batch,))
         )
         super()._forget_compiled()
 

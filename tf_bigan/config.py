@@ -164,7 +164,8 @@ class Config:
     )
     monitor: str | None = _option(
         None,
-        "the measurement that picks checkpoints/best.keras, as EGr or val_EGr [NND/100]",
+        "the measurement that picks checkpoints/best.keras, as EGr or val_EGr [the system's, as "
+        "NND/100]",
         group="output",
         may_change=True,
     )
@@ -264,9 +265,9 @@ class Config:
         return metrics.choose(self.eval_metrics, "eval_metrics")
 
     @property
-    def monitored(self) -> str:
+    def monitored(self) -> str | None:
         """`monitor` as the name of a metric."""
-        return (self.monitor or QUICK_METRICS[0]).removeprefix("val_")
+        return self.monitor and self.monitor.removeprefix("val_")
 
     @property
     def groups(self) -> tuple[tuple[str, ...], ...] | None:

@@ -114,9 +114,8 @@ def build_model(
             sizes = {"squash": isinstance(prior, priors.Uniform)} | sizes
         return networks.make(config.networks, role, **sizes)
 
-    options = hyperparameters(config, system, classes)  # before any work: they may be wrong
-    if "total_steps" in system.hyperparameters:
-        options.setdefault("total_steps", steps_per_epoch * config.epochs)
+    options = hyperparameters(config, system)  # before any work: they may be wrong
+    options = system.settings_of_run(options, steps_per_epoch, config.epochs)
     _check_players("schedule", {p for group in config.groups or () for p in group}, system.players)
     parts = system.make_networks(make, prior.dim, classes)
     _, xla, why = hardware.choose(config.precision, jit_compile, parts.values())
@@ -132,13 +131,12 @@ def build_model(
     return model, f"{policy}{' with XLA' if xla else ''} ({why})"
 
 
-def hyperparameters(config: Config, system: type[AdversarialModel], classes: int | None) -> dict:
-    """`--set` as the system's constructor takes it, and the data's classes where it asks for them.
+def hyperparameters(config: Config, system: type[AdversarialModel]) -> dict:
+    """`--set` as the system's constructor takes it.
 
     Raises UserError for an unknown name, or a value of another type than the default's.
     """
-    known = {name: value for name, value in system.hyperparameters.items() if name != "classes"}
-    options = {"classes": classes} if classes and "classes" in system.hyperparameters else {}
+    known, options = system.hyperparameters, {}
     for name, text in config.settings.items():
         if name not in known:
             where = f"--set: {config.model} has no {name}"

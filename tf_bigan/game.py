@@ -1,12 +1,12 @@
 """An adversarial model is a game: who plays, who moves when, and what each player minimises."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import keras
 import tensorflow as tf
 
 from tf_bigan.compiling import Compiling
-from tf_bigan.errors import did_you_mean
+from tf_bigan.errors import UserError, did_you_mean
 from tf_bigan.inference import Inference
 from tf_bigan.limits import check_limits
 from tf_bigan.loop import Loop
@@ -34,6 +34,7 @@ class AdversarialModel(Compiling, Loop, Inference, Statistics, keras.Model):
             one it must be in [0, inf), finite and not negative, as long as its default is.
         requires: the entries of a batch that the losses use.
         defaults: options of train.py that suit the system, as {"prior": "normal"}.
+        monitor: the metric by which train.py picks its best checkpoint, if it is measured.
 
     Args:
         prior: a `tf_bigan.priors.Prior`, the distribution of z.
@@ -42,8 +43,9 @@ class AdversarialModel(Compiling, Loop, Inference, Statistics, keras.Model):
             hyperparameters.
 
     Raises:
-        ValueError: a network is missing, unknown, or its shapes do not fit the others'.
-        UserError: a hyperparameter is out of its limits.
+        ValueError: a network is missing or unknown; G's or E's shapes do not fit the prior's; the
+            schedule names no player, or one twice in a group.
+        UserError: a hyperparameter is out of its limits, or of another kind than its default.
     """
 
     players: dict[str, tuple[str, ...]]
@@ -53,6 +55,7 @@ class AdversarialModel(Compiling, Loop, Inference, Statistics, keras.Model):
     limits: dict[str, str] = {}
     requires: tuple[str, ...] = ("image",)
     defaults: dict = {}
+    monitor: str = "NND/100"
 
     def __init__(self, *, prior: Prior, schedule=None, name: str | None = None, **parts):
         super().__init__(name=name)
@@ -68,9 +71,13 @@ class AdversarialModel(Compiling, Loop, Inference, Statistics, keras.Model):
             raise ValueError(f"{type(self).__name__} needs the networks {', '.join(missing)}")
         self.prior = prior
         self.schedule = tuple(tuple(group) for group in schedule or type(self).schedule)
-        for player in (player for group in self.schedule for player in group):
-            if player not in self.players:
-                raise ValueError(f"the schedule moves {player}; players: {', '.join(self.players)}")
+        for group in self.schedule:
+            for player in group:
+                if player not in self.players:
+                    players = ", ".join(self.players)
+                    raise ValueError(f"the schedule moves {player}; players: {players}")
+                if group.count(player) > 1:
+                    raise UserError(f"the schedule moves {player} twice at the same moment")
         self.random = Randomness()
         for part in known:
             setattr(self, part, parts.get(part, self.hyperparameters.get(part)))
@@ -100,6 +107,14 @@ class AdversarialModel(Compiling, Loop, Inference, Statistics, keras.Model):
             classes: classes of the labels, None where there are none.
         """
         return {name: make(name, latent_dim=latent_dim) for name in cls.network_names()}
+
+    @classmethod
+    def settings_of_run(cls, settings: Mapping, steps_per_epoch: int, epochs: int) -> dict:
+        """Hyperparameters for a run of train.py: those given, and what follows from its length.
+
+        Raises UserError where the run is too short for them.
+        """
+        return dict(settings)
 
     def player_losses(self, batch: Mapping, z: tf.Tensor, training: bool):
         """What each player minimises: the one method a system must write.
@@ -147,6 +162,8 @@ class AdversarialModel(Compiling, Loop, Inference, Statistics, keras.Model):
     def call(self, x, training=False):
         """G(E(x)), [B, H, W, C] -> the same; for a model without an encoder G(z) of x = z."""
         model = self if training else self.inference_model()
+        if x.dtype == tf.uint8:  # not z: that is never of bytes
+            x = tf.cast(x, tf.float32) / 255.0
         z = model.encoder(x, training=training) if hasattr(self, "encoder") else x
         return model.generator(z, training=training)
 
@@ -161,7 +178,7 @@ class AdversarialModel(Compiling, Loop, Inference, Statistics, keras.Model):
         logs = {}
         for index, group in enumerate(self.schedule):
             z, key = self._draw(batch, index)
-            gradients, group_logs = self._gradient_functions[group](batch, z, key)
+            gradients, group_logs = self._gradient_functions["+".join(group)](batch, z, key)
             for player in group:
                 self.optimizer_of(player).apply(gradients[player], self.player_variables(player))
             logs |= group_logs
@@ -221,6 +238,7 @@ class AdversarialModel(Compiling, Loop, Inference, Statistics, keras.Model):
             tape.watch(variables)
             with statistics_over_replicas(self.sync_batch_norm):
                 losses, logs = self.player_losses(batch, z, training=True)
+            self._check_losses(losses, group)
             # Keras's optimizers sum the gradients over the replicas; the mean is taken here.
             replicas = self.distribute_strategy.num_replicas_in_sync
             objectives = {
@@ -237,6 +255,17 @@ class AdversarialModel(Compiling, Loop, Inference, Statistics, keras.Model):
         }
         logs = _named({player: losses[player] for player in group}) | logs
         return gradients, tf.nest.map_structure(_mean, logs)
+
+    def _check_losses(self, losses: Mapping, players: Iterable[str]):
+        for player in players:
+            if player not in losses:
+                raise ValueError(f"player_losses gives no loss for player {player}")
+            shape = losses[player].shape
+            if shape.rank:
+                raise ValueError(
+                    f"player_losses gives player {player} a loss of shape {list(shape)}: it must "
+                    "be one number, as a mean over the batch"
+                )
 
     def _regularization(self, player: str) -> tf.Tensor:
         return tf.add_n(

@@ -76,15 +76,17 @@ class Inference:
 
     def _in_batches(self, network: str | None, array, batch_size: int, method: str = "__call__"):
         """A method of a network (of the model itself for None) over an array."""
-        function = self._inference_functions.get((network, method))
+        function = self._inference_functions.get(f"{network}.{method}")
         if function is None:
             model = self.inference_model()
             call = getattr(model if network is None else getattr(model, network), method)
             function = tf.function(lambda x: call(x, training=False), reduce_retracing=True)
-            self._inference_functions[network, method] = function
+            self._inference_functions[f"{network}.{method}"] = function
         array = np.asarray(array)
         if network != "generator":
-            array = _as_images(array)
+            array = as_images(array)
+        if batch_size < 1:
+            raise ValueError(f"batch_size must be at least 1, not {batch_size}")
         array = array.astype(np.float32, copy=False)
         expected = (self.prior.dim,) if network == "generator" else self.image_shape
         if array.shape[1:] != expected or len(array) == 0:
@@ -101,8 +103,8 @@ class Inference:
         )
 
 
-def _as_images(array: np.ndarray) -> np.ndarray:
-    """Images of a usable type as float in [0, 1]."""
+def as_images(array: np.ndarray) -> np.ndarray:
+    """Images of uint8, or of floats in [0, 1], as floats. Raises ValueError for any others."""
     if array.dtype == np.uint8:
         return array.astype(np.float32) / 255.0
     if not np.issubdtype(array.dtype, np.floating):

@@ -1,27 +1,40 @@
-"""The intervals that a system's hyperparameters must be in."""
+"""The kinds of values that a system's hyperparameters take, and the intervals of its numbers."""
 
 from collections.abc import Mapping
-from numbers import Real
+from numbers import Integral, Real
+
+import numpy as np
 
 from tf_bigan.errors import UserError
+
+_KINDS = {bool: (bool, np.bool_), int: (Integral,), float: (Real,), str: (str,)}
 
 
 def check_limits(system: type, values: Mapping[str, object]):
     """Refuses hyperparameters that make no sense, before they make NaNs.
 
     Args:
-        system: its `limits` give a name's interval, "[0, inf)" where they give none. What is no
-            number, or has a default outside of the interval, is not looked at.
+        system: its `hyperparameters` give the defaults, whose kind a value must have: a whole
+            number will do for a float. Its `limits` give a number's interval, "[0, inf)" where
+            they give none; a default outside of it frees the number from it.
         values: name -> value.
 
     Raises:
-        UserError: a value is out of its limits.
+        UserError: a value is of another kind, or out of its limits.
     """
     for name, value in values.items():
         default, limits = system.hyperparameters[name], system.limits.get(name, "[0, inf)")
-        numbers = isinstance(value, Real) and isinstance(default, Real)
-        if numbers and _within(default, limits) and not _within(value, limits):
-            raise UserError(f"{system.__name__}: {name}={value}: it must be in {limits}")
+        what = f"{system.__name__}: {name}={value}: it must be"
+        kind = type(default)
+        if kind in _KINDS and not _is(value, kind):
+            raise UserError(f"{what} {'an' if kind is int else 'a'} {kind.__name__}")
+        if kind in (int, float) and _within(default, limits) and not _within(value, limits):
+            raise UserError(f"{what} in {limits}")
+
+
+def _is(value: object, kind: type) -> bool:
+    truth = isinstance(value, _KINDS[bool])  # which Python takes for a number
+    return isinstance(value, _KINDS[kind]) and (truth == (kind is bool))
 
 
 def _within(value: float, interval: str) -> bool:

@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from tf_bigan import distribution
 from tf_bigan.data.pipeline import ArrayBatches
+from tf_bigan.errors import UserError
 
 
 class NonFiniteLoss(ArithmeticError):
@@ -108,7 +109,7 @@ class Loop:
                 count = min(self.steps_per_execution, steps - first)
                 callbacks.on_train_batch_begin(first)
                 rows = self._run_steps(iterator, count)
-                names = self._log_names["train"]
+                names = self._names_of("train", iterator)
                 mean.add(names, rows)
                 self.last_logs = dict(zip(names, rows.mean(axis=0).tolist(), strict=True))
                 callbacks.on_train_batch_end(first + count - 1, mean.result())
@@ -128,29 +129,41 @@ class Loop:
         return self.history
 
     def evaluate(
-        self, x, *, batch_size: int | None = None, steps: int | None = None
+        self,
+        x,
+        *,
+        batch_size: int | None = None,
+        steps: int | None = None,
+        verbose: int | str = 0,
+        return_dict: bool = True,
     ) -> dict[str, float]:
         """The mean losses and logs over data in inference mode, as {name: value}.
 
         `x` and `batch_size` as in `fit`, `steps` as `validation_steps` there; nothing is updated.
         Each batch has its own z. A last batch that images in memory do not fill is filled up from
-        the first ones.
+        the first ones. `verbose` and `return_dict` are Keras's: nothing is printed, and a dict is
+        what is returned.
         """
         self._check_compiled()
-        dataset, steps = _distribute(x, batch_size, steps, 0, self.distribute_strategy)
+        dataset, steps = _distribute(x, batch_size, steps, 0, self.distribute_strategy, "steps")
         self._check_entries(dataset)
+        iterator = iter(dataset)
         with _images_checked():
-            rows = self._test_loop(iter(dataset), tf.constant(steps)).numpy()
+            rows = self._test_loop(iterator, tf.constant(steps)).numpy()
         mean = _RunningMean()
-        mean.add(self._log_names["test"], rows)
+        mean.add(self._names_of("test", iterator), rows)
         return mean.result()
 
     def pack_logs(self, kind: str, logs: Mapping) -> tf.Tensor:
         """{name: tensor} of a "train" or "test" step as one float32 vector of means."""
         # A compiled function returns its logs sorted by name; the losses come first again here.
         names = sorted(logs, key=lambda name: (not name.startswith("loss"), name))
-        self._log_names[kind] = names
+        self._log_names[kind + self._traced_entries] = names
         return tf.stack([tf.reduce_mean(tf.cast(logs[name], tf.float32)) for name in names])
+
+    def _names_of(self, kind: str, iterator) -> list[str]:
+        """The names of a step's logs, which may depend on what a batch holds."""
+        return self._log_names[kind + _entries(iterator)]
 
     def _check_compiled(self):
         if not self.compiled:
@@ -163,12 +176,25 @@ class Loop:
                     f"{type(self).__name__} needs batches with {name}, these have "
                     f"{', '.join(dataset.element_spec)}"
                 )
+        for name, spec in dataset.element_spec.items():
+            if hasattr(self, "image_shape") and name.endswith("image"):
+                # Of several replicas' specs, which are equal, the first.
+                shape = tuple(tf.nest.flatten(spec, expand_composites=True)[0].shape)
+                fits = tf.TensorShape(shape[1:]).is_compatible_with(self.image_shape)
+                if len(shape) != 4 or shape[0] is None or not fits:
+                    expected = ", ".join(map(str, self.image_shape))
+                    raise ValueError(
+                        f"batches of {name} must be [B, {expected}], all of one size B (a "
+                        "dataset.batch(n, drop_remainder=True), n a multiple of the replicas), "
+                        f"not {list(shape)}"
+                    )
 
     def _forget_compiled(self):
         """Drops the compiled functions; the next call traces them anew."""
-        self._train_loop = tf.function(self._train_steps, reduce_retracing=True)
-        self._test_loop = tf.function(self._test_steps, reduce_retracing=True)
-        self._log_names = {}
+        # Not reduce_retracing: one function for two batch sizes would not know its rows.
+        self._train_loop = tf.function(self._train_steps)
+        self._test_loop = tf.function(self._test_steps)
+        self._log_names, self._traced_entries = {}, ""
 
     def _all_stop(self) -> bool:
         """Whether any worker wants to stop: then all do, after the same step."""
@@ -185,7 +211,7 @@ class Loop:
         if not np.isfinite(rows).all():
             row, column = np.argwhere(~np.isfinite(rows))[0]
             raise NonFiniteLoss(
-                f"{self._log_names['train'][column]} became {rows[row, column]} in step "
+                f"{self._names_of('train', iterator)[column]} became {rows[row, column]} in step "
                 f"{step_before + row + 1}"
             )
         return rows
@@ -201,7 +227,7 @@ class Loop:
 
     def _steps(self, step, iterator, count):
         """`count` calls of step(batch, number) on every replica; the mean logs [count, names]."""
-        strategy = self.distribute_strategy
+        strategy, self._traced_entries = self.distribute_strategy, _entries(iterator)
         rows = tf.TensorArray(tf.float32, size=count)
         for i in tf.range(count):
             per_replica = strategy.run(step, args=(next(iterator), i))
@@ -240,6 +266,11 @@ def _usable_callbacks(callbacks) -> list:
     return listed
 
 
+def _entries(iterator) -> str:
+    """The names in a batch, as text: a model that is exported may hold no dict with other keys."""
+    return " " + ",".join(sorted(iterator.element_spec))
+
+
 class _RunningMean:
     """The mean over an epoch's steps so far, of rows of logs."""
 
@@ -259,6 +290,8 @@ class _RunningMean:
 
 def _distribute(x, batch_size, steps, start, strategy, steps_name="steps_per_epoch"):
     """Any data that `fit` takes, as a distributed dataset of batches, and the steps per epoch."""
+    if steps is not None and steps < 1:
+        raise ValueError(f"{steps_name} must be at least 1, not {steps}")
     if isinstance(x, np.ndarray):
         x = _array_batches(x, batch_size)
     if hasattr(x, "dataset") and hasattr(x, "steps_per_epoch"):
@@ -294,7 +327,7 @@ def _array_batches(x: np.ndarray, batch_size: int | None) -> ArrayBatches:
         raise ValueError(f"images must be an array [N, H, W, C], not {list(x.shape)}")
     if x.dtype != np.uint8:
         x = x.astype(np.float32)
-        if not (x.size and x.min() >= 0 and x.max() <= 1):  # NaN fails both comparisons
+        if x.size and not (x.min() >= 0 and x.max() <= 1):  # NaN fails both comparisons
             raise ValueError(f"images must be in [0, 1], not [{x.min()}, {x.max()}]")
     return ArrayBatches({"image": x}, batch_size)
 
@@ -332,10 +365,12 @@ def _usable(name: str, value: tf.Tensor) -> tf.Tensor:
 
 @contextlib.contextmanager
 def _images_checked():
-    """Makes an error of the user's out of what the check in `_usable` raises in the pipeline."""
+    """Makes errors of the user's out of what the pipeline raises: `_usable`, or a file's reader."""
     try:
         yield
     except tf.errors.InvalidArgumentError as error:
         if _OUT_OF_RANGE in error.message:
             raise ValueError(_OUT_OF_RANGE) from None
+        if "UserError: " in error.message:
+            raise UserError(error.message.split("UserError: ")[1].splitlines()[0]) from None
         raise

@@ -320,14 +320,13 @@ def while_training(
     for name in sorted(named(config.eval_metrics or "")):
         if name in missing:
             raise UserError(f"--eval_metrics={config.eval_metrics}: {name} {missing[name]}")
-    if config.monitored in measurer.metrics:
-        return measurer, config.monitored
-    if config.monitor is not None:
+    if config.monitored in missing:
         raise UserError(
             f"--monitor={config.monitor}: {config.monitored} {missing[config.monitored]}"
             f"{did_you_mean(config.monitored, measurer.metrics)}"
         )
-    return measurer, None
+    monitors = (config.monitored or model.monitor, AdversarialModel.monitor)
+    return measurer, next((name for name in monitors if name in measurer.metrics), None)
 
 
 def values_of(measurer: Measurer, monitor: str | None) -> Callable[[AdversarialModel], dict]:

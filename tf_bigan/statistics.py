@@ -85,6 +85,7 @@ class Statistics:
         self._begin(batch, key)
         with tf.GradientTape(persistent=True) as tape:
             losses, logs = self.player_losses(batch, z, training=True)
+        self._check_losses(losses, (player for group in self.schedule for player in group))
         norms = {
             f"gradient_norm/{player}": tf.linalg.global_norm(
                 tape.gradient(
@@ -94,6 +95,7 @@ class Statistics:
                 )
             )
             for player in self.players
+            if player in losses
         }
         return logs | norms
 

@@ -26,7 +26,7 @@ class Workdir:
     """
 
     def __init__(self, root: str | os.PathLike):
-        self.root = Path(root)
+        self.root = Path(root).expanduser()
         self.config = self.root / "config.json"
         self.checkpoints = self.root / "checkpoints"
         self.model = self.root / "model.keras"
@@ -75,15 +75,28 @@ class Workdir:
         except OSError as error:
             raise self._not_writable(error.strerror) from error
 
-    def prepare(self, config: Config, environment: dict):
-        """Makes the directory, locks it and records what runs in it.
+    def check_images(self, number: int):
+        """Raises UserError if the run here trains on another number of images than `number`.
+
+        Its steps would be those of other epochs.
+        """
+        before = json.loads(self.config.read_text()).get("images", number)
+        if before != number:
+            raise UserError(
+                f"{self.root} holds a run with {before:,} training images, now there are "
+                f"{number:,}: use the same images, or another --workdir"
+            )
+
+    def prepare(self, config: Config, environment: dict, images: int):
+        """Makes the directory, locks it and records what runs in it, with how many images.
 
         Raises:
             UserError: it cannot be written, or another program is training in it.
         """
         self.make()
         self.lock()
-        text = json.dumps({"config": asdict(config), "environment": environment}, indent=2)
+        record = {"config": asdict(config), "environment": environment, "images": images}
+        text = json.dumps(record, indent=2)
         with atomically(self.config) as temporary:
             Path(temporary).write_text(text + "\n")
 

@@ -1,6 +1,7 @@
 """Files of the user: IDX, npz, folders of images."""
 
 import gzip
+import os
 import struct
 import warnings
 
@@ -250,3 +251,58 @@ def test_unreadable_files_are_named(tmp_path, monkeypatch):
     for source in ("idx", "folder"):
         with pytest.raises(UserError, match=f"cannot read .*{tmp_path}.*Permission denied"):
             load(f"{source}:{tmp_path}")
+
+
+def test_a_class_is_as_deep_as_it_goes(tmp_path):
+    save_images(tmp_path / "cat" / "2020", PIXELS[:2], ["a.png", "b.png"])
+    save_images(tmp_path / "cat" / "2021", PIXELS[2:4], ["a.png", "b.png"])
+    save_images(tmp_path / "cat" / ".cache", PIXELS[:1])
+    save_images(tmp_path / "dog", PIXELS[:3])
+    data = [load(f"folder:{tmp_path}", split) for split in ("train", "test")]
+    assert sum(map(len, data)) == 7
+    assert data[0].class_names == ("cat", "dog")
+
+
+@pytest.mark.parametrize("parts, missing", [(("train", "val"), "test"), (("test",), "train")])
+def test_parts_without_a_partner_are_no_classes(tmp_path, parts, missing):
+    for part in parts:
+        save_images(tmp_path / part, PIXELS[:3])
+    with pytest.raises(
+        UserError, match=f"has {' and '.join(f'{p}/' for p in parts)} but no {missing}/"
+    ):
+        load(f"folder:{tmp_path}")
+    save_images(tmp_path / "ship", PIXELS[:3])  # among others they are
+    assert load(f"folder:{tmp_path}").class_names == tuple(sorted((*parts, "ship")))
+
+
+def test_parts_are_all_sorted_into_classes_or_none(tmp_path):
+    save_images(tmp_path / "train" / "cat", PIXELS[:3])
+    save_images(tmp_path / "test", PIXELS[:3])
+    with pytest.raises(UserError, match="test has no subfolders for the classes, as the other"):
+        load(f"folder:{tmp_path}")
+
+
+def test_other_formats_are_counted(tmp_path):
+    save_images(tmp_path, PIXELS[:4])
+    Image.fromarray(PIXELS[0]).save(tmp_path / "x.gif")
+    with pytest.warns(UserWarning, match="1 images are neither PNG nor JPEG, as x.gif; left out"):
+        load(f"folder:{tmp_path}")
+    with pytest.raises(UserError, match="neither PNG nor JPEG, as x.gif$"):
+        load(f"folder:{tmp_path}", strict=True)
+
+
+def test_a_file_that_vanishes_in_training_is_named(tmp_path, make_bigan):
+    save_images(tmp_path, np.zeros((9, 8, 8), np.uint8))
+    data = load(f"folder:{tmp_path}", memory_limit=0)
+    for file in tmp_path.iterdir():
+        file.unlink()
+    with pytest.raises(UserError, match=r"\d\d.png cannot be read any more \(No such file"):
+        make_bigan().fit(data.batches(3), verbose=0)
+
+
+def test_names_need_not_be_utf_8(tmp_path):
+    save_images(tmp_path, PIXELS[:3])
+    os.rename(tmp_path / "00.png", os.fsencode(tmp_path) + b"/\xff.png")
+    assert len(load(f"folder:{tmp_path}", memory_limit=0).take(9)) == len(
+        load(f"folder:{tmp_path}")
+    )

@@ -87,6 +87,18 @@ def test_an_unknown_form_is_refused():
         make_system("alice", options={"set": "cycle=l3"})
 
 
+def test_the_adversarial_form_needs_its_discriminator_in_the_schedule():
+    with pytest.raises(UserError, match="--schedule leaves out: D.C.EG"):
+        make_system("alice", options={"set": "cycle=adversarial", "schedule": "D+EG"})
+
+
+def test_who_does_not_play_has_no_loss():
+    model, batch = make_system("alice"), make_batch()
+    model.random.begin(SEED, 8)
+    losses, _ = model.player_losses(batch, model.prior.sample(8, 5), training=False)
+    assert set(losses) == {"D", "EG"}
+
+
 def test_shapes_of_the_pairs():
     model = make_system("alice", (12, 10, 3))
     assert model.discriminator_xx(tf.zeros((2, 12, 10, 6))).shape == (2, 1)

@@ -19,6 +19,7 @@ OTHER = ["--image_size=12x10", "--channels=3", "--precision=mixed_bfloat16"]
 MEASURED = ("dann", "gan")
 NEEDS = {
     "dann": ["--target_dataset=digits"],
+    "magan": ["--set=period=1,pretraining=1"],
     "sgan": ["--labels=20"],
     "triple_gan": ["--labels=20"],
 }
@@ -82,3 +83,33 @@ def test_mistakes_are_one_line(options, message, command, tmp_path):
     lines = [line for line in err.splitlines() if line.startswith("train.py")]
     assert status == 2 and len(lines) == 1 and message in lines[0], err
     assert not workdir.exists()
+
+
+OWN = """
+import {imported}
+import keras
+from tf_bigan.models.bigan import BiGAN
+
+{decorator}
+class Mine(BiGAN):
+    pass
+"""
+
+
+@pytest.mark.parametrize(
+    "imported, decorator, error, message",
+    [
+        ("math", "", tb.errors.UserError, "Mine could not be loaded again: put @keras"),
+        ("own_packag", "", ModuleNotFoundError, "own_packag"),
+    ],
+)
+def test_what_is_wrong_with_a_module_of_ones_own(
+    imported, decorator, error, message, tmp_path, monkeypatch
+):
+    package = tmp_path / f"own_package_{imported}"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "mine.py").write_text(OWN.format(imported=imported, decorator=decorator))
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(error, match=message):
+        tb.models.find(f"{package.name}.mine")

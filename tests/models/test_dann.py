@@ -18,6 +18,16 @@ def at(step, total=100, strength=0.5):
     return model
 
 
+def test_the_adversary_rises_over_the_run_that_it_is_in():
+    assert DANN.settings_of_run({"strength": 0.5}, steps_per_epoch=7, epochs=3) == {
+        "strength": 0.5,
+        "total_steps": 21,
+    }
+    assert DANN.settings_of_run({"total_steps": 9}, 7, 3) == {"total_steps": 9}
+    model = make_system("dann", options={"epochs": 5, "set": "dropout=0.1"})  # four steps each
+    assert model.total_steps == 20
+
+
 def test_losses_against_numpy():
     model, batch = at(30), make_batch()
     source, target = (model.encoder(batch[name]) for name in ("image", "target_image"))

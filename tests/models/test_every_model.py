@@ -73,6 +73,24 @@ def test_players_of_a_group_move_at_once_and_groups_in_turn(name, stepped):
         np.testing.assert_allclose(a.numpy(), b.numpy(), atol=5e-6, err_msg=a.path)
 
 
+def test_no_loss_holds_a_gradient_back(name, stepped):
+    """Whom a loss reaches is what `players` says; nothing in between is taken as a constant.
+
+    But for LS-GAN's margin. Values of losses do not show it, and networks move all the same.
+    """
+    batch = make_batch()
+    z, key = stepped._draw(batch, 0)
+
+    def losses():
+        stepped._begin(batch, key)
+        return stepped.player_losses(batch, z, training=True)[0]
+
+    operations = tf.function(losses).get_concrete_function().graph.get_operations()
+    stops = [op.name for op in operations if op.type == "StopGradient"]
+    stops = [op for op in stops if not re.search("normalization|LogSumExp", op)]
+    assert len(stops) == (name == "loss_sensitive_gan"), stops
+
+
 def test_xla_gives_the_same_step(name, stepped):
     model = make_system(name, optimizer=keras.optimizers.SGD(RATE), options=DECAY, jit_compile=True)
     model.fit(tf.data.Dataset.from_tensors(make_batch()), verbose=0)

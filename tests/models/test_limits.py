@@ -3,6 +3,7 @@
 import math
 import re
 
+import numpy as np
 import pytest
 
 import tf_bigan as tb
@@ -27,6 +28,7 @@ def make(system, **options):
     "name, option, value, limits",
     [
         ("alice", "weight", -1.0, "[0, inf)"),
+        ("began", "gamma", 5.0, "[0, 1]"),
         ("began", "lambda_k", -1.0, "[0, inf)"),
         ("began", "halve_every", 0, "[1, inf)"),
         ("cycle_bigan", "cycle", -1.0, "[0, inf)"),
@@ -39,6 +41,8 @@ def make(system, **options):
         ("infogan", "lambda_categorical", -1.0, "[0, inf)"),
         ("joint_latent_regressor", "weight", -1.0, "[0, inf)"),
         ("loss_sensitive_gan", "leak", 1.1, "[0, 1]"),
+        ("loss_sensitive_gan", "margin", -1.0, "[0, inf)"),
+        ("loss_sensitive_gan", "slope", 3.0, "(-inf, 1]"),
         ("magan", "period", 0, "[1, inf)"),
         ("magan", "pretraining", 0, "[1, inf)"),
         ("sgan", "supervised", -1.0, "[0, inf)"),
@@ -52,6 +56,33 @@ def test_what_makes_no_sense_is_refused(name, option, value, limits):
     line = f"{system.__name__}: {option}={value}: it must be in {limits}"
     with pytest.raises(UserError, match=f"^{re.escape(line)}$"):
         make(system, **{option: value})
+
+
+@pytest.mark.parametrize(
+    "name, option, value, kind",
+    [
+        ("gan", "minimax", "no", "a bool"),
+        ("gan", "minimax", 1, "a bool"),
+        ("gan", "smoothing", "much", "a float"),
+        ("gan", "smoothing", True, "a float"),
+        ("magan", "period", 2.5, "an int"),
+        ("magan", "period", True, "an int"),
+        ("autoencoder", "norm", 2, "a str"),
+    ],
+)
+def test_another_kind_than_the_defaults_is_refused(name, option, value, kind):
+    system = tb.models.find(name)
+    line = f"{system.__name__}: {option}={value}: it must be {kind}"
+    with pytest.raises(UserError, match=f"^{re.escape(line)}$"):
+        make(system, **{option: value})
+
+
+@pytest.mark.parametrize(
+    "default, value", [(False, np.True_), (3, np.int64(4)), (0.5, np.float32(1)), (0.5, 1)]
+)
+def test_numpys_values_are_of_the_kind(monkeypatch, default, value):
+    monkeypatch.setattr(Own, "hyperparameters", {"option": default})
+    assert make(Own, option=value).option is value
 
 
 @pytest.mark.parametrize("name", tb.models.names())

@@ -33,7 +33,8 @@ def test_named_costs():
     batch, costs = make_batch(), {}
     for slope in (0.0, 1.0, -1.0):
         # A margin below 0 takes the place of a well-trained L: some costs are then below it.
-        model = make(slope=slope, leak=1.0, margin=-0.01)
+        model = make(slope=slope, leak=1.0)
+        model.margin = -0.01
         z = model.prior.sample(8, 5)
         losses, logs = model.player_losses(batch, z, training=False)
         costs[slope] = float(losses["D"])

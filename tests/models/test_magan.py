@@ -7,6 +7,7 @@ import tensorflow as tf
 
 import tf_bigan as tb
 from tests.models.conftest import make_batch, make_dataset, make_system
+from tf_bigan.errors import UserError
 
 
 def make(**arguments):
@@ -57,6 +58,15 @@ def test_the_margin_period_by_period():
     assert margins(make(), energies) == expected
 
 
+def test_a_period_is_an_epoch_and_the_run_is_longer_than_what_d_learns_alone():
+    options = {"set": "pretraining=3", "epochs": 4}  # of four steps
+    assert make_system("magan", options=options).period == 4
+    with pytest.raises(UserError, match="alone for 12 steps, and the run has no more than 12: "):
+        make_system("magan", options=options | {"epochs": 3})
+    with pytest.raises(UserError, match="alone for 14 steps, and the run has no more than 12: "):
+        make_system("magan", options={"set": "period=7", "epochs": 3})
+
+
 def test_the_margin_never_rises():
     energies = np.random.default_rng(0).gamma(2.0, 2.0, (200, 2))
     energies[:, 0] *= np.linspace(3.0, 0.1, 200)  # real images cost less and less
@@ -83,7 +93,7 @@ def test_weight_decay_does_not_move_a_generator_that_stands_still():
     model = make_system(
         "magan",
         optimizer=tb.optimizers.Adam(1e-2),
-        options={"set": "period=100,pretraining=1", "l2": 1e-2},
+        options={"set": "period=99,pretraining=1", "l2": 1e-2},
     )
     before = [v.numpy() for v in model.generator.trainable_variables]
     model.fit(make_dataset(2), verbose=0)

@@ -6,6 +6,8 @@ import keras
 import numpy as np
 from absl import logging
 
+from tf_bigan.inference import as_images
+
 _PATIENCE = 2  # epochs in a row, before a sign counts
 _PINNED = 0.99  # accuracy on both sides
 _VANISHED = 1e-4  # gradient norm
@@ -24,7 +26,7 @@ class Guard(keras.callbacks.Callback):
 
     Args:
         batch: a batch of real images as `player_losses` takes it; or the images alone,
-            [N, H, W, C] in [0, 1]; some 64 will do.
+            [N, H, W, C], uint8 or in [0, 1]; some 64 will do.
         warm_up: steps in which samples are not judged: those of fresh weights differ little.
     """
 
@@ -33,7 +35,8 @@ class Guard(keras.callbacks.Callback):
     def __init__(self, batch: Mapping | np.ndarray, warm_up: int = 1000):
         super().__init__()
         self.warm_up = warm_up
-        self._batch = dict(batch) if isinstance(batch, Mapping) else {"image": batch}
+        images_alone = not isinstance(batch, Mapping)
+        self._batch = {"image": as_images(np.asarray(batch))} if images_alone else dict(batch)
         self._epochs_in_a_row = {"won": 0, "collapsed": 0}
         self._largest_norms: dict[str, float] = {}
 

@@ -12,6 +12,7 @@ from tf_bigan.evaluation.pictures import (
     originals_over_reconstructions,
     save_png,
 )
+from tf_bigan.inference import as_images
 
 
 def sample_picture(model: keras.Model, n: int = 64, seed: int = 0) -> np.ndarray | None:
@@ -89,20 +90,20 @@ class SampleGrid(_Picture):
 
 
 class ReconstructionGrid(_Picture):
-    """Images [N, H, W, C] in [0, 1] over their reconstructions every `every` epochs."""
+    """Images [N, H, W, C], uint8 or in [0, 1], over their reconstructions every `every` epochs."""
 
     name = "reconstructions"
 
     def __init__(self, images: np.ndarray, directory: str | os.PathLike, every: int = 1):
         super().__init__(directory, every)
-        self.images = images
+        self.images = as_images(np.asarray(images))
 
     def picture(self) -> np.ndarray | None:
         return reconstruction_picture(self.model, self.images)
 
 
 class InterpolationGrid(ReconstructionGrid):
-    """The way from each first to each second of images [N, H, W, C] every `every` epochs."""
+    """The way from each first to each second of such images every `every` epochs."""
 
     name = "interpolations"
 

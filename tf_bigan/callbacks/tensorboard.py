@@ -14,6 +14,7 @@ from tf_bigan.callbacks.pictures import (
     sample_picture,
 )
 from tf_bigan.callbacks.projector import write_projector
+from tf_bigan.inference import as_images
 
 _DIAGNOSED = 128  # images in the batch for histograms and gradient norms
 _SHOWN = 32  # images in a picture
@@ -29,8 +30,8 @@ class Dashboard(Periodic):
 
     Args:
         log_dir: the directory of the event files.
-        images: real images [N, H, W, C] in [0, 1]: for the projector up to 1,000, for pictures the
-            first 32.
+        images: real images [N, H, W, C], uint8 or in [0, 1]: for the projector up to 1,000, for
+            pictures the first 32.
         labels: their labels [N].
         batch: a batch as `player_losses` takes it, for histograms and gradient norms; by default
             the first 128 images and labels.
@@ -51,6 +52,7 @@ class Dashboard(Periodic):
         batch_size: int | None = None,
     ):
         super().__init__(every_epochs)
+        images = as_images(np.asarray(images))
         self.log_dir, self.images, self.labels = os.fspath(log_dir), images, labels
         self.config, self.batch_size = config, batch_size
         self._batch = {"image": images[:_DIAGNOSED]}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,6 +14,7 @@ from tf_bigan.data.streaming import StreamedImages
 from tf_bigan.errors import UserError
 
 ENDINGS = (".png", ".jpg", ".jpeg")
+OTHER_ENDINGS = (".webp", ".gif", ".bmp", ".tif", ".tiff")  # of images that are not read
 PARTS = {"train": ("train",), "validation": ("val", "validation"), "test": ("test",)}
 SHOWN = 5  # names of broken files in a message
 
@@ -21,17 +23,24 @@ def open_folder(path: str, strict: bool = False) -> dict[str, StreamedImages]:
     """The parts of a folder: its subfolders train/ and test/ (and val/ or validation/) if it has
     the first two, else all of it as "train".
 
-    In each, the images lie side by side (no labels) or in one subfolder a class, numbered in the
-    order of their names. Grey if all images are. The files come in a fixed mixed order, so that
-    the first n are a fair sample of the classes.
+    In each, the images lie side by side (no labels) or in one subfolder a class, as deep as it
+    goes, numbered in the order of their names. Grey if all images are. The files come in a fixed
+    mixed order, so that the first n are a fair sample of the classes.
 
-    Broken files are left out with a warning, or refused if `strict`. Raises UserError for these,
-    and for a missing, unreadable or empty folder.
+    Broken files are left out with a warning, or refused if `strict`; so are those of a format that
+    is not read. Raises UserError for these, and for a missing, unreadable or empty folder.
     """
     root = Path(path).expanduser()
     folders = _part_folders(root)
-    listed = {part: _list(folder) for part, folder in folders.items()}
+    listed = {part: _list(folder, strict) for part, folder in folders.items()}
     classes = sorted({name for files in listed.values() for _, name in files} - {None})
+    labelled = {part: files[0][1] is not None for part, files in listed.items()}
+    if len(set(labelled.values())) > 1:
+        flat = ", ".join(str(folders[part]) for part, has in labelled.items() if not has)
+        raise UserError(
+            f"{root}: {flat} has no subfolders for the classes, as the other parts have: sort its "
+            "images into them, or move it away"
+        )
     good = {part: _checked(folders[part], files, strict) for part, files in listed.items()}
 
     headers = [header for files in good.values() for _, _, header in files]
@@ -41,13 +50,13 @@ def open_folder(path: str, strict: bool = False) -> dict[str, StreamedImages]:
 
     def decode(record):
         image = tf.numpy_function(
-            lambda file: _pixels(file.decode(), channels), [record["image"]], tf.uint8
+            lambda file: _pixels(os.fsdecode(file), channels), [record["image"]], tf.uint8
         )
         return {**record, "image": tf.ensure_shape(image, [height, width, channels])}
 
     def stream(files):
         order = np.random.RandomState(0).permutation(len(files))
-        records = {"image": [str(files[i][0]) for i in order]}
+        records = {"image": [os.fsencode(files[i][0]) for i in order]}
         if classes:
             records["label"] = np.array([classes.index(files[i][1]) for i in order], np.int64)
         return StreamedImages(
@@ -71,17 +80,41 @@ def _part_folders(root: Path) -> dict[str, Path]:
         for name in names
         if (root / name).is_dir()
     }
-    return found if {"train", "test"} <= set(found) else {"train": root}
+    if {"train", "test"} <= set(found):
+        return found
+    if found and set(_subfolders(root)) == set(found.values()):  # and not three classes
+        there = " and ".join(f"{folder.name}/" for folder in found.values())
+        missing = "train" if "test" in found else "test"
+        raise UserError(f"{root} has {there} but no {missing}/: add one, or rename another to it")
+    return {"train": root}
 
 
-def _list(folder: Path) -> list[tuple[Path, str | None]]:
-    """(file, its class) of all images in a folder, by name."""
+def _subfolders(folder: Path) -> list[Path]:
     try:
-        files = [(file, None) for file in _images(folder)]
-        subfolders = sorted(f for f in folder.iterdir() if f.is_dir() and f.name[0] != ".")
-        in_classes = [(file, sub.name) for sub in subfolders for file in _images(sub)]
+        return sorted(f for f in folder.iterdir() if f.is_dir() and f.name[0] != ".")
     except OSError as error:
         raise UserError(f"cannot read the folder {folder}: {error.strerror}") from error
+
+
+def _list(folder: Path, strict: bool) -> list[tuple[Path, str | None]]:
+    """(file, its class) of all images in a folder, by name."""
+    try:
+        all_files = [(file, None) for file in _files(folder, deep=False)]
+        all_in_classes = [
+            (file, sub.name) for sub in _subfolders(folder) for file in _files(sub, deep=True)
+        ]
+    except OSError as error:
+        raise UserError(f"cannot read the folder {folder}: {error.strerror}") from error
+    files, in_classes = (
+        [(file, name) for file, name in found if file.suffix.lower() in ENDINGS]
+        for found in (all_files, all_in_classes)
+    )
+    others = [f for f, _ in all_files + all_in_classes if f.suffix.lower() in OTHER_ENDINGS]
+    if others:
+        message = f"{folder}: {len(others)} images are neither PNG nor JPEG, as {others[0].name}"
+        if strict:
+            raise UserError(message)
+        warnings.warn(f"{message}; left out", stacklevel=2)
     if files and in_classes:
         raise UserError(
             f"{folder} has images beside subfolders with images ({files[0][0].name}, "
@@ -92,8 +125,15 @@ def _list(folder: Path) -> list[tuple[Path, str | None]]:
     return files or in_classes
 
 
-def _images(folder: Path) -> list[Path]:
-    return sorted(f for f in folder.iterdir() if f.suffix.lower() in ENDINGS and f.is_file())
+def _files(folder: Path, deep: bool) -> list[Path]:
+    def stop(error: OSError):
+        raise error
+
+    found = []
+    for directory, below, names in os.walk(folder, onerror=stop):
+        found += [Path(directory, name) for name in names if name[0] != "."]
+        below[:] = [name for name in below if deep and name[0] != "."]
+    return sorted(found)
 
 
 def _checked(folder, files, strict):
@@ -127,7 +167,17 @@ def _header(file: Path) -> tuple[tuple[int, int], bool] | None:
 
 
 def _pixels(file: str, channels: int) -> np.ndarray:
-    """uint8 [H, W, channels]."""
+    """uint8 [H, W, channels]. Raises UserError for a file that was sound and is so no longer."""
+    try:
+        return _decoded(file, channels)
+    except (OSError, SyntaxError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(
+            f"{file} cannot be read any more ({reason}): mend it, and start again to resume"
+        ) from error
+
+
+def _decoded(file: str, channels: int) -> np.ndarray:
     from PIL import Image
 
     with Image.open(file) as image:

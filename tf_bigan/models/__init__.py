@@ -3,6 +3,8 @@
 import importlib
 import pkgutil
 
+import keras
+
 from tf_bigan.errors import UserError, did_you_mean
 from tf_bigan.game import AdversarialModel
 from tf_bigan.models.alad import ALAD
@@ -67,9 +69,10 @@ def find(name: str) -> type[AdversarialModel]:
     try:
         module = importlib.import_module(path)
     except ModuleNotFoundError as error:
-        if error.name is None or not path.startswith(error.name):
+        if error.name is None or not f"{path}.".startswith(f"{error.name}."):
             raise  # the module is there, but something that it imports is not
-        raise UserError(f"--model={name} is unknown{did_you_mean(name, names())}") from None
+        hint = did_you_mean(name, names()) if path != name else f": no module {error.name} here"
+        raise UserError(f"--model={name} is unknown{hint}") from None
     systems = [
         value
         for value in vars(module).values()
@@ -79,4 +82,10 @@ def find(name: str) -> type[AdversarialModel]:
     ]
     if len(systems) != 1:
         raise UserError(f"--model={name}: {path} defines {len(systems)} systems instead of one")
-    return systems[0]
+    system = systems[0]
+    if keras.saving.get_registered_object(keras.saving.get_registered_name(system)) is not system:
+        raise UserError(
+            f"--model={name}: {system.__name__} could not be loaded again: put "
+            '@keras.saving.register_keras_serializable("my_package") before its class'
+        )
+    return system

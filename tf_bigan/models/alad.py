@@ -18,7 +18,7 @@ class ALAD(AdversarialModel):
 
     With the logits l of real and of generated pairs, player D minimises the sum over the three of
     E[softplus(-l_real)] + E[softplus(l_fake)], E and G together the same with the labels exchanged.
-    D moves first, then E and G, on new z.
+    D moves first, then E and G, on new z. Without the paper's spectral normalisation.
 
     An anomaly x comes back changed: ‖f(x, x) - f(x, G(E(x)))‖₁ is large, with f the last hidden
     layer of D_xx (`pair_features`).

@@ -47,6 +47,9 @@ class ALICE(ALI):
         if schedule is None and form != "adversarial":
             schedule = ALI.schedule
         super().__init__(schedule=schedule, **parts)
+        self.c_plays = any("C" in group for group in self.schedule)
+        if form == "adversarial" and not self.c_plays:
+            raise UserError("cycle=adversarial needs C, which --schedule leaves out: D+C+EG")
 
     @classmethod
     def make_networks(cls, make, latent_dim, classes):
@@ -63,10 +66,10 @@ class ALICE(ALI):
         z_hat = self.infer(x, training)
         x_fake, x_rec = discriminate(self.generator, z, z_hat, training=training)
         losses, logs = self.pair_losses([x, z_hat], [x_fake, z], training)
-        pairs = [tf.concat([x, other], -1) for other in (x, x_rec)]
-        same, cycled = discriminate(self.discriminator_xx, *pairs, training=training)
-        # Where C does not move nothing asks for this, and a compiled step does not compute it.
-        losses["C"] = 2.0 * discriminator_loss(same, cycled)
+        if self.c_plays:
+            pairs = [tf.concat([x, other], -1) for other in (x, x_rec)]
+            same, cycled = discriminate(self.discriminator_xx, *pairs, training=training)
+            losses["C"] = 2.0 * discriminator_loss(same, cycled)
         if self.cycle == "adversarial":
             logs |= {"logits_same": same, "logits_cycled": cycled}
             term = self.adversarial_weight * tf.reduce_mean(tf.nn.softplus(-cycled))

@@ -23,6 +23,7 @@ class Autoencoder(AdversarialModel):
     players = {"EG": ("encoder", "generator")}
     schedule = (("EG",),)
     hyperparameters = {"norm": "l2"}
+    monitor = "EGr"
 
     def __init__(self, **parts):
         super().__init__(**parts)

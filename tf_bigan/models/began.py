@@ -38,7 +38,7 @@ class BEGAN(AdversarialModel):
         "halve_every": 100_000,
         "lowest_rate": 2e-5,
     }
-    limits = {"halve_every": "[1, inf)"}
+    limits = {"gamma": "[0, 1]", "halve_every": "[1, inf)"}
     defaults = {"decay_epochs": 0}  # a schedule's rate would never be halved
 
     def __init__(self, **parts):

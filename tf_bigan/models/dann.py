@@ -22,8 +22,9 @@ class DANN(AdversarialModel):
     `accuracy`, which picks checkpoints/best.keras, is measured with those of its test images, or of
     the images that --validation sets aside.
 
-    Each domain has batch statistics of its own, and those of the target are kept. There is no z:
-    the prior, --latent and --networks say nothing here.
+    Each domain has batch statistics of its own. F and D keep those of the target; C, which learns
+    from the source's features alone, keeps these. There is no z: the prior, --latent and --networks
+    say nothing here.
 
     Hyperparameters:
         strength: of the adversary; 0 learns from the source domain alone.
@@ -40,7 +41,8 @@ class DANN(AdversarialModel):
     hyperparameters = {"strength": 1.0, "total_steps": 5000, "dropout": 0.5}
     limits = {"total_steps": "[1, inf)", "dropout": "[0, 1)"}
     requires = ("image", "label", "target_image")
-    defaults = {"learning_rate": 5e-4, "beta_1": 0.9, "batch_size": 32, "monitor": "accuracy"}
+    defaults = {"learning_rate": 5e-4, "beta_1": 0.9, "batch_size": 32}
+    monitor = "accuracy"
 
     @classmethod
     def make_networks(cls, make, latent_dim, classes):
@@ -59,6 +61,10 @@ class DANN(AdversarialModel):
                 "perceptron", inputs=inputs, units=100, hidden=1, norm="batch"
             ),
         }
+
+    @classmethod
+    def settings_of_run(cls, settings, steps_per_epoch, epochs):
+        return {"total_steps": steps_per_epoch * epochs} | settings
 
     def _check_shapes(self):
         self.image_shape = tuple(self.encoder.get_config()["image_shape"])

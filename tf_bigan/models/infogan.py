@@ -38,8 +38,8 @@ class InfoGAN(AdversarialModel):
     players = {"D": ("discriminator", "recognition"), "G": ("generator",)}
     schedule = (("D",), ("G",))
     hyperparameters = {"lambda_categorical": 1.0, "lambda_continuous": 1.0}
-    # The learning rates of the official code.
-    defaults = {"prior": "normal62+categorical10+uniform2", "player_rates": "D=2e-4,G=1e-3"}
+    # The noise, the codes and the learning rates of the official code.
+    defaults = {"prior": "uniform62+categorical10+uniform2", "player_rates": "D=2e-4,G=1e-3"}
 
     def __init__(self, **parts):
         super().__init__(**parts)

@@ -35,7 +35,7 @@ class LossSensitiveGAN(AdversarialModel):
     schedule = (("D",), ("G",))
     fresh_z = False
     hyperparameters = {"margin": 0.01, "gamma": 0.0, "slope": 0.0, "leak": 0.2}
-    limits = {"margin": "(-inf, inf)", "slope": "(-inf, inf)", "leak": "[0, 1]"}
+    limits = {"slope": "(-inf, 1]", "leak": "[0, 1]"}
 
     @classmethod
     def make_networks(cls, make, latent_dim, classes):

@@ -3,6 +3,7 @@
 import keras
 import tensorflow as tf
 
+from tf_bigan.errors import UserError
 from tf_bigan.game import AdversarialModel
 from tf_bigan.losses import squared_error
 from tf_bigan.networks.normalization import discriminate
@@ -24,8 +25,9 @@ class MAGAN(AdversarialModel):
     D moves first, then G with a new z. Adam stands in for the paper's AdaMax.
 
     Hyperparameters:
-        period: steps between two looks at the margin; an epoch in the paper.
-        pretraining: periods in which D learns alone.
+        period: steps between two looks at the margin; train.py takes an epoch, as in the paper.
+        pretraining: periods in which D learns alone. A falling learning rate of G begins after
+            them, and is not at its end when the run is.
 
     Networks: generator z [B, latent] -> x [B, H, W, C] in [0, 1]; discriminator, an autoencoder
     x -> x whose code has as many entries as z.
@@ -51,6 +53,17 @@ class MAGAN(AdversarialModel):
             "generator": make("generator", latent_dim=latent_dim),
             "discriminator": make("autoencoder", latent_dim=latent_dim),
         }
+
+    @classmethod
+    def settings_of_run(cls, settings, steps_per_epoch, epochs):
+        settings = {"period": steps_per_epoch} | settings
+        alone = settings["period"] * ({**cls.hyperparameters, **settings}["pretraining"])
+        if alone >= steps_per_epoch * epochs:
+            raise UserError(
+                f"magan: D learns alone for {alone:,} steps, and the run has no more than "
+                f"{steps_per_epoch * epochs:,}: raise --epochs, or --set=period=N,pretraining=N"
+            )
+        return settings
 
     def player_losses(self, batch, z, training):
         x = batch["image"]

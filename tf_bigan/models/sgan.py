@@ -34,6 +34,7 @@ class SGAN(AdversarialModel):
     schedule = (("D", "G"),)
     requires = ("image", "label")
     hyperparameters = {"minimax": False, "supervised": 1.0}
+    monitor = "accuracy"
 
     @classmethod
     def make_networks(cls, make, latent_dim, classes):

@@ -41,19 +41,19 @@ class TripleGAN(AdversarialModel):
     players = {"D": ("discriminator",), "G": ("generator",), "C": ("classifier",)}
     schedule = (("D",), ("G",), ("C",))
     hyperparameters = {"entropy": 0.3, "balance": 1e-3, "pseudo": 0.1, "pseudo_after": 2000}
-    hyperparameters |= {"believed": 0.9, "classes": 10}
+    hyperparameters |= {"believed": 0.9}
     limits = {"believed": "[0, 1]"}
     requires = ("image", "label")
     defaults = {"prior": "normal100+categorical10"}
+    monitor = "accuracy"
 
     def __init__(self, **parts):
         super().__init__(**parts)
         last = self.prior.parts[-1] if isinstance(self.prior, Concatenation) else None
+        self.classes = self.classifier(keras.Input(self.image_shape)).shape[-1]
         if not isinstance(last, Categorical) or last.dim != self.classes:
-            raise UserError(
-                f"triple_gan needs a prior that ends in the labels: "
-                f"--prior=normal100+categorical{self.classes}"
-            )
+            labels = f"categorical{self.classes}"
+            raise UserError(f"triple_gan: z must end in the labels: --prior=normal100+{labels}")
 
     @classmethod
     def make_networks(cls, make, latent_dim, classes):

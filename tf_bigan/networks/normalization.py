@@ -96,8 +96,8 @@ def _over_replicas(x, scale, offset, epsilon) -> tuple[tf.Tensor, tf.Tensor, tf.
 def make_normalization(kind: str | None, dtype) -> keras.layers.Layer:
     """The layer of a kind: "batch", "layer" (no row sees another one), or None for none.
 
-    A gradient penalty is a function of single rows and rules out batch statistics (Gulrajani et
-    al. 2017, section 4).
+    "layer" is over the channels of each place of a map. A gradient penalty is a function of single
+    rows and rules out batch statistics (Gulrajani et al. 2017, section 4).
     """
     if kind == "batch":
         return BatchNormalization(dtype=dtype)
