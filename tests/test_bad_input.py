@@ -348,3 +348,8 @@ def test_a_disk_that_fills_up_while_results_are_written(tiny_run, tmp_path, comm
     status, out, err = command("evaluate", f"--workdir={run}", "--metrics=EGr", "--nountrained")
     assert status == 2 and "EGr" in out  # what was measured is shown all the same
     assert f"cannot write {run / 'report.png'}: No space left" in err
+
+
+def test_a_directory_under_home(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert Workdir("~/runs/a").root == tmp_path / "runs" / "a"

@@ -81,3 +81,14 @@ def test_watching_leaves_the_training_as_it_is(tmp_path, new_model, fit, images)
     fit(alone, 2)
     for a, b in zip(watched.get_weights(), alone.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_bytes_are_images_too(new_model, images, tmp_path):
+    levels = np.rint(images * 255).astype(np.uint8)
+    guards = [Guard(levels), Guard(levels / np.float32(255))]
+    for guard in guards:
+        guard.set_model(new_model())
+        guard.on_epoch_end(0, SAFE)
+    assert guards[0]._largest_norms == guards[1]._largest_norms
+    boards = [Dashboard(tmp_path, x) for x in (levels, levels / np.float32(255))]
+    np.testing.assert_array_equal(*(board._batch["image"] for board in boards))

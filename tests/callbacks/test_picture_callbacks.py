@@ -99,3 +99,16 @@ def test_any_number_of_channels(channels, shown):
 def test_every_below_one(tmp_path):
     with pytest.raises(ValueError, match="every must be at least 1"):
         SampleGrid(tmp_path, every=0)
+
+
+@pytest.mark.parametrize("callback", [ReconstructionGrid, InterpolationGrid])
+def test_bytes_make_the_same_pictures(callback, tmp_path, new_model, images):
+    levels = np.rint(images[:4] * 255).astype(np.uint8)
+    pictures = []
+    for shown in (levels, levels / np.float32(255)):
+        grid = callback(shown, tmp_path)
+        grid.set_model(new_model())
+        pictures.append(grid.picture())
+    np.testing.assert_array_equal(*pictures)
+    with pytest.raises(ValueError, match=r"images must be in \[0, 1\]"):
+        callback(levels.astype(np.float32), tmp_path)
