@@ -109,7 +109,7 @@ def main() -> int:
     load_tensorflow()  # takes seconds: not before the command is right
     measurers = {}  # runs on the same data share what does not depend on the model
     loaded = [
-        tb.comparison.load(
+        tb.results.load(
             subject,
             measurers,
             split=SPLIT.value,
@@ -123,7 +123,7 @@ def main() -> int:
     ]
     check_named(text, [one.measurer.missing(one.model) for one in loaded])
     results = [
-        tb.comparison.measure(
+        tb.results.measure(
             one,
             posthoc=POSTHOC.value,
             progress=progress_of(one.subject.name if len(loaded) > 1 else ""),
@@ -142,7 +142,8 @@ def main() -> int:
 def chosen_seeds() -> list[int]:
     """--seeds: N for 0 to N - 1, or a list."""
     parts = SEEDS.value.removesuffix(",").split(",")
-    if not all(part.strip().isdecimal() for part in parts) or SEEDS.value == "0":
+    numbers = all(part.strip().isdecimal() for part in parts)
+    if not numbers or ("," not in SEEDS.value and int(SEEDS.value) == 0):
         raise UserError(f"--seeds={SEEDS.value}: give a number above 0, or a list as 3,7")
     seeds = list(dict.fromkeys(int(part) for part in parts))
     if max(seeds) > LARGEST_SEED:

@@ -83,6 +83,16 @@ def test_measurements_are_those_of_the_networks(make_bigan, images, system):
         )
 
 
+def test_measurements_are_those_of_the_average_of_the_weights(make_bigan, images):
+    model = make_bigan(ema=0.9)
+    rng = np.random.default_rng(2)
+    for weight in model.average.trainable_variables:
+        weight.assign(rng.normal(0, 0.2, weight.shape))
+    measured = TrainedSystem(model).measure(images)
+    np.testing.assert_allclose(measured["code"], model.encode(images), rtol=1e-5, atol=1e-6)
+    assert np.abs(measured["code"] - model.encoder(images)).max() > 0.1
+
+
 def _tiny_alad():
     def make(role, **sizes):
         sizes = {"image_shape": (8, 8, 1), "width": 8} | sizes
@@ -194,6 +204,18 @@ def test_signs_and_offset(fitted, digits):
     assert np.mean(fitted.predict(train) == -1) == pytest.approx(0.1, abs=1 / len(train))
 
 
+def test_a_parameter_set_after_the_fit_changes_no_score(fitted, digits):
+    before, (weight, criterion) = fitted.anomaly_scores(digits[1]), (fitted.weight, "combined")
+    try:
+        fitted.set_params(weight=0.2, criterion="relative", n_neighbors=1)
+        after = fitted.anomaly_scores(digits[1])
+        np.testing.assert_array_equal(fitted.score_samples(digits[1]), -before["combined"])
+    finally:
+        fitted.set_params(weight=weight, criterion=criterion, n_neighbors=10)
+    for name, values in before.items():
+        np.testing.assert_array_equal(after[name], values, err_msg=name)
+
+
 def test_a_row_does_not_depend_on_its_company(fitted, digits):
     rows = digits[1][:300]  # more than a batch
     one_by_one = np.concatenate([fitted.score_samples(rows[i : i + 1]) for i in range(0, 300, 60)])
@@ -227,6 +249,7 @@ def test_the_combination_learns_from_held_out_rows_alone(digits, monkeypatch, ea
     rows = {row.tobytes() for row in trained}
     held_out = np.stack([image for image in images if image.tobytes() not in rows])
     assert (len(trained), len(held_out)) == (30, 10)
+    assert detector._neighbours._index.n_samples_fit_ == len(trained)
     assert abs(detector.anomaly_scores(held_out)["combined"].mean()) < 1e-4
     assert detector.model_.step.numpy() == 1
 

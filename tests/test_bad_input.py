@@ -168,6 +168,8 @@ EVALUATE = {
     "few samples": (["--workdir={run}", "--samples=99"], "--samples=99"),
     "no number of seeds": (["--workdir={run}", "--seeds=two"], "--seeds=two: give a number above"),
     "no seeds": (["--workdir={run}", "--seeds=0"], "--seeds=0: give a number above 0"),
+    "no seeds in two digits": (["--workdir={run}", "--seeds=00"], "--seeds=00: give a number"),
+    "a comma and no run": (["--workdir={run},"], "a name is empty; give DIR, or DIR,DIR"),
     "seed too large": (["--workdir={run}", "--seeds=1,2147483648"], "a seed must be at most"),
     "pattern without runs": (["--workdir={bad}/f*"], "--workdir={bad}/f*: no run is there"),
     "one of two missing": (["--workdir={run},{bad}/none"], "{bad}/none holds no run"),

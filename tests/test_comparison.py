@@ -6,10 +6,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from tf_bigan.comparison import Result, tables, write
+from tf_bigan.comparison import lines, tables, write
 from tf_bigan.config import Config
 from tf_bigan.errors import UserError
 from tf_bigan.measuring import Measured
+from tf_bigan.results import Result
 from tf_bigan.subjects import Subject, subjects_of_files, subjects_of_runs
 from tf_bigan.workdir import Workdir
 
@@ -64,6 +65,31 @@ def test_other_data_have_no_common_floor():
     one, two = ({"trained": {"recall": [0.2]}, **FLOOR} for _ in range(2))
     (table,) = tables([result("a", one), result("b", two, data="e")])
     assert list(table.columns)[:2] == ["a", "b"] and "floor" not in table.columns
+
+
+def test_runs_whose_seed_draws_the_images_share_no_mean_of_their_samples(tmp_path):
+    def of(name, data, **options):
+        found = result(name, {"trained": {"recall": [0.2]}}, data=data, **options)
+        found.measured.tables["model"] = {"trained": {"EGr": [float(len(data))]}}
+        found.gallery = SimpleNamespace(figures=list)
+        return found
+
+    alike = [of("x-0", "d", seed=0), of("x-1", "d", seed=1)]
+    results = [*alike, of("y-0", "d", seed=0, width=7), of("y-1", "eee", seed=1, width=7)]
+    model, samples = tables(results)
+    assert model.columns["y, 2 runs"] == {"EGr": [1.0, 3.0]} and "x, 2 runs" in model.columns
+    assert samples.columns["x, 2 runs"] == {"recall": [0.2, 0.2]}
+    assert "y, 2 runs" not in samples.columns
+    told = "measured on different data: 9 images (training or held-out images not all the same)"
+    spread = "the spread of their mean holds that of the data"
+    write(results, Workdir(tmp_path), {"samples": 9, "seeds": [0]})
+    markdown = (tmp_path / "comparison.md").read_text(encoding="utf-8")
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    for text in ("\n".join(lines(results)), markdown):
+        assert told in text and spread in text
+    assert "9 images (training or held-out images not all the same), with" in page
+    assert spread in page
+    assert not any("data" in line for line in lines(alike))
 
 
 def test_untrained_models_that_are_the_same_show_once():
@@ -139,6 +165,9 @@ def test_runs_by_names_and_patterns(runs):
     configs = found(f"{runs}/b/run,{runs}/a/run,{runs}/b/../b/run", dataset="digits", channels=None)
     assert list(configs) == ["b/run", "a/run"]  # no more of a path than tells them apart
     assert {config.dataset for config in configs.values()} == {"digits"}
+    for text in ("", f"{runs}/b/run,", f",{runs}/b/run"):
+        with pytest.raises(UserError, match=f"^--workdir={text}: a name is empty; give DIR"):
+            found(text)
     with pytest.raises(UserError, match=r"--workdir=.*/c\*: no run is there"):
         found(f"{runs}/c*")
     with pytest.raises(UserError, match="none holds no run"):
@@ -152,7 +181,7 @@ def test_files_are_measured_on_the_data_of_their_run(runs, monkeypatch):
     (subject,) = subjects_of_files(best, {"dataset": "digits"})
     assert (subject.config.dataset, subject.config.latent) == ("digits", 7)
     monkeypatch.chdir(runs / "b" / "other" / "checkpoints")
-    (subject,) = subjects_of_files("best.keras", {"dataset": None})
+    (subject,) = subjects_of_files(f"best.keras,./best.keras,{best}", {"dataset": None})
     assert subject.config.latent == 7
     (runs / "alone.keras").touch()
     with pytest.raises(UserError, match="--model needs --dataset"):

@@ -76,13 +76,13 @@ def test_the_untrained_model_is_the_one_before_the_first_step(model):
 def test_some_metrics_of_a_file_with_statistics_of_the_whole_data(
     tiny_run, tmp_path, command, monkeypatch
 ):
-    pictures, gallery = [], tb.comparison.Gallery
+    pictures, gallery = [], tb.results.Gallery
 
     def kept(*arguments):
         pictures.append(gallery(*arguments))
         return pictures[-1]
 
-    monkeypatch.setattr(tb.comparison, "Gallery", kept)
+    monkeypatch.setattr(tb.results, "Gallery", kept)
     shutil.copy(tiny_run[0] / "model.keras", tmp_path / "m.keras")
     arguments = ("evaluate", f"--model={tmp_path}/m.keras", "--dataset=digits", "--samples=1000")
     values = {}

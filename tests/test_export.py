@@ -323,6 +323,17 @@ def test_the_card_of_a_run(a_run, tmp_path):
     assert "EGr" not in again and "metrics.json is of step 600" in again
 
 
+@pytest.mark.parametrize("text", [b"{half", b"[1]", b"\xff"])
+def test_metrics_that_cannot_be_read_are_said_before_the_conversion(
+    model, tmp_path, monkeypatch, text
+):
+    monkeypatch.delattr(SavedModel, "write")
+    (tmp_path / "metrics.json").write_bytes(text)
+    message = "metrics.json is not readable as metrics: run evaluate.py again, or move it away$"
+    with pytest.raises(tb.UserError, match=message):
+        export(model, tmp_path / "m", workdir=tmp_path)
+
+
 def call(*arguments, capsys):
     command_line.FLAGS.unparse_flags()
     argv = ["export", *map(str, arguments)]

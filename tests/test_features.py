@@ -62,6 +62,18 @@ def test_forms_and_ranges_of_images(model):
             np.testing.assert_allclose(rows, wanted, rtol=0, atol=1e-6)
 
 
+def test_what_rounding_leaves_outside_of_the_range_is_taken(model):
+    beyond = np.where(FLOATS > 0.5, 1.00005, -0.00005)
+    wanted = BiGANFeatures(model).transform(np.where(FLOATS > 0.5, 1.0, 0.0))
+    np.testing.assert_array_equal(BiGANFeatures(model).transform(beyond), wanted)
+
+
+def test_fit_refuses_the_types_that_transform_refuses(model):
+    for method in ("fit", "transform"):
+        with pytest.raises(ValueError, match="^X: expected uint8 .* got int64$"):
+            getattr(BiGANFeatures(model), method)(BYTES.astype(np.int64))
+
+
 def test_the_default_layer_is_the_last_hidden_one(model):
     assert BiGANFeatures(model).transform(FLOATS).shape == (30, 16)
     np.testing.assert_array_equal(

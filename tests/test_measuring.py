@@ -19,7 +19,12 @@ def digits():
 
 @pytest.fixture(scope="module")
 def model():
-    return experiment.build_model(Config(width=8, latent=5), (8, 8, 1), 10)[0]
+    model, _ = experiment.build_model(Config(width=8, latent=5), (8, 8, 1), 10)
+    rng = np.random.default_rng(0)
+    for network in (model.encoder, model.generator):
+        for weight in network.trainable_variables:  # with small ones it would be nearly linear
+            weight.assign(rng.normal(0, 0.5, weight.shape))
+    return model
 
 
 def test_a_chosen_subset_and_the_best_checkpoint_by_one_of_it(tmp_path, command, monkeypatch):
@@ -44,9 +49,37 @@ def test_values_are_those_of_the_functions(digits, model):
     measurer = measuring.Measurer(train, held_out, ["knn", "NND/100"], references=False)
     codes = [model.features(part.as_float())["e"] for part in digits]
     expected = evaluation.knn_accuracy(codes[0], train.labels, codes[1], held_out.labels)
+    squashed = [model.encode(part.as_float()) for part in digits]
+    other = evaluation.knn_accuracy(squashed[0], train.labels, squashed[1], held_out.labels)
+    assert expected != pytest.approx(other)
     values = measurer.measure(model).flat()
     assert values.keys() == {"knn", "NND/100"}
     assert values["knn"] == pytest.approx(expected)
+
+
+def test_each_seed_draws_its_own_samples(digits, model):
+    train, held_out = digits
+    measurer = measuring.Measurer(
+        train, held_out, ["sliced_wasserstein"], seeds=(0, 3), samples=60, references=False
+    )
+    images = train.as_float(), train.labels
+    classifier = evaluation.train_feature_classifier(*images, steps=1)
+    measurer._classifiers = {0: classifier, 3: classifier}
+    values = measurer.measure(model).tables["generation"]["trained"]["sliced_wasserstein"]
+    expected = [
+        evaluation.sliced_wasserstein(held_out.as_float(), model.sample(60, seed=first))
+        for first in (experiment.FIRST_DRAW, experiment.FIRST_DRAW + 3)
+    ]
+    assert values == pytest.approx(expected, rel=1e-6)
+    assert expected[0] != pytest.approx(expected[1], rel=1e-4)
+
+
+def test_accuracy_is_in_percent(digits):
+    classifier, _ = experiment.build_model(Config(model="sgan", width=8), (8, 8, 1), 10, 10)
+    held_out = digits[1]
+    expected = np.mean(classifier.classify(held_out.as_float()).argmax(-1) == held_out.labels)
+    found = measuring.Measurer(None, held_out, ["accuracy"], references=False).measure(classifier)
+    assert found.flat() == {"accuracy": pytest.approx(100 * expected)} and expected > 0.01
 
 
 def test_a_collapsed_generator_and_few_images_are_left_out_with_the_reason(digits, model):

@@ -22,6 +22,7 @@ _MODULES = (
     "networks",
     "optimizers",
     "priors",
+    "results",
 )
 _NAMES = {
     "AdversarialModel": "game",

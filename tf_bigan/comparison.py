@@ -1,25 +1,21 @@
-"""From models to the files of evaluate.py: measures each, and sets the values side by side."""
+"""The tables and files of evaluate.py: sets results side by side, and writes them."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
-from tf_bigan import evaluation, experiment
+from tf_bigan import evaluation
 from tf_bigan.atomic import atomically
 from tf_bigan.config import Config
-from tf_bigan.data import ImageData
 from tf_bigan.errors import UserError
 from tf_bigan.evaluation.table import mean
-from tf_bigan.gallery import Gallery
-from tf_bigan.game import AdversarialModel
-from tf_bigan.measuring import HELD_OUT, TRAINED, UNTRAINED, Measured, Measurer
+from tf_bigan.measuring import HELD_OUT, TRAINED, UNTRAINED
 from tf_bigan.metrics import METRICS
-from tf_bigan.subjects import Subject
+from tf_bigan.results import Result
 from tf_bigan.workdir import Workdir
 
 _TITLES = {"model": "Metrics", "generation": "Samples", "representation": "Representation"}
@@ -36,106 +32,11 @@ _NOTES = {
     ),
 }
 
-
-@dataclass
-class Result:
-    """A subject, measured.
-
-    system: the class of the model. data: what it was measured on, as text; `data_key` tells
-    other images apart.
-    """
-
-    subject: Subject
-    measured: Measured
-    gallery: Gallery
-    system: str
-    step: int
-    split: str
-    data: str
-    data_key: str
-
-
-@dataclass
-class Loaded:
-    """A subject's model, and what measures it. split, data_key: as in `Result`."""
-
-    subject: Subject
-    model: AdversarialModel
-    measurer: Measurer
-    split: str
-    data_key: str
-
-
-def load(
-    subject: Subject, measurers: dict[str, Measurer], *, split: str | None, **options
-) -> Loaded:
-    """Loads a model and its data.
-
-    Args:
-        subject: which.
-        measurers: those of the data seen so far, by key; a new one is added.
-        split: "validation" or "test"; None for the run's.
-        **options: of `Measurer`.
-
-    Raises:
-        UserError: the model cannot be loaded, or is for other images.
-    """
-    model, config = subject.load(), subject.config
-    split = split or experiment.held_out_split(config)
-    train = experiment.in_memory(experiment.load_split(config, "train"))
-    held_out = experiment.in_memory(experiment.load_held_out(config, split))
-    if config.target_dataset:  # either of the two may be the grey one
-        channels = model.image_shape[-1]
-        train, held_out = (part.converted(channels=channels) for part in (train, held_out))
-    if model.image_shape != train.image_shape:
-        raise UserError(
-            f"the model is for images of shape {model.image_shape}, but {config.dataset} has "
-            f"{train.image_shape}: give --dataset, --image_size and --channels as in its training"
-        )
-    key = _key(train, held_out)
-    if key not in measurers:
-        measurers[key] = Measurer(train, held_out, **options)
-    return Loaded(subject, model, measurers[key], split, key)
-
-
-def measure(loaded: Loaded, *, posthoc: bool, progress) -> Result:
-    """Measures a model.
-
-    Args:
-        loaded: which.
-        posthoc: average the batch statistics anew.
-        progress: called as progress(stage, done, total).
-
-    Raises:
-        UserError: it cannot be measured.
-    """
-    model, measurer, config = loaded.model, loaded.measurer, loaded.subject.config
-    measurer.progress = progress
-    batches = None
-    if config.target_dataset:
-        batches = experiment.training_batches(config, measurer.train)
-    dataset = config.target_dataset or config.dataset
-    with experiment.measurable(model, measurer.train if posthoc else None, batches):
-        measured = measurer.measure(model, batches=batches)
-        gallery = Gallery(model, measurer.held_out)
-    return Result(
-        subject=loaded.subject,
-        measured=measured,
-        gallery=gallery,
-        system=type(model).__name__,
-        step=int(model.step.numpy()),
-        split=loaded.split,
-        data=f"{len(measurer.held_out):,} {loaded.split} images of {dataset}",
-        data_key=loaded.data_key,
-    )
-
-
-def _key(train: ImageData, held_out: ImageData) -> str:
-    digest = hashlib.blake2b(digest_size=8)
-    for part in (train, held_out):
-        for array in (part.images, part.labels):
-            digest.update(b"none" if array is None else array.tobytes())
-    return digest.hexdigest()
+_OTHER_IMAGES = (
+    "Runs that differ in --seed alone have other training or held-out images each: the spread of "
+    "their mean holds that of the data, and the metrics of samples, by a classifier of each run's "
+    "own training images, have no mean."
+)
 
 
 def tables(results: Sequence[Result]) -> list[evaluation.Table]:
@@ -168,7 +69,7 @@ def _columns(results: Sequence[Result], group: str) -> dict[str, Mapping]:
         if values and values not in seen:
             columns[f"untrained {name}"] = values
             seen.append(values)
-    if len({result.data_key for result in results}) == 1:
+    if _same_data(results):
         shared = next((table for _, table in found if table), {})
         columns |= {
             _HEADINGS.get(name, name): values
@@ -178,23 +79,33 @@ def _columns(results: Sequence[Result], group: str) -> dict[str, Mapping]:
     return columns
 
 
-def _means_of_runs(results: Sequence[Result], columns: Mapping) -> dict[str, dict]:
-    """Heading -> {name: a value for each run} of runs that differ in --seed alone."""
-    groups: dict[Config, list[str]] = {}
+def _same_data(results: Iterable[Result]) -> bool:
+    return len({result.data_key for result in results}) == 1
+
+
+def _groups_of_runs(results: Iterable[Result]) -> list[list[Result]]:
+    """Two or more runs each, that differ in --seed alone."""
+    groups: dict[Config, list[Result]] = {}
     for result in results:
         if result.subject.file is None:
             alike = result.subject.config.replace(seed=0, data_dir=None)
-            groups.setdefault(alike, []).append(result.subject.name)
+            groups.setdefault(alike, []).append(result)
+    return [runs for runs in groups.values() if len(runs) > 1]
+
+
+def _means_of_runs(results: Sequence[Result], columns: Mapping) -> dict[str, dict]:
+    """Heading -> {name: a value for each run} of runs that differ in --seed alone."""
     means = {}
-    for names in groups.values():
-        if len(names) > 1:
-            headings = (f"{name}, {len(names)} runs" for name in (_common(names), *names))
-            means[next(heading for heading in headings if heading not in means)] = {
-                metric: [mean(columns[name][metric]) for name in names]
-                for metric in columns[names[0]]
-                if all(metric in columns[name] for name in names)
-            }
-    return means
+    for runs in _groups_of_runs(results):
+        names = [run.subject.name for run in runs]
+        headings = (f"{name}, {len(names)} runs" for name in (_common(names), *names))
+        means[next(heading for heading in headings if heading not in means)] = {
+            metric: [mean(columns[name][metric]) for name in names]
+            for metric in columns[names[0]]
+            if all(metric in columns[name] for name in names)
+            and (_table_of(metric) != "generation" or _same_data(runs))
+        }
+    return {heading: values for heading, values in means.items() if values}
 
 
 def _common(names: Sequence[str]) -> str:
@@ -211,12 +122,17 @@ def _notes(results: Sequence[Result], group: str) -> list[str]:
         notes += _NOTES.get(group, ())
     if group == "generation":
         notes += classifier_lines(results)
+    notes += _notes_on_spread(results)
     for result in results:
         left_out = result.measured.left_out
         left_out = {n: r for n, r in left_out.items() if _table_of(n) == group}
         if left_out:
             notes.append(f"Left out of {result.subject.name}: {_joined(left_out)}.")
     return notes
+
+
+def _notes_on_spread(results: Sequence[Result]) -> list[str]:
+    return [] if all(map(_same_data, _groups_of_runs(results))) else [_OTHER_IMAGES]
 
 
 def _table_of(name: str) -> str:
@@ -269,10 +185,21 @@ def lines(results: Sequence[Result]) -> list[str]:
     for table in made:
         heading = [] if len(made) == 1 else [table.title]
         text += [*heading, evaluation.format_table(table.columns), ""]
-    data = list(dict.fromkeys(result.data for result in results))
-    if len(data) > 1:
-        text.append(f"These were measured on different data: {' and '.join(data)}.")
+    text += _notes_on_data(results) + _notes_on_spread(results)
     return text + classifier_lines(results)
+
+
+def _notes_on_data(results: Sequence[Result]) -> list[str]:
+    same = _same_data(results)
+    return [] if same else [f"These were measured on different data: {_data(results)}."]
+
+
+def _data(results: Sequence[Result]) -> str:
+    """What the results were measured on; equal texts may stand for other images."""
+    texts = dict.fromkeys(result.data for result in results)
+    hidden = len({result.data_key for result in results}) > len(texts)
+    more = " (training or held-out images not all the same)" if hidden else ""
+    return " and ".join(texts) + more
 
 
 def write(results: Sequence[Result], output: Workdir, options: Mapping) -> str:
@@ -358,6 +285,7 @@ def _markdown(title: str, results: Sequence[Result], made: Sequence[evaluation.T
     parts += [
         f"- {r.subject.name}: {r.system}, step {r.step:,}, measured on {r.data}" for r in results
     ]
+    parts += [line for note in _notes_on_data(results) for line in ("", note)]
     for table in made:
         parts += ["", f"## {table.title}", "", evaluation.markdown_table(table.columns)]
         parts += [line for note in table.note for line in ("", note)]
@@ -365,10 +293,10 @@ def _markdown(title: str, results: Sequence[Result], made: Sequence[evaluation.T
 
 
 def _facts(results: Sequence[Result], options: Mapping) -> str:
-    data = " and ".join(dict.fromkeys(result.data for result in results))
     seeds = ", ".join(map(str, options["seeds"]))
     several = "seeds" if len(options["seeds"]) > 1 else "seed"
-    return f"Measured on {data}, with {options['samples']:,} draws of z and {several} {seeds}"
+    draws = f"{options['samples']:,} draws of z"
+    return f"Measured on {_data(results)}, with {draws} and {several} {seeds}"
 
 
 def _curves(results: Sequence[Result]) -> dict[str, dict]:

@@ -47,7 +47,7 @@ class BiGANFeatures(TransformerMixin, BaseEstimator):
         self.batch_size = batch_size
 
     def fit(self, X, y=None):
-        """Checks the arguments and the images' shape. Returns self."""
+        """Checks the arguments, and the images' shape and dtype. Returns self."""
         self._chosen_layer()
         check_count(self.batch_size, "batch_size", 1)
         self._shaped(X)
@@ -118,15 +118,15 @@ class BiGANFeatures(TransformerMixin, BaseEstimator):
         if images.shape[1:] not in accepted or len(images) == 0:
             expected = " or ".join(f"[N, {', '.join(map(str, one))}]" for one in accepted)
             raise UserError(f"X: expected images {expected}, N > 0, got {list(images.shape)}")
+        if images.dtype != np.uint8 and images.dtype.kind not in "fV":
+            raise UserError(f"X: expected uint8 (0..255) or floats in [0, 1], got {images.dtype}")
         return images.reshape(-1, *shape)
 
 
 def _in_unit_range(images: np.ndarray) -> np.ndarray:
     if images.dtype == np.uint8:
         return images.astype(np.float32) / np.float32(255)
-    if images.dtype.kind not in "fV":
-        raise UserError(f"X: expected uint8 (0..255) or floats in [0, 1], got {images.dtype}")
-    return as_images(images, "X")
+    return as_images(images, "X").clip(0.0, 1.0)
 
 
 @functools.lru_cache(maxsize=MODELS_KEPT)

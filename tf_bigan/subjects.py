@@ -109,6 +109,8 @@ def subjects_of_runs(text: str, changes: Mapping[str, object]) -> list[Subject]:
     """
     workdirs = []
     for part in text.split(","):
+        if not part:
+            raise UserError(f"--workdir={text}: a name is empty; give DIR, or DIR,DIR,...")
         if glob.has_magic(part) and not os.path.exists(part):
             found = [Workdir(path) for path in sorted(glob.glob(part))]
             found = [workdir for workdir in found if workdir.config.exists()]
@@ -134,7 +136,7 @@ def subjects_of_files(text: str, changes: Mapping[str, object]) -> list[Subject]
         if not os.path.isfile(part):
             state = "is a directory" if os.path.isdir(part) else "does not exist"
             raise UserError(f"--model={part} {state}: give a .keras file of train.py")
-    paths = list(dict.fromkeys(Path(part) for part in text.split(",")))
+    paths = list({path.resolve(): path for path in map(Path, text.split(","))}.values())
     subjects = []
     for name, path in zip(_names([path.with_suffix("") for path in paths]), paths, strict=True):
         workdir = run_of(path)

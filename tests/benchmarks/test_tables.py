@@ -1,6 +1,8 @@
 """The tables of the benchmarks whose trainings take long, from records made up by hand."""
 
-from benchmarks import footprint, paper_table, zoo
+import json
+
+from benchmarks import anomaly, footprint, paper_table, zoo
 
 
 def test_footprint():
@@ -16,6 +18,24 @@ def test_footprint():
         "| a step longer than on one constant batch: streamed | +11.6 % "
         "(range of 7.0 over 7 rounds) |",
     ]
+
+
+def test_anomaly_takes_no_results_of_other_settings(capsys):
+    def record(method, data, **settings):
+        return {"method": method, "data": data, "epochs": 3 if data == "mnist" else None} | settings
+
+    today = [
+        record(method, data, settings=anomaly.settings_of(method, data, 3))
+        for method in (anomaly.SYSTEM, "autoencoder", "pca")
+        for data in ("mnist", "digits", "breast_cancer")
+    ]
+    assert today[0]["settings"] == {"batch_size": 256, "learning_rate": 4e-4, "epochs": 3}
+    assert today[2]["settings"] != today[5]["settings"] and today[8]["settings"] is None
+    others = [record("bigan", "mnist"), record("bigan", "digits", settings={"width": 128})]
+    found = anomaly.of_these_settings(json.loads(json.dumps(today + others)))
+    assert found == today and capsys.readouterr().out.startswith("2 results of other settings")
+    without = record("pca", "mnist")  # a baseline has none
+    assert anomaly.of_these_settings([without]) == [without]
 
 
 def paper_record(epoch, seed, value, split="validation", **others):

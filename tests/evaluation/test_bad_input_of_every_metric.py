@@ -63,6 +63,7 @@ def spoilt(array):
         "rank": array[0],
         "dtype": array.astype(str),
         "NaN": np.where(array > np.median(array) - 1e-9, np.nan, array),
+        "size": array * 1e110,
         "infinity": np.where(array > np.median(array) - 1e-9, np.inf, array),
         "none": array[:0],
     }
@@ -96,6 +97,14 @@ def test_a_wrong_array(name, argument, kind):
     # Of two arrays that must be alike, the message may name the other one.
     by = (argument,) if kind not in ("rank", "none") else tuple(arguments)
     refused(name, arguments | {argument: spoilt(arguments[argument])[kind]}, by)
+
+
+@pytest.mark.parametrize(
+    "name", [n for n, a in METRICS.items() if sum(v is OTHER_ROWS for v in a.values())]
+)
+def test_unequal_widths(name):
+    first, second = (n for n, v in METRICS[name].items() if v is ROWS or v is OTHER_ROWS)
+    refused(name, METRICS[name] | {second: OTHER_ROWS[:, 1:]}, (first, second))
 
 
 @pytest.mark.parametrize("name", [n for n, a in METRICS.items() if a.keys() & {*FEATURES, *PAIR}])

@@ -17,6 +17,9 @@ def test_covered_by_hand():
     assert classes_covered(histogram, least=2) == 1
     assert classes_covered(np.eye(10)[3]) == 1
     assert classes_covered(np.full(1000, 1e-3)) == 1000
+    for classes in range(2, 100):  # the rarest: one row of ten for each class
+        one = np.eye(classes)[[*range(classes)] + [0] * 9 * classes]
+        assert classes_covered(class_histogram(one)) == classes
 
 
 @pytest.mark.parametrize(

@@ -91,3 +91,11 @@ def test_bad_gaussians():
         gaussian_frechet_distance([0, 0], np.eye(2), [0], np.eye(2))
     with pytest.raises(ValueError, match=r"^covariance_b: expected \[D, D\] with D = 2, got"):
         gaussian_frechet_distance([0, 0], np.eye(2), [0, 0], np.ones(2))
+    for mean, covariance, message in (
+        ([0, np.nan], np.eye(2), r"^mean_b: expected finite values"),
+        ([0, 0], np.full((2, 2), np.nan), r"^covariance_b: expected finite values"),
+        ([0, 0], -np.eye(2), r"^covariance_b: expected no negative eigenvalue, found -1"),
+        ([0, 0], [[1, 0.5], [0, 1]], r"^covariance_b: expected a symmetric matrix"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            gaussian_frechet_distance([0, 0], np.eye(2), mean, covariance)

@@ -79,6 +79,8 @@ def test_memorisation_tells_copies_from_new_images(result, classifier):
     # Training images are more than held-out ones, and so nearer to what is new.
     assert 0.8 < ratios["floor"] < 1 and 50 < nearer["floor"] < 90
     assert ratios["value"] == pytest.approx(ratios["floor"], abs=0.1)
+    # Collapsed images are out of the training set, but not compared with themselves.
+    assert ratios["ceiling_collapsed"] > 0.8 and nearer["ceiling_collapsed"] < 80
     copies = generation_metrics(
         *(TRAIN, TRAIN_LABELS, HELD_OUT, TRAIN[:300]),
         classifier=classifier,

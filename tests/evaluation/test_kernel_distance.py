@@ -89,6 +89,16 @@ def test_no_matrix_of_all_pairs_is_held(monkeypatch):
     assert peak < 3e6  # the matrix of a subset would take 32e6
 
 
+@pytest.mark.parametrize("size", [1e23, 1e60])
+def test_large_values_are_measured_or_refused(size):
+    a, b = np.random.default_rng(8).uniform(-1, 1, size=(2, 40, 3))
+    if size > 1e24:
+        with pytest.raises(ValueError, match=r"^features_b: expected values up to 1e\+24 in size"):
+            kernel_distance(a, size * b)
+    else:
+        assert np.isfinite(kernel_distance(size * a, size * b)).all()
+
+
 ROWS = np.arange(80.0).reshape(40, 2)
 
 

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from sklearn.decomposition import PCA
 
 from tf_bigan.evaluation import latent_map
 
@@ -29,6 +30,9 @@ def test_each_image_is_where_its_code_is():
     left, right, down, up, middle = places(picture).values()
     assert left[0] + right[0] == pytest.approx(1, abs=0.06)
     assert abs(left[0] - right[0]) > 0.9 and abs(up[1] - down[1]) > 0.9
+    points = PCA(2, random_state=0).fit_transform(CODES)
+    assert (left[0] < right[0]) == (points[0, 0] < points[1, 0])
+    assert (up[1] < down[1]) == (points[3, 1] > points[2, 1])  # rows count downwards
     assert middle == pytest.approx((0.5, 0.5), abs=0.06)
     assert (picture[..., 3] == 255).mean() == pytest.approx(5 * 10**2 / 210**2)  # and no more
 

@@ -38,6 +38,22 @@ def test_origin_scale_and_rotation_do_not_matter():
         assert accuracy == pytest.approx(expected, abs=0.1)
 
 
+@pytest.mark.parametrize("scale", [1e-30, 1e30])
+def test_scales_whose_squares_float32_does_not_hold(scale):
+    x, labels = overlapping_classes()
+    expected = logistic_probe_accuracy(x[:100], labels[:100], x[100:], labels[100:])
+    x = (scale * x).astype(np.float32)
+    accuracy = logistic_probe_accuracy(x[:100], labels[:100], x[100:], labels[100:])
+    assert accuracy == pytest.approx(expected, abs=0.1)
+
+
+def test_the_test_rows_are_centred_as_the_training_rows_were():
+    x, labels = overlapping_classes()
+    one = np.flatnonzero(labels[100:] == 2) + 100
+    apart = x + 20 * np.eye(3, 6)[labels]
+    assert logistic_probe_accuracy(apart[:100], labels[:100], apart[one], labels[one]) == 100.0
+
+
 def test_chance_certainty_and_unknown_classes():
     x, labels = overlapping_classes()
     noise = np.random.default_rng(3).integers(0, 3, 3000)

@@ -42,7 +42,8 @@ def test_several_values_show_as_mean_and_standard_deviation():
     [
         (0.0, "0.00"), (0.5, "0.50"), (0.0123, "0.012"), (-0.00046, "-0.00046"), (1e-12, "0.00"),
         ([96.28, 96.30], "96.290 ± 0.014"), ([1.0, 1.0], "1.00 ± 0.00"),
-        ([10.0, 30.0], "20.00 ± 14.14"),
+        ([10.0, 30.0], "20.00 ± 14.14"), ([0.00123, 0.00123], "0.0012 ± 0.0000"),
+        (float("nan"), "nan"), (float("inf"), "inf"), ([1.0, float("nan")], "nan ± nan"),
     ],
 )  # fmt: skip
 def test_small_numbers_keep_two_digits(value, text):

@@ -56,6 +56,20 @@ def test_float32_rounding_does_not_choose_the_winner():
     np.testing.assert_allclose(distances, expected, rtol=1e-9)
 
 
+def test_a_far_row_does_not_make_the_others_tie():
+    rng = np.random.default_rng(7)
+    queries, gallery = rng.normal(size=(60, 8)), rng.normal(size=(300, 8))
+    gallery[5] *= 1e9
+    distances, indices = nearest(queries, gallery)
+    expected, expected_indices = brute_force(queries, gallery)
+    np.testing.assert_array_equal(indices, expected_indices)
+    np.testing.assert_allclose(distances, expected, rtol=1e-12)
+    running = RunningNearest(queries)
+    for block in np.split(gallery, 10):
+        running.update(block)
+    np.testing.assert_array_equal(running.indices, expected_indices)
+
+
 def test_itself_is_at_distance_zero():
     rows = np.random.default_rng(2).random((1200, 64)).astype(np.float32)
     distances, indices = nearest(rows, rows)
@@ -139,6 +153,8 @@ def test_nothing_seen_yet():
         (np.zeros((2, 3)), np.zeros((2, 4)), r"^gallery: expected 3 values a row .* got 4"),
         (np.full((2, 3), np.nan), np.zeros((2, 3)), r"^queries: .* found NaN or infinity"),
         (np.zeros((2, 3)), np.full((2, 3), np.inf), r"^gallery: .* found NaN or infinity"),
+        (np.full((2, 3), 1e19), np.zeros((2, 3)), r"^queries: expected values up to 1e\+15"),
+        (np.zeros((2, 3)), np.full((2, 3), -1e19), r"^gallery: expected values up to .* found 1e"),
         (np.array([["a", "b"]]), np.zeros((2, 2)), r"^queries: expected real numbers"),
     ],
 )

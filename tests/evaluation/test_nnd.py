@@ -34,7 +34,8 @@ def test_more_samples_never_raise_it():
         (np.zeros((2, 2, 2, 1)), np.full((2, 2, 2, 1), -1.0), r"^samples: .* found \[-1, -1\]"),
         (np.full((2, 2, 2, 1), 1.01), np.zeros((2, 2, 2, 1)), r"^images: expected pixels in"),
         (np.full((2, 2, 2, 1), np.nan), np.zeros((2, 2, 2, 1)), r"^images: .* found NaN"),
-        (np.zeros((2, 2, 2, 1)), np.zeros((2, 2, 2, 3)), r"expected 4 values a row"),
+        (np.zeros((2, 2, 2, 1)), np.zeros((2, 2, 2, 3)), r"^samples: expected images \(2, 2, 1\)"),
+        (np.zeros((2, 4, 1, 1)), np.zeros((2, 2, 2, 1)), r"^samples: expected images \(4, 1, 1\)"),
     ],
 )
 def test_bad_input(images, samples, message):

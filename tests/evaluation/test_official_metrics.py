@@ -62,6 +62,16 @@ def test_every_value_is_the_metric_of_its_name():
         assert values[name] == pytest.approx(expected[name], rel=1e-5), name
 
 
+def test_a_gallery_of_sorted_classes_has_all_of_them():
+    order = np.argsort(TRAIN_LABELS, kind="stable")
+    data = TEST, TEST_LABELS, TRAIN[order], TRAIN_LABELS[order]
+    chosen = np.sort(np.random.default_rng(0).permutation(150)[:100])
+    assert TRAIN_LABELS[order][:100].max() < TRAIN_LABELS[order][chosen].max()
+    values, _ = official_metrics(*data, encode=encode, metrics=("NNC_e",), gallery=100)
+    features = encode(data[2][chosen])["e"], data[3][chosen]
+    assert values["NNC_e"] == one_nn_accuracy(*features, encode(TEST)["e"], TEST_LABELS)
+
+
 def test_the_batch_does_not_matter():
     distances = [name for name in OFFICIAL_METRICS if name[:2] in ("NN", "EG")]
     whole = official_metrics(*DATA, **MODEL, metrics=distances, batch=10_000).values
@@ -157,6 +167,8 @@ def test_progress():
     [
         ({"metrics": ("NND", "NNC_f")}, r"^metrics: unknown 'NNC_f'; did you mean .*NNC_e"),
         ({"z": Z[:99], "metrics": ("NND/100",)}, r"^z: NND/100 needs at least 100 draws"),
+        ({"batch": 0}, r"^batch: expected an integer at least 1, got 0"),
+        ({"gallery": 0}, r"^gallery: expected an integer at least 1, got 0"),
         ({"test_labels": TEST_LABELS[:5]}, r"^test_labels: expected 60 labels"),
         ({"train_labels": TRAIN_LABELS[:5]}, r"^train_labels: expected 150 labels, .* got 5"),
         ({"test_images": TEST * 255}, r"^test_images: expected pixels in \[0, 1\]"),

@@ -78,6 +78,16 @@ def test_the_same_set():
     assert prdc(rows, rows) == pytest.approx((1, 1, 1, 1), rel=1e-12)
 
 
+@pytest.mark.parametrize("far", ["real", "fake"])
+def test_a_far_row_leaves_the_balls_of_the_others_alone(far):
+    rng = np.random.default_rng(6)
+    sets = {"real": rng.normal(size=(300, 8)), "fake": rng.normal(size=(300, 8))}
+    sets[far][7] *= 1e8
+    expected = naive(*sets.values(), 5)
+    assert min(expected) > 0.9
+    assert prdc(**{f"{n}_features": rows for n, rows in sets.items()}) == pytest.approx(expected)
+
+
 def test_equal_distributions_have_a_density_of_one_and_the_known_coverage():
     # Naeem et al. 2020, lemma 2: for N real and M fake rows, one minus the product over i = 1..k
     # of (N - i) / (M + N - i).

@@ -1,4 +1,5 @@
 import sys
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -57,11 +58,21 @@ def test_images_and_blocks(monkeypatch):
     value = sliced_wasserstein(a, b, directions=100)
     expected = sliced_wasserstein(a.reshape(50, 24), b.reshape(50, 24), directions=100)
     assert value == expected
-    monkeypatch.setattr(module, "_ROWS", 7)
+    monkeypatch.setattr(module, "_BLOCK_VALUES", 7 * 24)
     monkeypatch.setattr(module, "_DIRECTIONS", 9)
     assert sliced_wasserstein(a, b, directions=100) == pytest.approx(value, rel=1e-10)
     assert sliced_wasserstein(a, a[::-1]) == pytest.approx(0, abs=1e-12)
     assert sliced_wasserstein(a, b, seed=1, directions=100) != value
+
+
+def test_wide_rows_are_taken_a_few_at_a_time(monkeypatch):
+    monkeypatch.setattr(module, "_BLOCK_VALUES", 50_000)  # 0.4 MB
+    a, b = np.random.default_rng(4).random((2, 400, 5000), np.float32)
+    tracemalloc.start()
+    sliced_wasserstein(a, b, directions=5)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 8e6  # a set would take 16e6
 
 
 ROWS = np.arange(8.0).reshape(4, 2)

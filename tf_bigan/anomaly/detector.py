@@ -185,7 +185,7 @@ class BiGANDetector(OutlierMixin, BaseEstimator):
         """All scores but the combined one."""
         if self._neighbours is not None:
             measured = measured | self._neighbours.measure(measured["code"])
-        return scores(measured, self.weight)
+        return scores(measured, self._weight)
 
     def _check_parameters(self):
         for name in ("model", "criterion", "networks"):
@@ -296,6 +296,7 @@ class BiGANDetector(OutlierMixin, BaseEstimator):
         except UserError as error:  # which speaks of flags
             raise ValueError(str(error).replace("--", "")) from error
         self._system = TrainedSystem(model)
+        self._weight = self.weight
         self._neighbours = self._combination = None
         there = [*self._scores(self._measure(images[:1])), *LATENT]
         if self.criterion not in there:

@@ -3,6 +3,7 @@
 import numpy as np
 
 _RANGE_SLACK = 1e-4  # rounding of a sigmoid, or of (tanh + 1) / 2, in half precision sums
+_LARGEST = 1e100  # sums of squares, and their products, are finite in float64
 _SUM_SLACK = 1e-3  # of a softmax in float16 or bfloat16 outputs
 
 
@@ -14,7 +15,7 @@ def as_rows(array, name: str) -> np.ndarray:
         name: the argument's name, for the message.
 
     Raises:
-        ValueError: if the array has rank < 2, is empty, or holds NaN or infinite values.
+        ValueError: if the array has rank < 2, is empty, or holds NaN, infinite or enormous values.
     """
     array = np.asarray(array)
     if array.ndim < 2 or array.size == 0:
@@ -27,6 +28,7 @@ def as_rows(array, name: str) -> np.ndarray:
         array = array.astype(np.float32)
     if not np.isfinite(array).all():
         raise ValueError(f"{name}: expected finite values, found NaN or infinity")
+    check_size(array, name, _LARGEST)
     return array.reshape(len(array), -1)
 
 
@@ -156,6 +158,13 @@ def check_positive(value: float, name: str) -> None:
     """Raises ValueError unless `value` is a finite number above 0."""
     if not (np.isscalar(value) and np.isreal(value) and 0 < value < np.inf):
         raise ValueError(f"{name}: expected a number above 0, got {value!r}")
+
+
+def check_size(array: np.ndarray, name: str, most: float) -> None:
+    """Raises ValueError if a value is so far from 0 that sums of squares would overflow."""
+    largest = float(max(array.max(), -array.min()))
+    if largest > most:
+        raise ValueError(f"{name}: expected values up to {most:g} in size, found {largest:.4g}")
 
 
 def check_same_image_shape(a: np.ndarray, a_name: str, b: np.ndarray, b_name: str) -> None:

@@ -4,6 +4,8 @@ import numpy as np
 
 from tf_bigan.evaluation.checks import as_probabilities, check_positive
 
+_ROUNDING = 1e-9
+
 
 def class_histogram(probabilities) -> np.ndarray:
     """Share of the rows that each class wins: [K] float64, summing to 1.
@@ -34,4 +36,5 @@ def classes_covered(histogram, *, least: float = 0.1) -> int:
     if shares.ndim != 1:
         raise ValueError(f"histogram: expected shares [K], got shape {shares.shape}")
     as_probabilities(shares[None], "histogram")
-    return int(np.count_nonzero(shares * len(shares) >= least))
+    # A share of exactly that counts, whatever the division and the product were rounded to.
+    return int(np.count_nonzero(shares * len(shares) >= least * (1 - _ROUNDING)))

@@ -5,6 +5,7 @@ import numpy as np
 from tf_bigan.evaluation.checks import as_features, check_same_width
 
 _BLOCK_VALUES = 8_000_000  # converted to float64 at a time: 64 MB
+_ROUNDING = 1e-8  # of a covariance, in units of its largest value
 
 
 def frechet_distance(features_a, features_b) -> float:
@@ -44,7 +45,8 @@ def gaussian_frechet_distance(mean_a, covariance_a, mean_b, covariance_b) -> flo
         covariance_a, covariance_b: [D, D], symmetric and positive semi-definite.
 
     Raises:
-        ValueError: for other shapes.
+        ValueError: for other shapes, values that are not finite, or a covariance that is not
+            symmetric or has a negative eigenvalue.
     """
     mean_a, mean_b = (np.asarray(mean, np.float64) for mean in (mean_a, mean_b))
     covariances = [np.asarray(c, np.float64) for c in (covariance_a, covariance_b)]
@@ -52,13 +54,21 @@ def gaussian_frechet_distance(mean_a, covariance_a, mean_b, covariance_b) -> flo
         raise ValueError(
             f"mean_a, mean_b: expected [D] each, got shapes {mean_a.shape}, {mean_b.shape}"
         )
-    for name, covariance in zip("ab", covariances, strict=True):
+    for name, mean in (("mean_a", mean_a), ("mean_b", mean_b)):
+        if not np.isfinite(mean).all():
+            raise ValueError(f"{name}: expected finite values, found NaN or infinity")
+    for name, covariance in zip(("covariance_a", "covariance_b"), covariances, strict=True):
         if covariance.shape != 2 * mean_a.shape:
             raise ValueError(
-                f"covariance_{name}: expected [D, D] with D = {len(mean_a)}, "
-                f"got shape {covariance.shape}"
+                f"{name}: expected [D, D] with D = {len(mean_a)}, got shape {covariance.shape}"
             )
-    root_a, root_b = map(_symmetric_root, covariances)
+        if not np.isfinite(covariance).all():
+            raise ValueError(f"{name}: expected finite values, found NaN or infinity")
+        slack = _ROUNDING * np.abs(covariance).max()
+        if not np.allclose(covariance, covariance.T, rtol=0, atol=slack):
+            raise ValueError(f"{name}: expected a symmetric matrix")
+    root_a = _symmetric_root(covariances[0], "covariance_a")
+    root_b = _symmetric_root(covariances[1], "covariance_b")
     traces = sum(map(np.trace, covariances))
     cross = np.linalg.norm(root_a @ root_b, "nuc")
     return max(0.0, float(np.square(mean_a - mean_b).sum() + traces - 2 * cross))
@@ -74,6 +84,8 @@ def _mean_and_covariance(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return mean, covariance / (len(rows) - 1)
 
 
-def _symmetric_root(matrix: np.ndarray) -> np.ndarray:
+def _symmetric_root(matrix: np.ndarray, name: str) -> np.ndarray:
     values, vectors = np.linalg.eigh(matrix)
+    if values[0] < -_ROUNDING * np.abs(values).max():
+        raise ValueError(f"{name}: expected no negative eigenvalue, found {values[0]:.4g}")
     return (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T

@@ -4,8 +4,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tf_bigan.evaluation.checks import as_features, check_count, check_same_width
+from tf_bigan.evaluation.checks import as_features, check_count, check_same_width, check_size
 
+_LARGEST_VALUE = 1e24  # squares of kernel values, powers of 12, are finite in float64
 _BLOCK_VALUES = 4_000_000  # of a block of the kernel matrix: 32 MB
 
 
@@ -32,13 +33,15 @@ def kernel_distance(features_a, features_b, *, subsets: int = 10, seed: int = 0)
         seed: of the shuffling.
 
     Raises:
-        ValueError: for too few rows, rows that are all the same, non-finite values, or unequal
-            widths.
+        ValueError: for too few rows, rows that are all the same, non-finite or enormous values, or
+            unequal widths.
     """
     check_count(subsets, "subsets", 2)
     a = as_features(features_a, "features_a", least=2 * subsets)
     b = as_features(features_b, "features_b", least=2 * subsets)
     check_same_width(a, "features_a", b, "features_b")
+    check_size(a, "features_a", _LARGEST_VALUE)
+    check_size(b, "features_b", _LARGEST_VALUE)
     rng = np.random.default_rng(seed)
     a_parts, b_parts = (np.array_split(rng.permutation(len(rows)), subsets) for rows in (a, b))
     estimates = [

@@ -43,8 +43,13 @@ def logistic_probe_accuracy(
     check_same_width(train_features, "train_features", test_features, "test_features")
     train_labels = as_class_labels(train_labels, "train_labels", len(train_features))
     test_labels = as_labels(test_labels, "test_labels", len(test_features))
-    mean = train_features.mean(axis=0)
-    scale = np.sqrt(np.square(train_features - mean).mean())
+    # In float32 the squares of large or small values would overflow, or be 0.
+    mean = train_features.mean(axis=0, dtype=np.float64)
+    scale = np.sqrt(train_features.var(axis=0, dtype=np.float64).mean())
+    train, test = (
+        (rows - mean.astype(rows.dtype)) / rows.dtype.type(scale)
+        for rows in (train_features, test_features)
+    )
     probe = LogisticRegression(tol=_TOLERANCE, max_iter=max_iter)
-    probe.fit((train_features - mean) / scale, train_labels)
-    return 100 * float(probe.score((test_features - mean) / scale, test_labels))
+    probe.fit(train, train_labels)
+    return 100 * float(probe.score(test, test_labels))

@@ -8,16 +8,20 @@ the winner's distance is computed from the difference itself.
 
 import numpy as np
 
-from tf_bigan.evaluation.checks import as_rows, check_same_width
+from tf_bigan.evaluation.checks import as_rows, check_same_width, check_size
 
+LARGEST_VALUE = 1e15  # sums of squares are finite in float32
 _QUERY_ROWS = 512
 _GALLERY_ROWS = 8192  # at most; fewer where the rows are long
 _GALLERY_VALUES = 4_000_000
 
 
-def _score_rounding(width: int, dtype, norms: np.ndarray, gallery_norm: float) -> np.ndarray:
-    """How far two scores of one query can be misplaced against each other by rounding."""
-    return (width + 8) * np.finfo(dtype).eps * (norms + gallery_norm) ** 2
+def _score_rounding(width: int, dtype, norms: np.ndarray, gallery_norms) -> np.ndarray:
+    """How far two scores of one query can be misplaced against each other by rounding.
+
+    gallery_norms: the larger one of the two rows' norms.
+    """
+    return (width + 8) * np.finfo(dtype).eps * (norms + gallery_norms) ** 2
 
 
 class RunningNearest:
@@ -34,11 +38,13 @@ class RunningNearest:
     Memory: one more copy of the queries, and some 100 MB for the blocks.
 
     Raises:
-        ValueError: for empty or non-finite input, or a gallery of another width.
+        ValueError: for empty or non-finite input, values above `LARGEST_VALUE`, or a gallery of
+            another width.
     """
 
     def __init__(self, queries):
         self._queries = as_rows(queries, "queries")
+        check_size(self._queries, "queries", LARGEST_VALUE)
         # Distances do not depend on the origin; near it the products lose fewer digits.
         self._origin = self._queries.mean(axis=0)
         self._centred = (self._queries - self._origin).astype(np.float32)
@@ -55,6 +61,7 @@ class RunningNearest:
         """Takes the next block of the gallery, [N, ...] with N >= 1."""
         gallery = as_rows(gallery, "gallery")
         check_same_width(self._queries, "queries", gallery, "gallery")
+        check_size(gallery, "gallery", LARGEST_VALUE)
         step = max(1, min(_GALLERY_ROWS, _GALLERY_VALUES // gallery.shape[1]))
         for start in range(0, len(gallery), step):
             self._update(gallery[start : start + step])
@@ -63,14 +70,14 @@ class RunningNearest:
         width = gallery.shape[1]
         centred = gallery.astype(np.float64) - self._origin
         squares = np.square(centred).sum(axis=1)
-        gallery_norm = np.sqrt(squares.max())
+        gallery_norms = np.sqrt(squares)
         centred32 = centred.astype(np.float32)
         squares32 = squares.astype(np.float32)
         for start in range(0, len(self._queries), _QUERY_ROWS):
             rows = slice(start, start + _QUERY_ROWS)
             scores = (-2 * self._centred[rows]) @ centred32.T
             scores += squares32
-            slack = _score_rounding(width, np.float32, self._norms[rows], gallery_norm)
+            slack = _score_rounding(width, np.float32, self._norms[rows], gallery_norms.max())
             earlier = self._squares[rows] - self._norms[rows] ** 2  # distances as scores
             limit = (np.minimum(scores.min(axis=1), earlier) + slack).astype(np.float32)
             candidates = scores <= limit[:, None]
@@ -82,9 +89,13 @@ class RunningNearest:
             queries = self._queries[rows].astype(np.float64)
             scores = (-2 * (queries - self._origin)) @ centred[columns].T
             scores += squares[columns]
-            slack = _score_rounding(width, np.float64, self._norms[rows], gallery_norm)
-            ties = scores <= (scores.min(axis=1) + slack)[:, None]
-            winners = columns[ties.argmax(axis=1)]
+            # By the norms of the two, not by the largest: a far row must not make all others tie.
+            norms = gallery_norms[columns]
+            norms = np.maximum(norms, norms[scores.argmin(axis=1)][:, None])
+            slack = _score_rounding(width, np.float64, self._norms[rows][:, None], norms)
+            ties = scores <= scores.min(axis=1)[:, None] + slack
+            first = ties.argmax(axis=1)
+            winners, slack = columns[first], slack[np.arange(len(first)), first]
 
             distances = np.square(queries - gallery[winners]).sum(axis=1)
             nearer = distances < np.maximum(self._squares[rows] - slack, 0)
@@ -104,7 +115,7 @@ def nearest(queries, gallery) -> tuple[np.ndarray, np.ndarray]:
         Euclidean distances [Q] float64 and indices [Q] int64; on a tie the lowest index.
 
     Raises:
-        ValueError: for empty or non-finite input, or unequal widths.
+        ValueError: for empty or non-finite input, values above `LARGEST_VALUE`, or unequal widths.
     """
     running = RunningNearest(queries)
     running.update(gallery)

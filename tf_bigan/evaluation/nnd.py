@@ -1,6 +1,6 @@
 """NND: how far the real images are from the nearest generated one."""
 
-from tf_bigan.evaluation.checks import as_images
+from tf_bigan.evaluation.checks import as_images, check_same_image_shape
 from tf_bigan.evaluation.neighbours import nearest
 
 
@@ -19,5 +19,7 @@ def nnd(images, samples) -> float:
     Raises:
         ValueError: for another rank, range or image size, or NaN.
     """
-    distances, _ = nearest(as_images(images, "images"), as_images(samples, "samples"))
+    images, samples = as_images(images, "images"), as_images(samples, "samples")
+    check_same_image_shape(images, "images", samples, "samples")
+    distances, _ = nearest(images, samples)
     return float(distances.mean())

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tf_bigan.errors import did_you_mean
-from tf_bigan.evaluation.checks import as_images, as_labels
+from tf_bigan.evaluation.checks import as_images, as_labels, check_count
 from tf_bigan.evaluation.inversion import InversionError, to_uint8_levels
 from tf_bigan.evaluation.neighbours import RunningNearest
 from tf_bigan.evaluation.one_nn import one_nn_accuracy
@@ -62,7 +62,9 @@ def official_metrics(
         test_images: held-out images [N, H, W, C] in [0, 1]; officially 10,000.
         test_labels: their classes [N], or None.
         train_images: training images [M, H, W, C] in [0, 1], or None; the first `gallery` of them
-            are the 1-NN gallery and the probe's training set.
+            are the 1-NN gallery and the probe's training set. Where a class has less than half of
+            its share among these, as in a file sorted by class, `gallery` of all are drawn instead,
+            always the same ones.
         train_labels: their classes [M], or None.
         generate: latent draws [B, ...] -> G(z) [B, H, W, C] in [0, 1].
         encode: x [B, H, W, C] -> {"e": E's output before the squashing [B, latent],
@@ -81,9 +83,12 @@ def official_metrics(
         units of [0, 1]; NNC and CLS in percent.
 
     Raises:
-        ValueError: for an unknown metric, and for arrays of a wrong shape, range or length.
+        ValueError: for an unknown metric, a count below 1, and arrays of a wrong shape, range or
+            length.
     """
     _check_names(metrics)
+    check_count(gallery, "gallery", 1)
+    check_count(batch, "batch", 1)
     test_images = as_images(test_images, "test_images")
     left_out = _missing_parts(
         metrics,
@@ -113,8 +118,10 @@ def official_metrics(
         values["EGr"], values["EGr_b"] = inversion.result()
 
     if wanted & _CLASSIFIERS.keys():
-        train_images = as_images(train_images[:gallery], "train_images")
-        train_labels = as_labels(train_labels[:gallery], "train_labels", len(train_images))
+        train_images = as_images(train_images, "train_images")
+        train_labels = as_labels(train_labels, "train_labels", len(train_images))
+        chosen = _gallery(train_labels, gallery)
+        train_images, train_labels = train_images[chosen], train_labels[chosen]
         test_labels = as_labels(test_labels, "test_labels", len(test_images))
         layers = {_CLASSIFIERS[name][0] for name in wanted & _CLASSIFIERS.keys()}
         train_features = _features(encode, batches(train_images, "encode train"), layers)
@@ -170,6 +177,16 @@ def _sample_metrics(wanted, test_images, generate, reconstruct, z, batches) -> d
     if invert:
         values["EGg"], values["EGg_b"] = inversion.result()
     return {name: value for name, value in values.items() if name in wanted}
+
+
+def _gallery(labels: np.ndarray, most: int) -> slice | np.ndarray:
+    """The training rows to use: the first ones, or drawn ones where these lack a class."""
+    classes, counts = np.unique(labels, return_counts=True)
+    first = labels[:most]
+    shares = [np.mean(first == name) for name in classes]
+    if (np.asarray(shares) >= counts / len(labels) / 2).all():
+        return slice(most)
+    return np.sort(np.random.default_rng(0).permutation(len(labels))[:most])
 
 
 def _features(encode, batches, layers) -> dict[str, np.ndarray]:

@@ -8,7 +8,7 @@ import numpy as np
 from tf_bigan.evaluation.checks import as_features, check_count, check_same_width
 
 _BLOCK_VALUES = 4_000_000  # of a block of distances: 32 MB
-_TIE = 1e-12  # of the largest squared norm: what rounding may do to a squared distance
+_TIE = 1e-12  # of two rows' squared norms: what rounding may do to their squared distance
 
 
 class PRDC(NamedTuple):
@@ -44,15 +44,15 @@ def prdc(real_features, fake_features, *, k: int = 5) -> PRDC:
     real = as_features(real_features, "real_features", least=k + 1)
     fake = as_features(fake_features, "fake_features", least=k + 1)
     check_same_width(real, "real_features", fake, "fake_features")
-    # Distances do not depend on the origin; near it the products lose fewer digits.
-    origin = real.mean(axis=0, dtype=np.float64)
+    # Distances do not depend on the origin; near it the products lose fewer digits. (The mean of
+    # rows with a far one among them may be near none.)
+    origin = np.median(real, axis=0).astype(np.float64)
     real, fake = real - origin, fake - origin
 
-    tie = _TIE * max(np.square(rows).sum(axis=1).max() for rows in (real, fake))
-    real_radii, fake_radii = (_squared_radii(rows, k) - tie for rows in (real, fake))
+    real_radii, fake_radii = (_squared_radii(rows, k) for rows in (real, fake))
     precise, pairs = 0, 0
     recalled, covered = np.zeros((2, len(real)), bool)
-    for rows, squares in _squared_distances(fake, real):
+    for rows, squares in _squared_distances(fake, real, _TIE):
         in_real_ball = squares < real_radii
         precise += in_real_ball.any(axis=1).sum()
         pairs += np.count_nonzero(in_real_ball)
@@ -66,14 +66,16 @@ def prdc(real_features, fake_features, *, k: int = 5) -> PRDC:
     )
 
 
-def _squared_distances(a: np.ndarray, b: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
-    """Blocks of rows of the matrix |a_i - b_j|^2, in float64."""
-    b_squares = np.square(b).sum(axis=1)
+def _squared_distances(
+    a: np.ndarray, b: np.ndarray, tie: float = 0.0
+) -> Iterator[tuple[slice, np.ndarray]]:
+    """Blocks of rows of the matrix |a_i - b_j|^2 + tie (|a_i|^2 + |b_j|^2), in float64."""
+    a_squares, b_squares = ((1 + tie) * np.square(rows).sum(axis=1) for rows in (a, b))
     step = max(1, _BLOCK_VALUES // len(b))
     for start in range(0, len(a), step):
         rows = slice(start, start + step)
         squares = (-2 * a[rows]) @ b.T
-        squares += np.square(a[rows]).sum(axis=1)[:, None]
+        squares += a_squares[rows, None]
         squares += b_squares
         yield rows, np.maximum(squares, 0, out=squares)
 

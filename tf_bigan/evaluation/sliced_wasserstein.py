@@ -4,7 +4,7 @@ import numpy as np
 
 from tf_bigan.evaluation.checks import as_features, check_count, check_same_width
 
-_ROWS = 4096  # projected at a time
+_BLOCK_VALUES = 4_000_000  # projected at a time, in float64: 32 MB
 _DIRECTIONS = 64  # at a time
 
 
@@ -47,7 +47,8 @@ def sliced_wasserstein(a, b, *, directions: int = 512, seed: int = 0) -> float:
 
 def _sorted_projections(vectors: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """[directions, N], each line in ascending order."""
-    blocks = [vectors @ rows[start : start + _ROWS].T for start in range(0, len(rows), _ROWS)]
+    step = max(1, _BLOCK_VALUES // rows.shape[1])
+    blocks = [vectors @ rows[start : start + step].T for start in range(0, len(rows), step)]
     return np.sort(np.concatenate(blocks, axis=1))
 
 

@@ -87,7 +87,8 @@ def shown(value: Value | None, missing: str) -> str:
         return missing
     if not _is_several(value):
         return _rounded(mean(value), mean(value))
-    return f"{_rounded(mean(value), spread(value))} ± {_rounded(spread(value), spread(value))}"
+    finest = spread(value) if spread(value) >= _NOTHING else mean(value)
+    return f"{_rounded(mean(value), finest)} ± {_rounded(spread(value), finest)}"
 
 
 def mean(value: Value) -> float:
@@ -107,5 +108,5 @@ def _is_several(value: Value) -> bool:
 def _rounded(value: float, finest: float) -> str:
     """Two decimals, or as many as show two digits of what is smaller."""
     size = abs(finest)
-    decimals = 2 if size < _NOTHING or size >= 0.1 else 1 - math.floor(math.log10(size))
+    decimals = 1 - math.floor(math.log10(size)) if _NOTHING <= size < 0.1 else 2  # 2 of NaN too
     return f"{value:.{decimals}f}"

@@ -9,7 +9,7 @@ import numpy as np
 from tf_bigan.errors import UserError
 from tf_bigan.export.checking import Agreement, check, inputs_to_check
 from tf_bigan.export.formats import FORMATS, chosen_format, native_stderr_dropped
-from tf_bigan.export.model_card import model_card
+from tf_bigan.export.model_card import model_card, read_metrics
 from tf_bigan.export.parts import PARTS, chosen_part, float32_networks
 from tf_bigan.export.place import card_path, check_free, put_in_place
 from tf_bigan.workdir import Workdir
@@ -66,8 +66,9 @@ def export(
 
     Raises:
         UserError: an unknown part or format, one that the model has no network for, a converter or
-            runtime that is not installed, a path that is taken, images of another shape or range,
-            a network that cannot be converted, or outputs that disagree. Nothing is written then.
+            runtime that is not installed, a path that is taken, metrics of the run that cannot be
+            read, images of another shape or range, a network that cannot be converted, or outputs
+            that disagree. Nothing is written then.
     """
     import tensorflow as tf  # takes seconds: not for a wrong flag
 
@@ -76,14 +77,16 @@ def export(
     kind.need()
     part = chosen_part(what, model)
     check_free(path, overwrite)
+    run = None if workdir is None else Workdir(workdir)
+    metrics = None if run is None else read_metrics(run)
     inputs = inputs_to_check(part, model, images)
     networks = float32_networks(part, model)
     with put_in_place(path) as (written, card):
         try:
             with native_stderr_dropped(), tf.device("CPU:0"):  # a GPU rounds products to TF32
                 kind.write(part, networks, model, written)
-                run = kind.load(written, part)
-                agreement = check(part, model, networks, run, inputs, given=images is not None)
+                call = kind.load(written, part)
+                agreement = check(part, model, networks, call, inputs, given=images is not None)
         except UserError:
             raise
         except Exception as error:  # a network of the user's may hold anything
@@ -96,7 +99,8 @@ def export(
             kind,
             model,
             agreement,
-            None if workdir is None else Workdir(workdir),
+            run,
+            metrics,
             licence,
         )
         card.write_text(text, encoding="utf-8")

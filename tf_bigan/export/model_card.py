@@ -9,6 +9,7 @@ from pathlib import Path
 
 import tf_bigan
 from tf_bigan.config import Config
+from tf_bigan.errors import UserError
 from tf_bigan.export.checking import TOLERANCE, Agreement
 from tf_bigan.export.formats import Format
 from tf_bigan.export.parts import Part
@@ -36,6 +37,7 @@ def model_card(
     model,
     agreement: Agreement,
     workdir: Workdir | None = None,
+    metrics: Mapping | None = None,
     licence: str | None = None,
 ) -> str:
     """The card of an exported file.
@@ -48,6 +50,7 @@ def model_card(
         model: the model that it is from.
         agreement: how it was checked.
         workdir: the model's run; None where only the model is known.
+        metrics: what `read_metrics` gives for that run.
         licence: of the weights; None where it is not known.
     """
     config = None if workdir is None else workdir.read_config()
@@ -57,12 +60,30 @@ def model_card(
         f"## Use\n\n{_example(file, part, kind, model)}",
         f"## Checked\n\n{_checked(kind, model, agreement)}",
         f"## Training data\n\n{_data(config)}",
-        f"## Metrics\n\n{_metrics(workdir, int(model.step.numpy()))}",
+        f"## Metrics\n\n{_metrics(metrics, int(model.step.numpy()))}",
         f"## Limits\n\n{_LIMITS[part.output]}",
         f"## Configuration\n\n{_configuration(config)}",
         f"## Versions\n\n{_versions(kind)}",
     ]
     return "\n\n".join([MARK, *sections]) + "\n"
+
+
+def read_metrics(workdir: Workdir) -> dict | None:
+    """What evaluate.py has measured in a run; None where it has not.
+
+    Raises UserError if the file holds something else.
+    """
+    if not workdir.metrics.is_file():
+        return None
+    try:
+        record = json.loads(workdir.metrics.read_text(encoding="utf-8"))
+    except ValueError:  # no text, or no JSON
+        record = None
+    if not isinstance(record, dict):
+        raise UserError(
+            f"{workdir.metrics} is not readable as metrics: run evaluate.py again, or move it away"
+        )
+    return record
 
 
 def _table(header: tuple, rows: list[tuple]) -> str:
@@ -148,10 +169,9 @@ def _without_paths(config: Config) -> dict:
     return options
 
 
-def _metrics(workdir: Workdir | None, step: int) -> str:
-    if workdir is None or not workdir.metrics.is_file():
+def _metrics(record: Mapping | None, step: int) -> str:
+    if record is None:
         return "Not measured."
-    record = json.loads(workdir.metrics.read_text())
     if record.get("step") != step:
         return f"Not measured at this step; metrics.json is of step {record.get('step')}."
     columns = {name: dict(_column(record, name)) for name in ("trained", "untrained")}
