@@ -69,7 +69,11 @@ class Config:
         "the system: a file in tf_bigan/models, or a module of your own as my_package.my_model",
         group="model",
     )
-    networks: str = _option("mlp", "the family of networks: mlp, dcgan or tutorial", group="model")
+    networks: str = _option(
+        "mlp",
+        "the family of networks: mlp, dcgan, dcgan_mlp (a D without convolutions) or tutorial",
+        group="model",
+    )
     latent: int = _option(50, "entries of z", group="model", at_least=1)
     prior: str = _option(
         "uniform",

@@ -28,6 +28,11 @@ def _tutorial(network):
     return make
 
 
+def _perceptron_beside_convolutions(width: int | None = None, **sizes):
+    """D of its own width: `width` is that of the maps of E and G."""
+    return MLPDiscriminator(**sizes)
+
+
 FAMILIES = {
     "mlp": {
         "encoder": MLPEncoder,
@@ -38,6 +43,12 @@ FAMILIES = {
         "encoder": DCGANEncoder,
         "generator": DCGANGenerator,
         "discriminator": DCGANDiscriminator,
+    },
+    # A D without convolutions sees less of what is sharp in x, and more of how x and z go together.
+    "dcgan_mlp": {
+        "encoder": DCGANEncoder,
+        "generator": DCGANGenerator,
+        "discriminator": _perceptron_beside_convolutions,
     },
     "tutorial": {
         "encoder": _tutorial(partial(DCGANEncoder, (28, 28, 1), width=64)),
