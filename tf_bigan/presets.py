@@ -66,7 +66,7 @@ PRESETS: dict[str, dict] = {
         "networks": "dcgan_mlp",
         "set": "cycle=0.2,hidden=0.15",
         "latent": 16,
-        "epochs": 14,
+        "epochs": 8,
         "player_rates": "D=4e-5,EG=1e-3",
         "ema": 0.9995,
         "seed": 42,
