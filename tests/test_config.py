@@ -76,6 +76,7 @@ def test_wrong_types(values):
 def test_numbers_of_any_kind():
     config = Config(epochs=np.int64(3), ema=np.float32(0.5), learning_rate=1)
     assert (config.epochs, config.ema, config.learning_rate) == (3, 0.5, 1)
+    assert Config.from_dict(json.loads(config.to_json())) == config  # as the workdir keeps it
 
 
 def test_what_is_measured_in_training():

@@ -8,13 +8,13 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import field
-from numbers import Integral, Real
+
+import numpy as np
 
 from tf_bigan import metrics
 from tf_bigan.errors import UserError, did_you_mean
+from tf_bigan.limits import is_of_kind
 
-# The types of the options as they are written below, and what may stand for them.
-_KINDS = {"str": str, "bool": bool, "int": Integral, "float": Real}
 _PRIOR = re.compile(r"(uniform|normal)([1-9]\d*)?|categorical[1-9]\d*")
 LARGEST_SEED = 2**31 - 1  # the seeds of stateless randomness are int32
 # What every epoch can afford to measure, of what the system and the data allow.
@@ -189,8 +189,11 @@ class Config:
             kind, _, optional = str(option.type).partition(" | ")
             if value is None and optional:
                 continue
-            if not isinstance(value, _KINDS[kind]) or isinstance(value, bool) != (kind == "bool"):
+            if not is_of_kind(value, kind):
                 raise UserError(f"--{option.name}={value}: it is no {kind}")
+            if isinstance(value, np.generic):  # which JSON does not know
+                value = value.item()
+                object.__setattr__(self, option.name, value)
             if isinstance(value, float) and not math.isfinite(value):
                 raise UserError(f"--{option.name}={value}: it must be a finite number")
             least = rules["at_least"]

@@ -7,7 +7,7 @@ import numpy as np
 
 from tf_bigan.errors import UserError
 
-_KINDS = {bool: (bool, np.bool_), int: (Integral,), float: (Real,), str: (str,)}
+_KINDS = {"bool": (bool, np.bool_), "int": (Integral,), "float": (Real,), "str": (str,)}
 
 
 def check_limits(system: type, values: Mapping[str, object]):
@@ -25,16 +25,17 @@ def check_limits(system: type, values: Mapping[str, object]):
     for name, value in values.items():
         default, limits = system.hyperparameters[name], system.limits.get(name, "[0, inf)")
         what = f"{system.__name__}: {name}={value}: it must be"
-        kind = type(default)
-        if kind in _KINDS and not _is(value, kind):
-            raise UserError(f"{what} {'an' if kind is int else 'a'} {kind.__name__}")
-        if kind in (int, float) and _within(default, limits) and not _within(value, limits):
+        kind = type(default).__name__
+        if kind in _KINDS and not is_of_kind(value, kind):
+            raise UserError(f"{what} {'an' if kind == 'int' else 'a'} {kind}")
+        if kind in ("int", "float") and _within(default, limits) and not _within(value, limits):
             raise UserError(f"{what} in {limits}")
 
 
-def _is(value: object, kind: type) -> bool:
-    truth = isinstance(value, _KINDS[bool])  # which Python takes for a number
-    return isinstance(value, _KINDS[kind]) and (truth == (kind is bool))
+def is_of_kind(value: object, kind: str) -> bool:
+    """Whether a value, of Python or NumPy, is a bool, int, float (a whole one will do) or str."""
+    truth = isinstance(value, _KINDS["bool"])  # which Python takes for a number
+    return isinstance(value, _KINDS[kind]) and truth == (kind == "bool")
 
 
 def _within(value: float, interval: str) -> bool:

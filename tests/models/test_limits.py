@@ -25,42 +25,30 @@ def make(system, **options):
 
 
 @pytest.mark.parametrize(
-    "name, option, value, limits",
+    "name, option, value, rule",
     [
-        ("alice", "weight", -1.0, "[0, inf)"),
-        ("began", "gamma", 5.0, "[0, 1]"),
-        ("began", "lambda_k", -1.0, "[0, inf)"),
-        ("began", "halve_every", 0, "[1, inf)"),
-        ("cycle_bigan", "cycle", -1.0, "[0, inf)"),
-        ("cycle_bigan", "hidden", 1.0, "[0, 1)"),
-        ("dann", "dropout", 1.0, "[0, 1)"),
-        ("dann", "dropout", -1.0, "[0, 1)"),
-        ("dann", "total_steps", 0, "[1, inf)"),
-        ("ebgan", "margin", -5.0, "[0, inf)"),
-        ("gan", "smoothing", 2.0, "[0, 1)"),
-        ("infogan", "lambda_categorical", -1.0, "[0, inf)"),
-        ("joint_latent_regressor", "weight", -1.0, "[0, inf)"),
-        ("loss_sensitive_gan", "leak", 1.1, "[0, 1]"),
-        ("loss_sensitive_gan", "margin", -1.0, "[0, inf)"),
-        ("loss_sensitive_gan", "slope", 3.0, "(-inf, 1]"),
-        ("magan", "period", 0, "[1, inf)"),
-        ("magan", "pretraining", 0, "[1, inf)"),
-        ("sgan", "supervised", -1.0, "[0, inf)"),
-        ("triple_gan", "believed", 2.0, "[0, 1]"),
-        ("vae_gan", "sigma", 0.0, "(0, inf)"),
-        ("wgan_gp", "penalty", -10.0, "[0, inf)"),
-    ],
-)
-def test_what_makes_no_sense_is_refused(name, option, value, limits):
-    system = tb.models.find(name)
-    line = f"{system.__name__}: {option}={value}: it must be in {limits}"
-    with pytest.raises(UserError, match=f"^{re.escape(line)}$"):
-        make(system, **{option: value})
-
-
-@pytest.mark.parametrize(
-    "name, option, value, kind",
-    [
+        ("alice", "weight", -1.0, "in [0, inf)"),
+        ("began", "gamma", 5.0, "in [0, 1]"),
+        ("began", "lambda_k", -1.0, "in [0, inf)"),
+        ("began", "halve_every", 0, "in [1, inf)"),
+        ("cycle_bigan", "cycle", -1.0, "in [0, inf)"),
+        ("cycle_bigan", "hidden", 1.0, "in [0, 1)"),
+        ("dann", "dropout", 1.0, "in [0, 1)"),
+        ("dann", "dropout", -1.0, "in [0, 1)"),
+        ("dann", "total_steps", 0, "in [1, inf)"),
+        ("ebgan", "margin", -5.0, "in [0, inf)"),
+        ("gan", "smoothing", 2.0, "in [0, 1)"),
+        ("infogan", "lambda_categorical", -1.0, "in [0, inf)"),
+        ("joint_latent_regressor", "weight", -1.0, "in [0, inf)"),
+        ("loss_sensitive_gan", "leak", 1.1, "in [0, 1]"),
+        ("loss_sensitive_gan", "margin", -1.0, "in [0, inf)"),
+        ("loss_sensitive_gan", "slope", 3.0, "in (-inf, 1]"),
+        ("magan", "period", 0, "in [1, inf)"),
+        ("magan", "pretraining", 0, "in [1, inf)"),
+        ("sgan", "supervised", -1.0, "in [0, inf)"),
+        ("triple_gan", "believed", 2.0, "in [0, 1]"),
+        ("vae_gan", "sigma", 0.0, "in (0, inf)"),
+        ("wgan_gp", "penalty", -10.0, "in [0, inf)"),
         ("gan", "minimax", "no", "a bool"),
         ("gan", "minimax", 1, "a bool"),
         ("gan", "smoothing", "much", "a float"),
@@ -70,9 +58,9 @@ def test_what_makes_no_sense_is_refused(name, option, value, limits):
         ("autoencoder", "norm", 2, "a str"),
     ],
 )
-def test_another_kind_than_the_defaults_is_refused(name, option, value, kind):
+def test_what_makes_no_sense_is_refused(name, option, value, rule):
     system = tb.models.find(name)
-    line = f"{system.__name__}: {option}={value}: it must be {kind}"
+    line = f"{system.__name__}: {option}={value}: it must be {rule}"
     with pytest.raises(UserError, match=f"^{re.escape(line)}$"):
         make(system, **{option: value})
 

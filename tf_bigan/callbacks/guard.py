@@ -35,8 +35,7 @@ class Guard(keras.callbacks.Callback):
     def __init__(self, batch: Mapping | np.ndarray, warm_up: int = 1000):
         super().__init__()
         self.warm_up = warm_up
-        images_alone = not isinstance(batch, Mapping)
-        self._batch = {"image": as_images(np.asarray(batch))} if images_alone else dict(batch)
+        self._batch = dict(batch) if isinstance(batch, Mapping) else {"image": as_images(batch)}
         self._epochs_in_a_row = {"won": 0, "collapsed": 0}
         self._largest_norms: dict[str, float] = {}
 

@@ -96,7 +96,7 @@ class ReconstructionGrid(_Picture):
 
     def __init__(self, images: np.ndarray, directory: str | os.PathLike, every: int = 1):
         super().__init__(directory, every)
-        self.images = as_images(np.asarray(images))
+        self.images = as_images(images)
 
     def picture(self) -> np.ndarray | None:
         return reconstruction_picture(self.model, self.images)

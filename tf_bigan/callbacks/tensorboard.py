@@ -52,7 +52,7 @@ class Dashboard(Periodic):
         batch_size: int | None = None,
     ):
         super().__init__(every_epochs)
-        images = as_images(np.asarray(images))
+        images = as_images(images)
         self.log_dir, self.images, self.labels = os.fspath(log_dir), images, labels
         self.config, self.batch_size = config, batch_size
         self._batch = {"image": images[:_DIAGNOSED]}

@@ -57,7 +57,8 @@ class MAGAN(AdversarialModel):
     @classmethod
     def settings_of_run(cls, settings, steps_per_epoch, epochs):
         settings = {"period": steps_per_epoch} | settings
-        alone = settings["period"] * ({**cls.hyperparameters, **settings}["pretraining"])
+        periods = settings.get("pretraining", cls.hyperparameters["pretraining"])
+        alone = settings["period"] * periods
         if alone >= steps_per_epoch * epochs:
             raise UserError(
                 f"magan: D learns alone for {alone:,} steps, and the run has no more than "
