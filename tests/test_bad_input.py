@@ -85,6 +85,11 @@ TRAIN = {
         ["--model=no_such.thing"],
         "--model=no_such.thing is unknown: no module no_such here",
     ),
+    "path of a module": (
+        ["--model=./my_model.py"],
+        "--model=./my_model.py: give a name, or a module's as my_package.my_model",
+    ),
+    "relative module": (["--model=.bigan"], "--model=.bigan: give a name, or a module's as"),
     "player twice": (["--schedule=D+EG+D"], "the schedule moves D twice at the same moment"),
     "unknown networks": (["--networks=mpl"], "--networks=mpl is unknown; did you mean mlp"),
     "unknown preset": (["--preset=paper"], "--preset=paper is unknown; did you mean paper_mnist"),
@@ -346,7 +351,7 @@ def test_a_disk_that_fills_up_while_results_are_written(tiny_run, tmp_path, comm
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("tf_bigan.evaluation.report_png", full)
+    monkeypatch.setattr(Image.Image, "save", full)
     status, out, err = command("evaluate", f"--workdir={run}", "--metrics=EGr", "--nountrained")
     assert status == 2 and "EGr" in out  # what was measured is shown all the same
     assert f"cannot write {run / 'report.png'}: No space left" in err

@@ -1,6 +1,7 @@
 """The tables of several models, from values made up here; and which models a command names."""
 
 import json
+import os
 import re
 from types import SimpleNamespace
 
@@ -181,6 +182,8 @@ def test_files_are_measured_on_the_data_of_their_run(runs, monkeypatch):
     (subject,) = subjects_of_files(best, {"dataset": "digits"})
     assert (subject.config.dataset, subject.config.latent) == ("digits", 7)
     monkeypatch.chdir(runs / "b" / "other" / "checkpoints")
+    monkeypatch.setenv("HOME", os.getcwd())
+    assert subjects_of_files("~/best.keras", {"dataset": None})[0].config.latent == 7
     (subject,) = subjects_of_files(f"best.keras,./best.keras,{best}", {"dataset": None})
     assert subject.config.latent == 7
     (runs / "alone.keras").touch()
@@ -198,6 +201,7 @@ def test_history(tmp_path):
     assert workdir.read_history() == []
     workdir.history.write_text('{"epoch": 0, "EGr": 1}\n{"epoch": 1, "E')
     assert workdir.read_history() == [{"epoch": 0, "EGr": 1}]
-    workdir.history.write_text("not what you think\n")
-    with pytest.raises(UserError, match="metrics.jsonl is not readable as metrics"):
-        workdir.read_history()
+    for text in ("not what you think\n", "3\n"):
+        workdir.history.write_text(text)
+        with pytest.raises(UserError, match="metrics.jsonl is not readable as metrics"):
+            workdir.read_history()

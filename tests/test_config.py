@@ -42,12 +42,11 @@ def test_image_size(size, expected):
 @pytest.mark.parametrize(
     "values",
     [
-        *({"image_size": size} for size in ("abc", "0", "3x", "1x2x3", "-4", "")),
+        *({"image_size": size} for size in ("abc", "0", "3x", "1x2x3", "-4", "", "²")),
         *({name: 0} for name in ("latent", "epochs", "batch_size", "width", "keep")),
         *({name: -1} for name in ("validation", "l2", "decay_epochs", "seed", "eval_every")),
         *({"learning_rate": value} for value in (0.0, -1.0, float("nan"), float("inf"))),
         *({name: 1.0} for name in ("ema", "beta_1")),
-        *({"model": name} for name in ("", "./my_model.py", "a..b")),
         {"seed": 2**31},
         {"prior": "gauss"},
         {"channels": 2},
@@ -131,6 +130,15 @@ def test_player_rates_reach_their_optimizers():
     rates = {player: float(one._learning_rate(0)) for player, one in made.items()}
     assert rates == pytest.approx({"D": 2e-4, "EG": 1e-3}, rel=1e-6)
     assert float(made["EG"]._learning_rate(39)) == pytest.approx(1e-5, rel=1e-5)
+
+
+def test_one_rate_for_all_takes_the_place_of_the_players_own():
+    for start in ("--preset=dcgan_mnist", "--model=infogan"):
+        assert parse(start).player_rates is not None
+        config = parse(start, "--learning_rate=0.5")
+        assert (config.learning_rate, config.player_rates) == (0.5, None)
+    config = parse("--preset=dcgan_mnist", "--learning_rate=0.5", "--player_rates=D=0.1")
+    assert config.player_rates == "D=0.1"
 
 
 def test_a_schedule_of_rates_counts_the_moves_of_a_step():

@@ -220,8 +220,9 @@ def test_a_photo_is_cropped_resized_and_recoloured():
     assert set(fitted.pixels.ravel()) == {76}  # .299 × 255
     assert fitted.notes == ("shrunk to 6 × 4", "turned grey")
     assert Fitting((3, 3, 3), None).photo(Picture(columns)).pixels.shape == (3, 3, 3)
-    with pytest.raises(UserError, match="cannot convert images of 3 channels to 2"):
-        Fitting((4, 4, 2), None).photo(red)
+    for fit in (Fitting((4, 4, 2), None).photo, Fitting((8, 8, 2), 0.7).drawing):
+        with pytest.raises(UserError, match="cannot convert images of 3 channels to 2"):
+            fit(red)
 
 
 def test_an_image_of_the_models_size_stays_and_paper_becomes_black():

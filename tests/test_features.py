@@ -1,5 +1,6 @@
 """BiGANFeatures: the encoder's features, behind scikit-learn's interface."""
 
+import os
 import pickle
 
 import numpy as np
@@ -131,6 +132,12 @@ def test_clones_share_a_model_and_pickles_hold_it(model):
     again = pickle.loads(pickle.dumps(one))
     assert again.model is not model
     np.testing.assert_allclose(again.transform(BYTES), one.transform(BYTES), rtol=0, atol=1e-6)
+
+
+def test_a_home_is_found(file, monkeypatch):
+    directory, name = os.path.split(file)
+    monkeypatch.setenv("HOME", directory)
+    assert BiGANFeatures(f"~/{name}").fit(BYTES).transform(BYTES[:1]).shape[0] == 1
 
 
 def test_names_and_frames(model):

@@ -237,6 +237,14 @@ def test_calibrate_averages_batch_means_and_unbiased_variances(make_bigan, image
     )
 
 
+def test_an_uncompiled_model_says_what_is_missing(make_bigan, images):
+    config = make_bigan().get_config()
+    model, batch = tb.models.BiGAN.from_config(config), {"image": images[:BATCH]}
+    for call in (lambda: model.calibrate([batch]), lambda: model.diagnose(batch)):
+        with pytest.raises(ValueError, match="^compile the model first"):
+            call()
+
+
 def test_calibrate_averages_over_the_batches_that_there_are(make_bigan, images):
     model = make_bigan()
     batches = [{"image": tf.constant(images[i : i + BATCH])} for i in (0, BATCH)]
@@ -380,6 +388,8 @@ def test_a_player_twice_at_one_moment_is_refused(make_bigan):
     parts = {name: getattr(make_bigan(), name) for name in tb.models.BiGAN.network_names()}
     with pytest.raises(ValueError, match="moves D twice at the same moment"):
         tb.models.BiGAN(prior=tb.priors.Uniform(LATENT), schedule=(("D", "EG", "D"),), **parts)
+    with pytest.raises(ValueError, match="a move without players"):
+        tb.models.BiGAN(prior=tb.priors.Uniform(LATENT), schedule=(("D", "EG"), ()), **parts)
     twice = tb.models.BiGAN(prior=tb.priors.Uniform(LATENT), schedule=(("D",), ("D",)), **parts)
     assert twice.schedule == (("D",), ("D",))
 

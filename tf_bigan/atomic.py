@@ -29,9 +29,9 @@ def atomically(path: str | os.PathLike) -> Iterator[str]:
         os.makedirs(scratch)
         temporary = os.path.join(scratch, name)
         yield temporary
-        _to_disk(temporary)
+        to_disk(temporary)
         os.replace(temporary, path)
-        _to_disk(directory)
+        to_disk(directory)
     except Exception as error:
         raise UserError(
             f"cannot write {os.fspath(path)}: {_reason(error)}; what was saved before is "
@@ -48,7 +48,8 @@ def remove_incomplete(directory: str | os.PathLike):
             shutil.rmtree(os.path.join(directory, name), ignore_errors=True)
 
 
-def _to_disk(path: str):
+def to_disk(path: str | os.PathLike):
+    """Returns once a file, or a directory's list of files, is safe from a loss of power."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -217,8 +217,7 @@ def write(results: Sequence[Result], output: Workdir, options: Mapping) -> str:
         title = f"{first.system} on {_dataset(first)}, step {first.step:,}"
         files = [output.metrics, output.report]
         _write(output.metrics, json.dumps(_record(first, options), indent=2) + "\n")
-        with atomically(output.report) as temporary:
-            first.gallery.write_png(temporary, _means(made[0].columns), title)
+        first.gallery.write_png(output.report, _means(made[0].columns), title)
     else:
         title = f"{len(results)} models compared"
         files = [output.comparison_csv, output.comparison_markdown]

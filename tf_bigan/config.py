@@ -86,7 +86,7 @@ class Config:
         group="model",
     )
     set: str | None = _option(
-        None, "the system's own numbers and options, as gamma=0.7,k=3", group="model"
+        None, "the system's own numbers and options, as gamma=0.7,lambda_k=0.01", group="model"
     )
     width: int | None = _option(
         None, "units of a layer (mlp) or channels of the first (dcgan)", group="model", at_least=1
@@ -207,10 +207,6 @@ class Config:
                 raise UserError(f"--{name}={getattr(self, name)}: it must be below 1")
         if self.learning_rate == 0:
             raise UserError("--learning_rate=0: it must be above 0")
-        if not all(part.isidentifier() for part in self.model.split(".")):
-            raise UserError(
-                f"--model={self.model}: give a name, or a module's as my_package.my_model"
-            )
         if not all(_PRIOR.fullmatch(part) for part in self.prior.split("+")):
             raise UserError(
                 f"--prior={self.prior}: give uniform or normal, or parts with their sizes, as "
@@ -289,7 +285,7 @@ class Config:
         if self.image_size is None:
             return None
         sides = self.image_size.lower().split("x")
-        if not all(side.isdigit() and int(side) > 0 for side in sides) or len(sides) > 2:
+        if not all(side.isdecimal() and int(side) > 0 for side in sides) or len(sides) > 2:
             raise UserError(f"--image_size={self.image_size}: give SIDE or HxW in pixels, as 32x48")
         return int(sides[0]), int(sides[-1])
 

@@ -1,7 +1,6 @@
 """From a configuration to data, a compiled model, and its numbers: what both scripts share."""
 
 import contextlib
-import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
@@ -256,7 +255,7 @@ def measurable(
         if train is not None:
             batches = batches or train.batches(min(128, len(train)), seed=1)
             _check_entries(model, batches)
-            model.calibrate(itertools.islice(batches.dataset(), 1000), steps=1000)
+            model.calibrate(batches.dataset(), steps=1000)
         try:
             yield
         except UserError:

@@ -4,13 +4,14 @@ import copy
 import functools
 import math
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 
 from tf_bigan.errors import UserError, did_you_mean
-from tf_bigan.evaluation.checks import as_images, check_count
+from tf_bigan.evaluation.checks import as_pixels, check_count
 from tf_bigan.game import AdversarialModel
 from tf_bigan.subjects import load_trained
 
@@ -48,28 +49,28 @@ class BiGANFeatures(TransformerMixin, BaseEstimator):
 
     def fit(self, X, y=None):
         """Checks the arguments, and the images' shape and dtype. Returns self."""
-        self._chosen_layer()
+        self._chosen_layer(self._sizes())
         check_count(self.batch_size, "batch_size", 1)
         self._shaped(X)
         return self
 
     def transform(self, X) -> np.ndarray:
         """The features of images, float32 [N, F]; of a layer of maps, F is flat."""
-        images, layer = self._shaped(X), self._chosen_layer()
+        images, layer = self._shaped(X), self._chosen_layer(self._sizes())
         check_count(self.batch_size, "batch_size", 1)
         model = self._loaded()
         parts = []
         for start in range(0, len(images), self.batch_size):  # of all layers, for one batch only
-            batch = _in_unit_range(images[start : start + self.batch_size])
+            batch = as_pixels(images[start : start + self.batch_size], "X")
             features = model.features(batch, self.batch_size)[layer]
             parts.append(features.reshape(len(batch), -1))
         return np.concatenate(parts)
 
     def get_feature_names_out(self, input_features=None) -> np.ndarray:
         """The names of the features: LAYER_0, LAYER_1, ..."""
-        layer = self._chosen_layer()
-        size = self._sizes()[layer]
-        return np.asarray([f"{layer}_{i}" for i in range(size)], dtype=object)
+        sizes = self._sizes()
+        layer = self._chosen_layer(sizes)
+        return np.asarray([f"{layer}_{i}" for i in range(sizes[layer])], dtype=object)
 
     @property
     def n_features_in_(self) -> int:
@@ -87,7 +88,8 @@ class BiGANFeatures(TransformerMixin, BaseEstimator):
         if isinstance(self.model, AdversarialModel):
             model = self.model
         elif isinstance(self.model, (str, os.PathLike)):
-            model = _load_once(os.fspath(self.model), _stamp(Path(self.model)))
+            path = Path(self.model).expanduser()
+            model = _load_once(os.fspath(path), _stamp(path))
         else:
             raise UserError(
                 "model: expected a .keras file, a run directory or an AdversarialModel, "
@@ -103,8 +105,7 @@ class BiGANFeatures(TransformerMixin, BaseEstimator):
         features = model.features(np.zeros((1, *model.image_shape), np.float32))
         return {name: values.size for name, values in features.items()}
 
-    def _chosen_layer(self) -> str:
-        layers = self._sizes()
+    def _chosen_layer(self, layers: Mapping) -> str:
         if self.layer is None:
             return "e-" if "e-" in layers else next(iter(layers))
         if self.layer not in layers:
@@ -121,12 +122,6 @@ class BiGANFeatures(TransformerMixin, BaseEstimator):
         if images.dtype != np.uint8 and images.dtype.kind not in "fV":
             raise UserError(f"X: expected uint8 (0..255) or floats in [0, 1], got {images.dtype}")
         return images.reshape(-1, *shape)
-
-
-def _in_unit_range(images: np.ndarray) -> np.ndarray:
-    if images.dtype == np.uint8:
-        return images.astype(np.float32) / np.float32(255)
-    return as_images(images, "X").clip(0.0, 1.0)
 
 
 @functools.lru_cache(maxsize=MODELS_KEPT)

@@ -59,9 +59,10 @@ def config_from_flags(values: flags.FlagValues) -> Config:
         from tf_bigan import models  # takes seconds: not for the default
 
         defaults = models.find(model).defaults
-    if "learning_rate" in given:  # the system's own rates would keep it from every player
-        defaults = {name: value for name, value in defaults.items() if name != "player_rates"}
-    config = Config.from_dict({**base, **defaults, **named, **given})
+    chosen = {**base, **defaults, **named}
+    if "learning_rate" in given:  # the players' own rates would keep it from each of them
+        chosen.pop("player_rates", None)
+    config = Config.from_dict({**chosen, **given})
     if "latent" in given and all(part[-1].isdigit() for part in config.prior.split("+")):
         raise UserError(
             f"--latent={config.latent}: --prior={config.prior} says the size of z itself"

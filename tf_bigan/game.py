@@ -30,8 +30,9 @@ class AdversarialModel(Compiling, Loop, Inference, Statistics, keras.Model):
         fresh_z: whether z is drawn anew for each group of a step.
         hyperparameters: name -> default of the numbers and options in the losses. Each becomes
             an argument of the constructor and an attribute.
-        limits: name -> the interval that a number must be in, as "[0, 1)" or "(0, inf)". Without
-            one it must be in [0, inf), finite and not negative, as long as its default is.
+        limits: name -> its choices, as ("l1", "l2"), or the interval that a number must be in, as
+            "[0, 1)". Without one a number must be in [0, inf), finite and not negative, as long as
+            its default is.
         requires: the entries of a batch that the losses use.
         defaults: options of train.py that suit the system, as {"prior": "normal"}.
         monitor: the metric by which train.py picks its best checkpoint, if it is measured.
@@ -52,7 +53,7 @@ class AdversarialModel(Compiling, Loop, Inference, Statistics, keras.Model):
     schedule: tuple[tuple[str, ...], ...]
     fresh_z: bool = True
     hyperparameters: dict = {}
-    limits: dict[str, str] = {}
+    limits: dict[str, str | tuple[str, ...]] = {}
     requires: tuple[str, ...] = ("image",)
     defaults: dict = {}
     monitor: str = "NND/100"
@@ -72,6 +73,8 @@ class AdversarialModel(Compiling, Loop, Inference, Statistics, keras.Model):
         self.prior = prior
         self.schedule = tuple(tuple(group) for group in schedule or type(self).schedule)
         for group in self.schedule:
+            if not group:
+                raise ValueError("the schedule has a move without players")
             for player in group:
                 if player not in self.players:
                     players = ", ".join(self.players)
@@ -223,9 +226,9 @@ class AdversarialModel(Compiling, Loop, Inference, Statistics, keras.Model):
         replicas = self.distribute_strategy.num_replicas_in_sync
         self.random.begin(seed, rows_of(batch), replica, replicas)
         seed = tf.random.experimental.stateless_fold_in(seed, replica)
-        for network in self.network_names():  # their dropout and noise layers
+        for number, network in enumerate(self.network_names()):  # their dropout and noise layers
             for index, state in enumerate(seed_states(getattr(self, network))):
-                fold = self.network_names().index(network) * 1000 + index + 1
+                fold = number * 1000 + index + 1
                 new = tf.random.experimental.stateless_fold_in(seed, fold)
                 state.assign(tf.cast(new, state.dtype))
 

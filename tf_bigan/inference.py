@@ -82,7 +82,7 @@ class Inference:
             call = getattr(model if network is None else getattr(model, network), method)
             function = tf.function(lambda x: call(x, training=False), reduce_retracing=True)
             self._inference_functions[f"{network}.{method}"] = function
-        array = np.asarray(array) if network == "generator" else as_images(array)
+        array = np.asarray(array) if network == "generator" else as_floats(array)
         if batch_size < 1:
             raise ValueError(f"batch_size must be at least 1, not {batch_size}")
         array = array.astype(np.float32, copy=False)
@@ -101,7 +101,7 @@ class Inference:
         )
 
 
-def as_images(array) -> np.ndarray:
+def as_floats(array) -> np.ndarray:
     """Images of uint8, or of floats in [0, 1], as floats. Raises ValueError for any others."""
     array = np.asarray(array)
     if array.dtype == np.uint8:

@@ -5,7 +5,7 @@ from numbers import Integral, Real
 
 import numpy as np
 
-from tf_bigan.errors import UserError
+from tf_bigan.errors import UserError, did_you_mean
 
 _KINDS = {"bool": (bool, np.bool_), "int": (Integral,), "float": (Real,), "str": (str,)}
 
@@ -15,8 +15,8 @@ def check_limits(system: type, values: Mapping[str, object]):
 
     Args:
         system: its `hyperparameters` give the defaults, whose kind a value must have: a whole
-            number will do for a float. Its `limits` give a number's interval, "[0, inf)" where
-            they give none; a default outside of it frees the number from it.
+            number will do for a float. Its `limits` give a name's choices, or a number's interval,
+            "[0, inf)" where they give none; a default outside of it frees the number from it.
         values: name -> value.
 
     Raises:
@@ -24,12 +24,14 @@ def check_limits(system: type, values: Mapping[str, object]):
     """
     for name, value in values.items():
         default, limits = system.hyperparameters[name], system.limits.get(name, "[0, inf)")
-        what = f"{system.__name__}: {name}={value}: it must be"
+        what = f"{system.__name__}: {name}={value}"
         kind = type(default).__name__
         if kind in _KINDS and not is_of_kind(value, kind):
-            raise UserError(f"{what} {'an' if kind == 'int' else 'a'} {kind}")
+            raise UserError(f"{what}: it must be {'an' if kind == 'int' else 'a'} {kind}")
+        if isinstance(limits, tuple) and value not in limits:
+            raise UserError(f"{what} is unknown{did_you_mean(str(value), limits)}")
         if kind in ("int", "float") and _within(default, limits) and not _within(value, limits):
-            raise UserError(f"{what} in {limits}")
+            raise UserError(f"{what}: it must be in {limits}")
 
 
 def is_of_kind(value: object, kind: str) -> bool:

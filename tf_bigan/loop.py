@@ -141,8 +141,8 @@ class Loop:
 
         `x` and `batch_size` as in `fit`, `steps` as `validation_steps` there; nothing is updated.
         Each batch has its own z. A last batch that images in memory do not fill is filled up from
-        the first ones. `verbose` and `return_dict` are Keras's: nothing is printed, and a dict is
-        what is returned.
+        the beginning of their next pass. `verbose` and `return_dict` are Keras's: nothing is
+        printed, and a dict is what is returned.
         """
         self._check_compiled()
         dataset, steps = _distribute(x, batch_size, steps, 0, self.distribute_strategy, "steps")

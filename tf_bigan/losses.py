@@ -24,6 +24,16 @@ def inverted_loss(logits_real: tf.Tensor, logits_fake: tf.Tensor) -> tf.Tensor:
     return discriminator_loss(logits_fake, logits_real)
 
 
+def verdicts(logits_real: tf.Tensor, logits_fake: tf.Tensor) -> dict[str, tf.Tensor]:
+    """What to log of a discriminator: its logits, and where it is right, bool [B, 1]."""
+    return {
+        "logits_real": logits_real,
+        "logits_fake": logits_fake,
+        "accuracy_real": logits_real > 0,
+        "accuracy_fake": logits_fake < 0,
+    }
+
+
 def squared_error(x: tf.Tensor, x_rec: tf.Tensor) -> tf.Tensor:
     """Σ (x - x_rec)² over the entries of each row, [B, ...] twice -> float32 [B]."""
     difference = tf.cast(x, tf.float32) - tf.cast(x_rec, tf.float32)

@@ -63,7 +63,7 @@ class ConstantThenExponential(keras.optimizers.schedules.LearningRateSchedule):
     def __call__(self, step):
         epoch = tf.cast(tf.cast(step, tf.int64) // self.steps_per_epoch, tf.float32)
         constant = self.epochs // 2
-        falling = max(self.epochs - constant, 1)
+        falling = self.epochs - constant
         progress = tf.clip_by_value((epoch - constant + 1) / falling, 0.0, 1.0)
         return self.learning_rate * self.final_fraction**progress
 

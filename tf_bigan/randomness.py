@@ -26,7 +26,8 @@ class Randomness:
 
     def uniform(self, shape: tuple[int, ...] = ()) -> tf.Tensor:
         """U(0, 1), both ends excluded, float32 [B, *shape]."""
-        # TensorFlow's own real draws, and draws from negative seeds, are others under XLA.
+        # Under XLA, float draws and draws from negative seeds differ from those without it: hence
+        # bits, and seeds that are not negative.
         seed = tf.random.experimental.stateless_fold_in(
             _not_negative(self._seed), _FIRST_STREAM + self._streams
         )

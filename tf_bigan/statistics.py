@@ -38,6 +38,7 @@ class Statistics:
             batches: batches like those of `player_losses`.
             steps: how many of them to use, if there are so many.
         """
+        self._check_compiled()
         model = self.inference_model()
         norms = [
             layer
@@ -74,6 +75,7 @@ class Statistics:
 
         Runs in training mode and leaves the model as it was.
         """
+        self._check_compiled()
         batch = {name: tf.convert_to_tensor(value) for name, value in batch.items()}
         with self.statistics_kept():
             per_replica = self._diagnose_function(batch)

@@ -60,7 +60,7 @@ def load_trained(path: str | os.PathLike):
     from tf_bigan import callbacks, models
     from tf_bigan.callbacks.restore import checkpoints, damage
 
-    path = Path(path)
+    path = Path(path).expanduser()
     if not path.exists():
         raise UserError(f"{path} does not exist: give a .keras file or a run directory of train.py")
     workdir = run_of(path) if path.is_file() else Workdir(path)
@@ -112,7 +112,8 @@ def subjects_of_runs(text: str, changes: Mapping[str, object]) -> list[Subject]:
         if not part:
             raise UserError(f"--workdir={text}: a name is empty; give DIR, or DIR,DIR,...")
         if glob.has_magic(part) and not os.path.exists(part):
-            found = [Workdir(path) for path in sorted(glob.glob(part))]
+            pattern = os.path.expanduser(part)
+            found = [Workdir(path) for path in sorted(glob.glob(pattern))]
             found = [workdir for workdir in found if workdir.config.exists()]
             if not found:
                 raise UserError(f"--workdir={part}: no run is there")
@@ -132,11 +133,14 @@ def subjects_of_files(text: str, changes: Mapping[str, object]) -> list[Subject]
 
     Raises UserError for a file that does not exist, or belongs to no run.
     """
+    paths = {}
     for part in text.split(","):
-        if not os.path.isfile(part):
-            state = "is a directory" if os.path.isdir(part) else "does not exist"
+        path = Path(part).expanduser()
+        if not path.is_file():
+            state = "is a directory" if path.is_dir() else "does not exist"
             raise UserError(f"--model={part} {state}: give a .keras file of train.py")
-    paths = list({path.resolve(): path for path in map(Path, text.split(","))}.values())
+        paths.setdefault(path.resolve(), path)
+    paths = paths.values()
     subjects = []
     for name, path in zip(_names([path.with_suffix("") for path in paths]), paths, strict=True):
         workdir = run_of(path)

@@ -149,7 +149,7 @@ class Workdir:
             records = [json.loads(line) for line in lines if line.endswith("\n")]
             if not all("epoch" in record for record in records):
                 raise ValueError("a line without an epoch")
-        except ValueError as error:
+        except (ValueError, TypeError) as error:
             raise UserError(f"{self.history} is not readable as metrics: {error}") from error
         return records
 

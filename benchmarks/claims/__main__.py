@@ -86,8 +86,8 @@ def page(records: list[dict]) -> str:
             parts.append(section(find(name), mine))
             if find(name).draw:
                 picture = Path(PICTURE.format(name)).name
-                parts.append(f"![{find(name).title}]({picture})")
-    return "\n\n".join(parts)
+                parts += [f"![{find(name).title}]({picture})", find(name).caption]
+    return "\n\n".join(filter(None, parts))
 
 
 def draw(out: Path, names):

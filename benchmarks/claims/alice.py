@@ -48,4 +48,5 @@ CLAIM = Claim(
     ),
     measure=measure,
     draw=draw,
+    caption="Rows: test images; reconstructed by ALI; by ALICE.",
 )

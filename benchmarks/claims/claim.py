@@ -54,6 +54,7 @@ class Claim:
     checks: what is to hold of the numbers.
     measure: (lab, seed) -> ({name: number}, {name: array to draw from}).
     draw: ({name: array}, path of a PNG), or None for a claim without a picture.
+    caption: what the picture shows.
     """
 
     title: str
@@ -61,6 +62,7 @@ class Claim:
     checks: tuple[Check, ...]
     measure: Callable[["Lab", int], tuple[dict, dict]]
     draw: Callable[[dict, str], None] | None = None
+    caption: str = ""
 
 
 class Lab:

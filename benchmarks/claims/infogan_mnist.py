@@ -94,8 +94,6 @@ class InfoGANDiscriminator(_Network):
 class PaperInfoGAN(InfoGAN):
     """InfoGAN with these networks, half as many maps, and the noise of the official code."""
 
-    defaults = InfoGAN.defaults | {"prior": "uniform62+categorical10+uniform2"}
-
     @classmethod
     def make_networks(cls, make, latent_dim, classes):
         recognition = make(

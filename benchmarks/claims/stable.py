@@ -95,10 +95,10 @@ CLAIM = Claim(
     title="BEGAN, MAGAN, LS-GAN, WGAN-GP: stable over the run",
     settings=(
         "Published: as statements and figures, without numbers. Here: 3 epochs of the MLP networks "
-        "each, and 6 for WGAN-GP, in batches of 128. Adam as published for MAGAN (5e-4) and "
-        "WGAN-GP (1e-4), and as BiGAN's, 2e-4, for BEGAN (8e-5 in batches of 16) and LS-GAN (1e-4 "
-        "in batches of 64); MAGAN looks at its margin every quarter of an epoch and not every "
-        "epoch. Traces are means over 16 steps."
+        "each, and 6 for WGAN-GP, in batches of 128. Adam at the published rates for MAGAN (5e-4, "
+        "of AdaMax there) and WGAN-GP (1e-4), and at BiGAN's, 2e-4, for BEGAN (8e-5 in batches of "
+        "16) and LS-GAN (1e-4 in batches of 64); MAGAN looks at its margin every quarter of an "
+        "epoch and not every epoch. Traces are means over 16 steps."
     ),
     checks=(
         Check("BEGAN: M_global of the last tenth over that of the first", "m_ratio", most=1.0),

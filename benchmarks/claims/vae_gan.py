@@ -64,4 +64,5 @@ CLAIM = Claim(
     ),
     measure=measure,
     draw=draw,
+    caption="Rows: test images; reconstructed by the VAE (σ = 1); by the VAE-GAN.",
 )

@@ -198,7 +198,8 @@ def test_differing_sizes_need_image_size(tmp_path):
     save_images(tmp_path, [PIXELS[0][1:]], ["odd.png"])
     with pytest.raises(UserError, match="image_size"):
         load(f"folder:{tmp_path}")
-    assert load(f"folder:{tmp_path}", image_size=7).image_shape == (7, 7, 1)
+    for side in (7, np.int64(7)):
+        assert load(f"folder:{tmp_path}", image_size=side).image_shape == (7, 7, 1)
 
 
 def test_one_colour_image_makes_the_folder_colour_and_16_bits_are_scaled(tmp_path):

@@ -83,7 +83,7 @@ def test_reconstructions_do_not_touch_the_generators_statistics(monkeypatch):
 
 
 def test_an_unknown_form_is_refused():
-    with pytest.raises(UserError, match="cycle=l3 is unknown: choose l2, l1, adversarial"):
+    with pytest.raises(UserError, match="cycle=l3 is unknown; did you mean l[12] or l[12]"):
         make_system("alice", options={"set": "cycle=l3"})
 
 

@@ -25,5 +25,5 @@ def test_it_learns_to_give_back_a_batch():
 
 
 def test_an_unknown_norm_is_refused():
-    with pytest.raises(UserError, match="norm=l3 is unknown: choose l1 or l2"):
+    with pytest.raises(UserError, match="norm=l3 is unknown; did you mean l[12] or l[12]"):
         make_system("autoencoder", options={"set": "norm=l3"})

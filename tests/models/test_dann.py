@@ -2,6 +2,7 @@
 
 import math
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -10,6 +11,7 @@ from scipy.special import softmax
 from tests.models.conftest import make_batch, make_system
 from tf_bigan.errors import UserError
 from tf_bigan.models.dann import DANN
+from tf_bigan.priors import Uniform
 
 
 def at(step, total=100, strength=0.5):
@@ -82,6 +84,15 @@ def test_each_domain_has_its_own_statistics_and_the_targets_are_kept():
     maps = model.encoder.convs[0](2.0 * bright["target_image"] - 1.0)
     expected = (1 - norm.momentum) * maps.numpy().mean((0, 1, 2))
     np.testing.assert_allclose(norm.moving_mean, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_an_encoder_of_keras_says_its_image_shape():
+    networks = {name: getattr(at(0), name) for name in ("label_predictor", "domain_classifier")}
+    flat = [keras.layers.Flatten(), keras.layers.Dense(4)]
+    encoder = keras.Sequential([keras.Input((6, 5, 2)), *flat])
+    assert DANN(encoder=encoder, prior=Uniform(3), **networks).image_shape == (6, 5, 2)
+    with pytest.raises(ValueError, match="put image_shape, \\(H, W, C\\), into its get_config"):
+        DANN(encoder=keras.Sequential(flat), prior=Uniform(3), **networks)
 
 
 def test_it_classifies_and_refuses_data_without_labels():

@@ -20,7 +20,7 @@ from tf_bigan.anomaly.trained import TrainedSystem
 from tf_bigan.config import LARGEST_SEED, Config
 from tf_bigan.data.pipeline import ArrayBatches
 from tf_bigan.errors import UserError, did_you_mean
-from tf_bigan.evaluation.checks import as_images, check_count, check_positive
+from tf_bigan.evaluation.checks import as_pixels, check_count, check_positive
 from tf_bigan.game import AdversarialModel
 
 STEPS = 2000  # of training, where the epochs are not given
@@ -252,10 +252,7 @@ class BiGANDetector(OutlierMixin, BaseEstimator):
         """Rows as the system sees them: float32 [N, H, W, C] in [0, 1]."""
         if self._is_table:
             return self._columns.to_images(rows)
-        images = rows.reshape(len(rows), *self.image_shape_)
-        if images.dtype == np.uint8:
-            images = images.astype(np.float32) / np.float32(255)
-        return as_images(images, "X").astype(np.float32).clip(0.0, 1.0)
+        return as_pixels(rows.reshape(len(rows), *self.image_shape_), "X")
 
     # --- training ---------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from tf_bigan.callbacks.saving import save_model
 from tf_bigan.errors import UserError, did_you_mean
 from tf_bigan.metrics import METRICS
 
-# In the names of logs that are no metrics of ours.
+# Words in the names of logs outside of METRICS that mean: the higher the better.
 _HIGHER_IS_BETTER = ("accuracy", "nnc", "cls", "auroc", "auprc")
 
 

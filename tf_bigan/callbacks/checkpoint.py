@@ -25,7 +25,8 @@ class Checkpoint(keras.callbacks.Callback):
         keep: number of newest checkpoints to keep, besides the best.
         monitor: the log whose best value picks `best.keras`; `best.json` holds that value, so
             that a resumed run goes on from it. None for no best.
-        mode: "min", "max", or "auto": "max" for accuracies (accuracy, NNC, CLS, AUROC, AUPRC).
+        mode: "min", "max", or "auto": as `metrics.METRICS` has it, and for other logs "max" for
+            accuracies (accuracy, NNC, CLS, AUROC, AUPRC).
         monitor_every: epochs between two values of `monitor`.
 
     Raises:

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from absl import logging
 
-from tf_bigan.inference import as_images
+from tf_bigan.inference import as_floats
 
 _PATIENCE = 2  # epochs in a row, before a sign counts
 _PINNED = 0.99  # accuracy on both sides
@@ -35,7 +35,7 @@ class Guard(keras.callbacks.Callback):
     def __init__(self, batch: Mapping | np.ndarray, warm_up: int = 1000):
         super().__init__()
         self.warm_up = warm_up
-        self._batch = dict(batch) if isinstance(batch, Mapping) else {"image": as_images(batch)}
+        self._batch = dict(batch) if isinstance(batch, Mapping) else {"image": as_floats(batch)}
         self._epochs_in_a_row = {"won": 0, "collapsed": 0}
         self._largest_norms: dict[str, float] = {}
 

@@ -12,7 +12,7 @@ from tf_bigan.evaluation.pictures import (
     originals_over_reconstructions,
     save_png,
 )
-from tf_bigan.inference import as_images
+from tf_bigan.inference import as_floats
 
 
 def sample_picture(model: keras.Model, n: int = 64, seed: int = 0) -> np.ndarray | None:
@@ -96,7 +96,7 @@ class ReconstructionGrid(_Picture):
 
     def __init__(self, images: np.ndarray, directory: str | os.PathLike, every: int = 1):
         super().__init__(directory, every)
-        self.images = as_images(images)
+        self.images = as_floats(images)
 
     def picture(self) -> np.ndarray | None:
         return reconstruction_picture(self.model, self.images)

@@ -32,16 +32,13 @@ def latest(directory: str | os.PathLike) -> str | None:
     return found[-1][1] if found else None
 
 
-def restore(
-    directory: str | os.PathLike, custom_objects: dict | None = None
-) -> tuple[keras.Model, str]:
+def restore(directory: str | os.PathLike) -> tuple[keras.Model, str]:
     """Loads the newest checkpoint that is whole; a damaged one is named in a warning.
 
     Call it inside `strategy.scope()` to go on under a distribution strategy.
 
     Args:
         directory: where `Checkpoint` wrote.
-        custom_objects: name -> class, for models and networks that Keras does not know by name.
 
     Returns:
         (the compiled model with all of its state, the path it came from).
@@ -53,7 +50,7 @@ def restore(
     for _, path in reversed(found):
         wrong = damage(path)
         if wrong is None:
-            return keras.saving.load_model(path, custom_objects=custom_objects), path
+            return keras.saving.load_model(path), path
         logging.warning("%s is damaged (%s); trying the checkpoint before it", path, wrong)
     if found:
         raise UserError(

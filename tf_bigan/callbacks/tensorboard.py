@@ -14,7 +14,7 @@ from tf_bigan.callbacks.pictures import (
     sample_picture,
 )
 from tf_bigan.callbacks.projector import write_projector
-from tf_bigan.inference import as_images
+from tf_bigan.inference import as_floats
 
 _DIAGNOSED = 128  # images in the batch for histograms and gradient norms
 _SHOWN = 32  # images in a picture
@@ -52,7 +52,7 @@ class Dashboard(Periodic):
         batch_size: int | None = None,
     ):
         super().__init__(every_epochs)
-        images = as_images(images)
+        images = as_floats(images)
         self.log_dir, self.images, self.labels = os.fspath(log_dir), images, labels
         self.config, self.batch_size = config, batch_size
         self._batch = {"image": images[:_DIAGNOSED]}

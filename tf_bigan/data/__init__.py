@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 import sys
 from pathlib import Path
 
@@ -100,7 +101,9 @@ def _open(dataset, data_dir, strict):
 def _size(image_size) -> tuple[int, int] | None:
     if image_size is None:
         return None
-    size = (image_size, image_size) if isinstance(image_size, int) else tuple(image_size)
+    size = (
+        (image_size, image_size) if isinstance(image_size, numbers.Integral) else tuple(image_size)
+    )
     if len(size) != 2 or min(size) < 1:
         raise UserError(f"image_size={image_size}: give a side or (height, width), at least 1")
     return size

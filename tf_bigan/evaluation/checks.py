@@ -78,6 +78,14 @@ def as_images(array, name: str) -> np.ndarray:
     return array
 
 
+def as_pixels(array, name: str) -> np.ndarray:
+    """Images of uint8, or of floats as in `as_images`, as float32 in [0, 1]."""
+    array = np.asarray(array)
+    if array.dtype == np.uint8:
+        return array.astype(np.float32) / np.float32(255)
+    return as_images(array, name).astype(np.float32).clip(0.0, 1.0)
+
+
 def as_image_pairs(x, x_rec, name: str = "images") -> tuple[np.ndarray, np.ndarray]:
     """Checks images and their reconstructions, two arrays of one shape, as `as_images` does.
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tf_bigan.evaluation.checks import as_image_pairs
+from tf_bigan.evaluation.checks import as_image_pairs, check_positive
 
 _COLOURS = "magma"  # black where they agree
 
@@ -28,6 +28,5 @@ def heat_maps(images, reconstructions, *, scale: float | None = None) -> np.ndar
     differences = np.abs(images.astype(np.float64) - reconstructions).mean(axis=-1)  # [N, H, W]
     if scale is None:
         scale = differences.max() or 1.0
-    if not 0 < scale < np.inf:
-        raise ValueError(f"scale: expected a number above 0, got {scale!r}")
+    check_positive(scale, "scale")
     return colormaps[_COLOURS](np.minimum(differences / scale, 1))[..., :3].astype(np.float32)

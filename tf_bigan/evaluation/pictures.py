@@ -3,11 +3,11 @@
 import io
 import math
 import os
-import tempfile
 
 import numpy as np
 import tensorflow as tf
 
+from tf_bigan.atomic import atomically
 from tf_bigan.evaluation.checks import as_image_pairs, as_images
 
 _BACKGROUND = 255  # white lines and margins show on dark and on colour images
@@ -127,26 +127,16 @@ def save_png(path: str | os.PathLike, picture: np.ndarray) -> None:
     """Writes a picture; whoever looks at `path` sees the old file or the new one, never a part.
 
     Args:
-        path: file to write; its directory must exist.
+        path: file to write.
         picture: uint8 [H, W], or [H, W, C] with C of 1, 3 (RGB) or 4 (RGBA).
 
     Raises:
         ValueError: for another dtype or shape.
-        OSError: if the file cannot be written.
+        UserError: the file cannot be written.
     """
     image = _as_pillow(picture)
-    path = os.fspath(path)
-    descriptor, temporary = tempfile.mkstemp(
-        dir=os.path.dirname(path) or ".", prefix=".picture-", suffix=".png"
-    )
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            image.save(file, format="PNG")
-        os.chmod(temporary, 0o644)  # mkstemp makes it readable by its owner alone
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    with atomically(path) as temporary:
+        image.save(temporary, format="PNG")
 
 
 def _as_pillow(picture: np.ndarray):

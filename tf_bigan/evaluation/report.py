@@ -65,7 +65,7 @@ def report_png(
     Raises:
         ValueError: if there is nothing to draw, the projection is unknown, or an array has a
             wrong shape or range.
-        OSError: if the file cannot be written.
+        UserError: the file cannot be written.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

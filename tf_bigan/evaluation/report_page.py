@@ -73,7 +73,7 @@ def report_html(
 
     Raises:
         ValueError: for a picture or a line of another form, or a table without values.
-        OSError: if the file cannot be written.
+        UserError: the file cannot be written.
     """
     parts = [
         (heading, "\n".join(_table(table) for table in tables if table.title == heading))

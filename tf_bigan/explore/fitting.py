@@ -49,7 +49,7 @@ class Fitting:
             UserError: the model's channels are neither grey nor colour.
         """
         height, width, channels = self.shape
-        converted_shape(picture.pixels.shape, (height, width), channels)  # refuses other channels
+        self._check_channels(picture)
         if self.ink is not None:
             picture = _on_black(picture)
             fits = picture.pixels.shape[:2] == (height, width)
@@ -72,11 +72,15 @@ class Fitting:
         Where the training images are no strokes on black, the whole canvas is taken as a photo.
 
         Raises:
-            UserError: nothing is drawn.
+            UserError: nothing is drawn, or the model's channels are neither grey nor colour.
         """
+        self._check_channels(picture)
         if not _bright(picture):
             raise UserError("the canvas is empty: draw something first")
         return self.photo(picture) if self.ink is None else self._strokes(picture)
+
+    def _check_channels(self, picture: Picture):
+        converted_shape(picture.pixels.shape, self.shape[:2], self.shape[2])
 
     def _strokes(self, picture: Picture) -> Picture:
         """Strokes in their proportions, their centre of mass in the middle as far as they fit."""

@@ -130,7 +130,7 @@ def _look_tab(explorer: Explorer, image: gr.State):
             gr.Markdown("### or give an image file")
             upload = _upload()
             gr.Markdown(f"### or take a held-out image, 0 to {len(explorer.held_out) - 1}")
-            number, random = _number(explorer, 0)
+            number, random = _number(0)
         with gr.Column(scale=5, min_width=480):
             problem = gr.HTML(visible=False)
             result = gr.HTML(numbered(0)[0])
@@ -241,7 +241,7 @@ def _on_upload(upload: gr.File, function: Callable, outputs: list):
     )
 
 
-def _number(explorer: Explorer, start: int) -> tuple[gr.Number, gr.Button]:
+def _number(start: int) -> tuple[gr.Number, gr.Button]:
     with gr.Row():
         number = gr.Number(start, precision=0, label="Number", container=False, min_width=100)
         return number, gr.Button("Random", min_width=80)

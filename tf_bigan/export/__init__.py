@@ -72,7 +72,7 @@ def export(
     """
     import tensorflow as tf  # takes seconds: not for a wrong flag
 
-    path = Path(path)
+    path = Path(path).expanduser()
     kind = FORMATS[chosen_format(format, path)]
     kind.need()
     part = chosen_part(what, model)

@@ -60,16 +60,17 @@ def main() -> int:
     if WORKDIR.value is None and MODEL.value is None:
         raise UserError("give --workdir=DIR of a run, or --model=FILE.keras")
     part = chosen_part(WHAT.value)
-    kind = FORMATS[chosen_format(FORMAT.value, OUTPUT.value and Path(OUTPUT.value))]
+    output = Path(OUTPUT.value).expanduser() if OUTPUT.value else None
+    kind = FORMATS[chosen_format(FORMAT.value, output)]
     kind.need()
     load_tensorflow()  # takes seconds: not before the command is right
     from tf_bigan.subjects import load_trained
 
     model, source = load_trained(MODEL.value or WORKDIR.value)
-    beside = Path(WORKDIR.value or Path(MODEL.value).parent) / "export"
+    beside = Path(WORKDIR.value or Path(MODEL.value).parent).expanduser() / "export"
     written = export(
         model,
-        OUTPUT.value or beside / (part.name + kind.suffix),
+        output or beside / (part.name + kind.suffix),
         part.name,
         kind.name,
         images=held_out(model) if part.input == "image" and WORKDIR.value else None,

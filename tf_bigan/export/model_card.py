@@ -161,7 +161,7 @@ def _data(config: Config | None) -> str:
 
 def _without_paths(config: Config) -> dict:
     """The options, without where things lie on the machine of the training."""
-    options = {k: v for k, v in config.__dict__.items() if k not in ("workdir", "data_dir")}
+    options = {k: v for k, v in config.__dict__.items() if k != "data_dir"}
     for name in ("dataset", "target_dataset"):
         kind, colon, path = (options[name] or "").partition(":")
         if colon:

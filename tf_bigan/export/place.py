@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from tf_bigan.atomic import to_disk
 from tf_bigan.errors import UserError
 
 # The first line of every model card.
@@ -71,11 +72,11 @@ def put_in_place(path: Path) -> Iterator[tuple[Path, Path]]:
         written, card = scratch / path.name, scratch / card_path(path).name
         yield written, card
         for file in (*written.rglob("*"), written, card):
-            _to_disk(file)
+            to_disk(file)
         path.parent.mkdir(parents=True, exist_ok=True)
         _replace(path, written, scratch / f"{path.name}.old")
         os.replace(card, card_path(path))
-        _to_disk(path.parent)
+        to_disk(path.parent)
     finally:
         shutil.rmtree(scratch)
 
@@ -91,11 +92,3 @@ def _replace(path: Path, new: Path, old: Path):
         if aside:
             os.replace(old, path)
         raise
-
-
-def _to_disk(path: Path):
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

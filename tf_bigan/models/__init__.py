@@ -65,6 +65,8 @@ def find(name: str) -> type[AdversarialModel]:
     Raises:
         UserError: there is no such module, or it does not define exactly one system.
     """
+    if not all(part.isidentifier() for part in name.split(".")):
+        raise UserError(f"--model={name}: give a name, or a module's as my_package.my_model")
     path = name if "." in name else f"{__name__}.{name}"
     try:
         module = importlib.import_module(path)

@@ -4,7 +4,7 @@ import keras
 import tensorflow as tf
 
 from tf_bigan.game import AdversarialModel
-from tf_bigan.losses import discriminator_loss, inverted_loss
+from tf_bigan.losses import discriminator_loss, inverted_loss, verdicts
 
 
 @keras.saving.register_keras_serializable("tf_bigan")
@@ -55,9 +55,4 @@ class ALI(AdversarialModel):
             "D": 2.0 * discriminator_loss(logits_real, logits_fake),
             "EG": 2.0 * inverted_loss(logits_real, logits_fake),
         }
-        return losses, {
-            "logits_real": logits_real,
-            "logits_fake": logits_fake,
-            "accuracy_real": logits_real > 0,
-            "accuracy_fake": logits_fake < 0,
-        }
+        return losses, verdicts(logits_real, logits_fake)

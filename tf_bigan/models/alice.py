@@ -8,8 +8,6 @@ from tf_bigan.losses import discriminator_loss, reconstruction_loss
 from tf_bigan.models.ali import ALI
 from tf_bigan.networks.normalization import discriminate
 
-FORMS = ("l2", "l1", "adversarial")
-
 
 @keras.saving.register_keras_serializable("tf_bigan")
 class ALICE(ALI):
@@ -39,11 +37,10 @@ class ALICE(ALI):
     }
     schedule = (("D", "C", "EG"),)
     hyperparameters = {"cycle": "l2", "weight": 0.04, "adversarial_weight": 1.0}
+    limits = {"cycle": ("l2", "l1", "adversarial")}
 
     def __init__(self, *, schedule=None, **parts):
         form = parts.get("cycle", self.hyperparameters["cycle"])
-        if form not in FORMS:
-            raise UserError(f"cycle={form} is unknown: choose {', '.join(FORMS)}")
         if schedule is None and form != "adversarial":
             schedule = ALI.schedule
         super().__init__(schedule=schedule, **parts)

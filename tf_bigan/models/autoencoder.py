@@ -2,7 +2,6 @@
 
 import keras
 
-from tf_bigan.errors import UserError
 from tf_bigan.game import AdversarialModel
 from tf_bigan.losses import reconstruction_loss
 
@@ -23,12 +22,8 @@ class Autoencoder(AdversarialModel):
     players = {"EG": ("encoder", "generator")}
     schedule = (("EG",),)
     hyperparameters = {"norm": "l2"}
+    limits = {"norm": ("l1", "l2")}
     monitor = "EGr"
-
-    def __init__(self, **parts):
-        super().__init__(**parts)
-        if self.norm not in ("l1", "l2"):
-            raise UserError(f"norm={self.norm} is unknown: choose l1 or l2")
 
     def player_losses(self, batch, z, training):
         x = batch["image"]

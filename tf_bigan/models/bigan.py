@@ -3,7 +3,7 @@
 import keras
 
 from tf_bigan.game import AdversarialModel
-from tf_bigan.losses import discriminator_loss, inverted_loss
+from tf_bigan.losses import discriminator_loss, inverted_loss, verdicts
 from tf_bigan.networks.normalization import discriminate
 
 
@@ -36,9 +36,4 @@ class BiGAN(AdversarialModel):
             "D": discriminator_loss(logits_real, logits_fake),
             "EG": inverted_loss(logits_real, logits_fake),
         }
-        return losses, {
-            "logits_real": logits_real,
-            "logits_fake": logits_fake,
-            "accuracy_real": logits_real > 0,
-            "accuracy_fake": logits_fake < 0,
-        }
+        return losses, verdicts(logits_real, logits_fake)

@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from tf_bigan.losses import discriminator_loss, inverted_loss, squared_error
+from tf_bigan.losses import discriminator_loss, inverted_loss, squared_error, verdicts
 from tf_bigan.models.bigan import BiGAN
 from tf_bigan.networks.normalization import discriminate
 
@@ -46,11 +46,7 @@ class CycleBiGAN(BiGAN):
             "D": discriminator_loss(logits_real, logits_fake),
             "EG": inverted_loss(logits_real, logits_fake) + self.cycle * error,
         }
-        logs = {
-            "logits_real": logits_real,
-            "logits_fake": logits_fake,
-            "accuracy_real": logits_real > 0,
-            "accuracy_fake": logits_fake < 0,
+        logs = verdicts(logits_real, logits_fake) | {
             "reconstruction": error,
         }
         if self.latent_cycle:

@@ -67,7 +67,14 @@ class DANN(AdversarialModel):
         return {"total_steps": steps_per_epoch * epochs} | settings
 
     def _check_shapes(self):
-        self.image_shape = tuple(self.encoder.get_config()["image_shape"])
+        encoder = self.encoder
+        shape = encoder.get_config().get("image_shape") or getattr(encoder, "input_shape", ())[1:]
+        if len(shape) != 3:
+            raise ValueError(
+                "the encoder does not say the shape of its images: put image_shape, (H, W, C), "
+                "into its get_config"
+            )
+        self.image_shape = tuple(shape)
 
     def player_losses(self, batch, z, training):
         label = batch["label"]

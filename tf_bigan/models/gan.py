@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 
 from tf_bigan.game import AdversarialModel
+from tf_bigan.losses import verdicts
 from tf_bigan.networks.normalization import discriminate
 
 
@@ -49,12 +50,7 @@ class GAN(AdversarialModel):
             "D": real + fake,
             "G": -fake if self.minimax else self._cross_entropy(logits_fake),
         }
-        return losses, {
-            "logits_real": logits_real,
-            "logits_fake": logits_fake,
-            "accuracy_real": logits_real > 0,
-            "accuracy_fake": logits_fake < 0,
-        }
+        return losses, verdicts(logits_real, logits_fake)
 
     def _cross_entropy(self, logits):
         """That of σ(logits) and the label 1 - smoothing: softplus(-l) + smoothing·l, the mean."""

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from tf_bigan.errors import UserError
 from tf_bigan.game import AdversarialModel
+from tf_bigan.losses import verdicts
 from tf_bigan.networks.normalization import discriminate
 from tf_bigan.priors import Categorical, Concatenation, Uniform
 
@@ -72,11 +73,7 @@ class InfoGAN(AdversarialModel):
         fake = tf.reduce_mean(tf.nn.softplus(logits_fake))
         fooled = tf.reduce_mean(tf.nn.softplus(-logits_fake))
         losses = {"D": real + fake - bound, "G": fooled - bound}
-        return losses, {
-            "logits_real": logits_real,
-            "logits_fake": logits_fake,
-            "accuracy_real": logits_real > 0,
-            "accuracy_fake": logits_fake < 0,
+        return losses, verdicts(logits_real, logits_fake) | {
             "information_categorical": categorical,
             "information_continuous": continuous,
         }

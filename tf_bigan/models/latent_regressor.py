@@ -4,7 +4,7 @@ import keras
 import tensorflow as tf
 
 from tf_bigan.game import AdversarialModel
-from tf_bigan.losses import discriminator_loss
+from tf_bigan.losses import discriminator_loss, verdicts
 from tf_bigan.networks.normalization import discriminate
 from tf_bigan.priors import Uniform
 
@@ -47,12 +47,7 @@ class LatentRegressor(AdversarialModel):
             "G": tf.reduce_mean(tf.nn.softplus(-logits_fake)),
             "E": self.regression_loss(features["e"], z),
         }
-        return losses, {
-            "logits_real": logits_real,
-            "logits_fake": logits_fake,
-            "accuracy_real": logits_real > 0,
-            "accuracy_fake": logits_fake < 0,
-        }
+        return losses, verdicts(logits_real, logits_fake)
 
     def regression_loss(self, logits, z) -> tf.Tensor:
         """How far E's logits [B, latent] are from z [B, latent]: a scalar."""

@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from tf_bigan.errors import UserError
 from tf_bigan.game import AdversarialModel
+from tf_bigan.losses import verdicts
 from tf_bigan.networks.normalization import discriminate
 
 
@@ -52,7 +53,7 @@ class SGAN(AdversarialModel):
         logits, logits_of_fake = discriminate(
             self.discriminator, batch["image"], x_fake, training=training
         )
-        # As many as there are, which need not be as many as the others: a call of their own.
+        # The labelled batch may have another size, so it is a call of its own.
         logits_labelled = logits
         if "labelled_image" in batch:
             logits_labelled = self.discriminator(batch["labelled_image"], training=training)
@@ -67,11 +68,7 @@ class SGAN(AdversarialModel):
             + fake,
             "G": -fake if self.minimax else tf.reduce_mean(tf.nn.softplus(-logits_fake)),
         }
-        return losses, {
-            "logits_real": logits_real,
-            "logits_fake": logits_fake,
-            "accuracy_real": logits_real > 0,
-            "accuracy_fake": logits_fake < 0,
+        return losses, verdicts(logits_real, logits_fake) | {
             "cross_entropy": cross_entropy,
             "accuracy_labelled": tf.argmax(logits_labelled[:, :-1], -1) == label,
         }

@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from tf_bigan.errors import UserError
 from tf_bigan.game import AdversarialModel
+from tf_bigan.losses import verdicts
 from tf_bigan.networks.normalization import discriminate
 from tf_bigan.priors import Categorical, Concatenation
 
@@ -70,8 +71,8 @@ class TripleGAN(AdversarialModel):
         x_labelled = batch.get("labelled_image", x)
         label = batch.get("labelled_label", batch.get("label"))
         x_fake = self.generator(z, training=training)
-        # Labelled images are as many as there are: their calls are apart from the others'. They
-        # come first, since what runs last leaves its batch statistics to `calibrate`.
+        # The labelled batch may have another size, so it is a call of its own. It comes first,
+        # since what runs last leaves its batch statistics to `calibrate`.
         guess_labelled = self.classifier(x_labelled, training=training)
         guess, guess_fake = discriminate(self.classifier, x, x_fake, training=training)
         p = tf.nn.softmax(guess)  # [B, K]
@@ -104,12 +105,8 @@ class TripleGAN(AdversarialModel):
             + self.entropy * entropy
             + self.balance * balance,
         }
-        return losses, {
-            "logits_real": logits_real,
-            "logits_fake": logits_fake,
+        return losses, verdicts(logits_real, logits_fake) | {
             "logits_guess": logits_guess,
-            "accuracy_real": logits_real > 0,
-            "accuracy_fake": logits_fake < 0,
             "accuracy_labelled": tf.argmax(guess_labelled, -1) == label,
             "entropy": entropy,
         }

@@ -5,11 +5,9 @@ import tensorflow as tf
 
 from tf_bigan.errors import UserError
 from tf_bigan.game import AdversarialModel
-from tf_bigan.losses import squared_error
+from tf_bigan.losses import squared_error, verdicts
 from tf_bigan.networks.normalization import discriminate
 from tf_bigan.priors import Normal
-
-KINDS = ("features", "pixels", "three_class")
 
 
 @keras.saving.register_keras_serializable("tf_bigan")
@@ -44,13 +42,11 @@ class VAEGAN(AdversarialModel):
     players = {"E": ("encoder",), "G": ("generator",), "D": ("discriminator",)}
     schedule = (("E", "G", "D"),)
     hyperparameters = {"kind": "features", "gamma": 0.01, "sigma": 0.15}
-    limits = {"sigma": "(0, inf)"}
+    limits = {"kind": ("features", "pixels", "three_class"), "sigma": "(0, inf)"}
     defaults = {"prior": "normal"}
 
     def __init__(self, **parts):
         super().__init__(**parts)
-        if self.kind not in KINDS:
-            raise UserError(f"vae_gan: kind={self.kind} is unknown: choose {', '.join(KINDS)}")
         if not isinstance(self.prior, Normal):
             raise UserError("vae_gan measures the divergence from a Gaussian: use --prior=normal")
 
@@ -81,12 +77,8 @@ class VAEGAN(AdversarialModel):
             + tf.reduce_mean(tf.nn.softplus(-logits_fake) + tf.nn.softplus(-logits_rec)),
             "D": self._discriminator_loss(classes),
         }
-        return losses, {
-            "logits_real": logits_real,
-            "logits_fake": logits_fake,
+        return losses, verdicts(logits_real, logits_fake) | {
             "logits_rec": logits_rec,
-            "accuracy_real": logits_real > 0,
-            "accuracy_fake": logits_fake < 0,
             "reconstruction": reconstruction,
             "kl": divergence,
         }

@@ -69,7 +69,7 @@ def make(family: str, role: str, **sizes) -> keras.Model:
 
     Every role but the perceptron takes image_shape (H, W, C), and may take width, l2 and dtype.
 
-        encoder            x -> z_hat; latent_dim, squash
+        encoder            x -> z_hat; latent_dim, squash, zero_init
         generator          z -> x; latent_dim
         discriminator      (x, z) -> logits; latent_dim, outputs, norm
         gaussian_encoder   x -> the mean of q(z | x), see `GaussianEncoder`; latent_dim
