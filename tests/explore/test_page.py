@@ -1,0 +1,127 @@
+"""The page in a browser."""
+
+import json
+import shutil
+import socket
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.explore.conftest import HELD_OUT, TRAIN, Halving, OnlyE, OnlyG
+from tests.explore.test_reading import claiming, encoded
+from tf_bigan import priors
+from tf_bigan.data import ImageData
+from tf_bigan.explore.explorer import Explorer
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    """The module, which needs gradio; what is uploaded goes to a directory of its own."""
+    pytest.importorskip("gradio", minversion="6")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GRADIO_TEMP_DIR", str(tmp_path_factory.mktemp("uploads")))
+        patch.setenv("GRADIO_ANALYTICS_ENABLED", "False")
+        from tf_bigan.explore import page
+
+        yield page
+
+
+@pytest.mark.parametrize(
+    ("model", "tabs"),
+    [
+        (Halving(), 4),
+        (OnlyG(), 2),  # latent space and samples
+        (OnlyE(), 1),  # looking at an image
+    ],
+)
+def test_the_page_has_what_the_model_can(page, model, tabs):
+    blocks = page.build(Explorer(model, TRAIN, HELD_OUT))
+    parts = blocks.get_config_file()["components"]
+    assert sum(part["type"] == "tabitem" for part in parts) == tabs
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """A headless Chromium, where there is one with its driver."""
+    webdriver = pytest.importorskip("selenium.webdriver")
+    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if not (chromium and driver):
+        pytest.skip("no chromium and chromedriver")
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage"):
+        options.add_argument(argument)
+    options.add_argument("--window-size=1300,1000")
+    options.set_capability("goog:loggingPrefs", {"performance": "ALL"})
+    browser = webdriver.Chrome(options, webdriver.chrome.service.Service(driver))
+    yield browser
+    browser.quit()
+
+
+@pytest.fixture(scope="module")
+def opened(page, browser, explorer):
+    """The page in the browser, after it has come up."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    images = np.zeros((30, 28, 28, 1), np.uint8)
+    images[:, 4:24, 9:19] = np.arange(100, 250, 5, dtype=np.uint8).reshape(-1, 1, 1, 1)
+    model = Halving()
+    model.image_shape, model.prior = (28, 28, 1), priors.Uniform(784)
+    images = ImageData("boxes", images, np.zeros(30, np.int64))
+    blocks = page.build(Explorer(model, images, images))
+    page.serve(blocks, "127.0.0.1", port)
+    browser.get(f"http://127.0.0.1:{port}")
+    until(browser, lambda: "Nearest training images" in text(browser))
+    yield browser
+    blocks.close(verbose=False)
+
+
+def text(browser) -> str:
+    return browser.find_element("css selector", "body").text
+
+
+def until(browser, condition):
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    WebDriverWait(browser, 60).until(lambda _: condition())
+
+
+def upload(browser, path, expected: str):
+    browser.find_element("css selector", "input[type=file]").send_keys(str(path))
+    until(browser, lambda: expected in text(browser))
+
+
+def test_drawing_and_uploading_in_a_browser(opened, tmp_path):
+    from gradio.utils import get_upload_folder
+    from selenium.webdriver import ActionChains
+
+    pad = opened.find_element("css selector", ".tb-pad canvas")
+    stroke = ActionChains(opened, duration=20).move_to_element_with_offset(pad, -60, -60)
+    stroke.click_and_hold().move_by_offset(90, 0).move_by_offset(-50, 100).release().perform()
+    until(opened, lambda: "Your drawing: its strokes cut out" in text(opened))
+
+    (tmp_path / "text.png").write_text("no image")
+    upload(opened, tmp_path / "text.png", "text.png is no image that can be read")
+    (tmp_path / "huge.png").write_bytes(claiming(9_000))
+    upload(opened, tmp_path / "huge.png", "huge.png has 9,000 × 9,000 pixels")
+    (tmp_path / "wide.jpg").write_bytes(encoded(Image.effect_noise((90, 60), 99), "JPEG"))
+    upload(opened, tmp_path / "wide.jpg", "wide.jpg: cropped to its central 60 × 60; shrunk")
+    assert "is no image" not in text(opened) and "9,000 × 9,000" not in text(opened)
+    kept = [path for path in Path(get_upload_folder()).rglob("*") if path.is_file()]
+    assert sum(path.stat().st_size for path in kept) == 0
+
+
+def test_every_tab_shows_pictures_and_nothing_is_fetched_from_elsewhere(opened):
+    for tab in opened.find_elements("css selector", "button[role=tab]"):
+        if tab.text:
+            tab.click()
+            pictures = opened.find_elements("css selector", ".tb-tile img")
+            until(opened, lambda shown=pictures: any(picture.is_displayed() for picture in shown))
+    width = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    assert opened.execute_script(width) <= 0  # nothing sticks out
+    messages = [json.loads(entry["message"])["message"] for entry in opened.get_log("performance")]
+    requests = [m["params"]["request"] for m in messages if m["method"].endswith("WillBeSent")]
+    urls = [request["url"] for request in requests]
+    assert urls and all(url.startswith(("http://127.0.0.1", "data:", "blob:")) for url in urls)
