@@ -135,19 +135,19 @@ def _cell(values: list, digits: int) -> str:
 
 
 def picture(out: Path, names: list[str], path: str):
-    """Samples, and reconstructions under their originals, a row for each system."""
+    """Samples, and reconstructions under their originals, a row for each system that has any."""
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    figure, axes = pyplot.subplots(len(names), 2, figsize=(11, 0.95 * len(names)), squeeze=False)
-    for (left, right), name in zip(axes, names, strict=True):
-        files = sorted(out.glob(f"{name}-seed*.npz"))
-        rows = np.load(files[0]) if files else {}
+    files = {name: sorted(out.glob(f"{name}-seed*.npz")) for name in names}
+    shown = {name: np.load(found[0]) for name, found in files.items() if found}
+    shown = {name: rows for name, rows in shown.items() if "samples" in rows}
+    figure, axes = pyplot.subplots(len(shown), 2, figsize=(11, 0.95 * len(shown)), squeeze=False)
+    for (left, right), (name, rows) in zip(axes, shown.items(), strict=True):
         left.set_ylabel(name, rotation=0, ha="right", va="center", fontsize=9)
-        if "samples" in rows:
-            left.imshow(evaluation.image_grid(rows["samples"], SHOWN).squeeze(), cmap="gray")
+        left.imshow(evaluation.image_grid(rows["samples"], SHOWN).squeeze(), cmap="gray")
         if "reconstructions" in rows:
             pairs = np.concatenate([rows["originals"], rows["reconstructions"]])
             right.imshow(evaluation.image_grid(pairs, SHOWN).squeeze(), cmap="gray")
