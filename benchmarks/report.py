@@ -27,7 +27,8 @@ def machine(default: str) -> str:
     # Threads that wait for each other suffer most from other work, OpenMP's far more than others.
     busy = "\n\n**The machine was busy: seconds and rates do not compare.**" if load > 0.5 else ""
     return (
-        f"Machine: {_processor()}, {cores} core{"s" if cores > 1 else ""}; load average {load:.1f} at the start. "
+        f"Machine: {_processor()}, {cores} core{'s' * (cores > 1)}; load average {load:.1f} at the "
+        "start. "
         f"Python {platform.python_version()}, {', '.join(packages)}. "
         f"The default here is {default}.{busy}"
     )
