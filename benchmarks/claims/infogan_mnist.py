@@ -92,16 +92,16 @@ class InfoGANDiscriminator(_Network):
 
 @keras.saving.register_keras_serializable("claims")
 class PaperInfoGAN(InfoGAN):
-    """InfoGAN with these networks, half as many maps, and the noise of the official code."""
+    """InfoGAN with these networks."""
 
     @classmethod
     def make_networks(cls, make, latent_dim, classes):
         recognition = make(
             "perceptron", inputs=1024, outputs=latent_dim, units=128, hidden=1, norm="batch"
         )
-        common = {"width": 32, "dtype": recognition.dtype_policy}
+        dtype = recognition.dtype_policy
         return {
-            "generator": InfoGANGenerator(latent_dim, **common),
-            "discriminator": InfoGANDiscriminator(**common),
+            "generator": InfoGANGenerator(latent_dim, dtype=dtype),
+            "discriminator": InfoGANDiscriminator(dtype=dtype),
             "recognition": recognition,
         }

@@ -5,7 +5,7 @@ import sys
 from benchmarks.claims.claim import Check, Claim, Lab
 from tf_bigan import evaluation, experiment
 
-GALLERY, EPOCHS = 50_000, 30
+GALLERY, EPOCHS = 50_000, 20
 ROWS = {  # name: (options, published)
     "bigan": ({"model": "bigan"}, "97.39"),
     "latent_regressor": ({"model": "latent_regressor"}, "97.44"),
