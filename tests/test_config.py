@@ -132,6 +132,20 @@ def test_player_rates_reach_their_optimizers():
     assert float(made["EG"]._learning_rate(39)) == pytest.approx(1e-5, rel=1e-5)
 
 
+def test_what_a_preset_says_of_players_is_of_its_own_system():
+    config = parse("--preset=best_mnist", "--model=gan")
+    assert (config.set, config.player_rates, config.latent) == (None, None, 16)
+    assert parse("--preset=best_mnist", "--model=cycle_bigan").set is not None
+    assert parse("--preset=dcgan_mnist", "--model=infogan").player_rates == "D=2e-4,G=1e-3"
+    assert parse("--preset=mnist", "--model=began").decay_epochs == 0  # it halves its rate itself
+
+
+def test_a_width_is_of_the_presets_networks():
+    assert parse("--dataset=digits").width == parse("--networks=mlp").width == 512
+    assert parse("--networks=dcgan").width is None
+    assert parse("--networks=dcgan", "--width=8").width == 8
+
+
 def test_one_rate_for_all_takes_the_place_of_the_players_own():
     for start in ("--preset=dcgan_mnist", "--model=infogan"):
         assert parse(start).player_rates is not None

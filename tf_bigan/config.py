@@ -97,7 +97,12 @@ class Config:
     batch_size: int = _option(
         128, "images in a step, over all replicas", group="training", at_least=1
     )
-    learning_rate: float = _option(2e-4, "of Adam, for every player", group="training", at_least=0)
+    learning_rate: float = _option(
+        2e-4,
+        "of Adam, for every player, also those with a rate in the preset",
+        group="training",
+        at_least=0,
+    )
     player_rates: str | None = _option(
         None,
         "other learning rates of single players, as EG=1e-3 or D=2e-4,EG=1e-3",

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import keras
 import numpy as np
+from absl import logging
 
 from tf_bigan import data, evaluation, hardware, models, networks, priors
 from tf_bigan.config import Config
@@ -116,6 +117,9 @@ def build_model(
     options = hyperparameters(config, system)  # before any work: they may be wrong
     options = system.settings_of_run(options, steps_per_epoch, config.epochs)
     _check_players("schedule", {p for group in config.groups or () for p in group}, system.players)
+    still = set(system.players) - {p for group in config.groups or [system.players] for p in group}
+    if still:
+        logging.warning("--schedule=%s never moves %s", config.schedule, ", ".join(sorted(still)))
     parts = system.make_networks(make, prior.dim, classes)
     _, xla, why = hardware.choose(config.precision, jit_compile, parts.values())
     model = system(prior=prior, schedule=config.groups, **parts, **options)

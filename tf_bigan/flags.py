@@ -39,7 +39,9 @@ def define_config_flags(values: flags.FlagValues):
 
 
 def config_from_flags(values: flags.FlagValues) -> Config:
-    """Defaults < the data set's preset < the system's defaults < --preset < the flags given.
+    """Defaults < --preset, or that of the data set < the system's defaults < the flags given.
+
+    A preset that is for this very system comes after the system's defaults.
 
     Raises:
         UserError: an unknown preset, or a value out of its range.
@@ -50,16 +52,24 @@ def config_from_flags(values: flags.FlagValues) -> Config:
         if values[option.name].present
     }
     if values["preset"].value is not None:
-        named, base = preset(values["preset"].value), {}
+        start = dict(preset(values["preset"].value))
     else:
-        named, base = {}, default_preset(given.get("dataset", Config.dataset))
-    model, defaults = {**named, **given}.get("model", Config.model), {}
+        start = dict(default_preset(given.get("dataset", Config.dataset)))
+    networks = start.get("networks", Config.networks)
+    if given.get("networks", networks) != networks:
+        start.pop("width", None)  # which is that of the preset's own networks
+    system = start.get("model", Config.model)
+    model, defaults = given.get("model", system), {}
     if model != Config.model:
         load_tensorflow()
         from tf_bigan import models  # takes seconds: not for the default
 
         defaults = models.find(model).defaults
-    chosen = {**base, **defaults, **named}
+    if model == system:
+        chosen = {**defaults, **start}
+    else:  # what the preset says of its own system's players does not hold for another's
+        of_players = ("set", "schedule", "player_rates")
+        chosen = {k: v for k, v in start.items() if k not in of_players} | defaults
     if "learning_rate" in given:  # the players' own rates would keep it from each of them
         chosen.pop("player_rates", None)
     config = Config.from_dict({**chosen, **given})

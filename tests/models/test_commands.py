@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import tf_bigan as tb
+from tests.models.conftest import make_system
 
 TINY = [
     *("--dataset=digits", "--width=8", "--epochs=1", "--eval_every=1", "--picture_every=9"),
@@ -83,6 +84,14 @@ def test_mistakes_are_one_line(options, message, command, tmp_path):
     lines = [line for line in err.splitlines() if line.startswith("train.py")]
     assert status == 2 and len(lines) == 1 and message in lines[0], err
     assert not workdir.exists()
+
+
+def test_a_player_that_never_moves_is_named(caplog):
+    make_system("gan", options={"schedule": "D"})
+    assert "--schedule=D never moves G" in caplog.text
+    caplog.clear()
+    make_system("alice")  # whose C stands still by default
+    assert "never moves" not in caplog.text
 
 
 OWN = """

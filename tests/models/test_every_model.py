@@ -114,20 +114,19 @@ def test_two_replicas_equal_one(name):
     """With statistics of rows alone: batch normalisation is that of a replica's rows."""
 
     def frozen():
-        model = make_system(name, options={"l2": 1.0})  # enough to show at so small a rate
+        model = make_system(name, options=DECAY)
         for layer in model._flatten_layers():
             if isinstance(layer, keras.layers.BatchNormalization):
                 layer.trainable = False
         # Without XLA, which has a test of its own and takes long to compile.
-        model.compile(keras.optimizers.SGD(0.001), seed=3, jit_compile=False)
+        model.compile(keras.optimizers.SGD(0.05), seed=3, jit_compile=False)
         return model
 
     one = frozen()
     with two_replicas().scope():
         two = frozen()
-    two.fit(make_dataset(2), verbose=0)
-    for seed in range(2):
-        step_eagerly(one, make_batch(seed=seed))
+    two.fit(make_dataset(1), verbose=0)  # one step: by a second the game has amplified rounding
+    step_eagerly(one, make_batch(seed=0))
     assert_same_state(one, two, atol=2e-5)
 
 

@@ -87,6 +87,8 @@ def test_codes_are_the_parts_of_q():
 def test_a_prior_without_codes_is_refused():
     with pytest.raises(UserError, match="--prior=normal62"):
         make(prior="uniform")
+    with pytest.raises(UserError, match="first part is noise: --prior=normal62"):
+        make(prior="categorical10+uniform62")
 
 
 def test_the_defaults_are_the_official_codes():

@@ -46,6 +46,10 @@ class InfoGAN(AdversarialModel):
         super().__init__(**parts)
         if not isinstance(self.prior, Concatenation):
             raise UserError("infogan needs codes beside the noise: --prior=normal62+categorical10")
+        if isinstance(self.prior.parts[0], Categorical):
+            raise UserError(
+                "infogan's first part is noise: put it there, as normal62+categorical10"
+            )
 
     @classmethod
     def make_networks(cls, make, latent_dim, classes):
