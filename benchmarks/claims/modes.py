@@ -139,7 +139,7 @@ def draw(arrays, path: str):
             axis.scatter(*centres(kind).T, s=45, facecolors="none", edgecolors="tab:orange", lw=0.7)
             axis.scatter(*arrays[f"{kind}_{name}"].T, s=0.5, alpha=0.4)
             axis.set(xticks=[], yticks=[], xlim=(-view, view), ylim=(-view, view), aspect=1)
-            axis.set_title(name.replace("_sensitive", "\nsensitive"), fontsize=7)
+            axis.set_title(name, fontsize=7)
     figure.tight_layout(pad=0.4)
     figure.savefig(path, dpi=120)
     pyplot.close(figure)
