@@ -82,6 +82,7 @@ def page(records: list[dict]) -> str:
     parts = [report.machine(": ".join(hardware.choose()[::2]))]
     for name in NAMES:
         mine = [record for record in records if record["claim"] == name]
+        mine.sort(key=lambda record: record["seed"])
         if mine:
             parts.append(section(find(name), mine))
             if find(name).draw:
