@@ -6,6 +6,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 from PIL import Image
 
+from tf_bigan.errors import UserError
 from tf_bigan.evaluation import report_png
 
 RNG = np.random.default_rng(0)
@@ -115,6 +116,8 @@ def test_nothing_to_draw(tmp_path):
         report_png(tmp_path / "a.png", title="empty")
 
 
-def test_a_missing_directory(tmp_path):
-    with pytest.raises(FileNotFoundError):
-        report_png(tmp_path / "none" / "a.png", samples=parts()["samples"], dpi=40)
+def test_a_directory_is_made_and_a_file_in_its_place_is_named(tmp_path):
+    report_png(tmp_path / "new" / "a.png", samples=parts()["samples"], dpi=40)
+    assert (tmp_path / "new" / "a.png").exists()
+    with pytest.raises(UserError, match="cannot write .*a.png/b.png: Not a directory"):
+        report_png(tmp_path / "new" / "a.png" / "b.png", samples=parts()["samples"], dpi=40)

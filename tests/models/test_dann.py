@@ -91,7 +91,7 @@ def test_an_encoder_of_keras_says_its_image_shape():
     flat = [keras.layers.Flatten(), keras.layers.Dense(4)]
     encoder = keras.Sequential([keras.Input((6, 5, 2)), *flat])
     assert DANN(encoder=encoder, prior=Uniform(3), **networks).image_shape == (6, 5, 2)
-    with pytest.raises(ValueError, match="put image_shape, \\(H, W, C\\), into its get_config"):
+    with pytest.raises(ValueError, match="image_shape, \\(H, W, C\\), into its get_config"):
         DANN(encoder=keras.Sequential(flat), prior=Uniform(3), **networks)
 
 

@@ -70,10 +70,7 @@ class DANN(AdversarialModel):
         encoder = self.encoder
         shape = encoder.get_config().get("image_shape") or getattr(encoder, "input_shape", ())[1:]
         if len(shape) != 3:
-            raise ValueError(
-                "the encoder does not say the shape of its images: put image_shape, (H, W, C), "
-                "into its get_config"
-            )
+            raise ValueError("put the encoder's image_shape, (H, W, C), into its get_config")
         self.image_shape = tuple(shape)
 
     def player_losses(self, batch, z, training):
