@@ -99,7 +99,7 @@ class Config:
     )
     learning_rate: float = _option(
         2e-4,
-        "of Adam, for every player, also those with a rate in the preset",
+        "of Adam, for every player, also those to whom the preset or the system gives another",
         group="training",
         at_least=0,
     )

@@ -51,10 +51,8 @@ def config_from_flags(values: flags.FlagValues) -> Config:
         for option in dataclasses.fields(Config)
         if values[option.name].present
     }
-    if values["preset"].value is not None:
-        start = dict(preset(values["preset"].value))
-    else:
-        start = dict(default_preset(given.get("dataset", Config.dataset)))
+    name, dataset = values["preset"].value, given.get("dataset", Config.dataset)
+    start = dict(default_preset(dataset) if name is None else preset(name))
     networks = start.get("networks", Config.networks)
     if given.get("networks", networks) != networks:
         start.pop("width", None)  # which is that of the preset's own networks

@@ -76,7 +76,8 @@ class Explorer:
                 f"{train.image_shape}: train it anew on these, or give it back its own data"
             )
         self.gallery = _drawn(len(train), most)  # places of the images in `train`
-        self.fitting = Fitting.to(train.images[self.gallery[:: -(-len(self.gallery) // 1000)]])
+        every = max(1, len(self.gallery) // 1000)  # of all classes, where they are sorted
+        self.fitting = Fitting.to(train.images[self.gallery[::every]])
         self.codes = self.errors = None
         if self.encodes:
             progress(f"encoding {len(self.gallery):,} training images")

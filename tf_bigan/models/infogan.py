@@ -47,7 +47,7 @@ class InfoGAN(AdversarialModel):
         if not isinstance(self.prior, Concatenation):
             raise UserError("infogan needs codes beside the noise: --prior=normal62+categorical10")
         if isinstance(self.prior.parts[0], Categorical):
-            raise UserError("infogan's first part is noise: --prior=normal62+categorical10")
+            raise UserError("infogan: a prior begins with noise: --prior=normal62+categorical10")
 
     @classmethod
     def make_networks(cls, make, latent_dim, classes):
