@@ -16,14 +16,16 @@ SOON = {"magan": "period=1,pretraining=1", "triple_gan": "pseudo_after=1", "dann
 def make_system(name, image_shape=(8, 8, 1), optimizer=None, options=None, **compile_arguments):
     """A small compiled system, with the defaults that train.py would give it.
 
-    Its initial weights are large enough for a step to show; `options` are those of train.py.
+    `name` may have a choice behind it, as in "gan minimax=True"; `options` are those of train.py.
+    The initial weights are large enough for a step to show.
     """
+    name, *choice = name.split()
     system = tb.models.find(name)
     config = Config.from_dict(
         system.defaults
         | {"model": name, "latent": LATENT, "width": 12, "precision": "float32", "ema": 0.0}
         | {"prior": _small(system.defaults.get("prior", "uniform"))}
-        | {"set": SOON.get(name)}
+        | {"set": ",".join([*SOON.get(name, "").split(), *choice]) or None}
         | (options or {})
     )
     model, _ = experiment.build_model(config, image_shape, steps_per_epoch=4, classes=CLASSES)
@@ -39,6 +41,18 @@ def make_system(name, image_shape=(8, 8, 1), optimizer=None, options=None, **com
 def _small(prior: str) -> str:
     """A prior whose categorical part has as many classes as the labels of the tests."""
     return "+".join(f"categorical{CLASSES}" if p.startswith("cat") else p for p in prior.split("+"))
+
+
+def every_choice():
+    """Each system, and each again with what it offers to choose of: "gan", "gan minimax=True"."""
+    for name in tb.models.names():
+        system = tb.models.find(name)
+        offers = {k: (not v,) for k, v in system.hyperparameters.items() if isinstance(v, bool)}
+        offers |= {k: v for k, v in system.limits.items() if isinstance(v, tuple)}
+        yield name
+        for key, values in offers.items():
+            others = (value for value in values if value != system.hyperparameters[key])
+            yield from (f"{name} {key}={value}" for value in others)
 
 
 def make_batch(image_shape=(8, 8, 1), rows=BATCH, seed=0) -> dict[str, tf.Tensor]:

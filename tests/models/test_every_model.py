@@ -9,17 +9,29 @@ import pytest
 import tensorflow as tf
 
 import tf_bigan as tb
-from tests.models.conftest import make_batch, make_dataset, make_system, step_eagerly
+from tests.models.conftest import (
+    every_choice,
+    make_batch,
+    make_dataset,
+    make_system,
+    step_eagerly,
+)
 from tests.test_loop import two_replicas
 
 RATE = 0.01  # of plain gradient descent
 DECAY = {"l2": 0.1}  # which belongs to each player's loss
 
 
+@pytest.fixture(params=every_choice(), scope="module")
+def variant(request) -> str:
+    """Every system, and again with each of its choices."""
+    return request.param
+
+
 @pytest.fixture(scope="module")
-def stepped(name):
+def stepped(variant):
     """A model after one compiled step of plain gradient descent on `make_batch()`, without XLA."""
-    model = make_system(name, optimizer=keras.optimizers.SGD(RATE), options=DECAY)
+    model = make_system(variant, optimizer=keras.optimizers.SGD(RATE), options=DECAY)
     model.fit(tf.data.Dataset.from_tensors(make_batch()), verbose=0)
     return model
 
@@ -52,9 +64,9 @@ def test_a_step_moves_exactly_who_is_to_move(name):
     assert {p for group in schedule for p in group} == set(tb.models.find(name).players)
 
 
-def test_players_of_a_group_move_at_once_and_groups_in_turn(name, stepped):
+def test_players_of_a_group_move_at_once_and_groups_in_turn(variant, stepped):
     """Against the same step done by hand."""
-    hand = make_system(name, optimizer=keras.optimizers.SGD(RATE), options=DECAY)
+    hand = make_system(variant, optimizer=keras.optimizers.SGD(RATE), options=DECAY)
     batch = make_batch()
     for index, group in enumerate(hand.schedule):
         z, key = hand._draw(batch, index)
@@ -73,7 +85,7 @@ def test_players_of_a_group_move_at_once_and_groups_in_turn(name, stepped):
         np.testing.assert_allclose(a.numpy(), b.numpy(), atol=5e-6, err_msg=a.path)
 
 
-def test_no_loss_holds_a_gradient_back(name, stepped):
+def test_no_loss_holds_a_gradient_back(variant, stepped):
     """Whom a loss reaches is what `players` says; nothing in between is taken as a constant.
 
     But for LS-GAN's margin. Values of losses do not show it, and networks move all the same.
@@ -88,17 +100,18 @@ def test_no_loss_holds_a_gradient_back(name, stepped):
     operations = tf.function(losses).get_concrete_function().graph.get_operations()
     stops = [op.name for op in operations if op.type == "StopGradient"]
     stops = [op for op in stops if not re.search("normalization|LogSumExp", op)]
-    assert len(stops) == (name == "loss_sensitive_gan"), stops
+    assert len(stops) == (variant == "loss_sensitive_gan"), stops
 
 
-def test_xla_gives_the_same_step(name, stepped):
-    model = make_system(name, optimizer=keras.optimizers.SGD(RATE), options=DECAY, jit_compile=True)
+def test_xla_gives_the_same_step(variant, stepped):
+    sgd = keras.optimizers.SGD(RATE)
+    model = make_system(variant, optimizer=sgd, options=DECAY, jit_compile=True)
     model.fit(tf.data.Dataset.from_tensors(make_batch()), verbose=0)
     assert_same_state(stepped, model, atol=2e-5)
 
 
-def test_the_step_after_a_reload_is_the_step_without_it(name, tmp_path):
-    model = make_system(name, ema=0.9)
+def test_the_step_after_a_reload_is_the_step_without_it(variant, tmp_path):
+    model = make_system(variant, ema=0.9)
     for seed in range(2):
         step_eagerly(model, make_batch(seed=seed))
     model.save(tmp_path / "model.keras")
