@@ -109,25 +109,29 @@ def run(config: Config, classifier, out: Path) -> dict:
 
 
 def table(records: list[dict]) -> str:
-    """A row for each system, mean ± standard deviation over its seeds."""
+    """A row for each system: its seeds' mean ± standard deviation, and the least of its seconds."""
     heads = " | ".join(head for head, _ in COLUMNS.values())
     lines = [f"| system | seeds | {heads} |", "|" + "---|" * (len(COLUMNS) + 2)]
     untrained = [r for r in records if "untrained NNC_e-" in r]
     if untrained:
-        cells = [
-            _cell([r.get(f"untrained {n}") for r in untrained], d) for n, (_, d) in COLUMNS.items()
-        ]
-        lines.append(f"| *an untrained encoder* | | {' | '.join(cells)} |")
+        lines.append(f"| *an untrained encoder* | | {_cells(untrained, 'untrained ')} |")
     for name in sorted({record["system"] for record in records}):
         mine = [record for record in records if record["system"] == name]
-        cells = [_cell([r.get(n) for r in mine], digits) for n, (_, digits) in COLUMNS.items()]
         failed = "".join(f" ({record['failed']})" for record in mine if "failed" in record)
-        lines.append(f"| `{name}`{failed} | {len(mine)} | {' | '.join(cells)} |")
+        lines.append(f"| `{name}`{failed} | {len(mine)} | {_cells(mine)} |")
     return "\n".join(lines)
 
 
-def _cell(values: list, digits: int) -> str:
-    values = [value for value in values if value is not None]
+def _cells(records: list[dict], prefix: str = "") -> str:
+    cells = []
+    for name, (_, digits) in COLUMNS.items():
+        values = [record[prefix + name] for record in records if prefix + name in record]
+        # What else the machine does can only make a training longer.
+        cells.append(_cell([min(values)] if values and name == "seconds" else values, digits))
+    return " | ".join(cells)
+
+
+def _cell(values: list[float], digits: int) -> str:
     if not values:
         return ""
     mean = f"{np.mean(values):.{digits}f}"
