@@ -43,7 +43,7 @@ PRESETS: dict[str, dict] = {
         "set": "cycle=0.1,hidden=0.5",
         "latent": 16,
         "l2": 2.5e-5,
-        "epochs": 12,
+        "epochs": 9,
         "player_rates": "D=2e-5,EG=1e-3",
         "ema": 0.9995,
         "seed": 42,
