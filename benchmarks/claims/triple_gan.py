@@ -3,7 +3,7 @@
 from benchmarks.claims import few_labels
 from benchmarks.claims.claim import Check, Claim, Lab
 
-EPOCHS = 10
+EPOCHS = 20
 
 
 def measure(lab: Lab, seed: int):
