@@ -32,6 +32,8 @@ from tf_bigan.presets import preset
 from tf_bigan.quiet import load_tensorflow, plain_warnings
 from tf_bigan.workdir import Workdir, environment
 
+DRY_RUN_SECONDS = 2.0  # of steps that are timed
+
 FLAGS = flags.FlagValues()
 WORKDIR = flags.DEFINE_string(
     "workdir",
@@ -230,17 +232,24 @@ def run_callbacks(config, workdir, model, held_out, batches, watched) -> list:
 
 def dry_run(config, workdir, batches, model, why) -> int:
     """Prints what a run would be, and times a few steps of a model that is thrown away."""
-    steps, few = batches.steps_per_epoch, 2 * config.steps_per_execution
+    import keras  # not before the command is right
+
     print(config.to_json())
     last = tb.callbacks.latest(workdir.checkpoints)
     print(f"workdir: {workdir.root}, {f'resumed from {last}' if last else 'a new run'}")
     print(f"precision: {why}")
     for network in model.network_names():
         print(f"{network}: {getattr(model, network).count_params():,} weights")
-    model.fit(batches, steps_per_epoch=few, verbose=0)  # compiles
-    start = time.perf_counter()
-    model.fit(batches, steps_per_epoch=few, verbose=0)
-    seconds = (time.perf_counter() - start) / few * steps
+    model.fit(batches, steps_per_epoch=1, verbose=0)  # compiles
+    steps, start = batches.steps_per_epoch, time.perf_counter()
+
+    def stop(step, logs):
+        model.stop_training = time.perf_counter() - start > DRY_RUN_SECONDS
+
+    timed = keras.callbacks.LambdaCallback(on_train_batch_end=stop)
+    model.fit(batches, verbose=0, callbacks=[timed])
+    done = int(model.step.numpy()) - 1
+    seconds = (time.perf_counter() - start) / done * steps
     print(
         f"{steps:,} steps an epoch, about {_duration(seconds)}; {config.epochs} epochs about "
         f"{_duration(seconds * config.epochs)}, without measurements and pictures"

@@ -82,7 +82,7 @@ def tiny_options() -> list[str]:
     """Options of a run of 3 epochs of 24 steps, with an average and checkpoints in mid-epoch."""
     return [
         *("--dataset=digits", "--width=16", "--epochs=3", "--eval_every=1", "--picture_every=3"),
-        *("--checkpoint_steps=5", "--steps_per_execution=2"),
+        *("--checkpoint_steps=4", "--steps_per_execution=2"),
     ]
 
 

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -15,6 +16,7 @@ from tests.test_game import NoisyEncoder
 from tests.test_loop import two_replicas
 from tests.test_resume import assert_same_bits
 from tf_bigan import distribution
+from tf_bigan.callbacks.restore import checkpoints
 from tf_bigan.statistics import seed_states
 
 
@@ -81,7 +83,6 @@ def test_dropout_differs_between_the_replicas(images):
     ],
 )
 def test_what_a_system_adapts_is_of_all_replicas(name, settings, real, fake, adapted, value):
-    """After a step by itself: at the end of a call the replicas are averaged in any case."""
     strategy = two_replicas()
     with strategy.scope():
         model = make_system(name, optimizer=keras.optimizers.SGD(0.1), options={"set": settings})
@@ -163,10 +164,11 @@ def test_a_mirrored_run_is_resumed_with_the_same_bits(command, tmp_path, monkeyp
 
     shutil.copytree(whole, again)  # as of a run that was lost in the middle of its second epoch
     (again / "model.keras").unlink()
-    (again / "checkpoints" / "step-00000010.keras").unlink()
+    (step, _), (_, last) = checkpoints(again / "checkpoints")[-2:]
+    Path(last).unlink()
     status, out, err = command("train", f"--workdir={again}", *options)
     assert status == 0, err
-    assert "resuming at step 9 from" in out
+    assert 5 < step < 10 and f"resuming at step {step} from" in out
     assert_same_bits(again / "model.keras", whole / "model.keras")
 
 

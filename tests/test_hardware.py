@@ -79,3 +79,14 @@ def test_convolutions_are_left_to_onednn_on_a_cpu(machine, devices, dense, convo
         machine(OLD, devices)
         found.append(hardware.choose("float32", networks=[network])[1])
     assert found == [dense, convolutional]
+
+
+@pytest.mark.parametrize(
+    ("devices", "steps", "xla"),
+    [(CPU_ONLY, 999, False), (CPU_ONLY, 1000, True), (CPU_ONLY, None, True), (AMPERE, 1, True)],
+)
+def test_xla_is_not_for_a_short_run_on_a_cpu(machine, devices, steps, xla):
+    machine(OLD, devices)
+    _, chosen, why = hardware.choose(steps=steps)
+    assert chosen == xla and ("a short run" in why) == (not xla)
+    assert hardware.choose(jit_compile=True, steps=steps)[1]  # as given

@@ -10,6 +10,7 @@ import tensorflow as tf
 import tf_bigan as tb
 from tests.conftest import BATCH, IMAGE_SHAPE, LATENT
 from tests.test_game import AlternatingBiGAN, weights
+from tf_bigan import loop
 
 
 @keras.saving.register_keras_serializable("tests")
@@ -114,6 +115,52 @@ def test_no_call_runs_past_the_end_of_an_epoch(make_bigan, images, steps_per_exe
     assert model.step.numpy() == 8
     assert all(model.optimizer_of(p).iterations.numpy() == 8 for p in model.players)
     assert seen[-1] == 3
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock of the loop's own, as [seconds]."""
+    now = [0.0]
+    monkeypatch.setattr(loop.time, "monotonic", lambda: now[0])
+    return now
+
+
+def test_a_call_takes_about_a_second_whatever_a_step_costs(make_bigan, images, monkeypatch, clock):
+    """Steps of .3 s, the first of 60 s, as it is compiled; but from the 10th on they cost 5 s."""
+    run_steps, calls = tb.AdversarialModel._run_steps, []
+
+    def slowly(model, iterator, count):
+        step = sum(calls)
+        clock[0] += sum(60 if i == 0 else 0.3 if i < 10 else 5 for i in range(step, step + count))
+        calls.append(count)
+        return run_steps(model, iterator, count)
+
+    monkeypatch.setattr(tb.AdversarialModel, "_run_steps", slowly)
+    model = make_bigan(steps_per_execution=16)
+    model.fit(images, batch_size=3, verbose=0)  # 16 steps
+    assert calls == [1, 1, 3, 3, 3, 1, 1, 1, 1, 1]
+
+
+def test_calls_of_fast_steps_end_at_the_same_steps_everywhere(clock):
+    pace, ends = loop._Pace(16, tf.distribute.get_strategy()), [0]
+    while ends[-1] < 40:
+        count = pace.steps(ends[-1], 40)
+        with pace.measured(count):
+            clock[0] += 0.001 * count
+        ends.append(ends[-1] + count)
+    assert ends == [0, 1, 16, 32, 40]
+
+
+def test_bits_do_not_depend_on_how_many_steps_a_call_makes(make_bigan, images):
+    """On two replicas, whose batch statistics are averaged, and with averaged weights."""
+    states = []
+    for steps in (1, 3):
+        with two_replicas().scope():
+            model = make_bigan(ema=0.9, steps_per_execution=steps)
+        model.fit(images, batch_size=BATCH, epochs=3, verbose=0)
+        states.append([v.numpy() for v in model.variables])
+    for a, b in zip(*states, strict=True):
+        np.testing.assert_array_equal(a, b)
 
 
 def test_a_run_begun_in_mid_epoch_ends_with_the_same_bits(make_bigan, images, tmp_path):

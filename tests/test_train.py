@@ -79,7 +79,7 @@ def test_workdir(tiny_run, tiny_options):
         *(".lock", "checkpoints", "config.json", "logs", "metrics.jsonl", "model.keras", "samples")
     ]
     names = {path.name for path in (workdir / "checkpoints").iterdir()}
-    steps = {f"step-{step:08d}.keras" for step in (66, 70, 72)}
+    steps = {f"step-{step:08d}.keras" for step in (64, 68, 72)}
     assert names == steps | {"best.keras", "best.json"}
     pictures = ("samples", "reconstructions", "interpolations")
     assert {path.name for path in (workdir / "samples").iterdir()} == {

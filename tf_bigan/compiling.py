@@ -37,8 +37,9 @@ class Compiling:
             seed: of all randomness in training: z, dropout, noise. A step is a function of
                 the state, the batch, this seed and the step's number alone.
             jit_compile: whether XLA compiles the gradients; "auto" decides by the hardware.
-            steps_per_execution: steps of one call into the compiled loop, between which no
-                Python runs; callbacks see the training only between calls.
+            steps_per_execution: most steps of one call into the compiled loop, between which no
+                Python runs; fewer where they would take more than about a second. Callbacks and
+                signals act between calls. What is computed does not depend on it.
             sync_batch_norm: whether several replicas normalise by the statistics of the global
                 batch, and not each by its own part's; XLA cannot compile the gradients then.
 

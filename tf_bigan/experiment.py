@@ -121,7 +121,8 @@ def build_model(
     if still:
         logging.warning("--schedule=%s never moves %s", config.schedule, ", ".join(sorted(still)))
     parts = system.make_networks(make, prior.dim, classes)
-    _, xla, why = hardware.choose(config.precision, jit_compile, parts.values())
+    steps = steps_per_epoch * config.epochs
+    _, xla, why = hardware.choose(config.precision, jit_compile, parts.values(), steps)
     model = system(prior=prior, schedule=config.groups, **parts, **options)
     model.compile(
         optimizers(config, model.players, model.schedule, steps_per_epoch),

@@ -190,6 +190,7 @@ class AdversarialModel(Compiling, Loop, Inference, Statistics, keras.Model):
         self.step.assign_add(1)
         if self.average is not None:
             self._average_function(batch, z, key)
+        self._average_statistics_over_replicas()
         return self.pack_logs("train", logs)
 
     def test_step(self, batch: Mapping, number: tf.Tensor) -> tf.Tensor:
@@ -291,6 +292,23 @@ class AdversarialModel(Compiling, Loop, Inference, Statistics, keras.Model):
         if_due = tf.equal(self.step.value % AVERAGE_STATISTICS_EVERY, 0)
         tf.cond(if_due, lambda: self.average._forward(batch, z, key), lambda: 0)
 
+    def _average_statistics_over_replicas(self):
+        """Gives every replica the mean of the moving batch statistics.
+
+        After each step: a mean at the end of each call would be the same but for rounding, and
+        bits must not depend on how many steps a call makes.
+        """
+        if self.distribute_strategy.num_replicas_in_sync == 1:
+            return
+        models = [self] if self.average is None else [self, self.average]
+        networks = [getattr(model, name) for model in models for name in self.network_names()]
+        weights = [v for network in networks for v in network.non_trainable_weights]
+        statistics = [v for v in weights if v.dtype == "float32"]
+        if statistics:
+            means = _mean_over_replicas([tf.identity(v) for v in statistics])
+            for variable, mean in zip(statistics, means, strict=True):
+                variable.assign(mean)
+
     def _forward(self, batch: Mapping, z: tf.Tensor, key: tf.Tensor) -> int:
         """A pass in training mode for nothing but what it leaves in the batch statistics."""
         self._begin(batch, key)
@@ -310,8 +328,7 @@ def _mean(value: tf.Tensor) -> tf.Tensor:
     return tf.reduce_mean(tf.cast(value, tf.float32))
 
 
-def _mean_over_replicas(logs: Mapping) -> Mapping:
+def _mean_over_replicas(values):
+    """The means of a list or dict of tensors."""
     context = tf.distribute.get_replica_context()
-    if context.num_replicas_in_sync == 1:
-        return logs
-    return context.all_reduce("MEAN", dict(logs))
+    return values if context.num_replicas_in_sync == 1 else context.all_reduce("MEAN", values)

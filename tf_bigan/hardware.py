@@ -7,12 +7,15 @@ import keras
 import tensorflow as tf
 
 _CONVOLUTIONS = (keras.layers.Conv2D, keras.layers.Conv2DTranspose)
+# On a CPU a step gains about a sixth from XLA, and compilation takes seconds.
+SHORT_RUN = 1000
 
 
 def choose(
     precision: str = "auto",
     jit_compile: bool | str = "auto",
     networks: Iterable[keras.Model] = (),
+    steps: int | None = None,
 ) -> tuple[str, bool, str]:
     """(dtype policy, whether to use XLA, why), for "auto" by the hardware, else as given.
 
@@ -21,6 +24,7 @@ def choose(
     bfloat16 in their tensor cores under XLA.
 
     networks: those that will be trained, where they are known.
+    steps: of the whole training, where they are known: on a CPU a short one does without XLA.
     """
     gpus, tpus = map(tf.config.list_physical_devices, ("GPU", "TPU"))
     if tpus:
@@ -36,8 +40,11 @@ def choose(
         policy, xla, why = "float32", True, "a CPU without bfloat16 matrix units"
     if precision != "auto":
         policy, xla, why = precision, xla or precision == "float32", f"as given, {why}"
-    if xla and not (gpus or tpus) and any(map(_convolves, networks)):
-        xla, why = False, f"{why}, convolutions"
+    if xla and not (gpus or tpus):
+        if any(map(_convolves, networks)):
+            xla, why = False, f"{why}, convolutions"
+        elif steps is not None and steps < SHORT_RUN:
+            xla, why = False, f"{why}, a short run"
     if jit_compile != "auto":
         xla, why = bool(jit_compile), f"XLA {'on' if jit_compile else 'off'} as given, {why}"
     return policy, xla, why

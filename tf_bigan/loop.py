@@ -1,10 +1,12 @@
 """The compiled loop: many steps a call, XLA on each replica, under any tf.distribute strategy.
 
 Stock `fit` of Keras 3 jits around `strategy.run`, cannot begin an epoch in its middle, and lets
-a call of several steps run past the end of the data. Here a call is told how many steps it makes.
+a call of several steps run past the end of the data. Here a call is told how many steps it makes:
+as many as fit into a second, so that signals, callbacks and the progress bar need not wait long.
 """
 
 import contextlib
+import time
 from collections.abc import Mapping
 
 import keras
@@ -14,6 +16,9 @@ import tensorflow as tf
 from tf_bigan import distribution
 from tf_bigan.data.pipeline import ArrayBatches
 from tf_bigan.errors import UserError
+
+
+CALL_SECONDS = 1.0  # that a call of several steps should take at most
 
 
 class NonFiniteLoss(ArithmeticError):
@@ -47,9 +52,9 @@ class Loop:
             batch_size: rows of a batch over all replicas, for an array.
             epochs: the epoch to end at, counted from 0 as in Keras.
             verbose: 0 is silent, 1 a progress bar, 2 a line per epoch.
-            callbacks: Keras callbacks. They see the training between calls of
-                `steps_per_execution` steps. Of several workers only the chief calls those that
-                say `chief_only = True`; no callback of theirs may communicate.
+            callbacks: Keras callbacks. They see the training between calls of at most
+                `steps_per_execution` steps and about a second. Of several workers only the chief
+                calls those that say `chief_only = True`; no callback of theirs may communicate.
             validation_data: what `evaluate` takes; its values are logged as "val_...".
             initial_epoch, initial_step: where to begin: epochs that are done, and steps of the
                 epoch after them that are done. With `tf_bigan.data` batches the examples go on
@@ -99,25 +104,28 @@ class Loop:
                 steps=steps,
                 model=self,
             )
-        iterator = iter(dataset)
+        iterator, pace = iter(dataset), _Pace(self.steps_per_execution, strategy)
         self.stop_training = False
         callbacks.on_train_begin()
         for epoch in range(initial_epoch, epochs):
             callbacks.on_epoch_begin(epoch)
             mean = _RunningMean()
-            for first in range(initial_step, steps, self.steps_per_execution):
-                count = min(self.steps_per_execution, steps - first)
-                callbacks.on_train_batch_begin(first)
-                rows = self._run_steps(iterator, count)
+            done = initial_step
+            while done < steps:
+                self.steps_of_call = pace.steps(done, steps)
+                callbacks.on_train_batch_begin(done)
+                with pace.measured(self.steps_of_call):
+                    rows = self._run_steps(iterator, self.steps_of_call)
+                done += self.steps_of_call
                 names = self._names_of("train", iterator)
                 mean.add(names, rows)
                 self.last_logs = dict(zip(names, rows.mean(axis=0).tolist(), strict=True))
-                callbacks.on_train_batch_end(first + count - 1, mean.result())
+                callbacks.on_train_batch_end(done - 1, mean.result())
                 if self._all_stop():
                     break
             initial_step = 0
             logs = mean.result()
-            if validation_data is not None and first + count == steps:  # a whole epoch
+            if validation_data is not None and done == steps:  # a whole epoch
                 values = self.evaluate(
                     validation_data, batch_size=batch_size, steps=validation_steps
                 )
@@ -147,11 +155,14 @@ class Loop:
         self._check_compiled()
         dataset, steps = _distribute(x, batch_size, steps, 0, self.distribute_strategy, "steps")
         self._check_entries(dataset)
-        iterator = iter(dataset)
-        with _images_checked():
-            rows = self._test_loop(iterator, tf.constant(steps)).numpy()
-        mean = _RunningMean()
-        mean.add(self._names_of("test", iterator), rows)
+        iterator, pace = iter(dataset), _Pace(self.steps_per_execution, self.distribute_strategy)
+        mean, done = _RunningMean(), 0
+        while done < steps:
+            count = pace.steps(done, steps)
+            with _images_checked(), pace.measured(count):
+                rows = self._test_loop(iterator, tf.constant(done), tf.constant(count)).numpy()
+            mean.add(self._names_of("test", iterator), rows)
+            done += count
         return mean.result()
 
     def pack_logs(self, kind: str, logs: Mapping) -> tf.Tensor:
@@ -217,13 +228,10 @@ class Loop:
         return rows
 
     def _train_steps(self, iterator, count):
-        rows = self._steps(lambda batch, _: self.train_step(batch), iterator, count)
-        if self.distribute_strategy.num_replicas_in_sync > 1:
-            self.distribute_strategy.run(self._average_over_replicas)
-        return rows
+        return self._steps(lambda batch, _: self.train_step(batch), iterator, count)
 
-    def _test_steps(self, iterator, count):
-        return self._steps(self.test_step, iterator, count)
+    def _test_steps(self, iterator, first, count):
+        return self._steps(lambda batch, i: self.test_step(batch, first + i), iterator, count)
 
     def _steps(self, step, iterator, count):
         """`count` calls of step(batch, number) on every replica; the mean logs [count, names]."""
@@ -233,20 +241,6 @@ class Loop:
             per_replica = strategy.run(step, args=(next(iterator), i))
             rows = rows.write(i, strategy.reduce("MEAN", per_replica, axis=None))
         return rows.stack()
-
-    def _average_over_replicas(self):
-        """Gives every replica the mean of the moving batch statistics.
-
-        A moving average is linear in what it has seen, so the mean after some steps is the mean
-        after each of them, and the step itself needs no communication for it.
-        """
-        statistics = [v for v in self.non_trainable_weights if v.dtype == "float32"]
-        if statistics:
-            context = tf.distribute.get_replica_context()
-            means = context.all_reduce("MEAN", [tf.identity(v) for v in statistics])
-            for variable, mean in zip(statistics, means, strict=True):
-                variable.assign(mean)
-
 
 # Callbacks that reach into stock `fit` or its one optimizer, and what does their work here.
 _WITHOUT_EFFECT = {
@@ -269,6 +263,30 @@ def _usable_callbacks(callbacks) -> list:
 def _entries(iterator) -> str:
     """The names in a batch, as text: a model that is exported may hold no dict with other keys."""
     return " " + ",".join(sorted(iterator.element_spec))
+
+
+class _Pace:
+    """How many steps a call makes: as many as fit into `CALL_SECONDS` by the last call's measure.
+
+    The first call, which also traces and compiles, makes one. Calls end at multiples of `most`, so
+    that where steps are fast callbacks see the same steps on every machine.
+    """
+
+    def __init__(self, most: int, strategy: tf.distribute.Strategy):
+        self.most, self.strategy, self.affordable = most, strategy, 1
+
+    def steps(self, done: int, of: int) -> int:
+        """Steps of the next call in a pass of `of` steps; the same in every worker."""
+        affordable = min(distribution.over_workers(self.affordable, self.strategy))
+        return min(affordable, self.most - done % self.most, of - done)
+
+    @contextlib.contextmanager
+    def measured(self, count: int):
+        """A block that makes `count` steps."""
+        begin = time.monotonic()
+        yield
+        seconds = (time.monotonic() - begin) / count
+        self.affordable = max(1, int(min(CALL_SECONDS / max(seconds, 1e-9), self.most)))
 
 
 class _RunningMean:

@@ -69,7 +69,7 @@ def play():
         )
         logs = {"loss_D": 0.5, "loss_EG": 1.5, "accuracy_real": 0.75, "accuracy_fake": 0.5}
         logs |= {"logits_real": 0.1, "logits_fake": -0.1}
-        model.stop_training = False
+        model.stop_training, model.steps_of_call = False, 2
         callbacks.on_train_begin()
         for number in range(epoch, epochs):
             callbacks.on_epoch_begin(number)

@@ -31,8 +31,7 @@ class Profile(keras.callbacks.Callback):
 
     def on_train_batch_begin(self, batch, logs=None):
         step = int(self.model.step.numpy())
-        left = self.params["steps"] - batch  # in this epoch: a call ends with it
-        last = step + min(self.model.steps_per_execution, left) - 1
+        last = step + self.model.steps_of_call - 1
         if not self._running and step < self.stop and last >= self.start:
             tf.profiler.experimental.start(self.log_dir)
             self._running = True

@@ -1,5 +1,6 @@
 """Ctrl-C and SIGTERM end the training in good order."""
 
+import os
 import signal
 from collections.abc import Iterable
 
@@ -55,6 +56,8 @@ class StopOnSignal(keras.callbacks.Callback):
             self._put_back()
             raise KeyboardInterrupt
         self.received = signal.Signals(number)
+        # Not by print, which may be what the signal has interrupted.
+        os.write(2, b"\nstopping after this step, then saving; once more to stop at once\n")
 
     def _put_back(self):
         for number, handler in self._previous.items():

@@ -41,7 +41,8 @@ class DANN(AdversarialModel):
     hyperparameters = {"strength": 1.0, "total_steps": 5000, "dropout": 0.5}
     limits = {"total_steps": "[1, inf)", "dropout": "[0, 1)"}
     requires = ("image", "label", "target_image")
-    defaults = {"learning_rate": 5e-4, "beta_1": 0.9, "batch_size": 32}
+    # The width of figure 4's convolutions: a preset's is that of other networks.
+    defaults = {"learning_rate": 5e-4, "beta_1": 0.9, "batch_size": 32, "width": 32}
     monitor = "accuracy"
 
     @classmethod
