@@ -2,8 +2,10 @@
 
 import contextlib
 import importlib
+import inspect
 import io
 import os
+import re
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
@@ -22,9 +24,17 @@ tf.config.set_logical_device_configuration(
 IMAGE_SHAPE, LATENT, BATCH = (8, 8, 1), 5, 12
 
 
+_COMPARES = re.compile(r"\bassert_\w+\(|\bapprox\(")
+
+
 def pytest_collection_modifyitems(items):
-    """A file's tests, or a system's, stay in one process, for the fixtures they share."""
+    """A file's tests, or a system's, stay in one process, for the fixtures they share.
+
+    Those that compare numbers get the marker for it.
+    """
     for item in items:
+        if _COMPARES.search(inspect.getsource(item.function)):
+            item.add_marker("numbers")
         group = item.path.name
         if group in ("test_every_model.py", "test_commands.py") and hasattr(item, "callspec"):
             group = item.callspec.params.get("name", group)

@@ -169,6 +169,7 @@ def found(tmp_path_factory) -> tuple[Path, dict, dict]:
     )
 
 
+@pytest.mark.slow
 def test_the_strategy_is_said(found):
     for task, one in zip(("chief 0", "worker 0"), found[1:], strict=True):
         assert one["line"] == (
@@ -176,6 +177,7 @@ def test_the_strategy_is_said(found):
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("game", GAMES)
 def test_two_workers_equal_one_with_the_whole_batch(found, game):
     one = trained(game, tf.distribute.get_strategy())
@@ -188,23 +190,27 @@ def test_two_workers_equal_one_with_the_whole_batch(found, game):
         np.testing.assert_allclose(values, two["logs"][name], atol=2e-5, err_msg=name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["everything", "synchronised"])
 def test_workers_agree_in_everything_after_training(found, kind):
     for a, b in zip(found[1][kind], found[2][kind], strict=True):
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.slow
 def test_sync_batch_norm_equals_batch_norm_of_the_whole_batch(found):
     one = normalised(tf.distribute.get_strategy(), jit_compile=False)
     for a, b in zip(one, found[1]["synchronised"], strict=True):
         np.testing.assert_allclose(a, b, atol=2e-5)
 
 
+@pytest.mark.slow
 def test_each_worker_draws_its_own_z(found):
     (z, key), (other_z, other_key) = found[1]["draw"], found[2]["draw"]
     assert np.abs(z - other_z).min() > 0 and (key != other_key).any()
 
 
+@pytest.mark.slow
 def test_a_signal_to_one_task_stops_all_and_only_the_chief_writes(found):
     directory, chief, other = found
     assert chief["stopped at"] == other["stopped at"] == 2
@@ -213,6 +219,7 @@ def test_a_signal_to_one_task_stops_all_and_only_the_chief_writes(found):
     assert {"samples", "step", "metrics.jsonl"} < names
 
 
+@pytest.mark.slow
 def test_each_example_is_seen_once_a_pass(found):
     seen = np.array([one["examples"] for one in found[1:]])  # [workers, rows]
     stream = seen.reshape(2, -1, BATCH // 2).transpose(1, 0, 2).reshape(-1, EXAMPLES)
@@ -222,6 +229,7 @@ def test_each_example_is_seen_once_a_pass(found):
     assert sorted(found[1]["dataset"] + found[2]["dataset"]) == list(range(3 * BATCH))
 
 
+@pytest.mark.slow
 def test_a_difference_is_an_error_in_all(found):
     assert found[1]["differ"] == found[2]["differ"] == "the workers differ in who they are"
 
@@ -238,6 +246,7 @@ def undisturbed(tmp_path_factory) -> tuple[Path, list[tuple[str, str]]]:
     return workdir, ends(both("train.py", f"--workdir={workdir}", *OPTIONS))
 
 
+@pytest.mark.slow
 def test_only_the_chief_speaks_and_writes(undisturbed):
     workdir, ((out, err), (other_out, other_err)) = undisturbed
     assert "epoch 2/2" in out and "finished" in out and other_out == ""
@@ -249,6 +258,7 @@ def test_only_the_chief_speaks_and_writes(undisturbed):
     assert len(list((workdir / "logs").rglob("*.xplane.pb"))) == 1
 
 
+@pytest.mark.slow
 def test_resumed_after_the_loss_of_any_task_is_as_undisturbed(undisturbed, tmp_path):
     workdir = tmp_path / "run"
     command = ["train.py", f"--workdir={workdir}", *OPTIONS]
@@ -312,6 +322,7 @@ def test_a_taken_port_is_named(as_worker):
     assert status == 2 and f"worker 0 cannot listen at localhost:{port} (" in line
 
 
+@pytest.mark.slow
 def test_a_worker_that_ends_after_it_was_met_is_no_endless_wait():
     cluster = {"worker": addresses()}
     with socket.create_server(("", int(cluster["worker"][1].rpartition(":")[2]))) as other:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+import pytest
 
 from tf_bigan.callbacks.restore import checkpoints
 
@@ -65,6 +66,7 @@ def wait_for_step(workdir: Path, step: int, seconds: float = 240):
         time.sleep(0.005)
 
 
+@pytest.mark.slow
 def test_terminated_then_killed_then_resumed_is_as_undisturbed(tiny_run, tiny_options, tmp_path):
     workdir = tmp_path / "a run"  # the space must survive in the command
     process = start(["train.py", "--workdir", str(workdir), *tiny_options], ROOT)
@@ -103,12 +105,14 @@ def test_terminated_then_killed_then_resumed_is_as_undisturbed(tiny_run, tiny_op
     assert records(workdir) == records(undisturbed)
 
 
-def test_ctrl_c(tiny_options, tmp_path, command, monkeypatch):
+def test_after_ctrl_c_it_ends_as_undisturbed(
+    tiny_run, tiny_options, tmp_path, command, monkeypatch
+):
     workdir = tmp_path / "run"
     monkeypatch.setattr(sys, "argv", ["train.py"])
 
     def interrupt():
-        wait_for_step(workdir, 5)
+        wait_for_step(workdir, 4)
         os.kill(os.getpid(), signal.SIGINT)
 
     thread = threading.Thread(target=interrupt)
@@ -119,6 +123,13 @@ def test_ctrl_c(tiny_options, tmp_path, command, monkeypatch):
     expected = ["python", "train.py", f"--workdir={workdir}", *tiny_options, "--nostrict_data"]
     arguments = shlex.split(out.splitlines()[-1])
     assert arguments[:3] == expected[:3] and sorted(arguments) == sorted(expected)
+    stopped_at = checkpoints(workdir / "checkpoints")[-1][0]
+    assert 4 <= stopped_at < 72 and not (workdir / "model.keras").exists()
+
+    status, out, err = command("train", *arguments[2:])
+    assert status == 0, err
+    assert f"resuming at step {stopped_at} from" in out
+    assert_same_bits(workdir / "model.keras", tiny_run[0] / "model.keras")
 
 
 def test_a_finished_run_says_so_and_goes_on_for_more_epochs(

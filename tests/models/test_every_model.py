@@ -22,9 +22,12 @@ RATE = 0.01  # of plain gradient descent
 DECAY = {"l2": 0.1}  # which belongs to each player's loss
 
 
-@pytest.fixture(params=every_choice(), scope="module")
+VARIANTS = [pytest.param(v, marks=pytest.mark.slow if " " in v else ()) for v in every_choice()]
+
+
+@pytest.fixture(params=VARIANTS, scope="module")
 def variant(request) -> str:
-    """Every system, and again with each of its choices."""
+    """Every system, and again, slowly, with each of its choices."""
     return request.param
 
 
@@ -103,6 +106,7 @@ def test_no_loss_holds_a_gradient_back(variant, stepped):
     assert len(stops) == (variant == "loss_sensitive_gan"), stops
 
 
+@pytest.mark.slow
 def test_xla_gives_the_same_step(variant, stepped):
     sgd = keras.optimizers.SGD(RATE)
     model = make_system(variant, optimizer=sgd, options=DECAY, jit_compile=True)
@@ -123,6 +127,7 @@ def test_the_step_after_a_reload_is_the_step_without_it(variant, tmp_path):
     assert_same_state(model, loaded)
 
 
+@pytest.mark.slow
 def test_two_replicas_equal_one(name):
     """With statistics of rows alone: batch normalisation is that of a replica's rows."""
 

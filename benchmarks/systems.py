@@ -1,0 +1,90 @@
+"""The seconds that every system's step takes on this machine: does one fall off a cliff?
+
+python -m benchmarks.systems [--dataset=digits] [--write=docs/performance.md]
+
+As a CPU with AVX2 alone, without bfloat16 units:
+
+ONEDNN_MAX_CPU_ISA=AVX2 XLA_FLAGS=--xla_cpu_max_isa=AVX2 python -m benchmarks.systems --float32
+
+Each system has what `train.py --model=NAME --dataset=DATASET` gives it.
+"""
+
+import argparse
+import os
+import sys
+import time
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's start-up notices
+
+import keras  # noqa: E402
+from absl import flags  # noqa: E402
+
+from benchmarks import report  # noqa: E402
+from tf_bigan import experiment, hardware, models  # noqa: E402
+from tf_bigan.flags import config_from_flags, define_config_flags  # noqa: E402
+
+BLOCK = "systems"  # the name of the marked block
+NEEDS = {
+    "sgan": ["--labels=100"],
+    "triple_gan": ["--labels=100"],
+    "dann": ["--target_dataset=digits"],
+}
+HEAD = [
+    "| system | weights | batch | to the first step, s | ms a step | images/s |",
+    "|---|---|---|---|---|---|",
+]
+
+
+def time_system(name: str, options: list[str], seconds: float) -> str:
+    """A row of the table: a system trained for so many seconds after its first step."""
+    values = flags.FlagValues()
+    define_config_flags(values)
+    values(["systems.py", f"--model={name}", *NEEDS.get(name, []), *options])
+    config = config_from_flags(values)
+    train = experiment.load_split(config, "train")
+    batches = experiment.training_batches(config, train)
+    begin = time.perf_counter()
+    model, _ = experiment.build_model(
+        config, batches.image_shape, batches.steps_per_epoch, train.num_classes
+    )
+    model.fit(batches, steps_per_epoch=1, verbose=0)
+    first, begin = time.perf_counter() - begin, time.perf_counter()
+
+    def stop(step, logs):
+        model.stop_training = time.perf_counter() - begin > seconds
+
+    timed = keras.callbacks.LambdaCallback(on_train_batch_end=stop)
+    model.fit(batches, steps_per_epoch=10**6, verbose=0, callbacks=[timed])
+    a_step = (time.perf_counter() - begin) / (int(model.step.numpy()) - 1)
+    weights = sum(getattr(model, network).count_params() for network in model.network_names())
+    return (
+        f"| {name} | {weights:,} | {config.batch_size} | {first:.1f} | {1e3 * a_step:.1f} "
+        f"| {config.batch_size / a_step:,.0f} |"
+    )
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--dataset", default="digits")
+    parser.add_argument("--seconds", type=float, default=3.0, help="of training for each system")
+    parser.add_argument("--float32", action="store_true", help="whatever the hardware is good at")
+    parser.add_argument("--only", help="some of the systems, as bigan,dann")
+    parser.add_argument("--write", metavar="FILE", help="a page whose marked block is renewed")
+    chosen = parser.parse_args()
+    options = [f"--dataset={chosen.dataset}"]
+    options += ["--precision=float32"] if chosen.float32 else []
+    policy, _, why = hardware.choose("float32" if chosen.float32 else "auto")
+    limits = [f"{n}={os.environ[n]}" for n in ("ONEDNN_MAX_CPU_ISA", "XLA_FLAGS") if n in os.environ]
+    lines = [report.machine(", ".join([f"{policy} ({why})", *limits])), "", *HEAD]
+    print("\n".join(lines))
+    for name in chosen.only.split(",") if chosen.only else models.names():
+        lines.append(time_system(name, options, chosen.seconds))
+        print(lines[-1], flush=True)
+        keras.backend.clear_session()
+    if chosen.write:
+        report.write(chosen.write, BLOCK, "\n".join(lines))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
