@@ -22,7 +22,8 @@ def test_adam_is_keras_adam(arguments):
         assert_close(mine.numpy(), stock.numpy())
     assert np.abs(mine.numpy() - start).max() > 0.05
     for a, b in zip(fused.variables, reference.variables, strict=True):
-        assert_close(a.numpy(), b.numpy(), err_msg=a.path)
+        # 1 - 0.999 has lost three digits where it is computed in float32.
+        assert_close(a.numpy(), b.numpy(), tol=1e-4, err_msg=a.path)
 
 
 def test_adam_first_step_by_hand():
