@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.closeness import assert_close
 from tf_bigan.evaluation import linear_probe_accuracy, probe
 
 
@@ -28,7 +29,10 @@ def test_matches_a_loop_in_numpy(steps):
     x = rng.normal(size=(300, 20)) + 0.8 * np.eye(5, 20)[labels]
     test_labels = rng.integers(0, 5, 4000)
     test_x = rng.normal(size=(4000, 20)) + 0.8 * np.eye(5, 20)[test_labels]
-    w = reference(x, labels, probe._shuffled_rows(300, steps, 64, seed=3), learning_rate=1e-2)
+    order = probe._shuffled_rows(300, steps, 64, seed=3)
+    w = reference(x, labels, order, learning_rate=1e-2)
+    arguments = x.astype(np.float32), tf.one_hot(labels, 5), order, np.float32(1e-2)
+    assert_close(probe._train_head(*map(tf.constant, arguments)), w, tol=1e-3)
     expected = 100 * np.mean((test_x @ w).argmax(axis=1) == test_labels)
     accuracy = linear_probe_accuracy(
         x, labels, test_x, test_labels, steps=steps, batch=64, learning_rate=1e-2, seed=3
