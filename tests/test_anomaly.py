@@ -218,13 +218,13 @@ def test_a_parameter_set_after_the_fit_changes_no_score(fitted, digits):
 def test_a_row_does_not_depend_on_its_company(fitted, digits):
     rows = digits[1][:300]  # more than a batch
     one_by_one = np.concatenate([fitted.score_samples(rows[i : i + 1]) for i in range(0, 300, 60)])
-    assert_close(fitted.score_samples(rows)[::60], one_by_one)
+    assert_close(fitted.score_samples(rows)[::60], one_by_one, tol=1e-4)
 
 
 def test_images_flat_or_not_bytes_or_not(fitted, digits):
     bytes_ = np.round(digits[1][:20] * 255).astype(np.uint8)
     expected = fitted.score_samples(bytes_)
-    assert_close(fitted.score_samples(bytes_ / 255), expected)
+    assert_close(fitted.score_samples(bytes_ / 255), expected, tol=1e-4)
     assert_close(fitted.score_samples(bytes_.reshape(20, 64)), expected)
 
 
@@ -261,9 +261,11 @@ def test_seeded_fits_repeat_and_leave_numpys_randomness_alone(digits, eagerly):
     drawn = np.random.random()
     np.random.seed(5)
     assert drawn == np.random.random()
-    np.testing.assert_array_equal(clone(detector).fit(images).score_samples(images), values)
+    again = clone(detector).fit(images)
+    np.testing.assert_array_equal(again.score_samples(images), values)
     other = clone(detector).set_params(random_state=1).fit(images)
-    assert not np.allclose(other.score_samples(images), values)
+    kernel, others = (one.model_.encoder.trainable_variables[0].numpy() for one in (again, other))
+    assert np.abs(kernel - others).max() > 1e-2  # they start with a deviation of .02
 
 
 def test_in_a_pipeline_in_a_grid(eagerly):
