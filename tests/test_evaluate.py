@@ -51,7 +51,7 @@ def test_values_are_those_of_the_functions(measured, model, digits):
     accuracy = evaluation.one_nn_accuracy(
         codes["train"], digits["train"].labels, codes["test"], test.labels
     )
-    assert values["NNC_e"] == pytest.approx(accuracy, abs=1e-9)
+    assert values["NNC_e"] == pytest.approx(accuracy, abs=150 / len(test))  # one image, at most
 
 
 def test_table_and_report(measured):
@@ -74,7 +74,7 @@ def test_the_untrained_model_is_the_one_before_the_first_step(model):
 
 
 def test_some_metrics_of_a_file_with_statistics_of_the_whole_data(
-    tiny_run, tmp_path, command, monkeypatch
+    tiny_run, model, digits, tmp_path, command, monkeypatch
 ):
     pictures, gallery = [], tb.results.Gallery
 
@@ -83,7 +83,10 @@ def test_some_metrics_of_a_file_with_statistics_of_the_whole_data(
         return pictures[-1]
 
     monkeypatch.setattr(tb.results, "Gallery", kept)
-    shutil.copy(tiny_run[0] / "model.keras", tmp_path / "m.keras")
+    spoilt = keras.saving.load_model(tiny_run[0] / "model.keras")
+    for weight in spoilt.inference_model().generator.non_trainable_weights:
+        weight.assign(100.0 * weight)  # moving means and variances
+    spoilt.save(tmp_path / "m.keras")
     arguments = ("evaluate", f"--model={tmp_path}/m.keras", "--dataset=digits", "--samples=1000")
     values = {}
     for posthoc in ("--posthoc", "--noposthoc"):
@@ -94,10 +97,12 @@ def test_some_metrics_of_a_file_with_statistics_of_the_whole_data(
         assert list(record["trained"]) == ["EGr", "NND/10"] and "untrained" not in record
         values[posthoc] = record["trained"]["EGr"]
         error, _ = evaluation.inversion_error(pictures[-1].images, pictures[-1].reconstructions)
-        assert error == pytest.approx(values[posthoc], rel=1e-7)  # the same model's
+        assert error == pytest.approx(values[posthoc], rel=1e-5)  # the same model's
     # The finished model has such statistics already, of other draws.
-    assert values["--posthoc"] != values["--noposthoc"]
-    assert values["--posthoc"] == pytest.approx(values["--noposthoc"], rel=1e-3)
+    test = digits["test"].as_float()
+    error, _ = evaluation.inversion_error(test, model.reconstruct(test))
+    assert values["--posthoc"] == pytest.approx(error, rel=1e-3)
+    assert values["--noposthoc"] > 1.005 * error  # as spoilt, 2 % more
     assert out.splitlines()[0].split() == ["trained"]
 
 
@@ -119,7 +124,7 @@ def test_an_unfinished_run_is_measured_at_its_newest_checkpoint(tiny_run, tmp_pa
     reconstructions = keras.saving.load_model(newest).reconstruct(test)
     error, _ = evaluation.inversion_error(test, reconstructions)
     assert record["step"] == 72
-    assert record["trained"]["EGr"] == pytest.approx(error, rel=1e-6)
+    assert record["trained"]["EGr"] == pytest.approx(error, rel=1e-5)
 
 
 @pytest.fixture(scope="module")
@@ -191,7 +196,7 @@ def test_every_value_stands_beside_its_yardsticks(everything, model, digits):
     for column, images in (("held_out", test.as_float()), ("trained", samples)):
         expected = evaluation.class_histogram(classifier(images)[1])
         found = [rows[column][1] for rows in by_seed["class_histogram"].values()]
-        np.testing.assert_allclose(found, expected)
+        np.testing.assert_allclose(found, expected, atol=1.5 / len(images))  # one image, at most
     # What no random choice is in has one value, and no spread.
     assert len(by_seed["representation"]["pixels"]["one_nn"]) == 1
     assert len(by_seed["model"]["trained"]["EGr"]) == 1
@@ -211,7 +216,7 @@ def test_several_models_in_one_table(tiny_run, tmp_path, command):
     model = keras.saving.load_model(tiny_run[0] / "model.keras")
     model.save(tmp_path / "digits-0" / "model.keras")
     for weight in model.inference_model().generator.trainable_variables:
-        weight.assign(0.9 * weight)
+        weight.assign(0.5 * weight)
     model.save(run / "model.keras")
     (tmp_path / "no_run").mkdir()
     status, out, err = command(
@@ -227,7 +232,8 @@ def test_several_models_in_one_table(tiny_run, tmp_path, command):
     test = tb.data.load("digits", "test").as_float()
     expected, _ = evaluation.inversion_error(test, model.reconstruct(test))
     values = [float(row[head]) for head in heads[1:]]
-    assert values[1] == pytest.approx(expected, rel=1e-5) and values[0] != values[1]
+    assert values[1] == pytest.approx(expected, rel=1e-5)
+    assert abs(values[0] - values[1]) > 1e-4 * values[0]
     assert values[2:] == pytest.approx([np.mean(values[:2]), np.std(values[:2], ddof=1)])
     assert out.splitlines()[0].split()[:2] == ["digits-0", "digits-1"]
     markdown = (output / "comparison.md").read_text()

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import tf_bigan as tb
+from tests.closeness import assert_close
 from tests.conftest import BATCH, IMAGE_SHAPE, LATENT
 
 
@@ -13,15 +14,13 @@ def test_arrays_of_any_length(make_bigan, images):
     for n in (1, 7, 12, 30):
         assert model.encode(images[:n], batch_size=7).shape == (n, LATENT)
     whole = model.reconstruct(images, batch_size=48)
-    np.testing.assert_allclose(model.reconstruct(images, batch_size=5), whole, atol=1e-6)
+    assert_close(model.reconstruct(images, batch_size=5), whole)
     path = model.interpolate(images[:2], images[2:4], steps=5)
     assert path.shape == (2, 5, *IMAGE_SHAPE)
-    np.testing.assert_allclose(path[:, 0], model.reconstruct(images[:2]), atol=1e-6)
-    np.testing.assert_allclose(path[:, -1], model.reconstruct(images[2:4]), atol=1e-6)
+    assert_close(path[:, 0], model.reconstruct(images[:2]))
+    assert_close(path[:, -1], model.reconstruct(images[2:4]))
     assert model.features(images)["e-"].shape == (48, 16)
-    np.testing.assert_allclose(
-        np.tanh(model.features(images)["e"] / 2), model.encode(images), atol=1e-6
-    )
+    assert_close(np.tanh(model.features(images)["e"] / 2), model.encode(images))
 
 
 def test_wrong_use_is_named(make_bigan, images):
@@ -49,9 +48,7 @@ def test_wrong_use_is_named(make_bigan, images):
 def test_predict_uses_the_average(make_bigan, images):
     model = make_bigan(ema=0.9)
     model.fit(images, batch_size=BATCH, verbose=0)
-    np.testing.assert_allclose(
-        model.predict(images, verbose=0), model.reconstruct(images), atol=1e-6
-    )
+    assert_close(model.predict(images, verbose=0), model.reconstruct(images))
 
 
 def test_images_as_bytes_are_encoded_as_fit_takes_them(make_bigan, images):
@@ -79,5 +76,5 @@ def test_wrong_numbers_of_images_are_named(make_bigan, images):
 def test_bytes_are_called_and_predicted_as_they_are_reconstructed(make_bigan, images):
     model, levels = make_bigan(), np.rint(images * 255).astype(np.uint8)
     expected = model.reconstruct(levels)
-    np.testing.assert_allclose(model(levels), expected, atol=1e-6)
-    np.testing.assert_allclose(model.predict(levels, verbose=0), expected, atol=1e-6)
+    assert_close(model(levels), expected)
+    assert_close(model.predict(levels, verbose=0), expected)

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 
+from tests.closeness import assert_close
 from tf_bigan.optimizers import Adam, ConstantThenExponential
 
 
@@ -18,17 +19,18 @@ def test_adam_is_keras_adam(arguments):
         gradient = rng.normal(size=start.shape).astype(np.float32)
         fused.apply([gradient], [mine])
         reference.apply([gradient], [stock])
-        np.testing.assert_allclose(mine.numpy(), stock.numpy(), rtol=1e-5, atol=1e-6)
+        assert_close(mine.numpy(), stock.numpy())
     assert np.abs(mine.numpy() - start).max() > 0.05
     for a, b in zip(fused.variables, reference.variables, strict=True):
-        np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-4, atol=1e-6, err_msg=a.path)
+        # 1 - 0.999 has lost three digits where it is computed in float32.
+        assert_close(a.numpy(), b.numpy(), tol=1e-4, err_msg=a.path)
 
 
 def test_adam_first_step_by_hand():
     """m/(1-β₁) = g and v/(1-β₂) = g² after one step, so that it is rate·sign(g) without ε."""
     variable = keras.Variable([1.0, 2.0, 3.0])
     Adam(0.1, epsilon=1e-12).apply([np.float32([4.0, -0.5, 0.0])], [variable])
-    np.testing.assert_allclose(variable.numpy(), [0.9, 2.1, 3.0], rtol=1e-6)
+    np.testing.assert_allclose(variable.numpy(), [0.9, 2.1, 3.0], rtol=1e-5)
 
 
 def test_official_schedule():
@@ -37,7 +39,7 @@ def test_official_schedule():
     rates = {epoch: float(schedule(391 * epoch + 390)) for epoch in (0, 199, 200, 299, 399, 500)}
     expected = {epoch: 2e-4 * 0.01 ** ((epoch - 199) / 200) for epoch in (200, 299, 399)}
     assert rates == pytest.approx({0: 2e-4, 199: 2e-4, **expected, 500: 2e-6}, rel=1e-5)
-    assert float(schedule(391 * 250)) == pytest.approx(float(schedule(391 * 250 + 390)), rel=1e-6)
+    assert float(schedule(391 * 250)) == pytest.approx(float(schedule(391 * 250 + 390)), rel=1e-5)
 
 
 def test_schedule_is_saved_with_its_optimizer():
@@ -45,5 +47,5 @@ def test_schedule_is_saved_with_its_optimizer():
     copy = keras.optimizers.deserialize(keras.optimizers.serialize(optimizer))
     assert type(copy) is Adam and copy.beta_1 == 0.5
     assert float(copy._learning_rate(35)) == pytest.approx(
-        float(optimizer._learning_rate(35)), rel=1e-6
+        float(optimizer._learning_rate(35)), rel=1e-5
     )

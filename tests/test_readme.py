@@ -38,8 +38,8 @@ def test_the_model_shown_is_found_trains_and_is_saved(tmp_path, monkeypatch):
     model, _ = experiment.build_model(config, (8, 8, 1), steps_per_epoch=2)
     assert type(model).__name__ == "CycleBiGAN" and model.cycle == 0.02
     images = np.random.default_rng(0).random((32, 8, 8, 1), np.float32)
-    history = model.fit(images, batch_size=16, epochs=2, verbose=0).history
-    assert history["reconstruction"][1] < history["reconstruction"][0]
+    errors = model.fit(images, batch_size=16, epochs=6, verbose=0).history["reconstruction"]
+    assert errors[-1] < errors[0] - 0.005  # from 5.28 down by .02 to .05, of three seeds
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     np.testing.assert_array_equal(loaded.encode(images), model.encode(images))

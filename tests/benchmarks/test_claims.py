@@ -10,6 +10,7 @@ import tensorflow as tf
 from benchmarks.claims import __main__ as claims
 from benchmarks.claims import ebgan, infogan, infogan_mnist, modes, stable
 from benchmarks.claims.claim import Check, Claim, Lab
+from tests.closeness import assert_close
 from tests.models.conftest import make_batch, make_system
 from tf_bigan import priors
 from tf_bigan.networks.normalization import discriminate
@@ -67,7 +68,7 @@ def test_the_points_are_those_of_the_mixture_and_find_their_way_back():
         images = modes.to_images(plane, kind)
         assert images.shape == (20_000, 1, 1, 2) and images.min() > 0 and images.max() < 1
         units = modes.to_units(images)
-        np.testing.assert_allclose(modes.UNITS[kind] * units, plane, atol=2e-6)
+        assert_close(modes.UNITS[kind] * units, plane)
         assert np.abs(middles / modes.UNITS[kind]).max() == 1
         distances = np.linalg.norm(plane[:, None] - middles, axis=-1)
         owners = distances.argmin(-1)
@@ -147,7 +148,7 @@ def test_infogans_own_networks():
     assert features.shape == (4, 1024)
     np.testing.assert_array_equal(discriminator.head(features).shape, (4, 1))
     joined, _ = discriminate(discriminator.features, x, 1 - x, training=True)
-    np.testing.assert_allclose(joined, features, rtol=1e-4, atol=1e-5)
+    assert_close(joined, features)
 
 
 def test_a_claim_of_other_settings_is_not_read(tmp_path):

@@ -41,8 +41,9 @@ def test_digits():
     x, y = load_digits(return_X_y=True)
     x, y = x[:600], y[:600]
     accuracy = clustering_accuracy(x, y)
-    assert 70 < accuracy < 90 and accuracy == clustering_accuracy(x, y)
-    assert clustering_accuracy(np.random.default_rng(0).normal(size=x.shape), y) < 20
+    # Of three seeds 82 to 86, and 15 to 16 of noise.
+    assert 70 < accuracy < 95 and accuracy == clustering_accuracy(x, y)
+    assert clustering_accuracy(np.random.default_rng(0).normal(size=x.shape), y) < 25
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
+from tests.closeness import assert_close
 from tf_bigan.evaluation import fd_classifier, frechet_distance, train_feature_classifier
 
 IMAGES, LABELS = load_digits(return_X_y=True)
@@ -21,8 +22,9 @@ def test_it_learns_the_digits(classifier):
     assert probabilities.shape == (597, 10) and probabilities.dtype == np.float32
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
     accuracy = 100 * np.mean(classifier.classes[probabilities.argmax(axis=1)] == LABELS[1200:])
-    assert accuracy > 90  # by other writers than those of the training images
-    assert classifier.accuracy > 95
+    # Of three seeds 92 to 94, by other writers than those of the training images, and 97.5 to 98.3.
+    assert accuracy > 85
+    assert classifier.accuracy > 92
 
 
 def test_accuracy_is_that_of_the_images_kept_from_training(classifier):
@@ -57,7 +59,7 @@ def test_features_of_the_penultimate_layer(classifier):
     kernel, bias = classifier.model.layers[-1].get_weights()
     logits = features @ kernel + bias
     expected = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    np.testing.assert_allclose(probabilities, expected, rtol=1e-4, atol=1e-6)
+    assert_close(probabilities, expected)
 
 
 def test_blocks_do_not_matter(classifier, monkeypatch):
@@ -66,7 +68,7 @@ def test_blocks_do_not_matter(classifier, monkeypatch):
     whole = classifier(IMAGES[:50])
     monkeypatch.setattr(module, "_BLOCK_PIXELS", 7 * 64)
     for blocks, expected in zip(classifier(IMAGES[:50]), whole, strict=True):
-        np.testing.assert_allclose(blocks, expected, rtol=1e-4, atol=1e-5)
+        assert_close(blocks, expected)
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 1), (5, 30, 3), (33, 16, 2)])
@@ -117,10 +119,10 @@ def test_a_directory_keeps_a_file_for_each_set_of_arguments(tmp_path):
 def test_fd_classifier(classifier):
     a, b = IMAGES[:300], IMAGES[300:500]
     expected = frechet_distance(classifier(a)[0], classifier(b)[0])
-    assert fd_classifier(classifier, a, b) == pytest.approx(expected, rel=1e-6)
+    assert fd_classifier(classifier, a, b) == pytest.approx(expected, rel=1e-5)
     assert fd_classifier(classifier, a, a) < 1e-3
     noise = np.random.default_rng(0).random(b.shape, np.float32)
-    assert fd_classifier(classifier, a, noise) > 3 * expected
+    assert fd_classifier(classifier, a, noise) > 3 * expected  # of three seeds 7 to 12 times
 
 
 @pytest.mark.parametrize(

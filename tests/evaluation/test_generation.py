@@ -56,6 +56,7 @@ def test_every_value_is_the_metric_of_its_name(result, classifier):
 
 
 def test_floor_and_ceilings_place_a_value(result):
+    # Of three seeds of the classifier and the draws no bar here is nearer than half its margin.
     table = result.table
     for name in ("fd_classifier", "kernel_distance", "sliced_wasserstein"):
         row = table[name]
@@ -70,14 +71,15 @@ def test_floor_and_ceilings_place_a_value(result):
     assert abs(table["kernel_distance"]["floor"]) < 4 * error
     assert table["density"]["floor"] == pytest.approx(1, abs=0.15)
     assert table["classes_covered"]["floor"] == 10
-    assert table["classes_covered"]["ceiling_collapsed"] <= 2  # some may be taken for another
-    assert result.histograms["ceiling_collapsed"].max() > 0.9
+    # One or two, and a share of .98: some images may be taken for those of another class.
+    assert table["classes_covered"]["ceiling_collapsed"] <= 4
+    assert result.histograms["ceiling_collapsed"].max() > 0.8
 
 
 def test_memorisation_tells_copies_from_new_images(result, classifier):
     ratios, nearer = (result.table[f"memorisation_{n}"] for n in ("ratio", "nearer_train"))
     # Training images are more than held-out ones, and so nearer to what is new.
-    assert 0.8 < ratios["floor"] < 1 and 50 < nearer["floor"] < 90
+    assert 0.7 < ratios["floor"] < 0.95 and 50 < nearer["floor"] < 90
     assert ratios["value"] == pytest.approx(ratios["floor"], abs=0.1)
     # Collapsed images are out of the training set, but not compared with themselves.
     assert ratios["ceiling_collapsed"] > 0.8 and nearer["ceiling_collapsed"] < 80

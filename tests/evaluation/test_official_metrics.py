@@ -20,7 +20,8 @@ Z = RNG.normal(size=(1030, 6))
 
 def encode(x):
     hidden = x.reshape(len(x), -1)
-    return {"e": hidden @ PROJECT, "e-": np.maximum(hidden - 0.5, 0).reshape(len(x), 4, 4)}
+    # At the scale of 8 a probe of few steps gets further than the nearest neighbours.
+    return {"e": hidden @ PROJECT, "e-": 8 * np.maximum(hidden - 0.5, 0).reshape(len(x), 4, 4)}
 
 
 def generate(z):
@@ -57,7 +58,7 @@ def test_every_value_is_the_metric_of_its_name():
     }
     expected["EGr"], expected["EGr_b"] = inversion_error(TEST, reconstruct(TEST))
     expected["EGg"], expected["EGg_b"] = inversion_error(rounded, reconstruct(rounded))
-    assert len(set(expected.values())) == 10  # none can stand in for another
+    assert np.diff(sorted(expected.values())).min() > 0.01  # none can stand in for another
     for name in OFFICIAL_METRICS:
         assert values[name] == pytest.approx(expected[name], rel=1e-5), name
 

@@ -84,7 +84,7 @@ def test_a_far_row_leaves_the_balls_of_the_others_alone(far):
     sets = {"real": rng.normal(size=(300, 8)), "fake": rng.normal(size=(300, 8))}
     sets[far][7] *= 1e8
     expected = naive(*sets.values(), 5)
-    assert min(expected) > 0.9
+    assert min(expected) > 0.8
     assert prdc(**{f"{n}_features": rows for n, rows in sets.items()}) == pytest.approx(expected)
 
 

@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
+import tensorflow as tf
 
-from tf_bigan.evaluation import linear_probe_accuracy
+from tests.closeness import assert_close
+from tf_bigan.evaluation import linear_probe_accuracy, probe
 
 
 def reference(x, labels, order, learning_rate):
@@ -22,14 +24,15 @@ def reference(x, labels, order, learning_rate):
 @pytest.mark.parametrize("steps", [1, 2, 40])
 def test_matches_a_loop_in_numpy(steps):
     # Overlapping classes and few steps: the accuracy tells apart other step counts and rates.
-    from tf_bigan.evaluation.probe import _shuffled_rows
-
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 5, 300)
     x = rng.normal(size=(300, 20)) + 0.8 * np.eye(5, 20)[labels]
     test_labels = rng.integers(0, 5, 4000)
     test_x = rng.normal(size=(4000, 20)) + 0.8 * np.eye(5, 20)[test_labels]
-    w = reference(x, labels, _shuffled_rows(300, steps, 64, seed=3), learning_rate=1e-2)
+    order = probe._shuffled_rows(300, steps, 64, seed=3)
+    w = reference(x, labels, order, learning_rate=1e-2)
+    arguments = x.astype(np.float32), tf.one_hot(labels, 5), order, np.float32(1e-2)
+    assert_close(probe._train_head(*map(tf.constant, arguments)), w, tol=1e-3)
     expected = 100 * np.mean((test_x @ w).argmax(axis=1) == test_labels)
     accuracy = linear_probe_accuracy(
         x, labels, test_x, test_labels, steps=steps, batch=64, learning_rate=1e-2, seed=3
@@ -72,29 +75,45 @@ def test_labels_may_be_any_integers():
     assert linear_probe_accuracy(x[:400], names[:400], x[400:], np.full(100, 3)) == 0.0
 
 
-def test_the_seed_decides():
-    rng = np.random.default_rng(4)
-    x, labels = rng.normal(size=(3000, 8)), rng.integers(0, 3, 3000)
-    x[:, 0] += 0.5 * labels
+@pytest.fixture
+def trained(monkeypatch):
+    """(rows of each step, learning rate) of every probe, which is then left at zero."""
+    calls = []
 
-    def accuracy(seed):
-        return linear_probe_accuracy(
-            x[:1000], labels[:1000], x[1000:], labels[1000:], steps=50, seed=seed
-        )
+    def train(features, targets, order, learning_rate):
+        calls.append((order.numpy(), float(learning_rate)))
+        return tf.zeros([features.shape[1], targets.shape[1]])
 
-    assert accuracy(0) == accuracy(0)
-    assert len({accuracy(seed) for seed in range(4)}) > 1
+    monkeypatch.setattr(probe, "_train_head", train)
+    return calls
 
 
-def test_defaults_are_the_official_ones():
-    rng = np.random.default_rng(5)
-    x, labels = rng.normal(size=(4000, 30)), rng.integers(0, 3, 4000)
-    x[:, :3] += np.eye(3)[labels]
-    data = x[:2000], labels[:2000], x[2000:], labels[2000:]
-    official = {"steps": 1000, "batch": 128, "learning_rate": 2e-4}
-    assert linear_probe_accuracy(*data) == linear_probe_accuracy(*data, **official)
-    for change in ({"steps": 100}, {"batch": 32}, {"learning_rate": 2e-3}):
-        assert linear_probe_accuracy(*data) != linear_probe_accuracy(*data, **official | change)
+X, LABELS = np.random.default_rng(4).normal(size=(300, 8)), np.arange(300) % 3
+
+
+def test_the_seed_decides_the_order(trained):
+    for seed in (0, 0, 1):
+        linear_probe_accuracy(X, LABELS, X, LABELS, steps=50, seed=seed)
+    (one, _), (again, _), (other, _) = trained
+    np.testing.assert_array_equal(again, one)
+    assert np.mean(other == one) < 0.1
+    passes = one.ravel()[: 300 * (one.size // 300)].reshape(-1, 300)
+    np.testing.assert_array_equal(np.sort(passes), np.tile(np.arange(300), (len(passes), 1)))
+
+
+def test_the_same_seed_gives_the_same_accuracy():
+    def accuracy():
+        return linear_probe_accuracy(X[:200], LABELS[:200], X[200:], LABELS[200:], steps=50, seed=1)
+
+    assert accuracy() == accuracy()
+
+
+def test_defaults_are_the_official_ones(trained):
+    linear_probe_accuracy(X, LABELS, X, LABELS)
+    linear_probe_accuracy(X, LABELS, X, LABELS, steps=3, batch=5, learning_rate=0.5)
+    (official, official_rate), (other, other_rate) = trained
+    assert (official.shape, official_rate) == ((1000, 128), pytest.approx(2e-4))
+    assert (other.shape, other_rate) == ((3, 5), 0.5)
 
 
 def test_bad_input():

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from tests.closeness import assert_close
 from tests.models.conftest import make_batch, make_system
 
 
@@ -35,8 +36,8 @@ def test_losses_against_numpy(model):
     losses, logs = model.player_losses(batch, z, training=False)
     for name, (real, fake) in logits.items():
         assert np.abs(real - fake).max() > 1e-3, name
-        np.testing.assert_allclose(logs[f"logits_real_{name}"], real, atol=1e-5, err_msg=name)
-        np.testing.assert_allclose(logs[f"logits_fake_{name}"], fake, atol=1e-5, err_msg=name)
+        assert_close(logs[f"logits_real_{name}"], real, err_msg=name)
+        assert_close(logs[f"logits_fake_{name}"], fake, err_msg=name)
     d = sum(softplus(-real).mean() + softplus(fake).mean() for real, fake in logits.values())
     eg = sum(softplus(real).mean() + softplus(-fake).mean() for real, fake in logits.values())
     assert float(losses["D"]) == pytest.approx(d, rel=1e-5)
@@ -49,7 +50,7 @@ def test_features_of_the_score_are_those_behind_the_logit(model):
     features = model.pair_features(x, other)
     assert features.shape[0] == 8 and features.shape.rank == 2
     logits = model.discriminator_xx(np.concatenate([x, other], -1))
-    np.testing.assert_allclose(model.discriminator_xx.head(features), logits, atol=1e-6)
+    assert_close(model.discriminator_xx.head(features), logits)
     # An image that comes back as it was has the score 0, any other one more.
     score = np.abs(model.pair_features(x, x) - features).sum(-1)
     assert (score > 0).all()

@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 import tf_bigan as tb
+from tests.closeness import assert_close
 from tests.models.conftest import LATENT, make_batch, make_system
 
 SEED = tf.constant([3, 5])
@@ -44,8 +45,8 @@ def test_losses_against_numpy(model):
     real, fake = np.split(logits, 2)
     model.random.begin(SEED, 8)
     losses, logs = model.player_losses(batch, z, training=True)
-    np.testing.assert_allclose(logs["logits_real"], real, atol=2e-5)
-    np.testing.assert_allclose(logs["logits_fake"], fake, atol=2e-5)
+    assert_close(logs["logits_real"], real)
+    assert_close(logs["logits_fake"], fake)
     discriminator = softplus(-real).mean() + softplus(fake).mean()
     assert float(losses["D"]) == pytest.approx(discriminator, rel=1e-5)
     others = softplus(real).mean() + softplus(-fake).mean()
@@ -61,7 +62,7 @@ def test_a_drawn_code_and_its_gradients(model):
     model.random.begin(SEED, 8)
     with tf.GradientTape() as tape:
         z_hat = model.infer(None, training=True)
-    np.testing.assert_allclose(z_hat, 1 + np.exp(-0.5) * eps, rtol=1e-5)
+    assert_close(z_hat, 1 + np.exp(-0.5) * eps)
     of_mean, of_log_sigma = tape.gradient(z_hat, [mean, log_sigma])
     np.testing.assert_allclose(of_mean, np.ones_like(eps))
     np.testing.assert_allclose(of_log_sigma, np.exp(-0.5) * eps, rtol=1e-5)
@@ -69,7 +70,7 @@ def test_a_drawn_code_and_its_gradients(model):
 
 def test_encode_gives_the_mean(model):
     x = make_batch()["image"]
-    np.testing.assert_allclose(model.encode(x.numpy()), model.encoder.distribution(x)[0], atol=1e-6)
+    assert_close(model.encode(x.numpy()), model.encoder.distribution(x)[0])
 
 
 def test_the_discriminator_sees_real_and_generated_pairs_in_one_batch(model):
@@ -86,4 +87,4 @@ def test_the_discriminator_sees_real_and_generated_pairs_in_one_batch(model):
     parts = {"encoder": model.encoder, "generator": model.generator, "discriminator": d}
     batch_normed = tb.models.ALI(prior=model.prior, **parts)
     _, logs = batch_normed.pair_losses([x, z_hat], [x_fake, z], training=True)
-    np.testing.assert_allclose(np.r_[logs["logits_real"], logs["logits_fake"]], joined, atol=1e-6)
+    assert_close(np.r_[logs["logits_real"], logs["logits_fake"]], joined)

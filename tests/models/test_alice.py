@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.closeness import assert_close
 from tests.models.conftest import LATENT, make_batch, make_system, step_eagerly
 from tf_bigan.errors import UserError
 from tf_bigan.models.ali import ALI
@@ -35,7 +36,7 @@ def test_explicit_forms_against_numpy(form):
     squares = (difference**2).sum((1, 2, 3)).mean()
     cycle = np.abs(difference).sum((1, 2, 3)).mean() if form == "l1" else squares
     assert float(losses["EG"] - plain["EG"]) == pytest.approx(0.3 * cycle, rel=1e-4)
-    assert float(losses["D"]) == pytest.approx(float(plain["D"]), rel=1e-6)
+    assert float(losses["D"]) == pytest.approx(float(plain["D"]), rel=1e-5)
     assert float(logs["reconstruction"]) == pytest.approx(squares, rel=1e-5)
 
 
@@ -52,7 +53,7 @@ def test_adversarial_form_against_numpy():
     assert float(losses["C"]) == pytest.approx(expected, rel=1e-5)
     expected = 0.7 * softplus(-cycled).mean()
     assert float(losses["EG"] - plain["EG"]) == pytest.approx(expected, rel=1e-4)
-    assert float(losses["D"]) == pytest.approx(float(plain["D"]), rel=1e-6)
+    assert float(losses["D"]) == pytest.approx(float(plain["D"]), rel=1e-5)
 
 
 @pytest.mark.parametrize("form, plays", [("l2", False), ("adversarial", True)])
@@ -79,7 +80,7 @@ def test_reconstructions_do_not_touch_the_generators_statistics(monkeypatch):
     model.player_losses(make_batch(), z, training=True)
     twin(z, training=True)
     for a, b in zip(model.generator.non_trainable_weights, twin.non_trainable_weights, strict=True):
-        np.testing.assert_allclose(a, b, atol=1e-6)
+        assert_close(a, b)
 
 
 def test_an_unknown_form_is_refused():

@@ -21,7 +21,7 @@ def test_it_learns_to_give_back_a_batch():
     before, _ = model.player_losses(batch, None, training=True)
     model.fit(batch["image"].numpy(), batch_size=8, epochs=30, verbose=0)
     after, _ = model.player_losses(batch, None, training=True)
-    assert float(after["EG"]) < 0.9 * float(before["EG"])
+    assert float(after["EG"]) < 0.9 * float(before["EG"])  # of three seeds .78 to .79
 
 
 def test_an_unknown_norm_is_refused():

@@ -37,7 +37,7 @@ def test_k_step_by_step():
     ]
     for real, fake, k in expected:
         model.adapt({"loss_real": tf.constant(real), "loss_fake": tf.constant(fake)})
-        assert float(model.k) == pytest.approx(k, abs=1e-6)
+        assert float(model.k) == pytest.approx(k, abs=1e-5)
 
 
 def test_learning_rates_are_halved_down_to_the_floor():
@@ -46,7 +46,7 @@ def test_learning_rates_are_halved_down_to_the_floor():
     for epoch in range(4):
         model.fit(make_dataset(2), initial_epoch=epoch, epochs=epoch + 1, verbose=0)
         rates.append([float(model.optimizer_of(p).learning_rate) for p in model.players])
-    np.testing.assert_allclose(rates, [[5e-4] * 2, [3e-4] * 2, [3e-4] * 2, [3e-4] * 2], rtol=1e-6)
+    np.testing.assert_allclose(rates, [[5e-4] * 2, [3e-4] * 2, [3e-4] * 2, [3e-4] * 2], rtol=1e-5)
 
 
 def test_a_rate_below_the_floor_and_a_schedule_stay():
@@ -55,5 +55,5 @@ def test_a_rate_below_the_floor_and_a_schedule_stay():
     planned = make("halve_every=1", optimizer=keras.optimizers.Adam(schedule))
     for model in (low, planned):
         model.fit(make_dataset(2), verbose=0)
-    assert float(low.optimizer_of("D").learning_rate) == pytest.approx(2e-4, rel=1e-6)
+    assert float(low.optimizer_of("D").learning_rate) == pytest.approx(2e-4, rel=1e-5)
     assert float(planned.optimizer_of("D").learning_rate) == pytest.approx(1e-3 * 0.5**0.2)

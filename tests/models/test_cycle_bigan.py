@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.closeness import assert_close
 from tests.models.conftest import make_batch, make_system
 from tf_bigan.models.bigan import BiGAN
 
@@ -19,7 +20,7 @@ def test_losses_against_numpy(weights):
     z_back = model.encoder(model.generator(z)).numpy()
     image_error = ((x - model.generator(model.encoder(x)).numpy()) ** 2).sum((1, 2, 3)).mean()
     latent_error = ((z.numpy() - z_back) ** 2).sum(1).mean()
-    assert float(losses["D"]) == pytest.approx(float(plain["D"]), rel=1e-6)
+    assert float(losses["D"]) == pytest.approx(float(plain["D"]), rel=1e-5)
     added = weights[0] * image_error + weights[1] * latent_error
     assert float(losses["EG"] - plain["EG"]) == pytest.approx(added, rel=1e-4)
     assert float(logs["reconstruction"]) == pytest.approx(image_error, rel=1e-5)
@@ -35,7 +36,7 @@ def test_the_generators_averages_are_those_of_draws():
         model.generator.non_trainable_weights, twin.generator.non_trainable_weights, strict=True
     )
     for kept, expected in pairs:
-        np.testing.assert_allclose(kept, expected, rtol=1e-4, atol=1e-6)
+        assert_close(kept, expected)
 
 
 def test_hidden_pixels_are_missing_from_the_way_there_alone():
@@ -53,7 +54,7 @@ def test_hidden_pixels_are_missing_from_the_way_there_alone():
     expected = ((x - x_rec) ** 2).sum((1, 2, 3)).mean()
     assert float(logs["reconstruction"]) == pytest.approx(expected, rel=1e-5)
     whole, _ = plain.player_losses(batch, z, training=False)
-    assert float(losses["D"]) == pytest.approx(float(whole["D"]), rel=1e-6)
+    assert float(losses["D"]) == pytest.approx(float(whole["D"]), rel=1e-5)
 
 
 def test_the_encoders_averages_are_those_of_images():
@@ -68,4 +69,4 @@ def test_the_encoders_averages_are_those_of_images():
         model.encoder.non_trainable_weights, twin.encoder.non_trainable_weights, strict=True
     )
     for kept, expected in pairs:
-        np.testing.assert_allclose(kept, expected, rtol=1e-4, atol=1e-6)
+        assert_close(kept, expected)

@@ -44,7 +44,7 @@ def test_losses_against_numpy():
     ],
 )
 def test_pulling_away_by_hand(codes, expected):
-    assert float(pulling_away_term(tf.constant(codes))) == pytest.approx(expected, abs=1e-6)
+    assert float(pulling_away_term(tf.constant(codes))) == pytest.approx(expected, abs=1e-5)
 
 
 def test_only_the_generator_is_pulled_away():
@@ -54,6 +54,6 @@ def test_only_the_generator_is_pulled_away():
     )
     z = with_term.prior.sample(8, 5)
     a, b = (model.player_losses(batch, z, training=False)[0] for model in (with_term, without))
-    assert float(a["D"]) == float(b["D"])
+    assert float(a["D"]) == pytest.approx(float(b["D"]), rel=1e-5)
     codes = with_term.discriminator.encoder(with_term.generator(z)).numpy()
     assert float(a["G"] - b["G"]) == pytest.approx(0.5 * cosines_squared(codes), rel=1e-4)

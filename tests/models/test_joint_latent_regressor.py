@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.closeness import assert_close
 from tests.models.conftest import make_batch, make_system
 from tf_bigan.models.latent_regressor import LatentRegressor
 
@@ -15,10 +16,10 @@ def test_the_generator_shares_the_encoders_loss(options, weight):
     apart, _ = LatentRegressor.player_losses(model, batch, z, training=False)
     losses, logs = model.player_losses(batch, z, training=False)
     assert set(losses) == {"D", "EG"}
-    assert float(losses["D"]) == pytest.approx(float(apart["D"]), rel=1e-6)
+    assert float(losses["D"]) == pytest.approx(float(apart["D"]), rel=1e-5)
     expected = float(apart["G"]) + weight * float(apart["E"])
-    assert float(losses["EG"]) == pytest.approx(expected, rel=1e-6)
-    assert float(logs["regression"]) == pytest.approx(float(apart["E"]), rel=1e-6)
+    assert float(losses["EG"]) == pytest.approx(expected, rel=1e-5)
+    assert float(logs["regression"]) == pytest.approx(float(apart["E"]), rel=1e-5)
 
 
 def test_the_regression_moves_the_generator_too():
@@ -33,5 +34,5 @@ def test_the_regression_moves_the_generator_too():
     regression = tape.gradient(apart["E"], [g, e])
     assert np.abs(regression[0]).max() > 1e-6
     expected = tape.gradient(apart["G"], g) + 0.25 * regression[0]
-    np.testing.assert_allclose(of_g, expected, atol=1e-7)
-    np.testing.assert_allclose(of_e, 0.25 * regression[1], atol=1e-7)
+    assert_close(of_g, expected)
+    assert_close(of_e, 0.25 * regression[1])

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 
+from tests.closeness import assert_close
 from tests.models.conftest import CLASSES, make_batch, make_system
 from tf_bigan.errors import UserError
 from tf_bigan.models.sgan import SGAN
@@ -37,7 +38,7 @@ def test_it_classifies_by_the_classes_of_the_labels():
     model, x = make_system("sgan"), make_batch()["image"].numpy()
     logits = model.discriminator(x).numpy()
     assert logits.shape == (8, CLASSES + 1)
-    np.testing.assert_allclose(model.classify(x), softmax(logits[:, :CLASSES], -1), 1e-4)
+    assert_close(model.classify(x), softmax(logits[:, :CLASSES], -1))
 
 
 def test_data_without_labels_is_refused():

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 
+from tests.closeness import assert_close
 from tests.models.conftest import CLASSES, make_batch, make_system
 from tf_bigan.errors import UserError
 from tf_bigan.models.triple_gan import TripleGAN
@@ -52,7 +53,7 @@ def test_losses_against_numpy(few, step):
 
 def test_it_classifies():
     model, x = make_system("triple_gan"), make_batch()["image"].numpy()
-    np.testing.assert_allclose(model.classify(x), softmax(model.classifier(x).numpy(), -1), 1e-4)
+    assert_close(model.classify(x), softmax(model.classifier(x).numpy(), -1))
 
 
 @pytest.mark.parametrize(

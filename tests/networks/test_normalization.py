@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.closeness import assert_close
 from tf_bigan.networks import (
     AutoencoderNetwork,
     BatchNormalization,
@@ -51,20 +52,18 @@ def test_two_groups_equal_the_stock_layer_on_each_half(shape, affine):
         expected = tf.concat([stock(half, training=True) for half in tf.split(x, 2)], 0)
         loss = tf.reduce_sum(weights * expected**2)
     reference = tape.gradient(loss, [x, *[v.value for v in stock.trainable_variables]])
-    np.testing.assert_allclose(y, expected, rtol=1e-5, atol=1e-5)
+    assert_close(y, expected)
     assert len(gradients) == (3 if affine else 1)
     for gradient, wanted in zip(gradients, reference, strict=True):
-        np.testing.assert_allclose(gradient, wanted, rtol=1e-4, atol=1e-4)
+        assert_close(gradient, wanted, tol=1e-4)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_one_group_equals_the_stock_layer(shape):
     ours, stock = pair(shape)
     x = rows(shape)
-    np.testing.assert_allclose(
-        ours(x, training=True), stock(x, training=True), rtol=1e-5, atol=1e-5
-    )
-    np.testing.assert_allclose(ours.moving_mean, stock.moving_mean, rtol=1e-5)
+    assert_close(ours(x, training=True), stock(x, training=True))
+    assert_close(ours.moving_mean, stock.moving_mean)
     # Stock Keras feeds the biased variance, 1/n; ours the unbiased one, 1/(n - 1).
     n = np.prod(shape[:-1])
     biased = (stock.moving_variance - 0.99) / 0.01
@@ -74,23 +73,23 @@ def test_one_group_equals_the_stock_layer(shape):
     stock.set_weights(ours.get_weights())
     with batch_groups(2):  # which inference ignores
         y = ours(x, training=False)
-    np.testing.assert_allclose(y, stock(x, training=False), rtol=1e-6)
+    assert_close(y, stock(x, training=False))
 
 
 def test_only_the_first_group_feeds_the_moving_averages():
     ours = BatchNormalization(momentum=0.9, epsilon=0.0)
     with batch_groups(2):
         y = ours(tf.constant([[1.0], [3.0], [10.0], [20.0]]), training=True)
-    np.testing.assert_allclose(y, [[-1.0], [1.0], [-1.0], [1.0]], atol=1e-6)
-    np.testing.assert_allclose(ours.moving_mean, [0.1 * 2.0], rtol=1e-6)
-    np.testing.assert_allclose(ours.moving_variance, [0.9 * 1.0 + 0.1 * 2.0], rtol=1e-6)
+    assert_close(y, [[-1.0], [1.0], [-1.0], [1.0]])
+    assert_close(ours.moving_mean, [0.1 * 2.0])
+    assert_close(ours.moving_variance, [0.9 * 1.0 + 0.1 * 2.0])
 
 
 def test_a_frozen_layer_uses_and_keeps_its_moving_averages():
     ours, stock = pair((12, 5))
     ours.trainable = False
     y = ours(rows((12, 5)), training=True)
-    np.testing.assert_allclose(y, stock(rows((12, 5)), training=False), rtol=1e-6)
+    assert_close(y, stock(rows((12, 5)), training=False))
     np.testing.assert_array_equal(ours.moving_mean, np.zeros(5))
 
 
@@ -104,7 +103,7 @@ def test_the_groups_end_with_their_block():
         raise RuntimeError
     ours, stock = pair((12, 5))
     x = rows((12, 5))
-    np.testing.assert_allclose(ours(x, training=True), stock(x, training=True), atol=1e-5)
+    assert_close(ours(x, training=True), stock(x, training=True))
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -115,8 +114,8 @@ def test_mixed_precision_keeps_float32_statistics(shape):
     with batch_groups(2):
         y, expected = mixed(x, training=True), full(tf.cast(x, tf.float32), training=True)
     assert y.dtype == tf.bfloat16 and mixed.moving_mean.dtype == "float32"
-    np.testing.assert_allclose(tf.cast(y, tf.float32), expected, rtol=2**-8, atol=1e-3)
-    np.testing.assert_allclose(mixed.moving_mean, full.moving_mean, rtol=1e-6)
+    assert_close(tf.cast(y, tf.float32), expected, tol=2**-7)
+    assert_close(mixed.moving_mean, full.moving_mean)
 
 
 @pytest.fixture
@@ -138,7 +137,7 @@ def test_discriminate_equals_two_calls(pairs):
         got = discriminate(network, real, fake, training=training)
         wanted = network(real, training=training), network(fake, training=training)
         for logits, expected in zip(got, wanted, strict=True):
-            np.testing.assert_allclose(logits, expected, rtol=1e-4, atol=1e-5)
+            assert_close(logits, expected, tol=1e-4)
     joined = network([tf.concat(p, 0) for p in zip(real, fake, strict=True)], training=True)
     assert np.abs(joined[:6] - network(real, training=True)).max() > 1e-2
 
@@ -159,7 +158,7 @@ def test_discriminate_calls_a_network_of_stock_layers_twice(pairs):
     got = discriminate(network, real, fake, training=True)
     assert calls == [6, 6]
     for logits, inputs in zip(got, (real, fake), strict=True):
-        np.testing.assert_allclose(logits, network(inputs, training=True), rtol=1e-5, atol=1e-6)
+        assert_close(logits, network(inputs, training=True))
 
 
 def test_a_network_of_networks_keeps_apart_what_all_of_them_do(pairs):
@@ -173,4 +172,4 @@ def test_a_network_of_networks_keeps_apart_what_all_of_them_do(pairs):
             assert network.keeps_groups_apart == joins
             got = discriminate(network, *images, training=True)
             for output, x in zip(got, images, strict=True):
-                np.testing.assert_allclose(output, network(x, training=True), rtol=1e-4, atol=1e-5)
+                assert_close(output, network(x, training=True), tol=1e-4)

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.closeness import assert_close
 from tf_bigan.networks import make
 
 H = np.random.default_rng(0).normal(size=(6, 4)).astype(np.float32)
@@ -36,11 +37,11 @@ def test_against_numpy(hidden, norm):
         h = normalised(h, layer) if norm else h
         h = np.where(h > 0, h, 0.2 * h)
     assert len(network.dense) == hidden
-    np.testing.assert_allclose(network.features(H, training=True), h, rtol=1e-4, atol=1e-5)
+    assert_close(network.features(H, training=True), h)
     expected = h @ network.logit.kernel.numpy() + network.logit.bias.numpy()
-    np.testing.assert_allclose(network(H, training=True), expected, rtol=1e-4, atol=1e-5)
+    assert_close(network(H, training=True), expected)
     parts = [H[:, :1], H[:, 1:]]  # a list of tensors is joined
-    np.testing.assert_allclose(network(parts, training=True), expected, rtol=1e-4, atol=1e-5)
+    assert_close(network(parts, training=True), expected)
 
 
 def test_weight_decay_is_of_the_kernels():
@@ -51,5 +52,5 @@ def test_weight_decay_is_of_the_kernels():
     gradients = tape.gradient(penalty, [v.value for v in variables], unconnected_gradients="zero")
     for gradient, variable in zip(gradients, variables, strict=True):
         expected = 0.3 * variable if variable.name == "kernel" else tf.zeros(variable.shape)
-        np.testing.assert_allclose(gradient, expected, rtol=1e-6)
+        assert_close(gradient, expected)
     assert not enlarged(hidden=1).losses
