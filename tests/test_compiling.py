@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 import tf_bigan as tb
+from tests.closeness import assert_close
 from tests.conftest import BATCH
 from tests.test_game import AlternatingBiGAN, weights
 
@@ -57,7 +58,7 @@ def test_moving_average_of_weights(make_bigan, images):
     names = plain.network_names()
     average = [v for n in names for v in getattr(averaged.average, n).trainable_variables]
     for a, e in zip(average, expected, strict=True):
-        np.testing.assert_allclose(a.numpy(), e, atol=1e-6)
+        assert_close(a.numpy(), e)
     assert averaged.inference_model() is averaged.average
     np.testing.assert_array_equal(
         averaged.encode(images), averaged.average.encoder(images, training=False).numpy()
@@ -78,7 +79,7 @@ def test_scaled_losses_give_the_same_step(make_bigan, images):
         keras.optimizers.LossScaleOptimizer(sgd(0.1), initial_scale=1024.0),
     ):
         for one, other in zip(plain, after(scaled), strict=True):
-            np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
+            assert_close(one, other)
 
 
 @pytest.mark.parametrize("ema", [None, 0.9])
@@ -125,4 +126,4 @@ def test_a_saved_model_of_the_whole(make_bigan, images, tmp_path):
     shape = keras.InputSpec(shape=(None, *images.shape[1:]), dtype="float32")
     model.export(tmp_path / "saved", input_signature=[shape], verbose=False)
     saved = tf.saved_model.load(tmp_path / "saved")
-    np.testing.assert_allclose(saved.serve(images), model.reconstruct(images), atol=1e-6)
+    assert_close(saved.serve(images), model.reconstruct(images))

@@ -194,7 +194,7 @@ def test_history_is_the_mean_over_the_steps(make_bigan, images):
     model = make_bigan(steps_per_execution=1)
     history = model.fit(images, batch_size=BATCH, verbose=0, callbacks=[Collect()]).history
     assert len(rows) == 4
-    np.testing.assert_allclose(history["loss_D"], [np.mean(rows)], rtol=1e-6)
+    np.testing.assert_allclose(history["loss_D"], [np.mean(rows)], rtol=1e-5)
 
 
 def test_validation_is_evaluated_in_inference_mode(make_bigan, images):
@@ -202,7 +202,7 @@ def test_validation_is_evaluated_in_inference_mode(make_bigan, images):
     history = model.fit(images, batch_size=BATCH, verbose=0, validation_data=images[:BATCH]).history
     before = weights(model)
     values = model.evaluate(images[:BATCH], batch_size=BATCH)
-    np.testing.assert_allclose(history["val_loss_D"], [values["loss_D"]], rtol=1e-6)
+    np.testing.assert_allclose(history["val_loss_D"], [values["loss_D"]], rtol=1e-5)
     for a, b in zip(before, weights(model), strict=True):
         np.testing.assert_array_equal(a, b)
 
@@ -288,7 +288,7 @@ def test_each_batch_of_a_validation_has_its_own_z(make_bigan, images):
     model = make_bigan()
     half = images[:BATCH]
     one, other = (model.evaluate(x, batch_size=BATCH) for x in (half, np.tile(half, (2, 1, 1, 1))))
-    assert one["logits_real"] == pytest.approx(other["logits_real"], abs=1e-6)
+    assert one["logits_real"] == pytest.approx(other["logits_real"], rel=1e-5)
     assert abs(one["logits_fake"] - other["logits_fake"]) > 1e-5
 
 

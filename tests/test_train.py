@@ -125,7 +125,7 @@ def test_model_file_needs_keras_and_the_package_only(tiny_run, tmp_path):
     user = {name: value for name, value in os.environ.items() if name != "TF_BIGAN_LAZY"}
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, env=user)
     expected = keras.saving.load_model(file).sample(4, seed=1)
-    np.testing.assert_allclose(np.load(tmp_path / "samples.npy"), expected, atol=1e-6)
+    np.testing.assert_allclose(np.load(tmp_path / "samples.npy"), expected, atol=1e-5)
 
 
 def test_learns_from_colour_images_that_are_streamed(tmp_path, command, monkeypatch):

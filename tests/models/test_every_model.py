@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 
 import tf_bigan as tb
+from tests.closeness import assert_close
 from tests.models.conftest import (
     every_choice,
     make_batch,
@@ -55,16 +56,17 @@ def test_its_file_is_short_and_names_its_source(name):
 
 def test_a_step_moves_exactly_who_is_to_move(name):
     """Each player alone in the schedule: its variables change, all others stay."""
-    schedule = tb.models.find(name).schedule
-    for player in tb.models.find(name).players:
-        only = make_system(name, optimizer=keras.optimizers.SGD(0.1), options={"schedule": player})
-        only.step.assign(10_000)  # past the time in which a system lets a player wait
-        before = {v.path: v.numpy() for v in only.trainable_variables}
-        step_eagerly(only, make_batch())
-        for other in only.players:
-            moved = [(before[v.path] != v.numpy()).any() for v in only.player_variables(other)]
+    model = make_system(name, optimizer=keras.optimizers.SGD(0.1))
+    assert {player for group in model.schedule for player in group} == set(model.players)
+    for player in model.players:
+        model.schedule = ((player,),)
+        model._forget_compiled()
+        model.step.assign(10_000)  # past the time in which a system lets a player wait
+        before = {v.path: v.numpy() for v in model.trainable_variables}
+        step_eagerly(model, make_batch())
+        for other in model.players:
+            moved = [(before[v.path] != v.numpy()).any() for v in model.player_variables(other)]
             assert all(moved) if other == player else not any(moved), (player, other, moved)
-    assert {p for group in schedule for p in group} == set(tb.models.find(name).players)
 
 
 def test_players_of_a_group_move_at_once_and_groups_in_turn(variant, stepped):
@@ -85,7 +87,7 @@ def test_players_of_a_group_move_at_once_and_groups_in_turn(variant, stepped):
                 if g is not None:
                     v.assign(v - RATE * g)
     for a, b in zip(stepped.trainable_variables, hand.trainable_variables, strict=True):
-        np.testing.assert_allclose(a.numpy(), b.numpy(), atol=5e-6, err_msg=a.path)
+        assert_close(a.numpy(), b.numpy(), 2e-5, err_msg=a.path)
 
 
 def test_no_loss_holds_a_gradient_back(variant, stepped):
@@ -116,14 +118,12 @@ def test_xla_gives_the_same_step(variant, stepped):
 
 def test_the_step_after_a_reload_is_the_step_without_it(variant, tmp_path):
     model = make_system(variant, ema=0.9)
-    for seed in range(2):
-        step_eagerly(model, make_batch(seed=seed))
+    step_eagerly(model, make_batch(seed=0))
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     assert_same_state(model, loaded)
     for one in (model, loaded):
-        for seed in range(2, 4):
-            step_eagerly(one, make_batch(seed=seed))
+        step_eagerly(one, make_batch(seed=1))
     assert_same_state(model, loaded)
 
 
