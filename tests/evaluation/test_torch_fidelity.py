@@ -53,7 +53,7 @@ def both(fidelity):
             return False
 
         def forward(self, images):
-            return (images.flatten(1).float() / 64,)
+            return (images.flatten(1).double() / 64,)
 
     class Images(torch.utils.data.Dataset):
         def __init__(self, images):
@@ -91,13 +91,13 @@ def both(fidelity):
 def test_frechet_distance(both):
     samples, real, theirs = both
     ours = frechet_distance(real, samples)
-    assert ours == pytest.approx(theirs["frechet_inception_distance"], rel=1e-6)
+    assert ours == pytest.approx(theirs["frechet_inception_distance"], rel=1e-9)
 
 
 def test_kernel_distance(both):
     samples, real, theirs = both
     ours = _unbiased_mmd2(real.astype(np.float64), samples.astype(np.float64))
-    assert ours == pytest.approx(theirs["kernel_inception_distance_mean"], rel=1e-5)
+    assert ours == pytest.approx(theirs["kernel_inception_distance_mean"], rel=1e-9)
 
 
 def test_precision_and_recall(both):
@@ -112,4 +112,4 @@ def test_classifier_score(both):
     samples, _, theirs = both
     unnormalised = np.exp(samples.astype(np.float64))
     ours = classifier_score(unnormalised / unnormalised.sum(1, keepdims=True))
-    assert ours == pytest.approx(theirs["inception_score_mean"], rel=1e-6)
+    assert ours == pytest.approx(theirs["inception_score_mean"], rel=1e-9)
