@@ -28,6 +28,8 @@ def page(tmp_path_factory):
         yield page
 
 
+# Gradio only warns of a function that takes another number of arguments than it will get.
+@pytest.mark.filterwarnings("error::UserWarning")
 @pytest.mark.parametrize(
     ("model", "tabs"),
     [
@@ -91,6 +93,20 @@ def until(browser, condition):
     WebDriverWait(browser, 60).until(lambda _: condition())
 
 
+def press(browser, name: str):
+    # Gradio has copies of the tabs' buttons, to measure how many fit: these have no role.
+    real = f"//button[@role='tab' or not(@tabindex)][normalize-space()='{name}']"
+    buttons = browser.find_elements("xpath", real)
+    next(button for button in buttons if button.is_displayed()).click()
+
+
+def pictures(browser) -> list[str]:
+    """The visible ones, as data: URIs."""
+    images = "[...document.querySelectorAll('.tb-tile img')]"
+    script = f"return {images}.filter(image => image.offsetParent).map(image => image.src)"
+    return browser.execute_script(script)
+
+
 def upload(browser, path, expected: str):
     browser.find_element("css selector", "input[type=file]").send_keys(str(path))
     until(browser, lambda: expected in text(browser))
@@ -114,6 +130,23 @@ def test_drawing_and_uploading_in_a_browser(opened, tmp_path):
     assert "is no image" not in text(opened) and "9,000 × 9,000" not in text(opened)
     kept = [path for path in Path(get_upload_folder()).rglob("*") if path.is_file()]
     assert sum(path.stat().st_size for path in kept) == 0
+
+
+@pytest.mark.parametrize(
+    ("tab", "button"),
+    [
+        ("Look at an image", "Random"),
+        ("Move in latent space", "From a random z"),
+        ("Between two images", "Random"),
+        ("Samples", "Other draws of z"),
+    ],
+)
+def test_every_tab_has_a_button_for_other_pictures(opened, monkeypatch, page, tab, button):
+    monkeypatch.setattr(page, "_any_number", lambda: 17)
+    press(opened, tab)
+    before = pictures(opened)
+    press(opened, button)
+    until(opened, lambda: pictures(opened) != before)
 
 
 def test_every_tab_shows_pictures_and_nothing_is_fetched_from_elsewhere(opened):
