@@ -10,6 +10,14 @@ VERSION = re.search(
     r'^__version__ = "(.+)"$', (ROOT / "tf_bigan" / "__init__.py").read_text(), re.MULTILINE
 )[1]
 
+EXTRAS = {
+    "explore": ["gradio>=6.31,<7"],
+    "export": ["tf2onnx>=1.17", "onnx>=1.17", "onnxruntime>=1.20", "ai-edge-litert>=1.4"],
+    "test": ["pytest>=8", "pytest-xdist>=3.6", "ruff>=0.15", "pandas>=2", "selenium>=4"],
+    # With a newer torch allowed, pip passes over a CPU build of 2.13 for a CUDA build of gigabytes.
+    "benchmark": ["torch>=2.5,<2.14", "prdc", "torch-fidelity"],
+}
+
 setup(
     name="tf_bigan",
     version=VERSION,
@@ -27,10 +35,8 @@ setup(
         if line and not line.startswith("#")
     ],
     extras_require={
+        **EXTRAS,
+        "dev": sorted(sum(EXTRAS.values(), [])),  # all that the tests use
         "gpu": ["tensorflow[and-cuda]>=2.20"],
-        "explore": ["gradio>=6.31,<7"],
-        "export": ["tf2onnx>=1.17", "onnx>=1.17", "onnxruntime>=1.20", "ai-edge-litert>=1.4"],
-        "test": ["pytest>=8", "pytest-xdist>=3.6", "ruff>=0.15", "pandas>=2", "selenium>=4"],
-        "benchmark": ["torch>=2.5", "prdc", "torch-fidelity"],
     },
 )

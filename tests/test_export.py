@@ -67,19 +67,26 @@ def by_keras(model, what, inputs):
     return x_rec if what == "reconstructor" else np.abs(x - x_rec).mean((1, 2, 3))
 
 
-def by_its_card(written, inputs, monkeypatch):
-    """What the Python in a model card gives: the runtime alone, without this library."""
+def by_its_card(written, monkeypatch):
+    """The Python in a model card, which has the runtime alone, as a function of the inputs."""
     code = re.search(r"```python\n(.*?)```", written.card.read_text(), re.DOTALL)[1]
+    *load, call = code.splitlines()
+    output = re.search(r"\(?(\w+),?\)? = .*$", call)[1]
+    names = {}
     monkeypatch.chdir(written.path.parent)
-    names = {"images": inputs, "codes": inputs}
-    exec(code, names)
-    output = re.search(r"\(?(\w+),?\)? = .*$", code.splitlines()[-1])[1]
-    return np.array(names[output])
+    exec("\n".join(load), names)
+
+    def run(inputs):
+        names.update(images=inputs, codes=inputs)
+        exec(call, names)
+        return np.array(names[output])
+
+    return run
 
 
 def need(format):
     for module in FORMATS[format].modules:
-        pytest.importorskip(module)
+        pytest.importorskip(module, reason=f'{module} is not installed: pip install -e ".[dev]"')
 
 
 @pytest.mark.parametrize("what", PARTS)
@@ -91,8 +98,9 @@ def test_a_file_says_what_the_averaged_model_says(model, what, format, tmp_path,
     assert written.agreement.difference < 1e-5
     assert {path.name for path in tmp_path.iterdir()} == {written.path.name, written.card.name}
     wanted = by_keras(model, what, inputs)
+    run_file = by_its_card(written, monkeypatch)
     for rows in (20, 1, 7):
-        outputs = by_its_card(written, inputs[:rows], monkeypatch)
+        outputs = run_file(inputs[:rows])
         assert outputs.dtype == np.float32
         np.testing.assert_allclose(outputs, wanted[:rows], rtol=0, atol=1e-5)
     network = "encoder" if what == "encoder" else "generator"
@@ -103,14 +111,19 @@ def test_a_file_says_what_the_averaged_model_says(model, what, format, tmp_path,
     assert np.abs(own - average).max() > 0.1  # the test would see the wrong weights
 
 
+@pytest.fixture(scope="module")
+def twins():
+    """A model trained with bfloat16 products, and one in float32 with the same weights."""
+    return [make_model("dcgan", tb.models.ALI, policy) for policy in ("mixed_bfloat16", "float32")]
+
+
 @pytest.mark.parametrize("format", FORMATS)
-def test_bfloat16_becomes_float32(format, tmp_path, monkeypatch):
+def test_bfloat16_becomes_float32(twins, format, tmp_path, monkeypatch):
     need(format)
-    trained = make_model("dcgan", tb.models.ALI, "mixed_bfloat16")
-    twin = make_model("dcgan", tb.models.ALI, "float32")
+    trained, twin = twins
     # No name is in the way of the files that are written first.
     written = export(trained, tmp_path / "saved_model", "encoder", format)
-    outputs = by_its_card(written, IMAGES, monkeypatch)
+    outputs = by_its_card(written, monkeypatch)(IMAGES)
     np.testing.assert_allclose(outputs, by_keras(twin, "encoder", IMAGES), rtol=0, atol=2e-5)
     rounding = np.abs(outputs - by_keras(trained, "encoder", IMAGES)).max()
     assert 1e-3 < rounding < 1
@@ -121,13 +134,14 @@ def test_bfloat16_becomes_float32(format, tmp_path, monkeypatch):
 
 def test_batch_statistics_are_those_of_the_time_of_export(tmp_path, monkeypatch):
     model = make_model()
-    before = by_its_card(export(model, tmp_path / "a", "generator"), CODES, monkeypatch)
+    before = by_its_card(export(model, tmp_path / "a", "generator"), monkeypatch)(CODES)
     model.generator.norm1.moving_mean.assign_add(tf.ones(8))
     written = export(model, tmp_path / "b", "generator")
-    after = by_its_card(written, CODES, monkeypatch)
+    run_file = by_its_card(written, monkeypatch)
+    after = run_file(CODES)
     assert np.abs(before - after).max() > 0.01
     np.testing.assert_allclose(after, model.generate(CODES), rtol=0, atol=1e-5)
-    half = by_its_card(written, CODES[:10], monkeypatch)
+    half = run_file(CODES[:10])
     np.testing.assert_allclose(half, after[:10], rtol=0, atol=1e-6)  # no row sees another
 
 
@@ -259,11 +273,11 @@ class Unportable(keras.Model):
 
 
 @pytest.mark.parametrize("format", ["onnx", "tflite"])
-def test_a_network_that_no_converter_knows(tmp_path, format, capfd):
+def test_a_network_that_no_converter_knows(model, tmp_path, format, capfd):
     need(format)
     encoder = Unportable()
     encoder(keras.Input(SHAPE))
-    parts = {n: getattr(make_model(), n) for n in ("generator", "discriminator")}
+    parts = {n: getattr(model, n) for n in ("generator", "discriminator")}
     model = tb.models.BiGAN(encoder=encoder, prior=tb.priors.Uniform(LATENT), **parts)
     model.compile(jit_compile=False)
     capfd.readouterr()

@@ -21,7 +21,7 @@ def keras_peer(setting, bfloat16=False):
 
 
 def pytorch_peer(setting, bfloat16=False):
-    pytest.importorskip("torch")
+    pytest.importorskip("torch", reason='torch is not installed: pip install -e ".[dev]"')
     from benchmarks.peers import pytorch
 
     return pytorch.Peer(setting, images(setting, 24), bfloat16, compiled=False)

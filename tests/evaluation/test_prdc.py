@@ -109,7 +109,8 @@ def test_what_collapse_and_invention_do():
 
 
 def test_agrees_with_the_authors_package():
-    package = pytest.importorskip("prdc")
+    why = 'prdc is not installed: pip install -e ".[dev]"'
+    package = pytest.importorskip("prdc", reason=why)
     rng = np.random.default_rng(4)
     real, fake = rng.normal(size=(200, 16)), rng.normal(0.2, 0.9, size=(200, 16))
     assert prdc(real, fake)._asdict() == pytest.approx(package.compute_prdc(real, fake, 5))

@@ -19,7 +19,7 @@ from tf_bigan.explore.explorer import Explorer
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
     """The module, which needs gradio; what is uploaded goes to a directory of its own."""
-    pytest.importorskip("gradio", minversion="6")
+    pytest.importorskip("gradio", "6", 'gradio is not installed: pip install -e ".[dev]"')
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GRADIO_TEMP_DIR", str(tmp_path_factory.mktemp("uploads")))
         patch.setenv("GRADIO_ANALYTICS_ENABLED", "False")
@@ -28,6 +28,8 @@ def page(tmp_path_factory):
         yield page
 
 
+# Gradio only warns of a function that takes another number of arguments than it will get.
+@pytest.mark.filterwarnings("error::UserWarning")
 @pytest.mark.parametrize(
     ("model", "tabs"),
     [
@@ -45,10 +47,13 @@ def test_the_page_has_what_the_model_can(page, model, tabs):
 @pytest.fixture(scope="module")
 def browser():
     """A headless Chromium, where there is one with its driver."""
-    webdriver = pytest.importorskip("selenium.webdriver")
+    from selenium import webdriver
+
     chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
     if not (chromium and driver):
-        pytest.skip("no chromium and chromedriver")
+        pytest.skip(
+            "no Chromium to open the page in: on Debian apt-get install chromium chromium-driver"
+        )
     options = webdriver.ChromeOptions()
     options.binary_location = chromium
     for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage"):
@@ -79,13 +84,27 @@ def opened(page, browser, explorer):
 
 
 def text(browser) -> str:
-    return browser.find_element("css selector", "body").text
+    return browser.execute_script("return document.body.innerText")  # Selenium's own takes seconds
 
 
 def until(browser, condition):
     from selenium.webdriver.support.ui import WebDriverWait
 
     WebDriverWait(browser, 60).until(lambda _: condition())
+
+
+def press(browser, name: str):
+    # Gradio has copies of the tabs' buttons, to measure how many fit: these have no role.
+    real = f"//button[@role='tab' or not(@tabindex)][normalize-space()='{name}']"
+    buttons = browser.find_elements("xpath", real)
+    next(button for button in buttons if button.is_displayed()).click()
+
+
+def pictures(browser) -> list[str]:
+    """The visible ones, as data: URIs."""
+    images = "[...document.querySelectorAll('.tb-tile img')]"
+    script = f"return {images}.filter(image => image.offsetParent).map(image => image.src)"
+    return browser.execute_script(script)
 
 
 def upload(browser, path, expected: str):
@@ -111,6 +130,23 @@ def test_drawing_and_uploading_in_a_browser(opened, tmp_path):
     assert "is no image" not in text(opened) and "9,000 × 9,000" not in text(opened)
     kept = [path for path in Path(get_upload_folder()).rglob("*") if path.is_file()]
     assert sum(path.stat().st_size for path in kept) == 0
+
+
+@pytest.mark.parametrize(
+    ("tab", "button"),
+    [
+        ("Look at an image", "Random"),
+        ("Move in latent space", "From a random z"),
+        ("Between two images", "Random"),
+        ("Samples", "Other draws of z"),
+    ],
+)
+def test_every_tab_has_a_button_for_other_pictures(opened, monkeypatch, page, tab, button):
+    monkeypatch.setattr(page, "_any_number", lambda: 17)
+    press(opened, tab)
+    before = pictures(opened)
+    press(opened, button)
+    until(opened, lambda: pictures(opened) != before)
 
 
 def test_every_tab_shows_pictures_and_nothing_is_fetched_from_elsewhere(opened):

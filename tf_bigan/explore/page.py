@@ -210,7 +210,7 @@ def _between_tab(explorer: Explorer):
             ends.append(gr.State(explorer.held_out.as_float(i)))
             with gr.Column():
                 gr.Markdown(f"### {title} a held-out image, 0 to {last}, or an image file")
-                sources.append((*_number(explorer, i), _upload()))
+                sources.append((*_number(i), _upload()))
     problem = gr.HTML(visible=False)
     picture = gr.HTML(way(*(end.value for end in ends)))
     for end, (number, random, upload) in zip(ends, sources, strict=True):

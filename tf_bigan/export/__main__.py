@@ -17,6 +17,7 @@ from tf_bigan.export import FORMATS, export
 from tf_bigan.export.checking import MOST_INPUTS
 from tf_bigan.export.formats import chosen_format
 from tf_bigan.export.parts import chosen_part
+from tf_bigan.export.place import check_free
 from tf_bigan.flags import run
 from tf_bigan.quiet import load_tensorflow, plain_warnings
 from tf_bigan.workdir import Workdir
@@ -63,14 +64,16 @@ def main() -> int:
     output = Path(OUTPUT.value).expanduser() if OUTPUT.value else None
     kind = FORMATS[chosen_format(FORMAT.value, output)]
     kind.need()
+    beside = Path(WORKDIR.value or Path(MODEL.value).parent).expanduser() / "export"
+    path = output or beside / (part.name + kind.suffix)
+    check_free(path, OVERWRITE.value)
     load_tensorflow()  # takes seconds: not before the command is right
     from tf_bigan.subjects import load_trained
 
     model, source = load_trained(MODEL.value or WORKDIR.value)
-    beside = Path(WORKDIR.value or Path(MODEL.value).parent).expanduser() / "export"
     written = export(
         model,
-        output or beside / (part.name + kind.suffix),
+        path,
         part.name,
         kind.name,
         images=held_out(model) if part.input == "image" and WORKDIR.value else None,
