@@ -20,7 +20,14 @@ setup(
     license="MIT",
     packages=find_packages(include=["tf_bigan", "tf_bigan.*"]),
     package_data={"tf_bigan.evaluation": ["page.html", "page.css"]},
-    python_requires=">=3.10,<3.13",
+    # .ci/pythons tests each of these.
+    classifiers=[
+        "Programming Language :: Python :: 3.10",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+    ],
+    python_requires=">=3.10,<3.14",
     install_requires=[
         line
         for line in (ROOT / "requirements.txt").read_text().splitlines()
