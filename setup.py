@@ -37,7 +37,7 @@ setup(
         "gpu": ["tensorflow[and-cuda]>=2.20"],
         "explore": ["gradio>=6.31,<7"],
         "export": ["tf2onnx>=1.17", "onnx>=1.17", "onnxruntime>=1.20", "ai-edge-litert>=1.4"],
-        "test": ["pytest>=8", "pytest-xdist>=3.6", "ruff>=0.15", "pandas>=2", "selenium>=4"],
+        "test": ["pytest>=8", "pytest-xdist>=3.6", "ruff>=0.15", "pandas>=2.2.2", "selenium>=4"],
         "benchmark": ["torch>=2.5", "prdc", "torch-fidelity"],
     },
 )
