@@ -13,7 +13,7 @@ VERSION = re.search(
 EXTRAS = {
     "explore": ["gradio>=6.31,<7"],
     "export": ["tf2onnx>=1.17", "onnx>=1.17", "onnxruntime>=1.20", "ai-edge-litert>=1.4"],
-    "test": ["pytest>=8", "pytest-xdist>=3.6", "ruff>=0.15", "pandas>=2", "selenium>=4"],
+    "test": ["pytest>=8", "pytest-xdist>=3.6", "ruff>=0.15", "pandas>=2.2.2", "selenium>=4"],
     # With a newer torch allowed, pip passes over a CPU build of 2.13 for a CUDA build of gigabytes.
     "benchmark": ["torch>=2.5,<2.14", "prdc", "torch-fidelity"],
 }
@@ -28,7 +28,14 @@ setup(
     license="MIT",
     packages=find_packages(include=["tf_bigan", "tf_bigan.*"]),
     package_data={"tf_bigan.evaluation": ["page.html", "page.css"]},
-    python_requires=">=3.10,<3.13",
+    # .ci/pythons tests each of these.
+    classifiers=[
+        "Programming Language :: Python :: 3.10",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+    ],
+    python_requires=">=3.10,<3.14",
     install_requires=[
         line
         for line in (ROOT / "requirements.txt").read_text().splitlines()

@@ -253,6 +253,7 @@ def test_the_combination_learns_from_held_out_rows_alone(digits, monkeypatch, ea
     assert detector.model_.step.numpy() == 1
 
 
+@pytest.mark.smoke
 def test_seeded_fits_repeat_and_leave_numpys_randomness_alone(digits, eagerly):
     images = digits[0][:40]
     detector = BiGANDetector(criterion="feature_matching", **TINY)

@@ -253,6 +253,7 @@ def test_a_model_that_is_not_finite(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("format", [name for name, one in FORMATS.items() if one.modules])
 def test_a_runtime_that_is_not_installed(model, tmp_path, monkeypatch, format):
     for module in FORMATS[format].modules:
@@ -355,6 +356,7 @@ def call(*arguments, capsys):
     return status, *capsys.readouterr()
 
 
+@pytest.mark.smoke
 def test_the_command(a_run, tmp_path, capsys):
     status, out, err = call(f"--workdir={a_run}", capsys=capsys)
     assert status == 0, err

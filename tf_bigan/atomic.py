@@ -50,6 +50,8 @@ def remove_incomplete(directory: str | os.PathLike):
 
 def to_disk(path: str | os.PathLike):
     """Returns once a file, or a directory's list of files, is safe from a loss of power."""
+    if os.name == "nt":  # Windows can do so for what is open for writing alone
+        return
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

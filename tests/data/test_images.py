@@ -63,6 +63,7 @@ def test_image_data_checks_its_arrays():
         ImageData("x", np.zeros((2, 2, 2, 1), np.uint8), np.zeros(3, np.int64))
 
 
+@pytest.mark.smoke
 def test_digits():
     train, test = load("digits"), load("digits", "test")
     assert (len(train), len(test)) == (1498, 299)

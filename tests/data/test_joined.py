@@ -116,6 +116,7 @@ def test_replicas_and_pipelines_share_the_global_batches(main, pipelines, start)
     assert_same(union, read(batches.dataset(start), 6))
 
 
+@pytest.mark.smoke
 def test_a_strategy_gets_each_replica_its_rows():
     strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 

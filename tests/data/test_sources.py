@@ -78,6 +78,7 @@ def test_damaged_idx(tmp_path):
         load(f"idx:{tmp_path / 'nowhere'}")
 
 
+@pytest.mark.smoke
 def test_npz_of_bytes_and_of_floats(tmp_path):
     path = tmp_path / "x.npz"
     np.savez(path, x_train=PIXELS, y_train=LABELS[:, None], x_test=PIXELS[:2])

@@ -60,6 +60,7 @@ def page(tmp_path):
     return (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.smoke
 def test_it_is_whole_and_needs_no_other_file(page):
     reader = Reader(page)
     anchors = [link for link in reader.links if link.startswith("#")]

@@ -46,6 +46,7 @@ def test_mistakes_in_the_command(capsys, tmp_path):
     assert call(capsys, f"--workdir={tmp_path}", "--port=70000")[0] == 2
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("version", [None, "5.49.1"])
 def test_without_gradio(capsys, workdir, gradio_version, version):
     gradio_version(version)
