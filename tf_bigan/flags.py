@@ -1,6 +1,7 @@
 """The command line: absl flags made from `Config`, with a grouped --help and one-line errors."""
 
 import dataclasses
+import os
 import sys
 import textwrap
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from absl import flags
 from tf_bigan.config import Config
 from tf_bigan.errors import UserError
 from tf_bigan.presets import PRESETS, default_preset, preset
-from tf_bigan.quiet import line_start, load_tensorflow
+from tf_bigan.quiet import line_start, load_tensorflow, plain_output
 
 _DEFINE = {"str": flags.DEFINE_string, "int": flags.DEFINE_integer, "float": flags.DEFINE_float}
 _HELP = {"--help", "-h", "-help", "--helpfull", "--helpshort"}
@@ -81,6 +82,16 @@ def config_from_flags(values: flags.FlagValues) -> Config:
 def flags_given(values: flags.FlagValues) -> list[str]:
     """The flags of the command line, each as one argument."""
     return [values[name].serialize() for name in values if values[name].present]
+
+
+def command(main: Callable[[], int], argv: list[str], about: str, values: flags.FlagValues):
+    """`run` as a program: it ends with the exit status, 1 too where its output was lost."""
+    os.environ["MPLBACKEND"] = "agg"  # not a notebook's, which need not be there
+    plain_output()
+    stdout = sys.stdout
+    status = run(main, argv, about, values)
+    stdout.flush()
+    sys.exit(status or int(getattr(stdout, "lost", None) is not None))
 
 
 def run(main: Callable[[], int], argv: list[str], about: str, values: flags.FlagValues) -> int:

@@ -17,8 +17,9 @@ from tf_bigan.export import FORMATS, export
 from tf_bigan.export.checking import MOST_INPUTS
 from tf_bigan.export.formats import chosen_format
 from tf_bigan.export.parts import chosen_part
-from tf_bigan.flags import run
-from tf_bigan.quiet import load_tensorflow, plain_warnings
+from tf_bigan.flags import command
+from tf_bigan.home import expanded
+from tf_bigan.quiet import load_tensorflow
 from tf_bigan.workdir import Workdir
 
 FLAGS = flags.FlagValues()
@@ -60,14 +61,14 @@ def main() -> int:
     if WORKDIR.value is None and MODEL.value is None:
         raise UserError("give --workdir=DIR of a run, or --model=FILE.keras")
     part = chosen_part(WHAT.value)
-    output = Path(OUTPUT.value).expanduser() if OUTPUT.value else None
+    output = expanded(OUTPUT.value) if OUTPUT.value else None
     kind = FORMATS[chosen_format(FORMAT.value, output)]
     kind.need()
     load_tensorflow()  # takes seconds: not before the command is right
     from tf_bigan.subjects import load_trained
 
     model, source = load_trained(MODEL.value or WORKDIR.value)
-    beside = Path(WORKDIR.value or Path(MODEL.value).parent).expanduser() / "export"
+    beside = expanded(WORKDIR.value or Path(MODEL.value).parent) / "export"
     written = export(
         model,
         output or beside / (part.name + kind.suffix),
@@ -101,5 +102,4 @@ def held_out(model):
 
 
 if __name__ == "__main__":
-    plain_warnings()
-    sys.exit(run(main, ["tf_bigan.export", *sys.argv[1:]], __doc__, FLAGS))
+    command(main, ["tf_bigan.export", *sys.argv[1:]], __doc__, FLAGS)
