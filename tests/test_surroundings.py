@@ -138,6 +138,7 @@ def test_an_unusable_keras_json(tmp_path):
 
 def help_of(stdout, **more) -> subprocess.CompletedProcess:
     environment = {**os.environ, "PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii"}
+    environment["PYTHONOPTIMIZE"] = "2"  # without docstrings
     command = [sys.executable, ROOT / "evaluate.py", "--help"]
     return subprocess.run(
         command, env=environment, stdout=stdout, stderr=subprocess.PIPE, text=True, **more

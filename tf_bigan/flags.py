@@ -84,7 +84,7 @@ def flags_given(values: flags.FlagValues) -> list[str]:
     return [values[name].serialize() for name in values if values[name].present]
 
 
-def command(main: Callable[[], int], argv: list[str], about: str, values: flags.FlagValues):
+def command(main: Callable[[], int], argv: list[str], about: str | None, values: flags.FlagValues):
     """`run` as a program: it ends with the exit status, 1 too where its output was lost."""
     os.environ["MPLBACKEND"] = "agg"  # not a notebook's, which need not be there
     plain_output()
@@ -94,7 +94,9 @@ def command(main: Callable[[], int], argv: list[str], about: str, values: flags.
     sys.exit(status or int(getattr(stdout, "lost", None) is not None))
 
 
-def run(main: Callable[[], int], argv: list[str], about: str, values: flags.FlagValues) -> int:
+def run(
+    main: Callable[[], int], argv: list[str], about: str | None, values: flags.FlagValues
+) -> int:
     """Parses the flags and calls `main`; whatever a user can mend is one line on stderr.
 
     Args:
@@ -131,8 +133,8 @@ def run(main: Callable[[], int], argv: list[str], about: str, values: flags.Flag
     return status
 
 
-def _help(about: str, values: flags.FlagValues) -> str:
-    lines = [about.strip()]
+def _help(about: str | None, values: flags.FlagValues) -> str:
+    lines = [(about or "").strip()]  # python -OO has no docstrings
     for group, members in values.flags_by_module_dict().items():
         lines += ["", f"{group}:"]
         for flag in members:
