@@ -20,8 +20,8 @@ import tf_bigan as tb
 from tf_bigan import metrics
 from tf_bigan.config import LARGEST_SEED
 from tf_bigan.errors import UserError
-from tf_bigan.flags import run
-from tf_bigan.quiet import line_start, load_tensorflow, plain_warnings
+from tf_bigan.flags import command
+from tf_bigan.quiet import is_terminal, line_start, load_tensorflow
 from tf_bigan.subjects import Subject, subjects_of_files, subjects_of_runs
 from tf_bigan.workdir import Workdir
 
@@ -190,7 +190,7 @@ def report_left_out(results: list) -> list[str]:
 
 def progress_of(name: str):
     """A bar on a terminal."""
-    if not sys.stderr.isatty():
+    if not is_terminal(sys.stderr):
         return None
     prefix = f"{name}, " if name else ""
 
@@ -203,5 +203,4 @@ def progress_of(name: str):
 
 
 if __name__ == "__main__":
-    plain_warnings()
-    sys.exit(run(main, sys.argv, __doc__, FLAGS))
+    command(main, sys.argv, __doc__, FLAGS)

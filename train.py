@@ -27,9 +27,9 @@ os.environ["TF_BIGAN_LAZY"] = "1"
 import tf_bigan as tb
 from tf_bigan.config import Config
 from tf_bigan.errors import UserError
-from tf_bigan.flags import Failure, config_from_flags, define_config_flags, flags_given, run
+from tf_bigan.flags import Failure, command, config_from_flags, define_config_flags, flags_given
 from tf_bigan.presets import preset
-from tf_bigan.quiet import load_tensorflow, plain_warnings
+from tf_bigan.quiet import load_tensorflow
 from tf_bigan.workdir import Workdir, environment
 
 DRY_RUN_SECONDS = 2.0  # of steps that are timed
@@ -62,7 +62,7 @@ def main() -> int:
     strategy, which = tb.distribution.choose(config.strategy, config.join_timeout)
     several = len(tb.distribution.over_workers(0, strategy)) > 1
     if not tb.distribution.is_chief(strategy):
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - for the rest of the program
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - for the rest of the program
     tb.distribution.check_same(config.replace(data_dir=None).to_json(), "the options", strategy)
     try:
         return run_or_try(config, workdir, strategy, which)
@@ -276,5 +276,4 @@ def command_to_resume(workdir) -> str:
 
 
 if __name__ == "__main__":
-    plain_warnings()
-    sys.exit(run(main, sys.argv, __doc__, FLAGS))
+    command(main, sys.argv, __doc__, FLAGS)

@@ -31,8 +31,8 @@ class First(keras.callbacks.Callback):
 
 watch = train.run_callbacks
 train.run_callbacks = lambda *a: [*watch(*a), First()]
-sys.exit(train.run(train.main, ["train.py", "--dataset=digits", "--steps_per_execution=1",
-                                "--workdir={workdir}"], "", train.FLAGS))
+train.command(train.main, ["train.py", "--dataset=digits", "--steps_per_execution=1",
+                           "--workdir={workdir}"], "", train.FLAGS)
 """
 
 

@@ -4,6 +4,8 @@ import importlib
 import os
 import sys
 
+from tf_bigan.backend import check_backend
+
 __version__ = "0.1.0"
 
 _MODULES = (
@@ -55,4 +57,5 @@ def _is_command() -> bool:
 if "keras" in sys.modules or not (os.environ.get("TF_BIGAN_LAZY") or _is_command()):
     # keras.saving.load_model must know the classes. The scripts, which answer a wrong flag before
     # TensorFlow's seconds of loading, say TF_BIGAN_LAZY.
+    check_backend()
     importlib.import_module(f"{__name__}.models")

@@ -237,7 +237,7 @@ def write(results: Sequence[Result], output: Workdir, options: Mapping) -> str:
 
 def _write(path: Path, text: str):
     with atomically(path) as temporary:
-        Path(temporary).write_text(text, encoding="utf-8")
+        Path(temporary).write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def _dataset(result: Result) -> str:

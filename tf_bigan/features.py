@@ -13,6 +13,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from tf_bigan.errors import UserError, did_you_mean
 from tf_bigan.evaluation.checks import as_pixels, check_count
 from tf_bigan.game import AdversarialModel
+from tf_bigan.home import expanded
 from tf_bigan.subjects import load_trained
 
 MODELS_KEPT = 4
@@ -88,7 +89,7 @@ class BiGANFeatures(TransformerMixin, BaseEstimator):
         if isinstance(self.model, AdversarialModel):
             model = self.model
         elif isinstance(self.model, (str, os.PathLike)):
-            path = Path(self.model).expanduser()
+            path = expanded(self.model)
             model = _load_once(os.fspath(path), _stamp(path))
         else:
             raise UserError(

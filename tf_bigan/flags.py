@@ -1,6 +1,7 @@
 """The command line: absl flags made from `Config`, with a grouped --help and one-line errors."""
 
 import dataclasses
+import os
 import sys
 import textwrap
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from absl import flags
 from tf_bigan.config import Config
 from tf_bigan.errors import UserError
 from tf_bigan.presets import PRESETS, default_preset, preset
-from tf_bigan.quiet import line_start, load_tensorflow
+from tf_bigan.quiet import line_start, load_tensorflow, plain_output
 
 _DEFINE = {"str": flags.DEFINE_string, "int": flags.DEFINE_integer, "float": flags.DEFINE_float}
 _HELP = {"--help", "-h", "-help", "--helpfull", "--helpshort"}
@@ -83,7 +84,19 @@ def flags_given(values: flags.FlagValues) -> list[str]:
     return [values[name].serialize() for name in values if values[name].present]
 
 
-def run(main: Callable[[], int], argv: list[str], about: str, values: flags.FlagValues) -> int:
+def command(main: Callable[[], int], argv: list[str], about: str | None, values: flags.FlagValues):
+    """`run` as a program: it ends with the exit status, 1 too where its output was lost."""
+    os.environ["MPLBACKEND"] = "agg"  # not a notebook's, which need not be there
+    plain_output()
+    stdout = sys.stdout
+    status = run(main, argv, about, values)
+    stdout.flush()
+    sys.exit(status or int(getattr(stdout, "lost", None) is not None))
+
+
+def run(
+    main: Callable[[], int], argv: list[str], about: str | None, values: flags.FlagValues
+) -> int:
     """Parses the flags and calls `main`; whatever a user can mend is one line on stderr.
 
     Args:
@@ -120,8 +133,8 @@ def run(main: Callable[[], int], argv: list[str], about: str, values: flags.Flag
     return status
 
 
-def _help(about: str, values: flags.FlagValues) -> str:
-    lines = [about.strip()]
+def _help(about: str | None, values: flags.FlagValues) -> str:
+    lines = [(about or "").strip()]  # python -OO has no docstrings
     for group, members in values.flags_by_module_dict().items():
         lines += ["", f"{group}:"]
         for flag in members:

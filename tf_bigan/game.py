@@ -59,7 +59,7 @@ class AdversarialModel(Compiling, Loop, Inference, Statistics, keras.Model):
     monitor: str = "NND/100"
 
     def __init__(self, *, prior: Prior, schedule=None, name: str | None = None, **parts):
-        super().__init__(name=name)
+        super().__init__(name=name, dtype="float32")
         networks = self.network_names()
         known = [*networks, *self.hyperparameters]
         for part in parts:

@@ -12,6 +12,7 @@ from absl import logging
 
 from tf_bigan.config import Config
 from tf_bigan.errors import UserError
+from tf_bigan.home import expanded
 from tf_bigan.workdir import Workdir
 
 
@@ -60,7 +61,7 @@ def load_trained(path: str | os.PathLike):
     from tf_bigan import callbacks, models
     from tf_bigan.callbacks.restore import checkpoints, damage
 
-    path = Path(path).expanduser()
+    path = expanded(path)
     if not path.exists():
         raise UserError(f"{path} does not exist: give a .keras file or a run directory of train.py")
     workdir = run_of(path) if path.is_file() else Workdir(path)
@@ -112,7 +113,7 @@ def subjects_of_runs(text: str, changes: Mapping[str, object]) -> list[Subject]:
         if not part:
             raise UserError(f"--workdir={text}: a name is empty; give DIR, or DIR,DIR,...")
         if glob.has_magic(part) and not os.path.exists(part):
-            pattern = os.path.expanduser(part)
+            pattern = os.fspath(expanded(part))
             found = [Workdir(path) for path in sorted(glob.glob(pattern))]
             found = [workdir for workdir in found if workdir.config.exists()]
             if not found:
@@ -135,7 +136,7 @@ def subjects_of_files(text: str, changes: Mapping[str, object]) -> list[Subject]
     """
     paths = {}
     for part in text.split(","):
-        path = Path(part).expanduser()
+        path = expanded(part)
         if not path.is_file():
             state = "is a directory" if path.is_dir() else "does not exist"
             raise UserError(f"--model={part} {state}: give a .keras file of train.py")

@@ -15,6 +15,7 @@ except ImportError:  # not on Windows
 from tf_bigan.atomic import atomically
 from tf_bigan.config import Config
 from tf_bigan.errors import UserError
+from tf_bigan.home import expanded
 
 
 class Workdir:
@@ -26,7 +27,7 @@ class Workdir:
     """
 
     def __init__(self, root: str | os.PathLike):
-        self.root = Path(root).expanduser()
+        self.root = expanded(root)
         self.config = self.root / "config.json"
         self.checkpoints = self.root / "checkpoints"
         self.model = self.root / "model.keras"
@@ -80,7 +81,7 @@ class Workdir:
 
         Its steps would be those of other epochs.
         """
-        before = json.loads(self.config.read_text()).get("images", number)
+        before = json.loads(self.config.read_bytes()).get("images", number)
         if before != number:
             raise UserError(
                 f"{self.root} holds a run with {before:,} training images, now there are "
@@ -98,7 +99,7 @@ class Workdir:
         record = {"config": asdict(config), "environment": environment, "images": images}
         text = json.dumps(record, indent=2)
         with atomically(self.config) as temporary:
-            Path(temporary).write_text(text + "\n")
+            Path(temporary).write_text(text + "\n", encoding="utf-8")
 
     def lock(self):
         """Keeps other trainings out until this program ends.
@@ -108,7 +109,7 @@ class Workdir:
         """
         if fcntl is None:
             return
-        self._lock = open(self.root / ".lock", "w")  # noqa: SIM115 - open as long as it holds
+        self._lock = open(self.root / ".lock", "wb")  # noqa: SIM115 - open as long as it holds
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -129,7 +130,7 @@ class Workdir:
             UserError: there is none, or it is broken.
         """
         try:
-            return Config.from_dict(dict(json.loads(self.config.read_text())["config"]))
+            return Config.from_dict(dict(json.loads(self.config.read_bytes())["config"]))
         except FileNotFoundError:
             raise UserError(
                 f"{self.root} holds no run (no config.json): train one with "
@@ -144,7 +145,7 @@ class Workdir:
         """The lines of metrics.jsonl, if there is one. Raises UserError if it is broken."""
         if not self.history.exists():
             return []
-        lines = self.history.read_text().splitlines(keepends=True)
+        lines = self.history.read_text(encoding="utf-8").splitlines(keepends=True)
         try:  # the last may still be in the writing
             records = [json.loads(line) for line in lines if line.endswith("\n")]
             if not all("epoch" in record for record in records):

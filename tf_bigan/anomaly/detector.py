@@ -3,6 +3,7 @@
 import contextlib
 import math
 import random
+import threading
 from collections.abc import Mapping
 from numbers import Real
 from typing import Any
@@ -28,6 +29,7 @@ XLA_STEPS = 1000  # compiling takes seconds, which fewer steps do not win back
 AVERAGED = 20  # the weights are averaged over the last 1/20 of the training,
 LEAST_AVERAGED = 10  # where that is at least so many steps
 LEAST_ROWS = 4
+_RANDOMNESS = threading.Lock()
 
 
 class BiGANDetector(OutlierMixin, BaseEstimator):
@@ -307,10 +309,14 @@ class BiGANDetector(OutlierMixin, BaseEstimator):
 
 @contextlib.contextmanager
 def _global_randomness_kept():
-    """Keras draws initial weights from seeds that it sets for all of Python and NumPy."""
-    python, numpy = random.getstate(), np.random.get_state()
-    try:
-        yield
-    finally:
-        random.setstate(python)
-        np.random.set_state(numpy)
+    """Keras draws initial weights from seeds that it sets for all of Python and NumPy.
+
+    So one thread at a time.
+    """
+    with _RANDOMNESS:
+        python, numpy = random.getstate(), np.random.get_state()
+        try:
+            yield
+        finally:
+            random.setstate(python)
+            np.random.set_state(numpy)

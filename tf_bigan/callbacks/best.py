@@ -44,7 +44,7 @@ class Best:
         """Goes on from an earlier run's value, if that run monitored the same log."""
         if not os.path.exists(self._record_path):
             return
-        with open(self._record_path) as file:
+        with open(self._record_path, encoding="utf-8") as file:
             record = json.load(file)
         if record["monitor"] == self.monitor:
             self.value = record["value"]
@@ -69,7 +69,10 @@ class Best:
         save_model(model, self._model_path)
         value, step = float(logs[self.monitor]), int(model.step.numpy())
         record = {"monitor": self.monitor, "value": value, "epoch": epoch, "step": step}
-        with atomically(self._record_path) as temporary, open(temporary, "w") as file:
+        with (
+            atomically(self._record_path) as temporary,
+            open(temporary, "w", encoding="utf-8") as file,
+        ):
             json.dump(record, file)
         self.value = value
 

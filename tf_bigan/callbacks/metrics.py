@@ -53,14 +53,14 @@ class Evaluation(Periodic):
         seconds = round(time.monotonic() - self._start, 1)
         finite = {name: value for name, value in values.items() if math.isfinite(value)}
         line = json.dumps({"epoch": epoch, "step": step, "seconds": seconds, **finite})
-        with open(self.path, "a") as file:
+        with open(self.path, "a", encoding="utf-8") as file:
             file.write(line + "\n")
 
     def _seconds_before(self) -> float:
         """Removes the lines that this run will write again; the seconds of the last one left."""
         if not os.path.exists(self.path):
             return 0.0
-        with open(self.path) as file:
+        with open(self.path, encoding="utf-8") as file:
             lines = [line for line in file if line.endswith("\n")]  # the last may be cut off
         step = int(self.model.step.numpy())
         try:
@@ -70,6 +70,6 @@ class Evaluation(Periodic):
             raise UserError(
                 f"{self.path} is not a file of metrics: move it away, or name another file"
             ) from error
-        with atomically(self.path) as temporary, open(temporary, "w") as file:
+        with atomically(self.path) as temporary, open(temporary, "w", encoding="utf-8") as file:
             file.writelines(json.dumps(record) + "\n" for record in kept)
         return kept[-1]["seconds"] if kept else 0.0

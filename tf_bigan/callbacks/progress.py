@@ -6,6 +6,8 @@ import time
 
 import keras
 
+from tf_bigan.quiet import is_terminal
+
 
 class Progress(keras.callbacks.Callback):
     """A bar within an epoch and one line after it: losses, metrics, speed, time left.
@@ -34,7 +36,7 @@ class Progress(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch, logs=None):
         self._begin, self._images, self._seconds, self._done = time.monotonic(), 0, 0.0, 0
-        if self.verbose == 1 and sys.stdout.isatty():
+        if self.verbose == 1 and is_terminal(sys.stdout):
             shown = ["images/s", *(f"loss_{player}" for player in self.model.players)]
             # The logs are means already: not to be averaged again.
             self._bar = keras.utils.Progbar(self.steps, stateful_metrics=shown)

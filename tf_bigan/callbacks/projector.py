@@ -3,6 +3,7 @@
 import math
 import os
 from collections.abc import Sequence
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -37,10 +38,11 @@ def write_projector(
     np.savetxt(os.path.join(log_dir, "embedding.tsv"), model.encode(images), "%.6g", "\t")
     if labels is not None:
         embedding.metadata_path = "metadata.tsv"  # a single column has no header
-        with open(os.path.join(log_dir, "metadata.tsv"), "w") as file:
+        with open(os.path.join(log_dir, "metadata.tsv"), "w", encoding="utf-8") as file:
             file.writelines(f"{label}\n" for label in labels[: len(images)])
     embedding.sprite.image_path = "sprite.png"
     embedding.sprite.single_image_dim.extend([width, height])
     sprite = image_grid(visible(images), columns=math.ceil(math.sqrt(len(images))), pad=0)
     save_png(os.path.join(log_dir, "sprite.png"), sprite)
-    projector.visualize_embeddings(os.fspath(log_dir), config)
+    # Not by the plugin's own function, which takes no path that is not UTF-8.
+    Path(log_dir, "projector_config.pbtxt").write_text(str(config), encoding="utf-8")

@@ -2,9 +2,11 @@
 
 import os
 import signal
+import threading
 from collections.abc import Iterable
 
 import keras
+from absl import logging
 
 
 class StopOnSignal(keras.callbacks.Callback):
@@ -12,7 +14,8 @@ class StopOnSignal(keras.callbacks.Callback):
 
     Afterwards `received` is the signal, or None. While the training runs, the signals' handlers
     are this callback's. Use it as a context manager around `fit` and they are put back even if
-    `fit` raises; list it last, so that what other callbacks do at the end is covered too:
+    `fit` raises; in another thread than the main one, where Python allows no handlers, it warns and
+    does nothing. List it last, so that what other callbacks do at the end is covered too:
 
         with StopOnSignal() as stop:
             model.fit(..., callbacks=[..., stop])
@@ -20,7 +23,6 @@ class StopOnSignal(keras.callbacks.Callback):
 
     Raises:
         KeyboardInterrupt: at a second signal.
-        ValueError: training is not in the main thread.
     """
 
     def __init__(self, signals: Iterable[signal.Signals] = (signal.SIGINT, signal.SIGTERM)):
@@ -37,6 +39,9 @@ class StopOnSignal(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         self.received = None
+        if threading.current_thread() is not threading.main_thread():
+            logging.warning("no signal stops this training: it is not in the main thread")
+            return
         for number in self.signals:
             previous = signal.signal(number, self._receive)
             self._previous.setdefault(number, previous)

@@ -62,12 +62,14 @@ class Dashboard(Periodic):
         self._train_names: set[str] = set()
 
     def on_train_begin(self, logs=None):
-        self._writer = tf.summary.create_file_writer(self.log_dir)
+        self._writer = tf.summary.create_file_writer(os.fsencode(self.log_dir))
         self._call_is_first = True  # it includes compilation: its speed says nothing
         if self.config is not None:
             rows = [f"| {name} | `{value}` |" for name, value in self.config.items()]
+            text = "\n".join(["| | |", "|-|-|", *rows])
             with self._writer.as_default(self._step()):
-                tf.summary.text("config", "\n".join(["| | |", "|-|-|", *rows]))
+                # Of a path whose bytes are no UTF-8 Python makes what has no UTF-8 either.
+                tf.summary.text("config", text.encode(errors="backslashreplace"))
         super().on_train_begin(logs)
         self._write_metrics(logs)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numbers
 import sys
-from pathlib import Path
 
 from tf_bigan.data import digits, folder, idx, mnist, mnist_m, npz, splits, tfds
 from tf_bigan.data.images import ImageData, converted_shape
@@ -12,6 +11,7 @@ from tf_bigan.data.joined import JoinedBatches, semi_supervised, two_domains
 from tf_bigan.data.pipeline import Batches
 from tf_bigan.data.streaming import StreamedImages
 from tf_bigan.errors import UserError
+from tf_bigan.home import expanded
 
 __all__ = [
     "Batches",
@@ -81,7 +81,7 @@ def load(
 
 def _open(dataset, data_dir, strict):
     """(where the data come from, {part: images})."""
-    if data_dir is not None and Path(data_dir).expanduser().is_file():
+    if data_dir is not None and expanded(data_dir).is_file():
         raise UserError(f"data_dir={data_dir} is a file: give a directory")
     kind, colon, path = dataset.partition(":")
     if colon and kind in FROM_PATH:

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from tf_bigan.data.streaming import StreamedImages
 from tf_bigan.errors import UserError
+from tf_bigan.home import expanded
 
 ENDINGS = (".png", ".jpg", ".jpeg")
 OTHER_ENDINGS = (".webp", ".gif", ".bmp", ".tif", ".tiff")  # of images that are not read
@@ -30,7 +31,7 @@ def open_folder(path: str, strict: bool = False) -> dict[str, StreamedImages]:
     Broken files are left out with a warning, or refused if `strict`; so are those of a format that
     is not read. Raises UserError for these, and for a missing, unreadable or empty folder.
     """
-    root = Path(path).expanduser()
+    root = expanded(path)
     folders = _part_folders(root)
     listed = {part: _list(folder, strict) for part, folder in folders.items()}
     classes = sorted({name for files in listed.values() for _, name in files} - {None})

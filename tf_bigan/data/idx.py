@@ -12,6 +12,7 @@ import numpy as np
 
 from tf_bigan.data.images import ImageData
 from tf_bigan.errors import UserError
+from tf_bigan.home import expanded
 
 PREFIXES = {"train": "train", "test": "t10k"}
 IMAGES, LABELS = "images", "labels"
@@ -96,6 +97,6 @@ def _read_pair(name: str, images: Path, labels: Path | None) -> ImageData:
 def list_files(directory: str | Path) -> list[Path]:
     """Its files by name. Raises UserError if it cannot be read."""
     try:
-        return sorted(f for f in Path(directory).expanduser().iterdir() if f.is_file())
+        return sorted(f for f in expanded(directory).iterdir() if f.is_file())
     except OSError as error:
         raise UserError(f"cannot read the directory {directory}: {error.strerror}") from error

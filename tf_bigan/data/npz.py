@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import zipfile
 import zlib
-from pathlib import Path
 
 import numpy as np
 
 from tf_bigan.data.images import ImageData
 from tf_bigan.errors import UserError
+from tf_bigan.home import expanded
 
 WHOLE = (("images", "labels"), ("x", "y"))
 KEYS = {
@@ -28,7 +28,7 @@ def open_npz(path: str) -> dict[str, ImageData]:
     0..1. Raises UserError for anything else.
     """
     try:
-        file = np.load(Path(path).expanduser())
+        file = np.load(expanded(path))
         if not isinstance(file, np.lib.npyio.NpzFile):
             raise UserError(f"{path} is a single array, not an .npz file: use np.savez")
         with file:

@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from tf_bigan.data.streaming import StreamedImages
 from tf_bigan.errors import UserError, did_you_mean
+from tf_bigan.home import expanded
 
 PARTS = ("train", "validation", "test")
 KNOWN = ("digits", "mnist", "mnist_m", "folder:DIR", "npz:FILE", "idx:DIR")
@@ -47,8 +48,9 @@ def find(name: str, data_dir: str | None = None):
     """The TFDS builder of this name, prepared or not. Uses no network."""
     import tensorflow_datasets as tfds
 
+    directory = _directory(data_dir)
     try:
-        return tfds.builder(name, data_dir=_directory(data_dir))
+        return tfds.builder(name, data_dir=directory)
     except (tfds.core.registered.DatasetNotFoundError, ValueError) as error:
         names = {*KNOWN, *tfds.list_builders(with_community_datasets=False)}
         otherwise = "see --help for the names"
@@ -151,6 +153,4 @@ def _image_feature(builder):
 
 
 def _directory(data_dir: str | None) -> Path:
-    return Path(
-        data_dir or os.environ.get("TFDS_DATA_DIR") or Path.home() / "tensorflow_datasets"
-    ).expanduser()
+    return expanded(data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets")

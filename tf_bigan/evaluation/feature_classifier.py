@@ -161,9 +161,15 @@ def _build(image_shape, classes: int, seed: int, name: str) -> keras.Model:
     for i in range(max(1, math.ceil(math.log2(max(image_shape[:2]) / 7)))):
         channels = min(32 * 2**i, 128)
         x = keras.layers.Conv2D(
-            channels, 3, strides=2, padding="same", activation="relu", **settings()
+            channels,
+            3,
+            strides=2,
+            padding="same",
+            data_format="channels_last",
+            activation="relu",
+            **settings(),
         )(x)
-    x = keras.layers.Flatten(dtype="float32")(x)
+    x = keras.layers.Flatten("channels_last", dtype="float32")(x)
     features = keras.layers.Dense(_FEATURES, activation="relu", **settings())(x)
     logits = keras.layers.Dense(classes, **settings())(features)
     return keras.Model(inputs, [features, logits], name=name)

@@ -3,6 +3,7 @@
 import math
 import os
 import textwrap
+import threading
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -22,6 +23,8 @@ _LEGEND_CLASSES = 20  # as many as the largest qualitative colour map has
 _INK, _FAINT, _RULE = "#222222", "#777777", "#cccccc"
 _PANEL, _TITLE_HEIGHT = 5.4, 0.6  # inches
 _COLUMNS = 3
+# A user's own style may want LaTeX. Matplotlib has one style for all threads.
+_STYLE = threading.Lock()
 _PICTURE, _PAD = 1200, 8  # pixels; more than are shown, as shrinking looks better than stretching
 
 
@@ -67,6 +70,7 @@ def report_png(
             wrong shape or range.
         UserError: the file cannot be written.
     """
+    from matplotlib import style
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -91,21 +95,22 @@ def report_png(
     places, rows, columns = _flow([width for width, _ in panels])
 
     width, height = columns * _PANEL, rows * _PANEL + _TITLE_HEIGHT
-    figure = Figure(figsize=(width, height), dpi=dpi, facecolor="white")
-    canvas = FigureCanvasAgg(figure)
-    figure.text(
-        0.3 / width, 1 - 0.5 * _TITLE_HEIGHT / height, title,
-        va="center", fontsize=19, fontweight="bold", color=_INK,
-    )  # fmt: skip
-    grid = figure.add_gridspec(
-        rows, columns, wspace=0.07, hspace=0.13,
-        left=0.3 / width, right=1 - 0.3 / width,
-        top=1 - (_TITLE_HEIGHT + 0.35) / height, bottom=0.3 / height,
-    )  # fmt: skip
-    for (_, draw), (row, chosen) in zip(panels, places, strict=True):
-        draw(figure.add_subplot(grid[row, chosen]))
+    with _STYLE, style.context(["default", {"text.parse_math": False}]):
+        figure = Figure(figsize=(width, height), dpi=dpi, facecolor="white")
+        canvas = FigureCanvasAgg(figure)
+        figure.text(
+            0.3 / width, 1 - 0.5 * _TITLE_HEIGHT / height, _drawable(title),
+            va="center", fontsize=19, fontweight="bold", color=_INK,
+        )  # fmt: skip
+        grid = figure.add_gridspec(
+            rows, columns, wspace=0.07, hspace=0.13,
+            left=0.3 / width, right=1 - 0.3 / width,
+            top=1 - (_TITLE_HEIGHT + 0.35) / height, bottom=0.3 / height,
+        )  # fmt: skip
+        for (_, draw), (row, chosen) in zip(panels, places, strict=True):
+            draw(figure.add_subplot(grid[row, chosen]))
 
-    canvas.draw()
+        canvas.draw()
     save_png(path, np.asarray(canvas.buffer_rgba())[:, :, :3])
 
 
@@ -191,7 +196,7 @@ def _draw_map(axes, codes, labels, class_names, projection):
     if 0 < len(classes) <= _LEGEND_CLASSES:
         colours = colormaps["tab10" if len(classes) <= 10 else "tab20"]
         for number, label in enumerate(classes):
-            name = str(label) if class_names is None else class_names[label]
+            name = _drawable(str(label) if class_names is None else class_names[label])
             chosen = points[labels == label]
             axes.scatter(*chosen.T, color=colours(number), label=name, **style)
         box = axes.get_position()
@@ -209,6 +214,11 @@ def _draw_map(axes, codes, labels, class_names, projection):
     for spine in axes.spines.values():
         spine.set_color(_RULE)
     _caption(axes, "Map of E(x)", note)
+
+
+def _drawable(text: str) -> str:
+    """Without what no font has: the bytes of a file's name that are no UTF-8."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 def _project(codes: np.ndarray, projection: str) -> tuple[np.ndarray, str]:

@@ -103,7 +103,7 @@ def report_html(
         ),
     )
     with atomically(os.fspath(path)) as temporary:
-        Path(temporary).write_text(page, encoding="utf-8")
+        Path(temporary).write_text(page, encoding="utf-8", errors="backslashreplace")
 
 
 def _file(name: str) -> Template:

@@ -19,8 +19,8 @@ from absl import flags
 
 from tf_bigan.config import Config
 from tf_bigan.errors import UserError
-from tf_bigan.flags import Failure, run
-from tf_bigan.quiet import load_tensorflow, plain_warnings
+from tf_bigan.flags import Failure, command
+from tf_bigan.quiet import load_tensorflow
 from tf_bigan.workdir import Workdir
 
 FLAGS = flags.FlagValues()
@@ -133,5 +133,4 @@ def open_run(workdir: Workdir, config: Config):
 
 
 if __name__ == "__main__":
-    plain_warnings()
-    sys.exit(run(main, ["python -m tf_bigan.explore", *sys.argv[1:]], __doc__, FLAGS))
+    command(main, ["python -m tf_bigan.explore", *sys.argv[1:]], __doc__, FLAGS)

@@ -12,6 +12,7 @@ from tf_bigan.export.formats import FORMATS, chosen_format, native_stderr_droppe
 from tf_bigan.export.model_card import model_card, read_metrics
 from tf_bigan.export.parts import PARTS, chosen_part, float32_networks
 from tf_bigan.export.place import card_path, check_free, put_in_place
+from tf_bigan.home import expanded
 from tf_bigan.workdir import Workdir
 
 __all__ = ["FORMATS", "PARTS", "Exported", "export"]
@@ -72,7 +73,7 @@ def export(
     """
     import tensorflow as tf  # takes seconds: not for a wrong flag
 
-    path = Path(path).expanduser()
+    path = expanded(path)
     kind = FORMATS[chosen_format(format, path)]
     kind.need()
     part = chosen_part(what, model)
@@ -103,5 +104,5 @@ def export(
             metrics,
             licence,
         )
-        card.write_text(text, encoding="utf-8")
+        card.write_text(text, encoding="utf-8", errors="backslashreplace")
     return Exported(path, card_path(path), agreement)

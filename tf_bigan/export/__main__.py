@@ -18,8 +18,9 @@ from tf_bigan.export.checking import MOST_INPUTS
 from tf_bigan.export.formats import chosen_format
 from tf_bigan.export.parts import chosen_part
 from tf_bigan.export.place import check_free
-from tf_bigan.flags import run
-from tf_bigan.quiet import load_tensorflow, plain_warnings
+from tf_bigan.flags import command
+from tf_bigan.home import expanded
+from tf_bigan.quiet import load_tensorflow
 from tf_bigan.workdir import Workdir
 
 FLAGS = flags.FlagValues()
@@ -61,10 +62,10 @@ def main() -> int:
     if WORKDIR.value is None and MODEL.value is None:
         raise UserError("give --workdir=DIR of a run, or --model=FILE.keras")
     part = chosen_part(WHAT.value)
-    output = Path(OUTPUT.value).expanduser() if OUTPUT.value else None
+    output = expanded(OUTPUT.value) if OUTPUT.value else None
     kind = FORMATS[chosen_format(FORMAT.value, output)]
     kind.need()
-    beside = Path(WORKDIR.value or Path(MODEL.value).parent).expanduser() / "export"
+    beside = expanded(WORKDIR.value or Path(MODEL.value).parent) / "export"
     path = output or beside / (part.name + kind.suffix)
     check_free(path, OVERWRITE.value)
     load_tensorflow()  # takes seconds: not before the command is right
@@ -104,5 +105,4 @@ def held_out(model):
 
 
 if __name__ == "__main__":
-    plain_warnings()
-    sys.exit(run(main, ["tf_bigan.export", *sys.argv[1:]], __doc__, FLAGS))
+    command(main, ["tf_bigan.export", *sys.argv[1:]], __doc__, FLAGS)

@@ -60,11 +60,13 @@ class _DCGAN(Network):
     def _make_tower(self, norm: str | None = "batch"):
         """The way down that E and D share."""
         self.convs = [
-            keras.layers.Conv2D(c, 4, 2, "same", use_bias=i == 0 or norm is None, **self._weights())
+            keras.layers.Conv2D(
+                c, 4, 2, "same", "channels_last", use_bias=i == 0 or norm is None, **self._weights()
+            )
             for i, c in enumerate(self.channels[1:])
         ]
         self.norms = [self._norm(norm) for _ in self.convs[1:]]
-        self.flatten = keras.layers.Flatten()
+        self.flatten = keras.layers.Flatten("channels_last", dtype=self.dtype_policy)
 
     def _tower(self, x: tf.Tensor, training: bool) -> tf.Tensor:
         """x [B, H, W, C] in [0, 1] -> [B, features]."""
@@ -120,7 +122,7 @@ class DCGANGenerator(_DCGAN):
             self._upsample(start, target, c, bias=target == self.sizes[0])
             for start, target, c in zip(starts, self.targets, channels, strict=True)
         ]
-        first = self._norm() if base_norm else keras.layers.Identity()
+        first = self._norm() if base_norm else keras.layers.Identity(dtype=self.dtype_policy)
         self.norms = [first, *(self._norm() for _ in self.convs[1:])]  # one before each
         self.sigmoid = keras.layers.Activation("sigmoid", dtype="float32")
         self(keras.Input((latent_dim,)))
@@ -143,7 +145,13 @@ class DCGANGenerator(_DCGAN):
             kernel = tuple(t - 2 * (s - 1) for s, t in zip(size, target, strict=True))
             padding = "valid"
         return keras.layers.Conv2DTranspose(
-            channels, kernel, 2, padding, use_bias=bias, **self._weights()
+            channels,
+            kernel,
+            2,
+            padding,
+            data_format="channels_last",
+            use_bias=bias,
+            **self._weights(),
         )
 
     def call(self, z, training=False):

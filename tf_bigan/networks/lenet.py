@@ -32,6 +32,7 @@ class LeNetFeatures(Network):
                 channels,
                 5,
                 padding="same",
+                data_format="channels_last",
                 kernel_initializer="he_normal",
                 kernel_regularizer=weight_decay(l2),
                 dtype=self.dtype_policy,
@@ -39,8 +40,10 @@ class LeNetFeatures(Network):
             for channels in (width, width + width // 2)
         ]
         self.norms = [make_normalization(norm, self.dtype_policy) for _ in self.convs]
-        self.pool = keras.layers.MaxPooling2D(2, padding="same")
-        self.flatten = keras.layers.Flatten()
+        self.pool = keras.layers.MaxPooling2D(
+            2, padding="same", data_format="channels_last", dtype=self.dtype_policy
+        )
+        self.flatten = keras.layers.Flatten("channels_last", dtype=self.dtype_policy)
         self.size = self(keras.Input(tuple(image_shape))).shape[-1]  # F
 
     def features(self, x, training=False) -> dict[str, tf.Tensor]:

@@ -87,7 +87,7 @@ class MLPEncoder(_MLP):
         arguments |= {"squash": squash, "zero_init": zero_init, "l2": l2}
         super().__init__(arguments, **kwargs)
         self.squash = squash
-        self.flatten = keras.layers.Flatten()
+        self.flatten = keras.layers.Flatten("channels_last", dtype=self.dtype_policy)
         self.dense1 = self._dense(width, l2)
         self.dense2, self.norm2 = self._dense(width, l2), self._norm()
         self.latent = self._dense(latent_dim, l2, stddev=0.0 if zero_init else 0.02)
@@ -126,7 +126,7 @@ class MLPDiscriminator(_MLP):
     ):
         arguments = {"image_shape": image_shape, "latent_dim": latent_dim, "width": width}
         super().__init__(arguments | {"outputs": outputs, "norm": norm, "l2": l2}, **kwargs)
-        self.flatten = keras.layers.Flatten()
+        self.flatten = keras.layers.Flatten("channels_last", dtype=self.dtype_policy)
         self.dense1 = self._dense(width, l2)
         self.dense2 = self._dense(width, l2)
         self.condition2 = None if latent_dim is None else self._dense(width, l2)

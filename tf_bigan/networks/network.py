@@ -8,16 +8,19 @@ class Network(keras.Model):
     """Keeps the arguments of its constructor, so that Keras can save, load and copy it.
 
     A subclass calls `super().__init__(arguments, **kwargs)` first, gives its layers
-    `dtype=self.dtype_policy`, and ends its constructor with a call on `keras.Input`s, which
-    builds it.
+    `dtype=self.dtype_policy`, those with maps `data_format="channels_last"` too, as a user may have
+    set Keras otherwise, and ends its constructor with a call on `keras.Input`s, which builds it.
 
     Args:
         arguments: the subclass's own constructor arguments by name.
-        **kwargs: `name` and `dtype` (a policy such as "mixed_bfloat16") of `keras.Model`.
+        **kwargs: `name` and `dtype` (a policy such as "mixed_bfloat16") of `keras.Model`. Keras's
+            global policy is the default if its weights are float32, as here; else "float32".
     """
 
     def __init__(self, arguments: dict, **kwargs):
-        super().__init__(**kwargs)
+        policy = keras.config.dtype_policy()  # by a user's keras.json perhaps float64
+        usable = policy.variable_dtype == "float32"
+        super().__init__(**{"dtype": policy if usable else "float32"} | kwargs)
         self._arguments = arguments
 
     def get_config(self) -> dict:

@@ -1,0 +1,16 @@
+"""Paths that begin with ~."""
+
+import os
+from pathlib import Path
+
+from tf_bigan.errors import UserError
+
+
+def expanded(path: str | os.PathLike) -> Path:
+    """The path with a home directory for ~. Raises UserError where that is not known."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise UserError(
+            f"{path}: no home directory is known: set HOME, or give a path without ~"
+        ) from error
