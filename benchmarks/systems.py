@@ -24,6 +24,7 @@ from tf_bigan import experiment, hardware, models  # noqa: E402
 from tf_bigan.flags import config_from_flags, define_config_flags  # noqa: E402
 
 BLOCK = "systems"  # the name of the marked block
+LIMITS = ("ONEDNN_MAX_CPU_ISA", "XLA_FLAGS")  # environment variables that limit the CPU
 NEEDS = {
     "sgan": ["--labels=100"],
     "triple_gan": ["--labels=100"],
@@ -74,7 +75,9 @@ def main() -> int:
     options = [f"--dataset={chosen.dataset}"]
     options += ["--precision=float32"] if chosen.float32 else []
     policy, _, why = hardware.choose("float32" if chosen.float32 else "auto")
-    limits = [f"{n}={os.environ[n]}" for n in ("ONEDNN_MAX_CPU_ISA", "XLA_FLAGS") if n in os.environ]
+    limits = [
+        f"{n}={os.environ[n]}" for n in ("ONEDNN_MAX_CPU_ISA", "XLA_FLAGS") if n in os.environ
+    ]
     lines = [report.machine(", ".join([f"{policy} ({why})", *limits])), "", *HEAD]
     print("\n".join(lines))
     for name in chosen.only.split(",") if chosen.only else models.names():

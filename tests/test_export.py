@@ -84,13 +84,19 @@ def by_its_card(written, monkeypatch):
     return run
 
 
+EACH_FORMAT = [
+    pytest.param(name, marks=pytest.mark.extra if format.modules else ())
+    for name, format in FORMATS.items()
+]
+
+
 def need(format):
     for module in FORMATS[format].modules:
         pytest.importorskip(module, reason=f'{module} is not installed: pip install -e ".[dev]"')
 
 
 @pytest.mark.parametrize("what", PARTS)
-@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("format", EACH_FORMAT)
 def test_a_file_says_what_the_averaged_model_says(model, what, format, tmp_path, monkeypatch):
     need(format)
     inputs = CODES if what == "generator" else IMAGES
@@ -117,7 +123,7 @@ def twins():
     return [make_model("dcgan", tb.models.ALI, policy) for policy in ("mixed_bfloat16", "float32")]
 
 
-@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("format", EACH_FORMAT)
 def test_bfloat16_becomes_float32(twins, format, tmp_path, monkeypatch):
     need(format)
     trained, twin = twins
@@ -273,6 +279,7 @@ class Unportable(keras.Model):
         return tf.ensure_shape(tf.numpy_function(np.sin, [rows], tf.float32), (None, LATENT))
 
 
+@pytest.mark.extra
 @pytest.mark.parametrize("format", ["onnx", "tflite"])
 def test_a_network_that_no_converter_knows(model, tmp_path, format, capfd):
     need(format)

@@ -17,7 +17,6 @@ from tf_bigan import distribution
 from tf_bigan.data.pipeline import ArrayBatches
 from tf_bigan.errors import UserError
 
-
 CALL_SECONDS = 1.0  # that a call of several steps should take at most
 
 
@@ -241,6 +240,7 @@ class Loop:
             per_replica = strategy.run(step, args=(next(iterator), i))
             rows = rows.write(i, strategy.reduce("MEAN", per_replica, axis=None))
         return rows.stack()
+
 
 # Callbacks that reach into stock `fit` or its one optimizer, and what does their work here.
 _WITHOUT_EFFECT = {

@@ -5,6 +5,8 @@ import pytest
 from benchmarks import breakdown, ours
 from benchmarks.setting import Setting, images
 
+pytestmark = pytest.mark.slow
+
 D = "while/body/_1/while/StatefulPartitionedCall/mlp_discriminator_1"
 
 

@@ -5,6 +5,8 @@ import pytest
 from benchmarks import limit, ours
 from benchmarks.setting import SETTINGS, Setting
 
+pytestmark = pytest.mark.slow
+
 MLP128, MLP512, DCGAN128 = SETTINGS
 TINY = Setting("tiny", "", "mlp", 4, (3, 2, 1), latent=3, width=5)
 

@@ -8,6 +8,8 @@ from benchmarks import agreement, ours
 from benchmarks.peers import stock_keras
 from benchmarks.setting import ADAM, Setting, images, random_weights
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = [
     Setting("mlp", "", "mlp", 8, (6, 5, 1), latent=3, width=16),
     Setting("dcgan", "", "dcgan", 8, (28, 28, 1), latent=3, width=4, hidden=8),

@@ -108,6 +108,7 @@ def test_what_collapse_and_invention_do():
     assert wide.precision < 0.2 and wide.recall > 0.95 and wide.density < 0.1
 
 
+@pytest.mark.extra
 def test_agrees_with_the_authors_package():
     why = 'prdc is not installed: pip install -e ".[dev]"'
     package = pytest.importorskip("prdc", reason=why)

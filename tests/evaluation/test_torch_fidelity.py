@@ -12,6 +12,8 @@ from tf_bigan.evaluation.kernel_distance import _unbiased_mmd2
 N, K = 300, 3
 NAME = "pixels_as_they_are"
 
+pytestmark = pytest.mark.extra
+
 
 @pytest.fixture(scope="module")
 def fidelity():

@@ -15,6 +15,8 @@ from tf_bigan import priors
 from tf_bigan.data import ImageData
 from tf_bigan.explore.explorer import Explorer
 
+pytestmark = pytest.mark.extra
+
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
