@@ -48,6 +48,14 @@ def pytest_collection_modifyitems(items):
 
 
 @pytest.fixture
+def eagerly():
+    """A few steps of a tiny model are over before TensorFlow has traced them."""
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
+@pytest.fixture
 def images() -> np.ndarray:
     """Four batches of random images in [0, 1]."""
     return np.random.default_rng(0).random((4 * BATCH, *IMAGE_SHAPE), np.float32)

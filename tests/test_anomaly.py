@@ -22,21 +22,11 @@ from tf_bigan.anomaly.neighbours import CodeNeighbours
 from tf_bigan.anomaly.scores import COMBINED, Combination, scores
 from tf_bigan.anomaly.trained import TrainedSystem
 
-# Of eager functions: the data's are traced all the same.
-pytestmark = pytest.mark.filterwarnings("ignore:Even though the `tf.config:UserWarning")
-
 TINY = {"width": 4, "latent": 2, "epochs": 1, "random_state": 0}
 
 
-@pytest.fixture
-def eagerly():
-    """Few steps of tiny networks are over before TensorFlow has traced them."""
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
-
-
 # The system with the fewest networks: what is checked here is the same for all.
+@pytest.mark.slow
 @parametrize_with_checks([BiGANDetector("autoencoder", **TINY)])
 def test_scikit_learns_checks(estimator, check, eagerly):
     check(estimator)

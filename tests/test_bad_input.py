@@ -265,6 +265,7 @@ def test_truncated_newest_checkpoint(tiny_run, tiny_options, tmp_path, command, 
     assert tb.callbacks.restore(workdir / "checkpoints")[1].endswith("step-00000072.keras")
 
 
+@pytest.mark.slow
 def test_disk_that_fills_up(tiny_run, tiny_options, tmp_path, command):
     workdir = tmp_path / "run"
     shutil.copytree(tiny_run[0], workdir)

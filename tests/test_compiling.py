@@ -10,6 +10,8 @@ from tests.closeness import assert_close
 from tests.conftest import BATCH
 from tests.test_game import AlternatingBiGAN, weights
 
+pytestmark = pytest.mark.usefixtures("eagerly")
+
 
 def test_a_second_compile_leaves_nothing_of_the_first(make_bigan, images, tmp_path):
     model = make_bigan(ema=0.9)

@@ -107,3 +107,8 @@ class Logs(keras.callbacks.Callback):
 @pytest.fixture
 def logs_of():
     return Logs
+
+
+@pytest.fixture(autouse=True)
+def all_eagerly(eagerly):
+    """Callbacks see no difference."""

@@ -63,6 +63,7 @@ def test_a_port_that_is_taken(capsys, workdir, gradio_version):
     assert f"cannot listen at 127.0.0.1, port {port} (Address already in use)" in err
 
 
+@pytest.mark.slow
 def test_a_run_of_train_py_is_opened(tiny_run):
     from tf_bigan.workdir import Workdir
 

@@ -277,6 +277,7 @@ def test_discriminate_equals_two_calls(latent):
         assert_close(logits, d(inputs, training=True))
 
 
+@pytest.mark.slow
 def test_xla_gives_the_same_gradients():
     g, e = DCGANGenerator(ODD, LATENT, width=4), DCGANEncoder(ODD, LATENT, width=4)
     d = enlarged(DCGANDiscriminator(ODD, LATENT, width=4, hidden=6))
