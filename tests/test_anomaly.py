@@ -4,7 +4,6 @@ import pickle
 
 import numpy as np
 import pytest
-import tensorflow as tf
 from scipy.spatial.distance import cdist
 from sklearn.base import clone
 from sklearn.datasets import load_digits
