@@ -172,10 +172,9 @@ def train_and_save(config, workdir, model, batches, held_out, watched) -> int:
         if model.stop_training:  # here, or in another worker
             print(f"stopped and saved. Resume with:\n  {command_to_resume(workdir)}")
             return 128 + (stop.received or signal.SIGTERM)
-    # The official code takes 1,000 batches; of small data as many passes would say nothing new.
     replicas = model.distribute_strategy.num_replicas_in_sync
     parts = batches.dataset(int(model.step.numpy()), replicas=replicas)
-    model.calibrate(parts, steps=min(1000, 5 * steps))
+    model.calibrate(parts, steps=tb.experiment.calibration_steps(batches))
     if tb.distribution.is_chief(model.distribute_strategy):
         tb.callbacks.save_model(model, workdir.model)
     evaluate = os.path.join(os.path.dirname(sys.argv[0]), "evaluate.py")

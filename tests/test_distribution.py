@@ -39,6 +39,7 @@ def normalising_bigan(strategy, seed: int = 7, **compile_arguments):
     return model
 
 
+@pytest.mark.slow
 def test_sync_batch_norm_equals_batch_norm_of_the_whole_batch(images, tmp_path):
     one = normalising_bigan(tf.distribute.get_strategy(), jit_compile=False)
     two = normalising_bigan(two_replicas(), sync_batch_norm=True)
@@ -147,6 +148,7 @@ def test_several_gpus_are_mirrored(environment, monkeypatch):
     assert "none" in distribution.choose("none")[1]
 
 
+@pytest.mark.slow
 def test_a_mirrored_run_is_resumed_with_the_same_bits(command, tmp_path, monkeypatch):
     """With several steps a call, an average, measurements, pictures and checkpoints."""
     strategy = two_replicas()

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 
 import tf_bigan as tb
@@ -77,6 +78,7 @@ def test_one_file_runs(capsys):
     assert picture.dtype == np.uint8 and picture.ndim == 2
 
 
+@pytest.mark.slow
 def test_quick_tour_runs(tmp_path, capsys):
     load("quick_tour").main(epochs=1, directory=tmp_path)
     written = {path.name for path in tmp_path.iterdir()}

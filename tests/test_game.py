@@ -68,7 +68,7 @@ def step_by_hand(model, x, step, rate, groups):
             variable.assign_sub(rate * gradient)
 
 
-@pytest.mark.parametrize("xla", [False, True])
+@pytest.mark.parametrize("xla", [False, pytest.param(True, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("system", [tb.models.BiGAN, AlternatingBiGAN])
 def test_steps_equal_steps_by_hand(make_bigan, images, system, xla):
     rate = 0.2

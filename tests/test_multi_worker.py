@@ -29,12 +29,8 @@ from tf_bigan.loop import _distribute
 
 ROOT = Path(__file__).parents[1]
 GAMES = {
-    f"{system.__name__} {name}": (system, optimizer)
-    for system in (tb.models.BiGAN, AlternatingBiGAN)
-    for name, optimizer in {
-        "SGD": lambda: keras.optimizers.SGD(0.5),
-        "Adam": lambda: tb.optimizers.Adam(0.01, beta_1=0.5),
-    }.items()
+    "BiGAN Adam": (tb.models.BiGAN, lambda: tb.optimizers.Adam(0.01, beta_1=0.5)),
+    "AlternatingBiGAN SGD": (AlternatingBiGAN, lambda: keras.optimizers.SGD(0.5)),
 }
 EXAMPLES = 4 * BATCH + 5  # no multiple of anything
 
@@ -287,7 +283,7 @@ def test_a_task_that_another_stops_says_how_to_resume(command, tmp_path, monkeyp
     )
     assert status == 128 + signal.SIGTERM, err
     assert "stopped and saved. Resume with:" in out
-    assert [step for step, _ in checkpoints(tmp_path / "run" / "checkpoints")] == [2]
+    assert [step for step, _ in checkpoints(tmp_path / "run" / "checkpoints")] == [1]
 
 
 @pytest.fixture

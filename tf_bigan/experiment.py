@@ -250,8 +250,8 @@ def measurable(
 ) -> Iterator[None]:
     """A block in which a model is measured; afterwards it is as it was.
 
-    train: where given, the batch statistics are first averaged over 1,000 training batches:
-        `batches`, or batches of these images.
+    train: where given, the batch statistics are first averaged over training batches: `batches`,
+        or batches of these images.
 
     Raises:
         UserError: a check of what the networks give has failed in the block.
@@ -260,7 +260,7 @@ def measurable(
         if train is not None:
             batches = batches or train.batches(min(128, len(train)), seed=1)
             _check_entries(model, batches)
-            model.calibrate(batches.dataset(), steps=1000)
+            model.calibrate(batches.dataset(), steps=calibration_steps(batches))
         try:
             yield
         except UserError:
@@ -268,6 +268,11 @@ def measurable(
         except ValueError as error:
             step = int(model.step.numpy())
             raise UserError(f"the model of step {step} cannot be measured: {error}") from error
+
+
+def calibration_steps(batches: data.Batches) -> int:
+    """Batches to average statistics over: 1,000 as in the official code, or five passes of few."""
+    return min(1000, 5 * batches.steps_per_epoch)
 
 
 def classifies(model: AdversarialModel) -> bool:

@@ -28,7 +28,7 @@ NEEDS = {
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_trains_and_is_measured(name, command, tmp_path):
+def test_trains_and_is_measured(name, command, tmp_path, eagerly):
     """In bfloat16. A loss that is not finite would have ended the training."""
     workdir = tmp_path / "run"
     needs = NEEDS.get(name, [])
