@@ -209,6 +209,7 @@ def run_callbacks(config, workdir, model, held_out, batches, watched) -> list:
         tb.callbacks.Checkpoint(
             workdir.checkpoints,
             every_steps=config.checkpoint_steps or None,
+            every_epochs=None if config.checkpoint_steps else 1,
             keep=config.keep,
             monitor=monitor,
             monitor_every=config.eval_every or 1,

@@ -14,6 +14,8 @@ PRESETS: dict[str, dict] = {
         "epochs": 250,
         "decay_epochs": 250,
         "ema": 0.998,
+        "steps_per_execution": 24,  # an epoch
+        "checkpoint_steps": 600,  # 25 epochs: one takes longer to save than to train
         "eval_every": 25,
         "picture_every": 25,
     },

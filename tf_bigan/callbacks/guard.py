@@ -42,8 +42,10 @@ class Guard(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         logs = logs or {}
         accuracies = [logs.get(f"accuracy_{side}", 0.0) for side in ("real", "fake")]
-        gradients = self._describe_gradients()
-        if self._persists("won", min(accuracies) > _PINNED):
+        won, gradients = min(accuracies) > _PINNED, ""
+        if won or not self._largest_norms:  # the first epoch's are those to compare with
+            gradients = self._describe_gradients()
+        if self._persists("won", won):
             logging.warning(
                 "epoch %d: the discriminator has won: it tells %.1f %% of the real and %.1f %% of "
                 "the generated apart; %s. Lower its learning rate, regularise it (dropout, noise, "
