@@ -25,7 +25,6 @@ from tf_bigan.evaluation.checks import as_pixels, check_count, check_positive
 from tf_bigan.game import AdversarialModel
 
 STEPS = 2000  # of training, where the epochs are not given
-XLA_STEPS = 1000  # compiling takes seconds, which fewer steps do not win back
 AVERAGED = 20  # the weights are averaged over the last 1/20 of the training,
 LEAST_AVERAGED = 10  # where that is at least so many steps
 LEAST_ROWS = 4
@@ -275,7 +274,6 @@ class BiGANDetector(OutlierMixin, BaseEstimator):
             "batch_size": batch,
             "ema": 1.0 - AVERAGED / steps if steps > AVERAGED * LEAST_AVERAGED else 0.0,
             "seed": seed,
-            "jit_compile": "auto" if steps >= XLA_STEPS else "false",
         }
         defaults = dict(models.find(self.model).defaults)
         if self.learning_rate is not None:
