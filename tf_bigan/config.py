@@ -130,7 +130,10 @@ class Config:
         "auto", "compile with XLA", group="training", choices=("auto", "true", "false")
     )
     steps_per_execution: int = _option(
-        16, "steps between two returns to Python", group="training", at_least=1
+        16,
+        "most steps between two returns to Python; fewer where they take over a second",
+        group="training",
+        at_least=1,
     )
 
     strategy: str = _option(

@@ -7,7 +7,7 @@ import keras
 import tensorflow as tf
 
 _CONVOLUTIONS = (keras.layers.Conv2D, keras.layers.Conv2DTranspose)
-# On a CPU a step gains about a sixth from XLA, and compilation takes seconds.
+# Steps of a training that does not win back the seconds which compilation takes on a CPU.
 SHORT_RUN = 1000
 
 
