@@ -8,6 +8,11 @@ import os
 import re
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+# What XLA makes of a step is run for a few steps: optimising its machine code would take longer.
+os.environ["XLA_FLAGS"] = " ".join(
+    ["--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"]
+    + [os.environ.get("XLA_FLAGS", "")]
+)
 
 import keras
 import numpy as np
@@ -43,7 +48,8 @@ def pytest_collection_modifyitems(items):
             item.add_marker(_ONEDNN_LIMITED)
         group = item.path.name
         if group in ("test_every_model.py", "test_commands.py") and hasattr(item, "callspec"):
-            group = item.callspec.params.get("name", group)
+            parameters = item.callspec.params
+            group = parameters.get("name", parameters.get("variant", group)).split()[0]
         item.add_marker(pytest.mark.xdist_group(group))
 
 
