@@ -44,6 +44,7 @@ def test_rate_counts_the_images_of_calls(monkeypatch, capsys):
     clock = iter([100.0, 101.0, 103.0, 103.0, 105.0, 110.0])
     monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
     callback = Progress(3, 5, 16)
+    callback.on_train_begin()
     callback.on_epoch_begin(0)  # 100
     callback.on_train_batch_begin(1)  # 101: resumed in the middle
     callback.on_train_batch_end(2, {})  # 103
@@ -51,3 +52,19 @@ def test_rate_counts_the_images_of_calls(monkeypatch, capsys):
     callback.on_train_batch_end(4, {})  # 105: 4 steps of 16 images in 4 s
     callback.on_epoch_end(0, {"loss_D": 0.5})  # 110
     assert capsys.readouterr().out == "epoch 1/3  loss_D 0.5  16 images/s  10.0 s  0:00:20 left\n"
+
+
+def test_time_left_is_by_the_mean_of_all_epochs_but_the_first(monkeypatch, capsys):
+    """The first compiles, and the fourth alone is measured."""
+    from tf_bigan.callbacks import progress
+
+    clock = iter([0.0, 60.0, 60.0, 61.0, 61.0, 62.0, 62.0, 66.0])
+    monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
+    callback = Progress(14, 5, 16)
+    callback.on_train_begin()
+    for epoch in range(4):
+        callback.on_epoch_begin(epoch)
+        callback._done = 5
+        callback.on_epoch_end(epoch, {})
+    left = re.findall(r"(\S+) left", capsys.readouterr().out)
+    assert left == ["0:13:00", "0:00:12", "0:00:11", "0:00:20"]
