@@ -6,9 +6,9 @@ import pytest
 from tf_bigan.callbacks import Evaluation, Progress
 
 
-def test_one_line_an_epoch_where_the_output_is_no_terminal(tmp_path, new_model, fit, capsys):
+def test_one_line_an_epoch_where_the_output_is_no_terminal(tmp_path, model, fit, capsys):
     evaluation = Evaluation(lambda model: {"NND": 12.345678}, tmp_path / "metrics.jsonl")
-    history = fit(new_model(), 2, [evaluation, Progress(2, 4, 16)]).history
+    history = fit(model, 2, [evaluation, Progress(2, 4, 16)]).history
     before, first, second = capsys.readouterr().out.splitlines()
     assert before == "epoch 0/2  NND 12.35"
     loss = f"{history['loss_D'][0]:.4g}"
@@ -18,22 +18,22 @@ def test_one_line_an_epoch_where_the_output_is_no_terminal(tmp_path, new_model, 
     assert re.search(r"images/s  \d+\.\d s$", second)
 
 
-def test_silent(new_model, play, capsys):
-    play(new_model(), 1, [Progress(1, 4, 16, verbose=0)])
+def test_silent(model, play, capsys):
+    play(model, 1, [Progress(1, 4, 16, verbose=0)])
     assert capsys.readouterr().out == ""
 
 
 @pytest.mark.parametrize("verbose", [1, 2])
-def test_bar_on_a_terminal(new_model, play, capsys, monkeypatch, verbose):
+def test_bar_on_a_terminal(model, play, capsys, monkeypatch, verbose):
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
-    play(new_model(), 1, [Progress(1, 4, 16, verbose=verbose)])
+    play(model, 1, [Progress(1, 4, 16, verbose=verbose)])
     out = capsys.readouterr().out
     assert ("images/s:" in out and "━" in out) == (verbose == 1)
     assert len(re.findall("epoch 1/1", out)) == 1
 
 
-def test_broken_off_epoch(new_model, play, logs_of, capsys):
-    play(new_model(), 2, [logs_of(stop_after_step=2), Progress(2, 4, 16)])
+def test_broken_off_epoch(model, play, logs_of, capsys):
+    play(model, 2, [logs_of(stop_after_step=2), Progress(2, 4, 16)])
     (line,) = capsys.readouterr().out.splitlines()
     assert line.endswith("stopped after 2 of 4 steps")
 

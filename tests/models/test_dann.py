@@ -9,14 +9,14 @@ import tensorflow as tf
 from scipy.special import softmax
 
 from tests.closeness import assert_close
-from tests.models.conftest import make_batch, make_system
+from tests.models.conftest import make_batch, make_system, with_settings
 from tf_bigan.errors import UserError
 from tf_bigan.models.dann import DANN
 from tf_bigan.priors import Uniform
 
 
 def at(step, total=100, strength=0.5):
-    model = make_system("dann", options={"set": f"total_steps={total},strength={strength}"})
+    model = with_settings("dann", total_steps=total, strength=strength)
     model.step.assign(step)
     return model
 

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 import tf_bigan as tb
 from tests.closeness import assert_close
+from tests.conftest import as_it_was, state_of
 from tests.models.conftest import (
     every_choice,
     make_batch,
@@ -42,26 +43,15 @@ def built(variant):
 @pytest.fixture
 def model(built):
     """The same model for all tests of a system, which takes long to build, always as it was new."""
-    model, new = built
-    for variable, value in zip(state_of(model), new, strict=True):
-        variable.assign(value)
-    return model
+    return as_it_was(*built)
 
 
 @pytest.fixture(scope="module")
 def stepped(built):
     """The state after one step on `make_batch()`, neither traced nor compiled by XLA."""
-    model, new = built
-    for variable, value in zip(state_of(model), new, strict=True):
-        variable.assign(value)
+    model = as_it_was(*built)
     step_eagerly(model, make_batch())
     return [v.numpy() for v in state_of(model)]
-
-
-def state_of(model) -> list:
-    """All that a step changes: weights, adapted state and the optimizers'."""
-    parts = [model, *map(model.optimizer_of, model.players)]
-    return [variable for part in parts for variable in part.variables]
 
 
 def assert_same_state(model, values, tol=0.0):

@@ -4,12 +4,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.models.conftest import make_batch, make_system
+from tests.models.conftest import make_batch, with_settings
 
 
 def make(**settings):
-    text = ",".join(f"{name}={value}" for name, value in settings.items())
-    return make_system("loss_sensitive_gan", options={"set": text or None})
+    return with_settings("loss_sensitive_gan", **settings)
 
 
 @pytest.mark.parametrize("leak", [0.0, 0.2, 1.0])
