@@ -43,15 +43,17 @@ def test_k_step_by_step():
 
 
 def test_learning_rates_are_halved_down_to_the_floor(eagerly):
-    model = make("halve_every=2,lowest_rate=3e-4", 1e-3)
+    model = make("halve_every=3,lowest_rate=3e-4", 1e-3)
+    model.steps_per_execution = 1
     rates = []
 
-    def collect(epoch, logs):
+    def collect(step, logs):
         rates.append([float(model.optimizer_of(p).learning_rate) for p in model.players])
 
-    watch = keras.callbacks.LambdaCallback(on_epoch_end=collect)
-    model.fit(make_dataset(2), epochs=4, verbose=0, callbacks=[watch])
-    assert_close(rates, [[5e-4] * 2, [3e-4] * 2, [3e-4] * 2, [3e-4] * 2], 1e-6)
+    watch = keras.callbacks.LambdaCallback(on_train_batch_end=collect)
+    model.fit(make_dataset(5), epochs=2, verbose=0, callbacks=[watch])
+    expected = [1e-3, 1e-3, 5e-4, 5e-4, 5e-4, 3e-4, 3e-4, 3e-4, 3e-4, 3e-4]
+    assert_close(rates, [[rate] * 2 for rate in expected], 1e-6)
 
 
 def test_a_rate_below_the_floor_and_a_schedule_stay(eagerly):
