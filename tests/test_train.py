@@ -54,7 +54,6 @@ def test_help_and_mistakes_do_not_wait_for_tensorflow():
 
 def test_dry_run_writes_nothing(tmp_path, command, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(train, "DRY_RUN_SECONDS", 0.0)
     status, out, err = command("train", "--dry_run", "--width=16", "--epochs=10", "--latent=3")
     assert status == 0, err
     start, end = out.index("{"), out.index("}") + 1
