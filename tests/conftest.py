@@ -1,6 +1,7 @@
 """What the tests share: small models, the command line, two logical CPUs for the replicas."""
 
 import contextlib
+import functools
 import importlib
 import inspect
 import io
@@ -33,22 +34,39 @@ _COMPARES = re.compile(r"\bassert_\w+\(|\bapprox\(")
 
 
 def pytest_collection_modifyitems(items):
-    """A file's tests, or a system's, stay in one process, for the fixtures they share.
-
-    So do all files that look at the tiny run. Tests that compare numbers get the marker for it.
-    """
-    of_the_tiny_run = {item.path for item in items if "tiny_run" in item.fixturenames}
+    """Tests that compare numbers get the marker for it."""
     for item in items:
         if _COMPARES.search(inspect.getsource(item.function)):
             item.add_marker("numbers")
         if "bfloat16" in item.nodeid or "bfloat16" in inspect.getsource(item.function):
             item.add_marker(_ONEDNN_LIMITED)
-        group = item.path.name
-        if group in ("test_every_model.py", "test_commands.py") and hasattr(item, "callspec"):
-            group = item.callspec.params.get("name", group)
-        if item.path in of_the_tiny_run:
-            group = "tiny_run"
-        item.add_marker(pytest.mark.xdist_group(group))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """A file's tests, or a system's, stay in one process, for the fixtures they share.
+
+    So do all files that look at the tiny run. Not by --dist=loadgroup: it writes the groups into
+    the names of the tests, which pytest 9 does not let it.
+    """
+    if config.getvalue("dist") != "load":  # another one was asked for
+        return None
+
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByGroup(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            path, _, test = nodeid.partition("::")
+            if path.endswith(("test_every_model.py", "test_commands.py")) and "[" in test:
+                return f"{path}[{re.split(r'[-[ ]', test.rstrip(']'))[1]}]"
+            return "tiny_run" if "tiny_run" in _text(config.rootpath / path) else path
+
+    return ByGroup(config, log)
+
+
+@functools.cache
+def _text(path) -> str:
+    return path.read_text(encoding="utf-8")
 
 
 @pytest.fixture
