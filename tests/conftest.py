@@ -21,6 +21,7 @@ import tensorflow as tf
 
 import tf_bigan as tb
 from tf_bigan.flags import run
+from tf_bigan.gallery import Gallery
 
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
@@ -37,20 +38,12 @@ _COMPARES = re.compile(r"\bassert_\w+\(|\bapprox\(")
 
 
 def pytest_collection_modifyitems(items):
-    """A file's tests, or a system's, stay in one process, for the fixtures they share.
-
-    Those that compare numbers get the marker for it.
-    """
+    """Tests that compare numbers get the marker for it."""
     for item in items:
         if _COMPARES.search(inspect.getsource(item.function)):
             item.add_marker("numbers")
         if "bfloat16" in item.nodeid or "bfloat16" in inspect.getsource(item.function):
             item.add_marker(_ONEDNN_LIMITED)
-        group = item.path.name
-        if group in ("test_every_model.py", "test_commands.py") and hasattr(item, "callspec"):
-            parameters = item.callspec.params
-            group = parameters.get("name", parameters.get("variant", group)).split()[0]
-        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture
@@ -59,6 +52,13 @@ def eagerly():
     tf.config.run_functions_eagerly(True)
     yield
     tf.config.run_functions_eagerly(False)
+
+
+@pytest.fixture
+def undrawn(monkeypatch):
+    """evaluate.py without pictures: they take as long as a quick measurement."""
+    monkeypatch.setattr(Gallery, "write_png", lambda *arguments: None)
+    monkeypatch.setattr(Gallery, "figures", lambda gallery: [])
 
 
 @pytest.fixture
@@ -190,7 +190,7 @@ def tiny_options() -> list[str]:
     """Options of a run of 3 epochs of 24 steps, with an average and checkpoints in mid-epoch."""
     return [
         *("--dataset=digits", "--width=16", "--epochs=3", "--eval_every=1", "--picture_every=3"),
-        *("--checkpoint_steps=4", "--steps_per_execution=2"),
+        *("--checkpoint_steps=8", "--steps_per_execution=2"),
     ]
 
 
