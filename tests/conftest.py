@@ -8,6 +8,11 @@ import os
 import re
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+# What XLA makes of a step is run for a few steps: optimising its machine code would take longer.
+os.environ["XLA_FLAGS"] = " ".join(
+    ["--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"]
+    + [os.environ.get("XLA_FLAGS", "")]
+)
 
 import keras
 import numpy as np
@@ -16,6 +21,7 @@ import tensorflow as tf
 
 import tf_bigan as tb
 from tf_bigan.flags import run
+from tf_bigan.gallery import Gallery
 
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
@@ -32,19 +38,12 @@ _COMPARES = re.compile(r"\bassert_\w+\(|\bapprox\(")
 
 
 def pytest_collection_modifyitems(items):
-    """A file's tests, or a system's, stay in one process, for the fixtures they share.
-
-    Those that compare numbers get the marker for it.
-    """
+    """Tests that compare numbers get the marker for it."""
     for item in items:
         if _COMPARES.search(inspect.getsource(item.function)):
             item.add_marker("numbers")
         if "bfloat16" in item.nodeid or "bfloat16" in inspect.getsource(item.function):
             item.add_marker(_ONEDNN_LIMITED)
-        group = item.path.name
-        if group in ("test_every_model.py", "test_commands.py") and hasattr(item, "callspec"):
-            group = item.callspec.params.get("name", group)
-        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture
@@ -56,12 +55,19 @@ def eagerly():
 
 
 @pytest.fixture
+def undrawn(monkeypatch):
+    """evaluate.py without pictures: they take as long as a quick measurement."""
+    monkeypatch.setattr(Gallery, "write_png", lambda *arguments: None)
+    monkeypatch.setattr(Gallery, "figures", lambda gallery: [])
+
+
+@pytest.fixture
 def images() -> np.ndarray:
     """Four batches of random images in [0, 1]."""
     return np.random.default_rng(0).random((4 * BATCH, *IMAGE_SHAPE), np.float32)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_bigan():
     """A function that builds a small compiled model, always with the same weights."""
 
@@ -85,6 +91,84 @@ def make_bigan():
     return make
 
 
+@keras.saving.register_keras_serializable("tests")
+class PlainDiscriminator(keras.Model):
+    """No batch statistics, so that rows do not depend on each other."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.flatten, self.hidden = keras.layers.Flatten(), keras.layers.Dense(8, "tanh")
+        self.logit = keras.layers.Dense(1)
+        self([keras.Input(IMAGE_SHAPE), keras.Input((LATENT,))])
+
+    def call(self, inputs, training=False):
+        x, z = inputs
+        return self.logit(self.hidden(tf.concat([self.flatten(x), z], -1)))
+
+    def get_config(self):
+        return {"name": self.name}
+
+
+def plain_networks() -> dict[str, keras.Model]:
+    """BiGAN's, of a layer or two and without batch normalisation."""
+    generator = keras.Sequential(
+        [
+            keras.Input((LATENT,)),
+            keras.layers.Dense(64, "sigmoid"),
+            keras.layers.Reshape(IMAGE_SHAPE),
+        ]
+    )
+    encoder = keras.Sequential(
+        [keras.Input(IMAGE_SHAPE), keras.layers.Flatten(), keras.layers.Dense(LATENT, "tanh")]
+    )
+    return {
+        "generator": generator,
+        "encoder": encoder,
+        "discriminator": PlainDiscriminator(),
+    }
+
+
+def make_plain(system=tb.models.BiGAN, optimizer=None, **compile_arguments):
+    """A compiled system of them: built, loaded and traced in half the time of `make_bigan`'s."""
+    keras.utils.set_random_seed(5)
+    networks = plain_networks()
+    networks = {name: networks[name] for name in system.network_names()}
+    model = system(prior=tb.priors.Uniform(LATENT), **networks)
+    model.compile(optimizer, **({"jit_compile": False} | compile_arguments))
+    return model
+
+
+def state_of(model) -> list:
+    """All that a step changes: weights, adapted state and the optimizers'."""
+    parts = [model, *map(model.optimizer_of, model.players)]
+    return [variable for part in parts for variable in part.variables]
+
+
+def as_it_was(model, values):
+    """The model, with the values that `state_of` had."""
+    for variable, value in zip(state_of(model), values, strict=True):
+        variable.assign(value)
+    return model
+
+
+@pytest.fixture(scope="module")
+def built_bigan(make_bigan):
+    """(what `make_bigan()` gives, all its state when it was new)."""
+    model = make_bigan()
+    return model, [v.numpy() for v in state_of(model)]
+
+
+@pytest.fixture
+def bigan(built_bigan):
+    """The same model for all tests of a file, built and traced once, always as it was new.
+
+    Not for a test that compiles it anew, or changes its parts: that needs one of its own.
+    """
+    model, _ = built_bigan
+    model.steps_per_execution = 16
+    return as_it_was(*built_bigan)
+
+
 @pytest.fixture(scope="session")
 def command():
     """A function that runs train.py or evaluate.py here: (exit status, stdout, stderr)."""
@@ -106,7 +190,7 @@ def tiny_options() -> list[str]:
     """Options of a run of 3 epochs of 24 steps, with an average and checkpoints in mid-epoch."""
     return [
         *("--dataset=digits", "--width=16", "--epochs=3", "--eval_every=1", "--picture_every=3"),
-        *("--checkpoint_steps=4", "--steps_per_execution=2"),
+        *("--checkpoint_steps=8", "--steps_per_execution=2"),
     ]
 
 

@@ -203,7 +203,8 @@ def test_train(case, bad, tmp_path, command):
     before = files_of(bad)
     workdir = [] if "workdir" in "".join(arguments) else [f"--workdir={tmp_path}/new"]
     arguments = [argument.format(bad=bad) for argument in arguments]
-    status, out, err = command("train", "--epochs=1", *workdir, *arguments)
+    small = ["--epochs=1", "--width=4", "--ema=0"]  # some are found out with the model alone
+    status, out, err = command("train", *small, *workdir, *arguments)
     assert words.format(bad=bad) in the_line("train", err)
     assert (status, out) == (2, "")
     assert not any(tmp_path.iterdir())
@@ -242,7 +243,7 @@ def test_nothing_but_the_line_in_a_process_of_its_own(tmp_path, arguments, words
     assert not any(tmp_path.iterdir())
 
 
-def test_broken_images_are_left_out_with_a_count(bad, tmp_path, command):
+def test_broken_images_are_left_out_with_a_count(bad, tmp_path, command, eagerly):
     with pytest.warns(UserWarning, match="1 of 13 images cannot be read: 3.png; left out"):
         status, out, _ = command(
             *("train", f"--dataset=folder:{bad}/truncated", "--batch_size=2", "--dry_run"),
@@ -261,7 +262,7 @@ def test_truncated_newest_checkpoint(tiny_run, tiny_options, tmp_path, command, 
     status, out, _ = command("train", f"--workdir={workdir}", *tiny_options)
     assert status == 0
     assert "step-00000072.keras is damaged" in caplog.text
-    assert "resuming at step 68 from" in out
+    assert "resuming at step 64 from" in out
     assert tb.callbacks.restore(workdir / "checkpoints")[1].endswith("step-00000072.keras")
 
 
@@ -286,7 +287,7 @@ def test_disk_that_fills_up(tiny_run, tiny_options, tmp_path, command):
     assert "resuming at step 72 from" in out
 
 
-def test_divergence_keeps_the_last_good_checkpoint(tmp_path, command):
+def test_divergence_keeps_the_last_good_checkpoint(tmp_path, command, eagerly):
     status, out, err = command(
         *("train", "--dataset=digits", "--width=16", "--epochs=2", "--eval_every=0"),
         *("--steps_per_execution=1", "--checkpoint_steps=1", "--learning_rate=1e18", "--l2=0"),

@@ -3,17 +3,18 @@
 import csv
 import json
 import shutil
-from functools import partial
 
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 
 import tf_bigan as tb
 from tf_bigan import evaluation, experiment
 from tf_bigan.config import Config
 from tf_bigan.presets import PRESETS
+from tf_bigan.subjects import subjects_of_runs
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +75,7 @@ def test_the_untrained_model_is_the_one_before_the_first_step(model):
 
 
 def test_some_metrics_of_a_file_with_statistics_of_the_whole_data(
-    tiny_run, model, digits, tmp_path, command, monkeypatch
+    tiny_run, model, digits, tmp_path, command, monkeypatch, undrawn
 ):
     pictures, gallery = [], tb.results.Gallery
 
@@ -106,18 +107,19 @@ def test_some_metrics_of_a_file_with_statistics_of_the_whole_data(
     assert out.splitlines()[0].split() == ["trained"]
 
 
-@pytest.mark.parametrize("file", ["no model.keras", "one of an earlier step", "a damaged one"])
-def test_an_unfinished_run_is_measured_at_its_newest_checkpoint(tiny_run, tmp_path, command, file):
+@pytest.fixture
+def unfinished(tiny_run, tmp_path):
+    """(the tiny run without its model, its newest checkpoint)."""
     run = tmp_path / "run"
     shutil.copytree(tiny_run[0], run)
     (run / "model.keras").unlink()
-    if file == "one of an earlier step":
-        shutil.copy(run / "checkpoints" / "step-00000068.keras", run / "model.keras")
-    if file == "a damaged one":
-        (run / "model.keras").write_bytes(b"half")
+    return run, run / "checkpoints" / "step-00000072.keras"
+
+
+def test_an_unfinished_run_is_measured_at_its_newest_checkpoint(unfinished, command, undrawn):
+    run, newest = unfinished
     status, out, err = command("evaluate", f"--workdir={run}", "--metrics=EGr", "--nountrained")
     assert status == 0, err
-    newest = run / "checkpoints" / "step-00000072.keras"
     assert out.startswith(f"the run has no finished model: using {newest}")
     record = json.loads((run / "metrics.json").read_text())
     test = tb.data.load("digits", "test").as_float()
@@ -127,11 +129,30 @@ def test_an_unfinished_run_is_measured_at_its_newest_checkpoint(tiny_run, tmp_pa
     assert record["trained"]["EGr"] == pytest.approx(error, rel=1e-5)
 
 
+@pytest.mark.parametrize("file", ["one of an earlier step", "a damaged one"])
+def test_a_model_that_is_not_the_runs_last_is_passed_over(unfinished, capsys, file):
+    run, newest = unfinished
+    if file == "a damaged one":
+        (run / "model.keras").write_bytes(b"half")
+    else:
+        shutil.copy(run / "checkpoints" / "step-00000064.keras", run / "model.keras")
+    (subject,) = subjects_of_runs(f"{run}", {})
+    assert int(subject.load().step.numpy()) == 72
+    assert capsys.readouterr().out == f"the run has no finished model: using {newest}\n"
+
+
 @pytest.fixture(scope="module")
 def quick_parts():
     """Classifiers of few steps, statistics of few batches: what becomes of them is tested here."""
-    train = partial(evaluation.train_feature_classifier, steps=60)
-    calibrate = tb.AdversarialModel.calibrate
+    thorough, calibrate = evaluation.train_feature_classifier, tb.AdversarialModel.calibrate
+
+    def train(*arguments, **options):
+        tf.config.run_functions_eagerly(True)  # so few steps are over before they are traced
+        try:
+            return thorough(*arguments, steps=4, **options)
+        finally:
+            tf.config.run_functions_eagerly(False)
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(evaluation, "train_feature_classifier", train)
         patch.setattr(
@@ -144,10 +165,12 @@ def quick_parts():
 def everything(tiny_run, tmp_path_factory, command, quick_parts):
     """(where the results are, stdout, metrics.json) of all groups with two seeds."""
     output = tmp_path_factory.mktemp("everything")
-    status, out, err = command(
-        *("evaluate", f"--workdir={tiny_run[0]}", f"--output={output}", "--samples=300"),
-        *("--metrics=coverage,sliced_wasserstein,probe_100,one_nn,latent,EGr", "--seeds=2"),
-    )
+    with pytest.MonkeyPatch.context() as patch:  # the pictures are `measured`'s
+        patch.setattr(tb.gallery.Gallery, "write_png", lambda *arguments: None)
+        status, out, err = command(
+            *("evaluate", f"--workdir={tiny_run[0]}", f"--output={output}", "--samples=300"),
+            *("--metrics=coverage,sliced_wasserstein,probe_100,one_nn,latent,EGr", "--seeds=2"),
+        )
     assert status == 0, err
     return output, out, json.loads((output / "metrics.json").read_text())
 
@@ -242,7 +265,7 @@ def test_several_models_in_one_table(tiny_run, tmp_path, command):
     assert page.count("<h2>digits-") == 2 and page.count("<polyline") == 2 * 3
 
 
-def test_what_a_model_has_no_part_for_is_left_out(tmp_path, command, quick_parts):
+def test_what_a_model_has_no_part_for_is_left_out(tmp_path, command, quick_parts, undrawn):
     model, _ = experiment.build_model(Config(model="gan", width=8), (8, 8, 1), 10)
     model.save(tmp_path / "gan.keras")
     run = ("evaluate", f"--model={tmp_path}/gan.keras", "--dataset=digits", "--samples=100")

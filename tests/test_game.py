@@ -6,7 +6,15 @@ import pytest
 import tensorflow as tf
 
 import tf_bigan as tb
-from tests.conftest import BATCH, IMAGE_SHAPE, LATENT
+from tests.conftest import (
+    BATCH,
+    IMAGE_SHAPE,
+    LATENT,
+    as_it_was,
+    make_plain,
+    plain_networks,
+    state_of,
+)
 from tests.models.conftest import step_eagerly
 
 SEED = 3
@@ -73,17 +81,17 @@ def step_by_hand(model, x, step, rate, groups):
 def test_steps_equal_steps_by_hand(make_bigan, images, system, xla):
     rate = 0.2
     model = make_bigan(system, keras.optimizers.SGD(rate), seed=SEED, jit_compile=xla)
-    reference = make_bigan(system)
     before = [v.numpy() for v in model.trainable_variables]
+    new = [v.numpy() for v in state_of(model)]
     batches = tb.data.pipeline.ArrayBatches({"image": images}, BATCH)
     model.fit(batches, epochs=1, steps_per_epoch=3, verbose=0)
+    after = [v.numpy() for v in model.trainable_variables]
+    as_it_was(model, new)
     for step, batch in enumerate(batches.dataset().take(3)):
-        step_by_hand(reference, batch["image"], step, rate, system.schedule)
-    for mine, hand, first in zip(
-        model.trainable_variables, reference.trainable_variables, before, strict=True
-    ):
-        assert np.abs(mine.numpy() - first).max() > 1e-4, "the step must be large enough to judge"
-        np.testing.assert_allclose(mine.numpy(), hand.numpy(), atol=3e-6, err_msg=mine.path)
+        step_by_hand(model, batch["image"], step, rate, system.schedule)
+    for hand, mine, first in zip(model.trainable_variables, after, before, strict=True):
+        assert np.abs(mine - first).max() > 1e-4, "the step must be large enough to judge"
+        np.testing.assert_allclose(mine, hand.numpy(), atol=3e-6, err_msg=hand.path)
 
 
 def test_weight_decay_is_a_part_of_every_players_gradient(make_bigan, images):
@@ -101,7 +109,7 @@ def test_weight_decay_is_a_part_of_every_players_gradient(make_bigan, images):
         )
 
 
-def test_simultaneous_and_alternating_steps_differ(make_bigan, images):
+def test_simultaneous_and_alternating_steps_differ(make_bigan, images, eagerly):
     together, in_turn = make_bigan(), make_bigan(AlternatingBiGAN)
     for model in (together, in_turn):
         model.fit(images, batch_size=BATCH, steps_per_epoch=1, verbose=0)
@@ -114,9 +122,13 @@ def test_simultaneous_and_alternating_steps_differ(make_bigan, images):
     assert all(same[:d]) and not any(same[d:])
 
 
-def test_the_step_depends_on_seed_and_number_alone(make_bigan, images):
+def test_the_step_depends_on_seed_and_number_alone(images):
+    models = [make_plain(seed=seed) for seed in (0, 1)]
+    new = [v.numpy() for v in state_of(models[0])]
+
     def run(seed, steps_per_execution):
-        model = make_bigan(seed=seed, steps_per_execution=steps_per_execution)
+        model = as_it_was(models[seed], new)
+        model.steps_per_execution = steps_per_execution
         model.fit(images, batch_size=BATCH, epochs=2, verbose=0)
         return weights(model)
 
@@ -126,27 +138,24 @@ def test_the_step_depends_on_seed_and_number_alone(make_bigan, images):
     assert any((a != b).any() for a, b in zip(first, other, strict=True))
 
 
-def test_every_group_and_every_step_has_random_numbers_of_its_own(make_bigan, images):
-    model, batch = make_bigan(), {"image": tf.constant(images[:BATCH])}
+def test_every_group_and_every_step_has_random_numbers_of_its_own(bigan, images):
+    batch = {"image": tf.constant(images[:BATCH])}
     draws = []
     for step in range(2):
-        model.step.assign(step)
-        draws += [model._draw(batch, index) for index in range(3)]
+        bigan.step.assign(step)
+        draws += [bigan._draw(batch, index) for index in range(3)]
     for values in zip(*draws, strict=True):  # z and the keys
         assert len({value.numpy().tobytes() for value in values}) == len(draws)
 
 
-def test_dropout_and_noise_follow_the_step_and_not_their_past(make_bigan, images):
+def test_dropout_and_noise_follow_the_step_and_not_their_past(images):
+    parts = plain_networks() | {"encoder": NoisyEncoder()}
+    model = tb.models.BiGAN(prior=tb.priors.Uniform(LATENT), **parts)
+    model.compile(jit_compile=False)
+    new = [v.numpy() for v in state_of(model)]
+
     def noisy(past):
-        networks = make_bigan()
-        keras.utils.set_random_seed(1)
-        model = tb.models.BiGAN(
-            prior=tb.priors.Uniform(LATENT),
-            encoder=NoisyEncoder(),
-            generator=networks.generator,
-            discriminator=networks.discriminator,
-        )
-        model.compile(jit_compile=False)
+        as_it_was(model, new)
         for _ in range(past):  # moves the layers' own seed generators
             model.encoder(images[:2], training=True)
         model.fit(images, batch_size=BATCH, epochs=1, verbose=0)
@@ -156,8 +165,8 @@ def test_dropout_and_noise_follow_the_step_and_not_their_past(make_bigan, images
         np.testing.assert_array_equal(a, b)
 
 
-def test_a_player_twice_at_one_moment_is_refused(make_bigan):
-    parts = {name: getattr(make_bigan(), name) for name in tb.models.BiGAN.network_names()}
+def test_a_player_twice_at_one_moment_is_refused(bigan):
+    parts = {name: getattr(bigan, name) for name in tb.models.BiGAN.network_names()}
     with pytest.raises(ValueError, match="moves D twice at the same moment"):
         tb.models.BiGAN(prior=tb.priors.Uniform(LATENT), schedule=(("D", "EG", "D"),), **parts)
     with pytest.raises(ValueError, match="a move without players"):
@@ -166,13 +175,13 @@ def test_a_player_twice_at_one_moment_is_refused(make_bigan):
     assert twice.schedule == (("D",), ("D",))
 
 
-def test_a_weight_that_no_loss_reaches_stays_as_it_is(make_bigan, images):
+def test_a_weight_that_no_loss_reaches_stays_as_it_is(images, eagerly):
     class Unreached(tb.models.BiGAN):
         def player_losses(self, batch, z, training):
             losses, logs = super().player_losses(batch, z, training)
             return losses | {"D": tf.zeros(())}, logs
 
-    model = make_bigan(Unreached)
+    model = make_plain(Unreached)
     before = [v.numpy() for v in model.discriminator.trainable_variables]
     model.fit(images, batch_size=BATCH, verbose=0)
     model.diagnose({"image": images[:BATCH]})
@@ -187,12 +196,13 @@ def test_a_weight_that_no_loss_reaches_stays_as_it_is(make_bigan, images):
         ({"D": 0.0, "EG": [1.0, 2.0]}, r"player EG a loss of shape \[2\]: it must be one number"),
     ],
 )
-def test_a_loss_that_is_missing_or_no_number_is_named(make_bigan, images, losses, message):
+def test_a_loss_that_is_missing_or_no_number_is_named(images, eagerly, losses, message):
     class Wrong(tb.models.BiGAN):
         def player_losses(self, batch, z, training):
             return {player: tf.constant(loss) for player, loss in losses.items()}, {}
 
+    model = make_plain(Wrong)
     with pytest.raises(ValueError, match=message):
-        make_bigan(Wrong).fit(images, batch_size=BATCH, verbose=0)
+        model.fit(images, batch_size=BATCH, verbose=0)
     with pytest.raises(ValueError, match=message):
-        make_bigan(Wrong).diagnose({"image": images[:BATCH]})
+        model.diagnose({"image": images[:BATCH]})

@@ -28,11 +28,20 @@ def model():
     return model
 
 
-def test_a_chosen_subset_and_the_best_checkpoint_by_one_of_it(tmp_path, command, monkeypatch):
-    train = partial(evaluation.train_feature_classifier, steps=30)
+@pytest.fixture(scope="module")
+def classifier(digits):
+    """What it sees does not matter here."""
+    return evaluation.train_feature_classifier(digits[0].as_float(), digits[0].labels, steps=1)
+
+
+def test_a_chosen_subset_and_the_best_checkpoint_by_one_of_it(
+    tmp_path, command, monkeypatch, eagerly
+):
+    train = partial(evaluation.train_feature_classifier, steps=1)
     monkeypatch.setattr(evaluation, "train_feature_classifier", train)
     status, _, err = command(
         *("train", "--dataset=digits", "--width=16", "--epochs=2", "--eval_every=1"),
+        *("--batch_size=512", "--ema=0"),
         *("--picture_every=9", "--eval_metrics=sliced_wasserstein,probe_100,NND/100"),
         *("--monitor=val_probe_100", f"--workdir={tmp_path}/run"),
     )
@@ -66,13 +75,11 @@ def test_values_are_those_of_the_functions(digits, model):
     assert values["knn"] == pytest.approx(expected, abs=1.5 * one_image)
 
 
-def test_each_seed_draws_its_own_samples(digits, model):
+def test_each_seed_draws_its_own_samples(digits, model, classifier):
     train, held_out = digits
     measurer = measuring.Measurer(
         train, held_out, ["sliced_wasserstein"], seeds=(0, 3), samples=60, references=False
     )
-    images = train.as_float(), train.labels
-    classifier = evaluation.train_feature_classifier(*images, steps=1)
     measurer._classifiers = {0: classifier, 3: classifier}
     values = measurer.measure(model).tables["generation"]["trained"]["sliced_wasserstein"]
     expected = [
@@ -94,21 +101,21 @@ def test_accuracy_is_in_percent(digits):
     assert found.flat() == {"accuracy": 25.0}
 
 
-def test_a_collapsed_generator_and_few_images_are_left_out_with_the_reason(digits, model):
+def test_a_collapsed_generator_and_few_images_are_left_out_with_the_reason(
+    digits, model, classifier
+):
     train, held_out = digits
     measurer = measuring.Measurer(
         train.take(99), held_out.take(39), ["coverage", "probe_100", "probe_all"], references=False
     )
-    measurer._classifiers[0] = evaluation.train_feature_classifier(
-        train.as_float(), train.labels, steps=1
-    )
+    measurer._classifiers[0] = classifier
     found = measurer.measure(model)
     assert found.left_out["coverage"] == "held_out_images: expected at least 40 images, got 39"
     assert found.left_out["probe_100"].startswith("label count: expected an integer from 10 to 99")
     assert list(found.flat()) == ["probe_all"]
 
 
-def test_a_metric_that_one_seed_cannot_give_is_in_no_table(digits, model, monkeypatch):
+def test_a_metric_that_one_seed_cannot_give_is_in_no_table(digits, model, classifier, monkeypatch):
     def fails_with_seed_1(function):
         def fails(*arguments, seed, **options):
             if seed == 1:
@@ -121,8 +128,6 @@ def test_a_metric_that_one_seed_cannot_give_is_in_no_table(digits, model, monkey
         monkeypatch.setattr(evaluation, name, fails_with_seed_1(getattr(evaluation, name)))
     names = ["sliced_wasserstein", "probe_100", "one_nn"]
     measurer = measuring.Measurer(*digits, names, seeds=(0, 1), references=False)
-    images, labels = digits[0].as_float(), digits[0].labels
-    classifier = evaluation.train_feature_classifier(images, labels, steps=1)
     measurer._classifiers = {0: classifier, 1: classifier}
     found = measurer.measure(model)
     assert found.left_out == {"sliced_wasserstein": "not today", "probe_100": "not today"}
@@ -138,7 +143,7 @@ def test_a_classifier_that_cannot_be_read_is_no_reason_to_leave_out(digits, mode
         measuring.Measurer(*digits, ["coverage"], references=False).measure(model)
 
 
-def test_a_monitored_metric_that_the_data_cannot_give(tmp_path, command, monkeypatch):
+def test_a_monitored_metric_that_the_data_cannot_give(tmp_path, command, monkeypatch, eagerly):
     train = partial(evaluation.train_feature_classifier, steps=1)
     monkeypatch.setattr(evaluation, "train_feature_classifier", train)
     images = np.random.default_rng(0).integers(0, 256, (100, 8, 8), np.uint8)
@@ -207,8 +212,9 @@ def test_a_system_says_by_what_its_best_is_picked(digits, model, monkeypatch):
 
 def test_the_model_is_left_as_it_was(digits, model):
     before = [np.array(weight) for weight in model.get_weights()]
-    measurer = measuring.Measurer(*digits, ["EGr"])
-    with experiment.measurable(model, digits[0]):
+    few = digits[0].take(200)  # for five steps of statistics
+    measurer = measuring.Measurer(few, digits[1], ["EGr"])
+    with experiment.measurable(model, few):
         found = measurer.measure(model)
     assert found.tables["model"].keys() == {"trained", "untrained"}
     for weight, earlier in zip(model.get_weights(), before, strict=True):

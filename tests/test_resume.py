@@ -70,7 +70,7 @@ def wait_for_step(workdir: Path, step: int, seconds: float = 240):
 def test_terminated_then_killed_then_resumed_is_as_undisturbed(tiny_run, tiny_options, tmp_path):
     workdir = tmp_path / "a run"  # the space must survive in the command
     process = start(["train.py", "--workdir", str(workdir), *tiny_options], ROOT)
-    wait_for_step(workdir, 10)
+    wait_for_step(workdir, 8)
     process.terminate()
     out, err = process.communicate()
     assert process.returncode == 128 + signal.SIGTERM, err
@@ -78,7 +78,7 @@ def test_terminated_then_killed_then_resumed_is_as_undisturbed(tiny_run, tiny_op
     command = shlex.split(out.splitlines()[-1])
     assert command[0] == "python"
     stopped_at = checkpoints(workdir / "checkpoints")[-1][0]
-    assert 10 <= stopped_at < 72 and not (workdir / "model.keras").exists()
+    assert 8 <= stopped_at < 72 and not (workdir / "model.keras").exists()
 
     process = start(command[1:], ROOT)
     wait_for_step(workdir, stopped_at + 8)
@@ -112,7 +112,7 @@ def test_after_ctrl_c_it_ends_as_undisturbed(
     monkeypatch.setattr(sys, "argv", ["train.py"])
 
     def interrupt():
-        wait_for_step(workdir, 4)
+        wait_for_step(workdir, 8)
         os.kill(os.getpid(), signal.SIGINT)
 
     thread = threading.Thread(target=interrupt)
@@ -124,7 +124,7 @@ def test_after_ctrl_c_it_ends_as_undisturbed(
     arguments = shlex.split(out.splitlines()[-1])
     assert arguments[:3] == expected[:3] and sorted(arguments) == sorted(expected)
     stopped_at = checkpoints(workdir / "checkpoints")[-1][0]
-    assert 4 <= stopped_at < 72 and not (workdir / "model.keras").exists()
+    assert 8 <= stopped_at < 72 and not (workdir / "model.keras").exists()
 
     status, out, err = command("train", *arguments[2:])
     assert status == 0, err

@@ -3,13 +3,14 @@ import numpy as np
 import pytest
 
 import tf_bigan as tb
+from tests.conftest import IMAGE_SHAPE, LATENT, as_it_was, make_plain, state_of
 
-SHAPE, LATENT, STEPS = (8, 8, 1), 4, 4
+STEPS = 4
 
 
-def make_model(seed=0, **compile_arguments):
-    keras.utils.set_random_seed(seed)
-    sizes = {"image_shape": SHAPE, "latent_dim": LATENT, "width": 16}
+def make_model(**compile_arguments):
+    keras.utils.set_random_seed(0)
+    sizes = {"image_shape": IMAGE_SHAPE, "latent_dim": LATENT, "width": 16}
     model = tb.models.BiGAN(
         encoder=tb.networks.MLPEncoder(**sizes),
         generator=tb.networks.MLPGenerator(**sizes),
@@ -27,9 +28,29 @@ def new_model():
 
 
 @pytest.fixture(scope="session")
+def built():
+    """(a compiled BiGAN of plain networks, all its state when it was new)."""
+    model = make_plain(steps_per_execution=2)
+    return model, [v.numpy() for v in state_of(model)]
+
+
+@pytest.fixture
+def model(built):
+    """The same one for all tests, always as it was new: most look at nothing but its step."""
+    return as_it_was(*built)
+
+
+@pytest.fixture(scope="session")
+def built_averaged():
+    """(one with batch normalisation and averaged weights, all its state when it was new)."""
+    model = make_model(ema=0.9)
+    return model, [v.numpy() for v in state_of(model)]
+
+
+@pytest.fixture(scope="session")
 def images():
     """64 images, float32 [64, 8, 8, 1] in [0, 1]."""
-    return np.random.default_rng(0).random((64, *SHAPE)).astype(np.float32)
+    return np.random.default_rng(0).random((64, *IMAGE_SHAPE)).astype(np.float32)
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import pytest
 
+from tests.conftest import as_it_was
 from tf_bigan.callbacks import Checkpoint, latest, restore, save_model
 from tf_bigan.errors import UserError
 
@@ -17,25 +18,15 @@ def names(directory):
     return sorted(os.listdir(directory))
 
 
-def assert_same_bits(a, b):
-    a, b = (
-        [v for owner in (model, *map(model.optimizer_of, model.players)) for v in owner.variables]
-        for model in (a, b)
-    )
-    assert len(a) > 40
-    for one, other in zip(a, b, strict=True):
-        np.testing.assert_array_equal(one.numpy(), other.numpy(), err_msg=one.path)
-
-
 def flip_middle_bit(content):
     middle = len(content) // 2
     return content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
 
 
 @pytest.fixture(scope="module")
-def three_once(tmp_path_factory, new_model, play):
+def three_once(tmp_path_factory, built, play):
     directory = tmp_path_factory.mktemp("three")
-    play(new_model(), 3, [Checkpoint(directory)])
+    play(as_it_was(*built), 3, [Checkpoint(directory)])
     assert names(directory) == [f"step-{step:08d}.keras" for step in (4, 8, 12)]
     return directory
 
@@ -46,35 +37,36 @@ def three(tmp_path, three_once):
     return shutil.copytree(three_once, tmp_path / "run")
 
 
-def test_keeps_the_newest(tmp_path, new_model, play):
-    play(new_model(), 4, [Checkpoint(tmp_path, keep=2)])
+def test_keeps_the_newest(tmp_path, model, play):
+    play(model, 4, [Checkpoint(tmp_path, keep=2)])
     assert names(tmp_path) == ["step-00000012.keras", "step-00000016.keras"]
 
 
-def test_every_steps_saves_at_the_call_boundary_after_the_multiple(tmp_path, new_model, play):
+def test_every_steps_saves_at_the_call_boundary_after_the_multiple(tmp_path, model, play):
     # Boundaries are the even steps; multiples of 3 are 3, 6, 9, 12.
     saver = Checkpoint(tmp_path, every_steps=3, every_epochs=None, keep=9)
-    play(new_model(), 3, [saver])
+    play(model, 3, [saver])
     assert names(tmp_path) == [f"step-{step:08d}.keras" for step in (4, 6, 10, 12)]
 
 
-def test_every_epochs_and_the_end(tmp_path, new_model, play):
-    play(new_model(), 3, [Checkpoint(tmp_path, every_epochs=2)])
+def test_every_epochs_and_the_end(tmp_path, model, play):
+    play(model, 3, [Checkpoint(tmp_path, every_epochs=2)])
     assert names(tmp_path) == ["step-00000008.keras", "step-00000012.keras"]
 
 
-def test_an_epochs_last_step_is_saved_after_the_epochs_end(tmp_path, new_model, play):
+def test_an_epochs_last_step_is_saved_after_the_epochs_end(tmp_path, model, play):
     seen = []
 
     class Watch(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):
             seen.append(names(tmp_path))
 
-    play(new_model(), 1, [Checkpoint(tmp_path, every_steps=2), Watch()])
+    play(model, 1, [Checkpoint(tmp_path, every_steps=2), Watch()])
     assert seen[0] == ["step-00000002.keras", "step-00000004.keras"]
     shutil.rmtree(tmp_path)
     os.mkdir(tmp_path)
-    play(new_model(), 1, [Watch(), Checkpoint(tmp_path, every_steps=2)])
+    model.step.assign(0)
+    play(model, 1, [Watch(), Checkpoint(tmp_path, every_steps=2)])
     assert seen[1] == ["step-00000002.keras"]
 
 
@@ -86,9 +78,9 @@ def test_an_epochs_last_step_is_saved_after_the_epochs_end(tmp_path, new_model, 
         ("NND", [np.nan, 3.0, 4.0], 2),
     ],
 )
-def test_best(tmp_path, new_model, play, logs_of, monitor, values, best_epoch):
+def test_best(tmp_path, model, play, logs_of, monitor, values, best_epoch):
     logs = logs_of({epoch + 1: {monitor: value} for epoch, value in enumerate(values)})
-    play(new_model(), 3, [logs, Checkpoint(tmp_path, monitor=monitor)])
+    play(model, 3, [logs, Checkpoint(tmp_path, monitor=monitor)])
     record = json.loads((tmp_path / "best.json").read_text())
     expected = {"monitor": monitor, "value": values[best_epoch - 1]}
     assert record == {**expected, "epoch": best_epoch, "step": 4 * best_epoch}
@@ -96,8 +88,8 @@ def test_best(tmp_path, new_model, play, logs_of, monitor, values, best_epoch):
     assert int(best.step.numpy()) == 4 * best_epoch
 
 
-def test_best_value_is_known_to_a_resumed_run(tmp_path, new_model, play, logs_of):
-    play(new_model(), 1, [logs_of({1: {"NND": 2.0}}), Checkpoint(tmp_path, monitor="NND")])
+def test_best_value_is_known_to_a_resumed_run(tmp_path, model, play, logs_of):
+    play(model, 1, [logs_of({1: {"NND": 2.0}}), Checkpoint(tmp_path, monitor="NND")])
     model, _ = restore(tmp_path)
     logs = logs_of({2: {"NND": 2.1}, 3: {"NND": 1.9}})
     play(model, 2, [logs, Checkpoint(tmp_path, monitor="NND")])
@@ -106,15 +98,15 @@ def test_best_value_is_known_to_a_resumed_run(tmp_path, new_model, play, logs_of
     assert json.loads((tmp_path / "best.json").read_text())["value"] == 1.9
 
 
-def test_monitored_value_may_come_less_often_than_checkpoints(tmp_path, new_model, play, logs_of):
+def test_monitored_value_may_come_less_often_than_checkpoints(tmp_path, model, play, logs_of):
     saver = Checkpoint(tmp_path, monitor="NND", monitor_every=2)
-    play(new_model(), 3, [logs_of({2: {"NND": 1.0}}), saver])
+    play(model, 3, [logs_of({2: {"NND": 1.0}}), saver])
     assert json.loads((tmp_path / "best.json").read_text())["epoch"] == 2
 
 
-def test_misspelt_monitor_names_the_logs(tmp_path, new_model, play):
+def test_misspelt_monitor_names_the_logs(tmp_path, model, play):
     with pytest.raises(UserError) as error:
-        play(new_model(), 1, [Checkpoint(tmp_path, monitor="los_EG")])
+        play(model, 1, [Checkpoint(tmp_path, monitor="los_EG")])
     message = str(error.value)
     assert "los_EG" in message and "did you mean loss_EG" in message and "\n" not in message
 
@@ -130,14 +122,14 @@ def test_arguments_out_of_range(tmp_path, arguments):
 # --- what goes wrong ------------------------------------------------------------------------
 
 
-def test_disk_that_fills_up_in_the_middle_of_writing(three, new_model):
+def test_disk_that_fills_up_in_the_middle_of_writing(three, model):
     before = {name: (three / name).read_bytes() for name in names(three)}
     path = three / "step-00000012.keras"
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (len(before[path.name]) // 2, hard))
     try:
         with pytest.raises(UserError) as error:
-            save_model(new_model(), path)
+            save_model(model, path)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     message = str(error.value)
@@ -212,10 +204,10 @@ def test_no_readable_checkpoint(tmp_path):
 
 
 @pytest.mark.parametrize("part", ["weight", "optimizer", "average"])
-def test_state_that_is_not_finite_is_refused(three, new_model, part):
+def test_state_that_is_not_finite_is_refused(three, built_averaged, part):
     path = three / "step-00000012.keras"
     before, files = path.read_bytes(), names(three)
-    model = new_model(ema=0.9)
+    model = as_it_was(*built_averaged)
     variable = {
         "weight": model.generator.trainable_variables[0],
         "optimizer": model.optimizer_of("D").variables[-1],
@@ -229,29 +221,31 @@ def test_state_that_is_not_finite_is_refused(three, new_model, part):
     assert path.read_bytes() == before and names(three) == files
 
 
-def test_a_new_model_does_not_mix_with_an_earlier_training(three, new_model, play):
+def test_a_new_model_does_not_mix_with_an_earlier_training(three, model, play):
     before = names(three)
     with pytest.raises(UserError, match="holds the checkpoints of an earlier training: go on"):
-        play(new_model(seed=3), 1, [Checkpoint(three)])
+        play(model, 1, [Checkpoint(three)])
     assert names(three) == before
 
 
-def test_weights_put_back_at_the_end_do_not_replace_a_checkpoint(tmp_path, new_model, play):
+def test_weights_put_back_at_the_end_do_not_replace_a_checkpoint(tmp_path, model, play):
     first = tmp_path / "step-00000004.keras"
 
     class PutBack(keras.callbacks.Callback):
         def on_train_end(self, logs=None):
             self.before = first.read_bytes()
             self.model.step.assign(4)
+            weight = self.model.generator.trainable_variables[0]
+            weight.assign(weight + 1.0)  # others than those of then: their file would differ
 
     put_back = PutBack()
-    play(new_model(), 3, [put_back, Checkpoint(tmp_path)])
+    play(model, 3, [put_back, Checkpoint(tmp_path)])
     assert first.read_bytes() == put_back.before
     assert names(tmp_path)[-1] == "step-00000012.keras"
 
 
 def test_a_best_whose_run_was_killed_before_its_checkpoint_is_not_lost(
-    tmp_path, new_model, play, monkeypatch
+    tmp_path, model, play, monkeypatch
 ):
     value = {1: 3.0, 2: 1.0, 3: 2.0}
 
@@ -273,7 +267,7 @@ def test_a_best_whose_run_was_killed_before_its_checkpoint_is_not_lost(
 
         patch.setattr(Checkpoint, "save", killed)
         with pytest.raises(KeyboardInterrupt):
-            play(new_model(), 3, [Value(), saver])
+            play(model, 3, [Value(), saver])
     model, path = restore(tmp_path)
     assert path.endswith("step-00000004.keras") and best() == 8
     play(model, 3, [Value(), Checkpoint(tmp_path, monitor="error")])

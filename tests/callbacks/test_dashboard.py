@@ -113,8 +113,8 @@ def test_projector_without_labels_and_for_few_wide_images(tmp_path):
     assert len((tmp_path / "embedding.tsv").read_text().splitlines()) == 16
 
 
-def test_speed_in_steps_and_pictures_every_second_epoch(tmp_path, new_model, play, images):
-    play(new_model(), 3, [Dashboard(tmp_path, images, every_epochs=2)])
+def test_speed_in_steps_and_pictures_every_second_epoch(tmp_path, model, play, images):
+    play(model, 3, [Dashboard(tmp_path, images, every_epochs=2)])
     events = read(tmp_path)
     assert list(curve(events, "speed/steps_per_second")) == [4, 6, 8, 10, 12]
     assert "config" not in events.Tags()["tensors"]

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from tests.conftest import as_it_was
 from tf_bigan.callbacks import Dashboard, Guard, SampleGrid
 
 PINNED = {"accuracy_real": 0.995, "accuracy_fake": 1.0}
@@ -8,14 +9,17 @@ SAFE = {"accuracy_real": 0.995, "accuracy_fake": 0.9}
 
 
 @pytest.fixture
-def warnings_of(new_model, images, caplog):
+def warnings_of(model, images, caplog, monkeypatch):
     """Plays epochs' logs to a guard; the messages it gave."""
 
     def play(epochs, norms=None, samples=images, warm_up=0):
-        model = new_model()
         norms = iter(norms or [1.0] * len(epochs))
-        model.diagnose = lambda batch: {"gradient_norm/D": 1.0, "gradient_norm/EG": next(norms)}
-        model.sample = lambda n, seed=0: samples[:n]
+
+        def diagnose(batch):
+            return {"gradient_norm/D": 1.0, "gradient_norm/EG": next(norms)}
+
+        monkeypatch.setattr(model, "diagnose", diagnose)
+        monkeypatch.setattr(model, "sample", lambda n, seed=0: samples[:n])
         guard = Guard(images, warm_up=warm_up)
         guard.set_model(model)
         caplog.clear()
@@ -63,9 +67,8 @@ def test_samples_of_fresh_weights_are_not_judged(warnings_of, images):
     assert warnings_of([SAFE] * 4, samples=constant, warm_up=1) == []  # its step is 0
 
 
-def test_a_constant_generator_in_a_real_training(new_model, fit, images, caplog):
-    model = new_model()
-    kernel = model.generator.pixels.kernel
+def test_a_constant_generator_in_a_real_training(model, fit, images, caplog):
+    kernel = model.generator.layers[0].kernel
     kernel.assign(np.zeros(kernel.shape))
     for optimizer in map(model.optimizer_of, model.players):
         optimizer.learning_rate = 0.0
@@ -75,19 +78,21 @@ def test_a_constant_generator_in_a_real_training(new_model, fit, images, caplog)
     assert "\n" not in record.getMessage()
 
 
-def test_watching_leaves_the_training_as_it_is(tmp_path, new_model, fit, images):
-    watched, alone = new_model(ema=0.9), new_model(ema=0.9)
-    fit(watched, 2, [Guard(images), Dashboard(tmp_path, images), SampleGrid(tmp_path)])
-    fit(alone, 2)
-    for a, b in zip(watched.get_weights(), alone.get_weights(), strict=True):
-        np.testing.assert_array_equal(a, b)
+def test_watching_leaves_the_training_as_it_is(tmp_path, built_averaged, fit, images):
+    found = []
+    for callbacks in ([Guard(images), Dashboard(tmp_path, images), SampleGrid(tmp_path)], []):
+        model = as_it_was(*built_averaged)
+        fit(model, 2, callbacks)
+        found.append(model.get_weights())
+    for watched, alone in zip(*found, strict=True):
+        np.testing.assert_array_equal(watched, alone)
 
 
-def test_bytes_are_images_too(new_model, images, tmp_path):
+def test_bytes_are_images_too(model, images, tmp_path):
     levels = np.rint(images * 255).astype(np.uint8)
     guards = [Guard(levels), Guard(levels / np.float32(255))]
     for guard in guards:
-        guard.set_model(new_model())
+        guard.set_model(model)
         guard.on_epoch_end(0, SAFE)
     assert guards[0]._largest_norms == guards[1]._largest_norms
     boards = [Dashboard(tmp_path, x) for x in (levels, levels / np.float32(255))]

@@ -15,10 +15,10 @@ def by_step(model):
     return {"NND": 100.0 - int(model.step.numpy())}
 
 
-def test_lines_logs_and_monitor(tmp_path, new_model, fit, capsys):
+def test_lines_logs_and_monitor(tmp_path, model, fit, capsys):
     path = tmp_path / "run" / "metrics.jsonl"
     history = fit(
-        new_model(), 2, [Evaluation(by_step, path), Checkpoint(tmp_path, monitor="NND")]
+        model, 2, [Evaluation(by_step, path), Checkpoint(tmp_path, monitor="NND")]
     ).history
     lines = read(path)
     assert [(r["epoch"], r["step"], r["NND"]) for r in lines] == [
@@ -33,32 +33,31 @@ def test_lines_logs_and_monitor(tmp_path, new_model, fit, capsys):
     assert capsys.readouterr().out == ""
 
 
-def test_what_is_not_finite_is_no_best_and_not_in_the_file(tmp_path, new_model, play):
+def test_what_is_not_finite_is_no_best_and_not_in_the_file(tmp_path, model, play):
     path = tmp_path / "metrics.jsonl"
 
     def sometimes(model):
         step = int(model.step.numpy())
         return {"EGr": 1.0, "NND": math.nan if step == 8 else 100.0 - step}
 
-    play(new_model(), 2, [Evaluation(sometimes, path), Checkpoint(tmp_path, monitor="NND")])
+    play(model, 2, [Evaluation(sometimes, path), Checkpoint(tmp_path, monitor="NND")])
     assert [r.get("NND") for r in read(path)] == [100, 96, None]
     assert json.loads((tmp_path / "best.json").read_text())["epoch"] == 1
 
 
-def test_every(tmp_path, new_model, play):
+def test_every(tmp_path, model, play):
     path = tmp_path / "metrics.jsonl"
-    play(new_model(), 3, [Evaluation(by_step, path, every=2)])
+    play(model, 3, [Evaluation(by_step, path, every=2)])
     assert [r["epoch"] for r in read(path)] == [0, 2, 3]  # the last one always
     with pytest.raises(ValueError, match="every"):
         Evaluation(by_step, path, every=0)
 
 
-def test_a_resumed_run_writes_the_lines_of_an_undisturbed_one(tmp_path, new_model, play):
+def test_a_resumed_run_writes_the_lines_of_an_undisturbed_one(tmp_path, model, play):
     path = tmp_path / "metrics.jsonl"
     earlier = [{"epoch": e, "step": 4 * e, "seconds": 50.0 * e, "NND": e + 0.1} for e in range(4)]
     # Killed in the middle of writing epoch 4; the newest checkpoint is that of step 6.
     path.write_text("".join(json.dumps(r) + "\n" for r in earlier) + '{"epoch": 4, "st')
-    model = new_model()
     play(model, 1)
     model.step.assign(6)
     play(model, 3, [Evaluation(by_step, path)])
@@ -68,9 +67,9 @@ def test_a_resumed_run_writes_the_lines_of_an_undisturbed_one(tmp_path, new_mode
     assert 50 <= lines[2]["seconds"] <= lines[3]["seconds"]
 
 
-def test_another_file_is_not_destroyed(tmp_path, new_model, play):
+def test_another_file_is_not_destroyed(tmp_path, model, play):
     path = tmp_path / "notes.txt"
     path.write_text("my notes\n")
     with pytest.raises(UserError, match="notes.txt is not a file of metrics"):
-        play(new_model(), 1, [Evaluation(by_step, path)])
+        play(model, 1, [Evaluation(by_step, path)])
     assert path.read_text() == "my notes\n"

@@ -12,14 +12,14 @@ from tf_bigan.callbacks.pictures import (
 from tf_bigan.evaluation import enlarged, image_grid, originals_over_reconstructions
 
 
-def test_written_by_epoch_with_the_right_size(tmp_path, new_model, fit, images):
+def test_written_by_epoch_with_the_right_size(tmp_path, model, play, images):
     directory = tmp_path / "samples"
     pictures = [
         SampleGrid(directory, n=16, every=2),
         ReconstructionGrid(images[:4], directory, every=2),
         InterpolationGrid(images[:6], directory, every=2),
     ]
-    fit(new_model(), 3, pictures)
+    play(model, 3, pictures)
     sizes = {path.name: Image.open(path).size for path in directory.iterdir()}
     # A tile is 8 pixels, 8 times enlarged, and a white line of 1.
     expected = {
@@ -41,8 +41,7 @@ def test_written_by_epoch_with_the_right_size(tmp_path, new_model, fit, images):
             assert size == expected[kind]
 
 
-def test_what_is_in_them(new_model, images):
-    model = new_model()
+def test_what_is_in_them(model, images):
     samples = model.generate(model.prior.sample(16, 3))
     np.testing.assert_array_equal(sample_picture(model, 16, seed=3), image_grid(enlarged(samples)))
     np.testing.assert_array_equal(
@@ -57,15 +56,14 @@ def test_what_is_in_them(new_model, images):
     np.testing.assert_array_equal(picture, image_grid(enlarged(np.stack(rows)), columns=5))
 
 
-def test_the_same_z_in_every_epoch(tmp_path, new_model, play):
-    play(new_model(), 2, [SampleGrid(tmp_path, seed=1)])  # the weights stay as they are
+def test_the_same_z_in_every_epoch(tmp_path, model, play):
+    play(model, 2, [SampleGrid(tmp_path, seed=1)])  # the weights stay as they are
     first, *others = sorted(tmp_path.iterdir())
     assert len(others) == 2
     assert all(other.read_bytes() == first.read_bytes() for other in others)
 
 
-def test_resumed_and_broken_off_epochs(tmp_path, new_model, play, logs_of):
-    model = new_model()
+def test_resumed_and_broken_off_epochs(tmp_path, model, play, logs_of):
     play(model, 2, [logs_of(stop_after_step=2), SampleGrid(tmp_path)])
     assert [path.name for path in tmp_path.iterdir()] == ["samples-epoch-0000.png"]
     (tmp_path / "samples-epoch-0000.png").unlink()
@@ -102,12 +100,12 @@ def test_every_below_one(tmp_path):
 
 
 @pytest.mark.parametrize("callback", [ReconstructionGrid, InterpolationGrid])
-def test_bytes_make_the_same_pictures(callback, tmp_path, new_model, images):
+def test_bytes_make_the_same_pictures(callback, tmp_path, model, images):
     levels = np.rint(images[:4] * 255).astype(np.uint8)
     pictures = []
     for shown in (levels, levels / np.float32(255)):
         grid = callback(shown, tmp_path)
-        grid.set_model(new_model())
+        grid.set_model(model)
         pictures.append(grid.picture())
     np.testing.assert_array_equal(*pictures)
     with pytest.raises(ValueError, match=r"images must be in \[0, 1\]"):

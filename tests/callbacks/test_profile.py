@@ -6,8 +6,8 @@ from tf_bigan.config import Config
 from tf_bigan.errors import UserError
 
 
-def test_files_appear(tmp_path, new_model, fit):
-    fit(new_model(), 1, [Profile(tmp_path, 2, 4)])
+def test_files_appear(tmp_path, model, fit):
+    fit(model, 1, [Profile(tmp_path, 2, 4)])
     (profile,) = tmp_path.rglob("*.xplane.pb")
     assert profile.stat().st_size > 0
 
@@ -22,10 +22,7 @@ def test_files_appear(tmp_path, new_model, fit):
         (8, 9, 0, []),
     ],
 )
-def test_whole_calls_are_profiled(
-    tmp_path, new_model, play, monkeypatch, start, stop, begun, expected
-):
-    model = new_model()
+def test_whole_calls_are_profiled(tmp_path, model, play, monkeypatch, start, stop, begun, expected):
     model.step.assign(begun)
     told = []
 

@@ -28,8 +28,7 @@ def handlers():
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_stops_at_the_boundary_and_saves(tmp_path, new_model, fit, handlers, number):
-    model = new_model()
+def test_stops_at_the_boundary_and_saves(tmp_path, model, fit, handlers, number):
     with StopOnSignal() as stop:
         fit(model, 5, [Checkpoint(tmp_path), Send(number), stop])
     assert stop.received is number
@@ -37,36 +36,35 @@ def test_stops_at_the_boundary_and_saves(tmp_path, new_model, fit, handlers, num
     assert int(restore(tmp_path)[0].step.numpy()) == 1
 
 
-def test_nothing_received(new_model, play, handlers):
+def test_nothing_received(model, play, handlers):
     stop = StopOnSignal()
-    play(new_model(), 1, [stop])  # without `with`: the end of training puts the handlers back
+    play(model, 1, [stop])  # without `with`: the end of training puts the handlers back
     assert stop.received is None
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    play(new_model(), 1, [stop])
+    play(model, 2, [stop])
     assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     signal.signal(signal.SIGINT, handlers[signal.SIGINT])
 
 
-def test_second_signal_ends_at_once(new_model, play, handlers):
-    model = new_model()
+def test_second_signal_ends_at_once(model, play, handlers):
     with pytest.raises(KeyboardInterrupt):
         play(model, 5, [StopOnSignal(), Send(signal.SIGTERM, signal.SIGINT)])
     assert int(model.step.numpy()) == 2
 
 
-def test_training_that_raises_leaves_no_handler(new_model, play, handlers):
+def test_training_that_raises_leaves_no_handler(model, play, handlers):
     class Break(keras.callbacks.Callback):
         def on_train_batch_end(self, batch, logs=None):
             raise RuntimeError("broken")
 
     with pytest.raises(RuntimeError, match="broken"), StopOnSignal() as stop:
-        play(new_model(), 1, [stop, Break()])
+        play(model, 1, [stop, Break()])
 
 
-def test_other_signals_are_left_alone(new_model, play, handlers):
+def test_other_signals_are_left_alone(model, play, handlers):
     class Check(keras.callbacks.Callback):
         def on_train_batch_end(self, batch, logs=None):
             assert signal.getsignal(signal.SIGINT) == handlers[signal.SIGINT]
             assert signal.getsignal(signal.SIGTERM) != handlers[signal.SIGTERM]
 
-    play(new_model(), 1, [StopOnSignal(signals=(signal.SIGTERM,)), Check()])
+    play(model, 1, [StopOnSignal(signals=(signal.SIGTERM,)), Check()])

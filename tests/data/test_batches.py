@@ -1,5 +1,7 @@
 """The stream of batches: each example once a pass, for any readers, from any step."""
 
+import functools
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -38,6 +40,12 @@ def held(batch):
 
 def read(dataset, n):
     return [held(batch) for batch in dataset.take(n)]
+
+
+@functools.cache
+def whole(make):
+    """The first 206 batches of 6 from 31 examples, read by one reader from the beginning."""
+    return read(make(31).batches(6, seed=5).dataset(), 206)
 
 
 SOURCES = pytest.mark.parametrize("make", [numbered, streamed])
@@ -101,7 +109,6 @@ def test_passes_and_seeds_differ(make):
 @pytest.mark.parametrize("start", [0, 3])
 def test_replicas_and_pipelines_share_the_global_batch(make, replicas, pipelines, start):
     batches = make(31).batches(6, seed=5)
-    whole = read(batches.dataset(start), 8)
     per_step = replicas // pipelines
     parts = [
         read(
@@ -109,17 +116,16 @@ def test_replicas_and_pipelines_share_the_global_batch(make, replicas, pipelines
         )
         for p in range(pipelines)
     ]
-    for step, rows in enumerate(whole):
+    for step, rows in enumerate(whole(make)[start : start + 8]):
         joined = [part[step * per_step + r] for part in parts for r in range(per_step)]
         np.testing.assert_array_equal(np.concatenate(joined), rows)
 
 
 @SOURCES
-@pytest.mark.parametrize("start", [1, 4, 5, 11, 200])
+@pytest.mark.parametrize("start", [1, 5, 6, 11, 200])
 def test_resuming_gives_the_tail(make, start):
-    batches = make(23).batches(5, seed=9)
-    tail = read(batches.dataset(), start + 6)[start:]
-    np.testing.assert_array_equal(read(batches.dataset(start), 6), tail)
+    tail = whole(make)[start : start + 6]
+    np.testing.assert_array_equal(read(make(31).batches(6, seed=5).dataset(start), 6), tail)
 
 
 def test_a_streams_order_does_not_depend_on_the_global_seed_and_needs_no_whole_buffer():

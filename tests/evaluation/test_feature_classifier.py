@@ -38,8 +38,8 @@ def test_accuracy_is_that_of_the_images_kept_from_training(classifier):
     assert train_feature_classifier(TRAIN[0], wrong, steps=300).accuracy < 5
 
 
-def test_the_arguments_decide_and_nothing_else(classifier):
-    def digest(seed=0, steps=20):
+def test_the_arguments_decide_and_nothing_else(classifier, eagerly):
+    def digest(seed=0, steps=2):
         return train_feature_classifier(*TRAIN, seed=seed, steps=steps).digest
 
     expected = digest()
@@ -50,7 +50,7 @@ def test_the_arguments_decide_and_nothing_else(classifier):
     finally:
         keras.config.set_dtype_policy("float32")
     before = np.random.get_state()[1].copy()
-    assert len({expected, digest(seed=1), digest(steps=21), classifier.digest}) == 4
+    assert len({expected, digest(seed=1), digest(steps=3), classifier.digest}) == 4
     np.testing.assert_array_equal(np.random.get_state()[1], before)
 
 
@@ -72,7 +72,7 @@ def test_blocks_do_not_matter(classifier, monkeypatch):
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 1), (5, 30, 3), (33, 16, 2)])
-def test_any_image_size(shape):
+def test_any_image_size(shape, eagerly):
     rng = np.random.default_rng(0)
     labels = np.array([4, -7])[rng.integers(0, 2, 64)]
     images = rng.random((64, *shape)).astype(np.float32) * (0.2 + 0.8 * (labels == 4))[
@@ -83,7 +83,7 @@ def test_any_image_size(shape):
     assert trained(images[:2])[1].shape == (2, 2)
 
 
-def test_the_file_gives_the_same_classifier(tmp_path):
+def test_the_file_gives_the_same_classifier(tmp_path, eagerly):
     path, steps = tmp_path / "classifier.keras", []
     arguments = {"steps": 25, "path": path, "progress": lambda *step: steps.append(step)}
     first = train_feature_classifier(*TRAIN, **arguments)
@@ -107,7 +107,7 @@ def test_the_file_gives_the_same_classifier(tmp_path):
         train_feature_classifier(*TRAIN, **arguments)
 
 
-def test_a_directory_keeps_a_file_for_each_set_of_arguments(tmp_path):
+def test_a_directory_keeps_a_file_for_each_set_of_arguments(tmp_path, eagerly):
     digests = [
         train_feature_classifier(*TRAIN, steps=1, seed=seed, path=tmp_path / "kept").digest
         for seed in (0, 1, 0)

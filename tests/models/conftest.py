@@ -1,10 +1,13 @@
 """What the tests of the systems share: any system with small networks, and its batches."""
 
+import functools
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
 import tf_bigan as tb
+from tests.conftest import as_it_was, state_of
 from tf_bigan import experiment
 from tf_bigan.config import Config
 
@@ -36,6 +39,25 @@ def make_system(name, image_shape=(8, 8, 1), optimizer=None, options=None, **com
     defaults = {"jit_compile": False, "seed": 3, "steps_per_execution": 2}
     model.compile(optimizer, **defaults | compile_arguments)
     return model
+
+
+def with_settings(name, **settings):
+    """The one `make_system(name)`, as it was new but for hyperparameters.
+
+    For a system that reads them in its losses and steps alone: they are set, and not given to its
+    constructor.
+    """
+    model, new = _built(name)
+    for key, value in (model.hyperparameters | settings).items():
+        setattr(model, key, value)
+    model._forget_compiled()
+    return as_it_was(model, new)
+
+
+@functools.cache
+def _built(name):
+    model = make_system(name)
+    return model, [v.numpy() for v in state_of(model)]
 
 
 def _small(prior: str) -> str:

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from tests.closeness import assert_close
-from tests.models.conftest import LATENT, make_batch, make_system, step_eagerly
+from tests.models.conftest import LATENT, make_batch, make_system, step_eagerly, with_settings
 from tf_bigan.errors import UserError
 from tf_bigan.models.ali import ALI
 
@@ -29,7 +29,7 @@ def losses_of(model, batch, z):
 
 @pytest.mark.parametrize("form", ["l1", "l2"])
 def test_explicit_forms_against_numpy(form):
-    model = make_system("alice", options={"set": f"cycle={form},weight=0.3"})
+    model = with_settings("alice", cycle=form, weight=0.3)
     batch = make_batch()
     losses, logs, plain, x_rec = losses_of(model, batch, model.prior.sample(8, 5))
     difference = np.asarray(batch["image"]) - x_rec
@@ -71,7 +71,7 @@ def test_the_second_discriminator_plays_in_the_adversarial_form_alone(form, play
 
 def test_reconstructions_do_not_touch_the_generators_statistics(monkeypatch):
     """Where G keeps the rows of z and of z_hat apart, those of z alone feed the averages."""
-    model = make_system("alice")
+    model = with_settings("alice")
     monkeypatch.setattr(type(model.generator), "keeps_groups_apart", True, raising=False)
     twin = type(model.generator).from_config(model.generator.get_config())
     twin.set_weights(model.generator.get_weights())
@@ -94,7 +94,7 @@ def test_the_adversarial_form_needs_its_discriminator_in_the_schedule():
 
 
 def test_who_does_not_play_has_no_loss():
-    model, batch = make_system("alice"), make_batch()
+    model, batch = with_settings("alice"), make_batch()
     model.random.begin(SEED, 8)
     losses, _ = model.player_losses(batch, model.prior.sample(8, 5), training=False)
     assert set(losses) == {"D", "EG"}

@@ -6,15 +6,16 @@ import pytest
 import tensorflow as tf
 
 from tests.closeness import assert_close
-from tests.models.conftest import make_batch, make_dataset, make_system
+from tests.models.conftest import make_batch, make_dataset, make_system, with_settings
 
 
-def make(settings=None, **arguments):
-    return make_system("began", options={"set": settings}, **arguments)
+def make(settings, rate):
+    """With Keras's Adam and a rate, or a schedule of rates."""
+    return make_system("began", options={"set": settings}, optimizer=keras.optimizers.Adam(rate))
 
 
 def test_losses_against_numpy():
-    model, batch = make("gamma=0.7"), make_batch()
+    model, batch = with_settings("began", gamma=0.7), make_batch()
     model.k.assign(0.4)
     z = model.prior.sample(8, 5)
     x, fake = batch["image"].numpy(), model.generator(z).numpy()
@@ -27,7 +28,7 @@ def test_losses_against_numpy():
 
 
 def test_k_step_by_step():
-    model = make("gamma=0.5,lambda_k=0.1")
+    model = with_settings("began", gamma=0.5, lambda_k=0.1)
     assert float(model.k) == 0
     expected = [
         (4.0, 1.0, 0.1),  # + .1·(.5·4 - 1)
@@ -41,22 +42,24 @@ def test_k_step_by_step():
         assert float(model.k) == pytest.approx(k, abs=1e-5)
 
 
-def test_learning_rates_are_halved_down_to_the_floor():
-    model = make("halve_every=2,lowest_rate=3e-4", optimizer=keras.optimizers.Adam(1e-3))
+def test_learning_rates_are_halved_down_to_the_floor(eagerly):
+    model = make("halve_every=3,lowest_rate=3e-4", 1e-3)
+    model.steps_per_execution = 1
     rates = []
 
-    def collect(epoch, logs):
+    def collect(step, logs):
         rates.append([float(model.optimizer_of(p).learning_rate) for p in model.players])
 
-    watch = keras.callbacks.LambdaCallback(on_epoch_end=collect)
-    model.fit(make_dataset(2), epochs=4, verbose=0, callbacks=[watch])
-    assert_close(rates, [[5e-4] * 2, [3e-4] * 2, [3e-4] * 2, [3e-4] * 2], 1e-6)
+    watch = keras.callbacks.LambdaCallback(on_train_batch_end=collect)
+    model.fit(make_dataset(5), epochs=2, verbose=0, callbacks=[watch])
+    expected = [1e-3, 1e-3, 5e-4, 5e-4, 5e-4, 3e-4, 3e-4, 3e-4, 3e-4, 3e-4]
+    assert_close(rates, [[rate] * 2 for rate in expected], 1e-6)
 
 
-def test_a_rate_below_the_floor_and_a_schedule_stay():
-    low = make("halve_every=1,lowest_rate=1e-3", optimizer=keras.optimizers.Adam(2e-4))
+def test_a_rate_below_the_floor_and_a_schedule_stay(eagerly):
+    low = make("halve_every=1,lowest_rate=1e-3", 2e-4)
     schedule = keras.optimizers.schedules.ExponentialDecay(1e-3, 10, 0.5)
-    planned = make("halve_every=1", optimizer=keras.optimizers.Adam(schedule))
+    planned = make("halve_every=1", schedule)
     for model in (low, planned):
         model.fit(make_dataset(2), verbose=0)
     assert float(low.optimizer_of("D").learning_rate) == pytest.approx(2e-4, rel=1e-5)

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 import tf_bigan as tb
 from tests.closeness import assert_close
+from tests.conftest import as_it_was, state_of
 from tests.models.conftest import (
     every_choice,
     make_batch,
@@ -42,26 +43,15 @@ def built(variant):
 @pytest.fixture
 def model(built):
     """The same model for all tests of a system, which takes long to build, always as it was new."""
-    model, new = built
-    for variable, value in zip(state_of(model), new, strict=True):
-        variable.assign(value)
-    return model
+    return as_it_was(*built)
 
 
 @pytest.fixture(scope="module")
 def stepped(built):
     """The state after one step on `make_batch()`, neither traced nor compiled by XLA."""
-    model, new = built
-    for variable, value in zip(state_of(model), new, strict=True):
-        variable.assign(value)
+    model = as_it_was(*built)
     step_eagerly(model, make_batch())
     return [v.numpy() for v in state_of(model)]
-
-
-def state_of(model) -> list:
-    """All that a step changes: weights, adapted state and the optimizers'."""
-    parts = [model, *map(model.optimizer_of, model.players)]
-    return [variable for part in parts for variable in part.variables]
 
 
 def assert_same_state(model, values, tol=0.0):
@@ -140,15 +130,17 @@ def test_no_loss_holds_a_gradient_back(variant, model):
 
 
 @pytest.mark.slow
-def test_xla_gives_the_same_step(name):
+@pytest.mark.parametrize("variant", tb.models.names(), indirect=True)
+def test_xla_gives_the_same_step(model, stepped):
     """In the compiled loop."""
-    models = [
-        make_system(name, optimizer=keras.optimizers.SGD(RATE), options=DECAY, jit_compile=xla)
-        for xla in (False, True)
-    ]
-    step_eagerly(models[0], make_batch())
-    models[1].fit(tf.data.Dataset.from_tensors(make_batch()), verbose=0)
-    assert_same_state(models[1], [v.numpy() for v in state_of(models[0])], 2e-5)
+    model.jit_compile = True
+    model._forget_compiled()
+    try:
+        model.fit(tf.data.Dataset.from_tensors(make_batch()), verbose=0)
+        assert_same_state(model, stepped, 2e-5)
+    finally:
+        model.jit_compile = False
+        model._forget_compiled()
 
 
 def test_the_step_after_a_reload_is_the_step_without_it(variant, tmp_path):
@@ -163,24 +155,32 @@ def test_the_step_after_a_reload_is_the_step_without_it(variant, tmp_path):
 
 
 @pytest.mark.slow
-def test_two_replicas_equal_one(name):
+@pytest.mark.parametrize("variant", tb.models.names(), indirect=True)
+def test_two_replicas_equal_one(variant, model):
     """With statistics of rows alone: batch normalisation is that of a replica's rows."""
+    rate = 0.1  # of one step, large enough for a gradient's hundredth to show
 
-    def frozen():
-        model = make_system(name, options=DECAY)
-        for layer in model._flatten_layers():
-            if isinstance(layer, keras.layers.BatchNormalization):
-                layer.trainable = False
-        # Without XLA, which has a test of its own and takes long to compile.
-        model.compile(keras.optimizers.SGD(0.05), seed=3, jit_compile=False)
-        return model
+    def norms(of):
+        layers = of._flatten_layers()
+        return [one for one in layers if isinstance(one, keras.layers.BatchNormalization)]
 
-    one = frozen()
     with two_replicas().scope():
-        two = frozen()
+        two = make_system(variant, options=DECAY)
+        for layer in norms(two):
+            layer.trainable = False
+        # Without XLA, which has a test of its own and takes long to compile.
+        two.compile(keras.optimizers.SGD(rate), seed=3, jit_compile=False)
     two.fit(make_dataset(1), verbose=0)  # one step: by a second the game has amplified rounding
-    step_eagerly(one, make_batch(seed=0))
-    assert_same_state(two, [v.numpy() for v in state_of(one)], 2e-5)
+    for player in model.players:
+        model.optimizer_of(player).learning_rate = rate
+    for layer in norms(model):
+        layer.trainable = False
+    try:
+        step_eagerly(model, make_batch(seed=0))
+    finally:
+        for layer in norms(model):
+            layer.trainable = True
+    assert_same_state(two, [v.numpy() for v in state_of(model)], 2e-5)
 
 
 def test_what_it_needs_of_a_batch_is_named(model):

@@ -4,21 +4,25 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.models.conftest import make_batch, make_system
+from tests.models.conftest import make_batch, with_settings
 
 
 def make(**settings):
-    text = ",".join(f"{name}={value}" for name, value in settings.items())
-    return make_system("loss_sensitive_gan", options={"set": text or None})
+    return with_settings("loss_sensitive_gan", **settings)
 
 
-@pytest.mark.parametrize("leak", [0.0, 0.2, 1.0])
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+@pytest.mark.parametrize("leak", [0.0, 0.2, 0.7, 1.0])
 @pytest.mark.parametrize("slope", [0.0, 0.5, 1.0, -1.0])
-def test_losses_against_numpy(slope, leak):
+def test_losses_against_numpy(slope, leak, sign):
+    """With an L that is above zero, and one below."""
     model, batch = make(slope=slope, leak=leak, margin=0.02, gamma=0.3), make_batch()
+    kernel = model.discriminator.logit.kernel
+    kernel.assign(sign * kernel)
     z = model.prior.sample(8, 5)
     x, fake = batch["image"].numpy(), model.generator(z).numpy()
     raw = [model.discriminator(images).numpy()[:, 0] for images in (x, fake)]
+    assert (np.concatenate(raw) * sign).mean() > 0.1
     real, generated = (np.where(values > 0, values, leak * values) for values in raw)
     excess = 0.02 * np.abs(x - fake).sum((1, 2, 3)) + real - generated
     cost = np.where(excess > 0, excess, slope * excess)

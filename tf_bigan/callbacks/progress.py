@@ -31,6 +31,7 @@ class Progress(keras.callbacks.Callback):
         self._bar = None
 
     def on_train_begin(self, logs=None):
+        self._since = None  # (epoch, time) of the end of the first, which compiles
         if logs:  # metrics of the untrained model
             self._print("0", _format(logs))
 
@@ -54,13 +55,17 @@ class Progress(keras.callbacks.Callback):
             self._bar.update(self._done, values, finalize=False)
 
     def on_epoch_end(self, epoch, logs=None):
-        seconds = time.monotonic() - self._begin
+        now = time.monotonic()
+        seconds = now - self._begin
         end = f"{self._rate():,.0f} images/s  {seconds:.1f} s"
         if self._done < self.steps:
             end += f"  stopped after {self._done} of {self.steps} steps"
         elif epoch + 1 < self.epochs:
-            left = datetime.timedelta(seconds=round(seconds * (self.epochs - epoch - 1)))
+            # By the mean, as not every epoch is measured or drawn.
+            mean = (now - self._since[1]) / (epoch - self._since[0]) if self._since else seconds
+            left = datetime.timedelta(seconds=round(mean * (self.epochs - epoch - 1)))
             end += f"  {left} left"
+            self._since = self._since or (epoch, now)
         if self._bar is not None:
             print("\r\x1b[2K", end="")  # the line takes the place of the bar
         self._print(str(epoch + 1), f"{_format(logs)}  {end}")

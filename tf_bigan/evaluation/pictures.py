@@ -119,7 +119,7 @@ def png_bytes(picture: np.ndarray) -> bytes:
         ValueError: for another dtype or shape.
     """
     file = io.BytesIO()
-    _as_pillow(picture).save(file, format="PNG", optimize=True)
+    _as_pillow(picture).save(file, format="PNG")
     return file.getvalue()
 
 
