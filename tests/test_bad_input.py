@@ -279,7 +279,7 @@ def test_disk_that_fills_up(tiny_run, tiny_options, tmp_path, command):
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     line = the_line("train", err)
     assert status == 1
-    assert "step-00000076.keras: File too large; what was saved before is untouched" in line
+    assert "step-00000080.keras: File too large; what was saved before is untouched" in line
     assert files_of(workdir / "checkpoints") == before
     # With room again the same command goes on.
     status, out, _ = command("train", f"--workdir={workdir}", *tiny_options, "--epochs=4")
