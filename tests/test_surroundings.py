@@ -64,11 +64,12 @@ def outputs() -> list[np.ndarray]:
 
 def test_the_networks_are_the_same_under_any_settings_of_keras(keras_settings):
     expected = outputs()
-    floats("float16")
-    channels_first()
-    for one, other in zip(outputs(), expected, strict=True):
-        assert one.dtype == np.float32
-        np.testing.assert_allclose(one, other, rtol=1e-6)
+    for name in ("float64", "float16"):
+        floats(name)
+        channels_first()
+        for one, other in zip(outputs(), expected, strict=True):
+            assert one.dtype == np.float32
+            np.testing.assert_allclose(one, other, rtol=1e-6)
 
 
 def test_a_system_trains_under_other_settings_of_keras(keras_settings, tmp_path, eagerly):
