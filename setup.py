@@ -27,7 +27,7 @@ setup(
     author="The tf_bigan authors",
     license="MIT",
     packages=find_packages(include=["tf_bigan", "tf_bigan.*"]),
-    package_data={"tf_bigan.evaluation": ["page.html", "page.css"]},
+    package_data={"tf_bigan.report": ["page.html", "page.css"]},
     # .ci/pythons tests each of these.
     classifiers=[
         "Programming Language :: Python :: 3.10",

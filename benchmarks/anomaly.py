@@ -21,9 +21,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from benchmarks import report
-from tf_bigan import data, hardware
-from tf_bigan.workdir import environment
+from benchmarks import pages
+from tf_bigan import data
+from tf_bigan.core import hardware
+from tf_bigan.run.workdir import environment
 
 PAGE, BLOCK = "docs/anomaly.md", "anomaly"
 # Area under precision and recall, Zenati et al. 2018, table 4; the other digits are only plotted.
@@ -116,7 +117,7 @@ def neighbours(part: Split, seed: int, settings: None) -> dict[str, np.ndarray]:
 
 def detector(system: str, part: Split, seed: int, settings: dict) -> dict[str, np.ndarray]:
     """All scores of a `BiGANDetector` of a system."""
-    from tf_bigan.anomaly import BiGANDetector
+    from tf_bigan.estimators.anomaly import BiGANDetector
 
     fitted = BiGANDetector(system, random_state=seed, **settings).fit(part.train)
     return fitted.anomaly_scores(part.test)
@@ -323,14 +324,14 @@ def main() -> int:
     seeds = sorted({r["seed"] for r in records})
     text = "\n\n".join(
         [
-            report.machine(": ".join(hardware.choose()[::2])),
+            pages.machine(": ".join(hardware.choose()[::2])),
             f"{options.epochs} passes over the training images of MNIST; seeds {seeds}.",
             tables(records),
         ]
     )
     print(text)
     if options.write:
-        report.write(PAGE, BLOCK, text)
+        pages.write(PAGE, BLOCK, text)
     return 0
 
 

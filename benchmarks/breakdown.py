@@ -18,9 +18,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's start-up noti
 
 import tensorflow as tf  # noqa: E402
 
-from benchmarks import ours, report  # noqa: E402
+from benchmarks import ours, pages  # noqa: E402
 from benchmarks.setting import SETTINGS, images  # noqa: E402
-from tf_bigan import hardware  # noqa: E402
+from tf_bigan.core import hardware  # noqa: E402
 
 BLOCK = "breakdown"  # the name of the marked block
 STEPS = 48
@@ -79,7 +79,7 @@ def main() -> int:
     if xla:
         parser.error(f"the default here is {policy} with XLA ({why}), whose parts are not seen")
     lines = [
-        report.machine(f"{policy}: {why}"),
+        pages.machine(f"{policy}: {why}"),
         "",
         "| milliseconds a step | " + " | ".join(setting.title for setting in SETTINGS) + " |",
         "|---|" + "---|" * len(SETTINGS),
@@ -90,7 +90,7 @@ def main() -> int:
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     print("\n".join(lines))
     if options.write:
-        report.write(options.write, BLOCK, "\n".join(lines))
+        pages.write(options.write, BLOCK, "\n".join(lines))
     return 0
 
 

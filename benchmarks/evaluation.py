@@ -16,8 +16,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from benchmarks import report
-from tf_bigan import data, evaluation, hardware
+from benchmarks import pages
+from tf_bigan import data, evaluation
+from tf_bigan.core import hardware
 
 PAGE, BLOCK = "docs/evaluation.md", "evaluation"
 _LATENT, _HIDDEN = 50, 1024  # features of the paper's encoder
@@ -92,7 +93,7 @@ def main() -> int:
     parser.add_argument("--data_dir", default=None)
     parser.add_argument("--write", action="store_true", help=f"renew {PAGE}")
     options = parser.parse_args()
-    machine = report.machine(": ".join(hardware.choose()[::2]))
+    machine = pages.machine(": ".join(hardware.choose()[::2]))
     sets = [data.load("mnist", split, data_dir=options.data_dir) for split in ("train", "test")]
     sets[0] = sets[0].take(options.train)
     train, held_out = ((part.as_float(), part.labels) for part in sets)
@@ -122,7 +123,7 @@ def main() -> int:
     )
     print(text)
     if options.write:
-        report.write(PAGE, BLOCK, text)
+        pages.write(PAGE, BLOCK, text)
     return 0
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import report
+from benchmarks import pages
 
 BLOCK = "footprint"  # the name of the marked block
 REPEATS, ROUNDS, STEPS = 5, 7, 40
@@ -95,7 +95,7 @@ def inputs() -> dict[str, tuple[float, float]]:
     import tf_bigan as tb
     from benchmarks import ours
     from benchmarks.setting import SETTINGS, Setting, images
-    from tf_bigan import hardware
+    from tf_bigan.core import hardware
     from tf_bigan.data.pipeline import ArrayBatches
 
     policy, xla, _ = hardware.choose()
@@ -172,12 +172,12 @@ def main() -> int:
     options = parser.parse_args()
     if options.write:
         try:
-            report.around(options.write, BLOCK)
+            pages.around(options.write, BLOCK)
         except (OSError, ValueError) as error:
             parser.error(str(error))
-    from tf_bigan import hardware
+    from tf_bigan.core import hardware
 
-    machine = report.machine(": ".join(hardware.choose()[::2]))
+    machine = pages.machine(": ".join(hardware.choose()[::2]))
     with tempfile.TemporaryDirectory() as work:
         first_step = first_step_seconds(f"{work}/digits")
         memory = resident_bytes(f"{work}/mnist", options.data_dir)
@@ -189,7 +189,7 @@ def main() -> int:
     text = f"{machine}\n\n{table(costs, inputs())}"
     print(text)
     if options.write:
-        report.write(options.write, BLOCK, text)
+        pages.write(options.write, BLOCK, text)
     return 0
 
 

@@ -16,12 +16,12 @@ import keras
 import numpy as np
 from absl import app, flags
 
-from benchmarks import report
-from tf_bigan import experiment
-from tf_bigan.config import Config
+from benchmarks import pages
 from tf_bigan.errors import UserError
-from tf_bigan.presets import preset
-from tf_bigan.workdir import environment
+from tf_bigan.run import build
+from tf_bigan.run.config import Config
+from tf_bigan.run.presets import preset
+from tf_bigan.run.workdir import environment
 
 FLAGS = flags.FLAGS
 SEEDS = flags.DEFINE_list("seeds", ["42"], "seeds of weights, split, data order and z")
@@ -57,7 +57,7 @@ def main(_):
     table = markdown(records)
     print(table)
     if WRITE.value:
-        report.write(PAGE, PRESET.value, table)
+        pages.write(PAGE, PRESET.value, table)
 
 
 def run(out: Path, seed: int):
@@ -76,10 +76,10 @@ def run(out: Path, seed: int):
     epochs = sorted(set(map(int, EPOCHS.value or [config.epochs])) - measured)
     if not epochs:
         return
-    train = experiment.load_split(config, "train")
-    held_out = experiment.load_held_out(config, SPLIT.value)
+    train = build.load_split(config, "train")
+    held_out = build.load_held_out(config, SPLIT.value)
     batches = train.batches(config.batch_size, seed=seed)
-    model, why = experiment.build_model(config, train.image_shape, batches.steps_per_epoch)
+    model, why = build.build_model(config, train.image_shape, batches.steps_per_epoch)
     if state.exists():
         model = keras.saving.load_model(state)
     seconds = max((d["train_seconds"] for d in done), default=0.0)
@@ -94,7 +94,7 @@ def run(out: Path, seed: int):
         for record in done:  # where another split has brought the training here
             if record["epoch"] == epoch and not losses:
                 losses = {name: value for name, value in record.items() if "loss" in name}
-        values = experiment.measure(model, train, held_out, posthoc=True).values
+        values = build.measure(model, train, held_out, posthoc=True).values
         record = {
             "split": SPLIT.value,
             "seed": seed,

@@ -85,9 +85,11 @@ def work(core: int) -> int:
 
     from benchmarks import ours
     from benchmarks.setting import SETTINGS, images
-    from tf_bigan import distribution, hardware
+    from tf_bigan.core import hardware
+    from tf_bigan.core.workers import over_workers as together
+    from tf_bigan.run import cluster
 
-    strategy, _ = distribution.choose("auto", 60)
+    strategy, _ = cluster.choose("auto", 60)
     workers = strategy.num_replicas_in_sync
     data, (policy, xla, _) = images(SETTINGS[0], 4096), hardware.choose()
     found = {"workers": workers, "mode": f"{policy}{' XLA' if xla else ''}"}
@@ -121,7 +123,7 @@ def work(core: int) -> int:
     start = time.perf_counter()
     several(part)
     found[name] = (time.perf_counter() - start) / REPEATS
-    distribution.over_workers(0, strategy)
+    together(0, strategy)
     print(PREFIX + json.dumps(found))
     return 0
 
@@ -204,19 +206,19 @@ def main() -> int:
         return work(options.core)
     if len(os.sched_getaffinity(0)) < 2:
         parser.error("two cores are needed")
-    from benchmarks import report
-    from tf_bigan import hardware
+    from benchmarks import pages
+    from tf_bigan.core import hardware
 
     if options.write:
         try:
-            report.around(options.write, BLOCK)
+            pages.around(options.write, BLOCK)
         except (OSError, ValueError) as error:
             parser.error(str(error))
-    machine = report.machine(": ".join(hardware.choose()[::2]))
+    machine = pages.machine(": ".join(hardware.choose()[::2]))
     text = section(machine, measure(1), measure(2))
     print(text)
     if options.write:
-        report.write(options.write, BLOCK, text)
+        pages.write(options.write, BLOCK, text)
     return 0
 
 

@@ -19,9 +19,11 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's start-up noti
 import keras  # noqa: E402
 from absl import flags  # noqa: E402
 
-from benchmarks import report  # noqa: E402
-from tf_bigan import experiment, hardware, models  # noqa: E402
-from tf_bigan.flags import config_from_flags, define_config_flags  # noqa: E402
+from benchmarks import pages  # noqa: E402
+from tf_bigan import models  # noqa: E402
+from tf_bigan.core import hardware  # noqa: E402
+from tf_bigan.run import build  # noqa: E402
+from tf_bigan.run.flags import config_from_flags, define_config_flags  # noqa: E402
 
 BLOCK = "systems"  # the name of the marked block
 LIMITS = ("ONEDNN_MAX_CPU_ISA", "XLA_FLAGS")  # environment variables that limit the CPU
@@ -42,10 +44,10 @@ def time_system(name: str, options: list[str], seconds: float) -> str:
     define_config_flags(values)
     values(["systems.py", f"--model={name}", *NEEDS.get(name, []), *options])
     config = config_from_flags(values)
-    train = experiment.load_split(config, "train")
-    batches = experiment.training_batches(config, train)
+    train = build.load_split(config, "train")
+    batches = build.training_batches(config, train)
     begin = time.perf_counter()
-    model, _ = experiment.build_model(
+    model, _ = build.build_model(
         config, batches.image_shape, batches.steps_per_epoch, train.num_classes
     )
     model.fit(batches, steps_per_epoch=1, verbose=0)
@@ -78,14 +80,14 @@ def main() -> int:
     limits = [
         f"{n}={os.environ[n]}" for n in ("ONEDNN_MAX_CPU_ISA", "XLA_FLAGS") if n in os.environ
     ]
-    lines = [report.machine(", ".join([f"{policy} ({why})", *limits])), "", *HEAD]
+    lines = [pages.machine(", ".join([f"{policy} ({why})", *limits])), "", *HEAD]
     print("\n".join(lines))
     for name in chosen.only.split(",") if chosen.only else models.names():
         lines.append(time_system(name, options, chosen.seconds))
         print(lines[-1], flush=True)
         keras.backend.clear_session()
     if chosen.write:
-        report.write(chosen.write, BLOCK, "\n".join(lines))
+        pages.write(chosen.write, BLOCK, "\n".join(lines))
     return 0
 
 

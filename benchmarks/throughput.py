@@ -20,10 +20,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's start-up noti
 
 import numpy as np  # noqa: E402
 
-from benchmarks import agreement, limit, ours, report  # noqa: E402
+from benchmarks import agreement, limit, ours, pages  # noqa: E402
 from benchmarks.peers import stock_keras  # noqa: E402
 from benchmarks.setting import SETTINGS, Setting, images  # noqa: E402
-from tf_bigan import hardware  # noqa: E402
+from tf_bigan.core import hardware  # noqa: E402
 
 BLOCK = "throughput"  # the name of the marked block
 QUICK = ("mlp128/tf_bigan", "mlp128/Keras")
@@ -34,7 +34,7 @@ def variants(setting: Setting, data: np.ndarray) -> dict[str, Callable]:
     makers = {}
     for policy in ("float32", "mixed_bfloat16"):
         for xla in (False, True):
-            makers[report.mode("tf_bigan", policy, xla)] = lambda p=policy, x=xla: ours.Variant(
+            makers[pages.mode("tf_bigan", policy, xla)] = lambda p=policy, x=xla: ours.Variant(
                 setting, data, p, x
             )
 
@@ -44,7 +44,7 @@ def variants(setting: Setting, data: np.ndarray) -> dict[str, Callable]:
         return made
 
     for policy, jit_compile in (("float32", "auto"), ("float32", True), ("mixed_bfloat16", "auto")):
-        name = report.mode("Keras fit", policy, jit_compile is True)
+        name = pages.mode("Keras fit", policy, jit_compile is True)
         makers[name] = lambda p=policy, j=jit_compile: peer(stock_keras.Peer, p, j)
     if importlib.util.find_spec("torch") is None:
         print("PyTorch is not installed: its rows are left out", file=sys.stderr)
@@ -95,12 +95,12 @@ def main() -> int:
     seconds = options.seconds or (1.5 if options.quick else 2.5)
     if options.write:
         try:
-            report.around(options.write, BLOCK)
+            pages.around(options.write, BLOCK)
         except (OSError, ValueError) as error:
             parser.error(str(error))
     policy, xla, why = hardware.choose()
-    default = report.mode("tf_bigan", policy, xla)
-    sections = [report.machine(f"{default}: {why}")]
+    default = pages.mode("tf_bigan", policy, xla)
+    sections = [pages.machine(f"{default}: {why}")]
     print(sections[0], flush=True)
     for setting in SETTINGS:
         makers = {
@@ -112,12 +112,12 @@ def main() -> int:
             continue
         print(setting.title, file=sys.stderr)
         rates = measure(makers, setting.batch, rounds, seconds)
-        sections.append(report.section(setting, rates, default))
+        sections.append(pages.section(setting, rates, default))
         print(f"\n{sections[-1]}", flush=True)
     if len(sections) == 1:
         parser.error(f"--only={options.only} is in no setting/variant")
     if options.write:
-        report.write(options.write, BLOCK, "\n\n".join(sections))
+        pages.write(options.write, BLOCK, "\n\n".join(sections))
     return 0
 
 

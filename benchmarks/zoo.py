@@ -18,10 +18,12 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import report
-from tf_bigan import data, evaluation, experiment, hardware, models
-from tf_bigan.config import Config
-from tf_bigan.workdir import environment
+from benchmarks import pages
+from tf_bigan import data, evaluation, models, report
+from tf_bigan.core import hardware
+from tf_bigan.run import build
+from tf_bigan.run.config import Config
+from tf_bigan.run.workdir import environment
 
 PAGE, PICTURE, BLOCK = "docs/zoo.md", "docs/zoo.png", "zoo"
 # What a system needs beside images, or in so short a training.
@@ -72,25 +74,25 @@ def read(results: Path, epochs: int) -> list[dict]:
 
 def run(config: Config, classifier, out: Path) -> dict:
     """Trains one system; its record, and its pictures in OUT."""
-    train = experiment.load_split(config, "train")
-    held_out = experiment.load_held_out(config, "test")
-    batches = experiment.training_batches(config, train)
+    train = build.load_split(config, "train")
+    held_out = build.load_held_out(config, "test")
+    batches = build.training_batches(config, train)
     held_out = held_out.converted(channels=batches.image_shape[-1])
     train = train.converted(channels=batches.image_shape[-1])
-    model, why = experiment.build_model(
+    model, why = build.build_model(
         config, batches.image_shape, batches.steps_per_epoch, train.num_classes
     )
     results = {"system": config.model, "seed": config.seed, "epochs": config.epochs}
     if config.model == "bigan":  # whose encoder is that of most others
         names = ("NNC_e-", "CLS_e-")
-        baseline = experiment.measure(model, train, held_out, metrics=names, posthoc=True).values
+        baseline = build.measure(model, train, held_out, metrics=names, posthoc=True).values
         results |= {f"untrained {name}": value for name, value in baseline.items()}
     start = time.monotonic()
     history = model.fit(batches, epochs=config.epochs, verbose=0).history
     results["seconds"] = round(time.monotonic() - start, 1)
     results["losses"] = {name: values[-1] for name, values in history.items() if "loss_" in name}
     names = ("NND/10", "EGr", "EGr_b", "NNC_e-", "CLS_e-", "accuracy")
-    results |= experiment.measure(
+    results |= build.measure(
         model, train, held_out, metrics=names, batches=batches, posthoc=True
     ).values
     rows = {"originals": held_out.as_float(range(SHOWN))}
@@ -151,10 +153,10 @@ def picture(out: Path, names: list[str], path: str):
     figure, axes = pyplot.subplots(len(shown), 2, figsize=(11, 0.95 * len(shown)), squeeze=False)
     for (left, right), (name, rows) in zip(axes, shown.items(), strict=True):
         left.set_ylabel(name, rotation=0, ha="right", va="center", fontsize=9)
-        left.imshow(evaluation.image_grid(rows["samples"], SHOWN).squeeze(), cmap="gray")
+        left.imshow(report.image_grid(rows["samples"], SHOWN).squeeze(), cmap="gray")
         if "reconstructions" in rows:
             pairs = np.concatenate([rows["originals"], rows["reconstructions"]])
-            right.imshow(evaluation.image_grid(pairs, SHOWN).squeeze(), cmap="gray")
+            right.imshow(report.image_grid(pairs, SHOWN).squeeze(), cmap="gray")
     for axis in axes.flat:
         axis.set(xticks=[], yticks=[], frame_on=False)
     axes[0][0].set_title("samples", fontsize=10)
@@ -199,7 +201,7 @@ def main() -> int:
     records = read(results, options.epochs)
     text = "\n\n".join(
         [
-            report.machine(": ".join(hardware.choose()[::2])),
+            pages.machine(": ".join(hardware.choose()[::2])),
             f"{options.epochs} passes over the 60,000 training images. The classifier behind FD: "
             f"seed {classifier.seed}, accuracy {classifier.accuracy:.2f} %, {classifier.digest}.",
             table(records),
@@ -207,7 +209,7 @@ def main() -> int:
     )
     print(text)
     if options.write:
-        report.write(PAGE, BLOCK, text)
+        pages.write(PAGE, BLOCK, text)
         picture(out, sorted({r["system"] for r in records}), PICTURE)
     return 0
 

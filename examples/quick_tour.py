@@ -39,19 +39,19 @@ def main(epochs: int = 150, directory: str = "."):
     # 4. Training. Keras's own callbacks work as well as those of tb.callbacks.
     model.fit(train.batches(64), epochs=epochs, verbose=2 if epochs < 10 else 0)
     after = measure(model, train, x, labels)
-    print(tb.evaluation.format_table({"untrained": before, "trained": after}))
+    print(tb.report.format_table({"untrained": before, "trained": after}))
 
     # 5. Pictures: samples G(z), images over G(E(x)), and the way from one image to another.
-    grid, enlarged = tb.evaluation.image_grid, tb.evaluation.enlarged
+    grid, enlarged = tb.report.image_grid, tb.report.enlarged
     pairs = enlarged(x[:32]), enlarged(model.reconstruct(x[:32]))
     way = model.interpolate(x[:8], x[8:16], steps=10).reshape(-1, *shape)
     pictures = {
         "samples": grid(enlarged(model.sample(64, seed=0))),
-        "reconstructions": tb.evaluation.originals_over_reconstructions(*pairs),
+        "reconstructions": tb.report.originals_over_reconstructions(*pairs),
         "interpolations": grid(enlarged(way), columns=10),
     }
     for name, picture in pictures.items():
-        tb.evaluation.save_png(directory / f"tour_{name}.png", picture)
+        tb.report.save_png(directory / f"tour_{name}.png", picture)
 
     # 6. Saved with its optimizers: training can go on exactly where it was.
     model.save(directory / "tour.keras")

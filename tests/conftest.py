@@ -20,8 +20,8 @@ import pytest
 import tensorflow as tf
 
 import tf_bigan as tb
-from tf_bigan.flags import run
-from tf_bigan.gallery import Gallery
+from tf_bigan.run.flags import run
+from tf_bigan.run.gallery import Gallery
 
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
@@ -174,7 +174,7 @@ def command():
     """A function that runs train.py or evaluate.py here: (exit status, stdout, stderr)."""
 
     def call(script: str, *arguments) -> tuple[int, str, str]:
-        module = importlib.import_module(script)
+        module = importlib.import_module(f"tf_bigan.run.{script}")
         module.FLAGS.unparse_flags()
         out, err = io.StringIO(), io.StringIO()
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):

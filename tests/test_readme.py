@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from absl import flags
 
-from tf_bigan import experiment
-from tf_bigan.config import Config
-from tf_bigan.flags import define_config_flags
-from tf_bigan.presets import PRESETS
+from tf_bigan.run import build
+from tf_bigan.run.config import Config
+from tf_bigan.run.flags import define_config_flags
+from tf_bigan.run.presets import PRESETS
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -37,7 +37,7 @@ def test_the_model_shown_is_found_trains_and_is_saved(tmp_path, monkeypatch):
     (package / "cycle_bigan.py").write_text(blocks(README, "python")[-1])
     monkeypatch.syspath_prepend(tmp_path)
     config = Config(model="my_package.cycle_bigan", latent=4, width=8, steps_per_execution=2)
-    model, _ = experiment.build_model(config, (8, 8, 1), steps_per_epoch=2)
+    model, _ = build.build_model(config, (8, 8, 1), steps_per_epoch=2)
     assert type(model).__name__ == "CycleBiGAN" and model.cycle == 0.02
     images = np.random.default_rng(0).random((32, 8, 8, 1), np.float32)
     errors = model.fit(images, batch_size=16, epochs=6, verbose=0).history["reconstruction"]

@@ -17,10 +17,10 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import report
+from benchmarks import pages
 from benchmarks.claims.claim import Check, Claim, Lab
-from tf_bigan import hardware
-from tf_bigan.workdir import environment
+from tf_bigan.core import hardware
+from tf_bigan.run.workdir import environment
 
 PAGE, PICTURE, BLOCK = "docs/claims.md", "docs/claims_{}.png", "claims"
 NAMES = ("infogan", "vae_gan", "alice", "sgan", "triple_gan", "dann", "ebgan", "stable", "modes")
@@ -79,7 +79,7 @@ def row(check: Check, records: list[dict]) -> str:
 
 def page(records: list[dict]) -> str:
     """The block of the page: every claim that was measured, in the order of `NAMES`."""
-    parts = [report.machine(": ".join(hardware.choose()[::2]))]
+    parts = [pages.machine(": ".join(hardware.choose()[::2]))]
     for name in NAMES:
         mine = [record for record in records if record["claim"] == name]
         mine.sort(key=lambda record: record["seed"])
@@ -128,7 +128,7 @@ def main() -> int:
                 file.write(json.dumps(record) + "\n")
             print(section(find(name), [record]), flush=True)
     if options.write:
-        report.write(PAGE, BLOCK, page(read(results)))
+        pages.write(PAGE, BLOCK, page(read(results)))
         draw(out, NAMES)
     return 0
 

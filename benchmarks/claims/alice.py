@@ -3,7 +3,7 @@
 import numpy as np
 
 from benchmarks.claims.claim import Check, Claim, Lab
-from tf_bigan import evaluation
+from tf_bigan import report
 
 SHOWN = 14
 COMMON = {"epochs": 6, "decay_epochs": 6, "learning_rate": 3e-4}
@@ -26,7 +26,7 @@ def measure(lab: Lab, seed: int):
 
 def draw(arrays, path: str):
     rows = np.concatenate([arrays[name] for name in ("x", "ali", "alice")])
-    evaluation.save_png(path, evaluation.image_grid(rows, SHOWN, scale=2))
+    report.save_png(path, report.image_grid(rows, SHOWN, scale=2))
 
 
 CLAIM = Claim(

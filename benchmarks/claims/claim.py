@@ -9,9 +9,10 @@ from pathlib import Path
 
 import keras
 
-from tf_bigan import data, evaluation, experiment, models
-from tf_bigan.config import Config
-from tf_bigan.game import AdversarialModel
+from tf_bigan import data, evaluation, models
+from tf_bigan.core.model import AdversarialModel
+from tf_bigan.run import build
+from tf_bigan.run.config import Config
 
 
 @dataclass(frozen=True)
@@ -96,9 +97,9 @@ class Lab:
         defaults = models.find(options["model"]).defaults
         options = {"dataset": "mnist", "data_dir": self.data_dir, "seed": seed} | options
         config = Config.from_dict(defaults | options)
-        train = experiment.load_split(config, "train")
-        batches = experiment.training_batches(config, train)
-        model, _ = experiment.build_model(
+        train = build.load_split(config, "train")
+        batches = build.training_batches(config, train)
+        model, _ = build.build_model(
             config, batches.image_shape, batches.steps_per_epoch, train.num_classes
         )
         self.fit(model, batches, epochs=config.epochs, callbacks=list(callbacks))

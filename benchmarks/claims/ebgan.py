@@ -3,7 +3,7 @@
 import numpy as np
 
 from benchmarks.claims.claim import Check, Claim, Lab
-from tf_bigan import evaluation
+from tf_bigan import evaluation, report
 
 SHOWN, SAMPLES, PAIRS, EPOCHS = 20, 10_000, 3000, 2
 # Of the term: the paper's, and one that weighs as much as an energy that is a sum over pixels.
@@ -42,7 +42,7 @@ def mean_pairwise_distance(points: np.ndarray) -> float:
 
 def draw(arrays, path: str):
     rows = np.concatenate([arrays[name] for name in WEIGHTS])
-    evaluation.save_png(path, evaluation.image_grid(rows, SHOWN, scale=2))
+    report.save_png(path, report.image_grid(rows, SHOWN, scale=2))
 
 
 CLAIM = Claim(

@@ -3,7 +3,7 @@
 import numpy as np
 
 from benchmarks.claims.claim import Check, Claim, Lab
-from tf_bigan import evaluation
+from tf_bigan import evaluation, report
 
 STEPS, ROWS, EPOCHS = 10, 5, 30
 
@@ -42,7 +42,7 @@ def draw(arrays, path: str):
     figure, axes = pyplot.subplots(1, len(arrays), figsize=(4 * len(arrays), 2.4))
     titles = ["the categorical code", "a continuous code, -2 to 2", "the other one"]
     for axis, name, title in zip(axes, sorted(arrays), titles, strict=True):
-        axis.imshow(evaluation.image_grid(arrays[name], STEPS).squeeze(), cmap="gray")
+        axis.imshow(report.image_grid(arrays[name], STEPS).squeeze(), cmap="gray")
         axis.set_title(title, fontsize=9)
         axis.axis("off")
     figure.tight_layout(pad=0.3)

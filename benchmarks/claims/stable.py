@@ -4,7 +4,7 @@ import keras
 import numpy as np
 
 from benchmarks.claims.claim import Check, Claim, Lab, Trace
-from tf_bigan.loop import NonFiniteLoss
+from tf_bigan.core.trainer import NonFiniteLoss
 
 SAMPLES = 5000
 SYSTEMS = {

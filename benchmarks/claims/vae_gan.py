@@ -3,7 +3,7 @@
 import numpy as np
 
 from benchmarks.claims.claim import Check, Claim, Lab
-from tf_bigan import evaluation
+from tf_bigan import report
 
 SHOWN = 14
 COMMON = {"epochs": 3, "latent": 128, "networks": "dcgan"}
@@ -36,7 +36,7 @@ def measure(lab: Lab, seed: int):
 
 def draw(arrays, path: str):
     rows = np.concatenate([arrays[name] for name in ("x", "vae", "vae_gan")])
-    evaluation.save_png(path, evaluation.image_grid(rows, SHOWN, scale=2))
+    report.save_png(path, report.image_grid(rows, SHOWN, scale=2))
 
 
 CLAIM = Claim(

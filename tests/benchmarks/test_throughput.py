@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmarks import report, throughput
+from benchmarks import pages, throughput
 from benchmarks.setting import Setting
 
 SETTING = Setting("s", "A setting", "mlp", 100)
@@ -17,7 +17,7 @@ RATES = {
 
 
 def test_ratios_are_taken_within_rounds():
-    text = report.section(SETTING, RATES, DEFAULT)
+    text = pages.section(SETTING, RATES, DEFAULT)
     assert "| **tf_bigan mixed_bfloat16** (default) | 2,000 (1,000–3,000) | 50.0 |" in text
     assert "| Keras fit float32 | 1,000 (250–1,000) | 100.0 | 3.00× (2.00–4.00) |" in text
     assert "PyTorch variant, PyTorch bfloat16 compiled: 1.50× (1.00–2.00)" in text
@@ -26,7 +26,7 @@ def test_ratios_are_taken_within_rounds():
 
 
 def test_a_table_without_the_default_has_no_ratios():
-    text = report.section(SETTING, {"limit float32": [200.0]}, DEFAULT)
+    text = pages.section(SETTING, {"limit float32": [200.0]}, DEFAULT)
     assert "| limit float32 | 200 (200–200) | 500.0 |  |" in text
     assert "compared with" not in text
 
@@ -51,7 +51,7 @@ def test_variants_take_turns_in_rounds_of_equal_length():
 def test_the_marked_block_is_replaced(tmp_path):
     page = tmp_path / "page.md"
     page.write_text("before\n<!-- a: begin -->\nold\n<!-- a: end -->\nafter\n")
-    report.write(page, "a", "new")
+    pages.write(page, "a", "new")
     assert page.read_text() == "before\n<!-- a: begin -->\nnew\n<!-- a: end -->\nafter\n"
 
 
@@ -59,5 +59,5 @@ def test_a_page_without_the_markers_is_refused(tmp_path):
     page = tmp_path / "page.md"
     page.write_text("<!-- a: begin -->\n<!-- a: end -->\n")
     with pytest.raises(ValueError, match="<!-- b: begin -->"):
-        report.write(page, "b", "new")
+        pages.write(page, "b", "new")
     assert "new" not in page.read_text()

@@ -9,7 +9,7 @@ from tf_bigan.callbacks.pictures import (
     sample_picture,
     visible,
 )
-from tf_bigan.evaluation import enlarged, image_grid, originals_over_reconstructions
+from tf_bigan.report import enlarged, image_grid, originals_over_reconstructions
 
 
 def test_written_by_epoch_with_the_right_size(tmp_path, model, play, images):

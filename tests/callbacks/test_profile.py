@@ -2,8 +2,8 @@ import pytest
 import tensorflow as tf
 
 from tf_bigan.callbacks import Profile
-from tf_bigan.config import Config
 from tf_bigan.errors import UserError
+from tf_bigan.run.config import Config
 
 
 def test_files_appear(tmp_path, model, fit):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tf_bigan.explore import __main__ as command_line
-from tf_bigan.flags import run
+from tf_bigan.run.flags import run
 
 
 def call(capsys, *arguments) -> tuple[int, str]:
@@ -65,7 +65,7 @@ def test_a_port_that_is_taken(capsys, workdir, gradio_version):
 
 @pytest.mark.slow
 def test_a_run_of_train_py_is_opened(tiny_run):
-    from tf_bigan.workdir import Workdir
+    from tf_bigan.run.workdir import Workdir
 
     command_line.FLAGS(["explore", "--most=200"])
     workdir = Workdir(tiny_run[0])

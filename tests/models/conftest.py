@@ -8,8 +8,8 @@ import tensorflow as tf
 
 import tf_bigan as tb
 from tests.conftest import as_it_was, state_of
-from tf_bigan import experiment
-from tf_bigan.config import Config
+from tf_bigan.run import build
+from tf_bigan.run.config import Config
 
 BATCH, CLASSES, LATENT = 8, 3, 6
 # What a system does only later in a training, in the few steps of a test.
@@ -31,7 +31,7 @@ def make_system(name, image_shape=(8, 8, 1), optimizer=None, options=None, **com
         | {"set": ",".join([*SOON.get(name, "").split(), *choice]) or None}
         | (options or {})
     )
-    model, _ = experiment.build_model(config, image_shape, steps_per_epoch=4, classes=CLASSES)
+    model, _ = build.build_model(config, image_shape, steps_per_epoch=4, classes=CLASSES)
     rng = np.random.default_rng(1)
     for variable in model.trainable_variables:
         variable.assign(variable + rng.normal(0, 0.1, variable.shape))

@@ -11,6 +11,7 @@ import tensorflow as tf
 import tf_bigan as tb
 from tests.closeness import assert_close
 from tests.conftest import as_it_was, state_of
+from tests.core.test_loop import two_replicas
 from tests.models.conftest import (
     every_choice,
     make_batch,
@@ -18,7 +19,6 @@ from tests.models.conftest import (
     make_system,
     step_eagerly,
 )
-from tests.test_loop import two_replicas
 
 RATE = 0.01  # of plain gradient descent
 DECAY = {"l2": 0.1}  # which belongs to each player's loss

@@ -9,7 +9,7 @@ import keras
 from tf_bigan.atomic import atomically
 from tf_bigan.callbacks.saving import save_model
 from tf_bigan.errors import UserError, did_you_mean
-from tf_bigan.metrics import METRICS
+from tf_bigan.evaluation.registry import METRICS
 
 # Words in the names of logs outside of METRICS that mean: the higher the better.
 _HIGHER_IS_BETTER = ("accuracy", "nnc", "cls", "auroc", "auprc")

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from absl import logging
 
-from tf_bigan.inference import as_floats
+from tf_bigan.core.inference import as_floats
 
 _PATIENCE = 2  # epochs in a row, before a sign counts
 _PINNED = 0.99  # accuracy on both sides

@@ -6,13 +6,13 @@ import keras
 import numpy as np
 
 from tf_bigan.callbacks.periodic import Periodic
-from tf_bigan.evaluation.pictures import (
+from tf_bigan.core.inference import as_floats
+from tf_bigan.report.pictures import (
     enlarged,
     image_grid,
     originals_over_reconstructions,
     save_png,
 )
-from tf_bigan.inference import as_floats
 
 
 def sample_picture(model: keras.Model, n: int = 64, seed: int = 0) -> np.ndarray | None:

@@ -6,7 +6,7 @@ import time
 
 import keras
 
-from tf_bigan.quiet import is_terminal
+from tf_bigan.run.quiet import is_terminal
 
 
 class Progress(keras.callbacks.Callback):

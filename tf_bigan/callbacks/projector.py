@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from tf_bigan.callbacks.pictures import visible
-from tf_bigan.evaluation.pictures import image_grid, save_png
+from tf_bigan.report.pictures import image_grid, save_png
 
 _MOST_IMAGES = 1000
 _LARGEST_SPRITE = 8192  # pixels on a side that TensorBoard takes

@@ -14,7 +14,7 @@ from tf_bigan.callbacks.pictures import (
     sample_picture,
 )
 from tf_bigan.callbacks.projector import write_projector
-from tf_bigan.inference import as_floats
+from tf_bigan.core.inference import as_floats
 
 _DIAGNOSED = 128  # images in the batch for histograms and gradient norms
 _SHOWN = 32  # images in a picture

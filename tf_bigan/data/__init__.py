@@ -6,12 +6,12 @@ import numbers
 import sys
 
 from tf_bigan.data import digits, folder, idx, mnist, mnist_m, npz, splits, tfds
+from tf_bigan.data.home import expanded
 from tf_bigan.data.images import ImageData, converted_shape
 from tf_bigan.data.joined import JoinedBatches, semi_supervised, two_domains
 from tf_bigan.data.pipeline import Batches
 from tf_bigan.data.streaming import StreamedImages
 from tf_bigan.errors import UserError
-from tf_bigan.home import expanded
 
 __all__ = [
     "Batches",

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from tf_bigan.data.home import expanded
 from tf_bigan.data.streaming import StreamedImages
 from tf_bigan.errors import UserError
-from tf_bigan.home import expanded
 
 ENDINGS = (".png", ".jpg", ".jpeg")
 OTHER_ENDINGS = (".webp", ".gif", ".bmp", ".tif", ".tiff")  # of images that are not read

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
+from tf_bigan.data.home import expanded
 from tf_bigan.data.images import ImageData
 from tf_bigan.errors import UserError
-from tf_bigan.home import expanded
 
 PREFIXES = {"train": "train", "test": "t10k"}
 IMAGES, LABELS = "images", "labels"

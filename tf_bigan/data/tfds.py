@@ -12,9 +12,9 @@ from pathlib import Path
 
 import tensorflow as tf
 
+from tf_bigan.data.home import expanded
 from tf_bigan.data.streaming import StreamedImages
 from tf_bigan.errors import UserError, did_you_mean
-from tf_bigan.home import expanded
 
 PARTS = ("train", "validation", "test")
 KNOWN = ("digits", "mnist", "mnist_m", "folder:DIR", "npz:FILE", "idx:DIR")

@@ -17,11 +17,11 @@ import threading
 
 from absl import flags
 
-from tf_bigan.config import Config
 from tf_bigan.errors import UserError
-from tf_bigan.flags import Failure, command
-from tf_bigan.quiet import load_tensorflow
-from tf_bigan.workdir import Workdir
+from tf_bigan.run.config import Config
+from tf_bigan.run.flags import Failure, command
+from tf_bigan.run.quiet import load_tensorflow
+from tf_bigan.run.workdir import Workdir
 
 FLAGS = flags.FlagValues()
 _NEEDED = 6  # the major version of gradio
@@ -120,13 +120,13 @@ def open_run(workdir: Workdir, config: Config):
     """The `Explorer` of a run: its finished model, or its newest checkpoint."""
     import tf_bigan as tb
     from tf_bigan.explore.explorer import Explorer
-    from tf_bigan.subjects import Subject
+    from tf_bigan.run.trained import Subject
 
     model = Subject(str(workdir.root), config, workdir).load()
-    held_out = tb.experiment.load_held_out(config, tb.experiment.held_out_split(config))
-    parts = (tb.experiment.load_split(config, "train"), held_out)
+    held_out = tb.run.build.load_held_out(config, tb.run.build.held_out_split(config))
+    parts = (tb.run.build.load_split(config, "train"), held_out)
     channels = model.image_shape[-1]  # of two data sets either may be the grey one
-    train, held_out = (tb.experiment.in_memory(part).converted(channels=channels) for part in parts)
+    train, held_out = (tb.run.build.in_memory(part).converted(channels=channels) for part in parts)
     return Explorer(
         model, train, held_out, MOST.value, progress=lambda line: print(line, flush=True)
     )

@@ -8,11 +8,11 @@ from functools import cached_property
 
 import numpy as np
 
+from tf_bigan.core.model import AdversarialModel
 from tf_bigan.data import ImageData
 from tf_bigan.errors import UserError
 from tf_bigan.explore.directions import Directions, coordinates, principal
 from tf_bigan.explore.fitting import Fitting
-from tf_bigan.game import AdversarialModel
 
 _CHUNK = 1024  # images in float32 at once
 

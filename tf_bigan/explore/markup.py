@@ -11,9 +11,9 @@ from html import escape
 import numpy as np
 
 from tf_bigan.callbacks.pictures import visible
-from tf_bigan.evaluation.heat_map import heat_maps
 from tf_bigan.explore.explorer import Explorer, Look
 from tf_bigan.priors import Prior
+from tf_bigan.report.heat_map import heat_maps
 
 _FIRST = 8  # values of E(x) that are written out
 _BINS = 48

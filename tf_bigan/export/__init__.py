@@ -6,14 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
+from tf_bigan.data.home import expanded
 from tf_bigan.errors import UserError
 from tf_bigan.export.checking import Agreement, check, inputs_to_check
 from tf_bigan.export.formats import FORMATS, chosen_format, native_stderr_dropped
 from tf_bigan.export.model_card import model_card, read_metrics
 from tf_bigan.export.parts import PARTS, chosen_part, float32_networks
 from tf_bigan.export.place import card_path, check_free, put_in_place
-from tf_bigan.home import expanded
-from tf_bigan.workdir import Workdir
+from tf_bigan.run.workdir import Workdir
 
 __all__ = ["FORMATS", "PARTS", "Exported", "export"]
 

@@ -12,16 +12,16 @@ from pathlib import Path
 
 from absl import flags
 
+from tf_bigan.data.home import expanded
 from tf_bigan.errors import UserError
 from tf_bigan.export import FORMATS, export
 from tf_bigan.export.checking import MOST_INPUTS
 from tf_bigan.export.formats import chosen_format
 from tf_bigan.export.parts import chosen_part
 from tf_bigan.export.place import check_free
-from tf_bigan.flags import command
-from tf_bigan.home import expanded
-from tf_bigan.quiet import load_tensorflow
-from tf_bigan.workdir import Workdir
+from tf_bigan.run.flags import command
+from tf_bigan.run.quiet import load_tensorflow
+from tf_bigan.run.workdir import Workdir
 
 FLAGS = flags.FlagValues()
 
@@ -69,7 +69,7 @@ def main() -> int:
     path = output or beside / (part.name + kind.suffix)
     check_free(path, OVERWRITE.value)
     load_tensorflow()  # takes seconds: not before the command is right
-    from tf_bigan.subjects import load_trained
+    from tf_bigan.run.trained import load_trained
 
     model, source = load_trained(MODEL.value or WORKDIR.value)
     written = export(
@@ -92,12 +92,12 @@ def main() -> int:
 
 def held_out(model):
     """Held-out images of the run, uint8; None, and a line that says so, where they are not here."""
-    from tf_bigan import experiment
+    from tf_bigan.run import build
 
     config = Workdir(WORKDIR.value).read_config()
     try:
-        images = experiment.load_held_out(config, experiment.held_out_split(config))
-        few = experiment.picks(images, MOST_INPUTS).converted(channels=model.image_shape[-1])
+        images = build.load_held_out(config, build.held_out_split(config))
+        few = build.picks(images, MOST_INPUTS).converted(channels=model.image_shape[-1])
     except UserError as error:
         print(f"checking on random images: {error}", file=sys.stderr)
         return None

@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import tf_bigan
-from tf_bigan.config import Config
 from tf_bigan.errors import UserError
 from tf_bigan.export.checking import TOLERANCE, Agreement
 from tf_bigan.export.formats import Format
 from tf_bigan.export.parts import Part
 from tf_bigan.export.place import MARK, digest
-from tf_bigan.workdir import Workdir
+from tf_bigan.run.config import Config
+from tf_bigan.run.workdir import Workdir
 
 _LIMITS = {
     "z": "A code tells how an image differs from others like those of the training; for an image "

@@ -5,8 +5,8 @@ import pkgutil
 
 import keras
 
+from tf_bigan.core.model import AdversarialModel
 from tf_bigan.errors import UserError, did_you_mean
-from tf_bigan.game import AdversarialModel
 from tf_bigan.models.alad import ALAD
 from tf_bigan.models.ali import ALI
 from tf_bigan.models.alice import ALICE

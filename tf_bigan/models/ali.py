@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from tf_bigan.game import AdversarialModel
+from tf_bigan.core.model import AdversarialModel
 from tf_bigan.losses import discriminator_loss, inverted_loss, verdicts
 
 

@@ -2,7 +2,7 @@
 
 import keras
 
-from tf_bigan.game import AdversarialModel
+from tf_bigan.core.model import AdversarialModel
 from tf_bigan.losses import discriminator_loss, inverted_loss, verdicts
 from tf_bigan.networks.normalization import discriminate
 

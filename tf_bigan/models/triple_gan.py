@@ -3,8 +3,8 @@
 import keras
 import tensorflow as tf
 
+from tf_bigan.core.model import AdversarialModel
 from tf_bigan.errors import UserError
-from tf_bigan.game import AdversarialModel
 from tf_bigan.losses import verdicts
 from tf_bigan.networks.normalization import discriminate
 from tf_bigan.priors import Categorical, Concatenation

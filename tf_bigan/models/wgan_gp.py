@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from tf_bigan.game import AdversarialModel
+from tf_bigan.core.model import AdversarialModel
 from tf_bigan.networks.normalization import discriminate
 
 # The norm has no derivative at 0, where a critic starts whose last weights are zero.

@@ -1,0 +1,135 @@
+"""Optimizers, the moving average, saving: what a model is after a reload or a second compile."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import tf_bigan as tb
+from tests.closeness import assert_close
+from tests.conftest import BATCH, make_plain
+from tests.core.test_game import AlternatingBiGAN, weights
+
+pytestmark = pytest.mark.usefixtures("eagerly")
+
+
+def test_a_second_compile_leaves_nothing_of_the_first(images, tmp_path):
+    model = make_plain(ema=0.9)
+    model.compile(ema=0.5, jit_compile=False)
+    assert len(model.variables) == len(make_plain(ema=0.5).variables)
+    model.fit(images, batch_size=BATCH, verbose=0)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    for a, b in zip(weights(model), weights(loaded), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize(
+    "system, ema", [(tb.models.BiGAN, 0.9), (AlternatingBiGAN, None)], ids=["ema", "alternating"]
+)
+def test_the_step_after_a_reload_is_the_step_without_it(make_bigan, images, tmp_path, system, ema):
+    schedule = tb.optimizers.ConstantThenExponential(1e-3, epochs=2, steps_per_epoch=2)
+    optimizers = {"D": tb.optimizers.Adam(schedule, 0.5), "EG": keras.optimizers.RMSprop(1e-4)}
+    model = make_bigan(system, optimizers, ema=ema, seed=5)
+    epochs = {"batch_size": BATCH, "steps_per_epoch": 2, "verbose": 0}
+    model.fit(images, **epochs)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert type(loaded) is system and loaded.seed == 5 and loaded.ema == ema
+    for one in (model, loaded):
+        one.fit(images, epochs=2, initial_epoch=1, **epochs)
+    state = [model, *map(model.optimizer_of, model.players)]
+    again = [loaded, *map(loaded.optimizer_of, loaded.players)]
+    for a, b in zip(state, again, strict=True):
+        for mine, theirs in zip(a.variables, b.variables, strict=True):
+            np.testing.assert_array_equal(mine.numpy(), theirs.numpy(), err_msg=mine.path)
+    np.testing.assert_array_equal(model.encode(images), loaded.encode(images))
+
+
+def test_moving_average_of_weights(images):
+    plain, averaged = make_plain(), make_plain(ema=0.75)
+    expected = [v.numpy() for v in plain.trainable_variables]
+    for epoch in range(3):
+        for model in (plain, averaged):
+            model.fit(
+                images[:BATCH], batch_size=BATCH, initial_epoch=epoch, epochs=epoch + 1, verbose=0
+            )
+        expected = [
+            0.75 * e + 0.25 * v.numpy()
+            for e, v in zip(expected, plain.trainable_variables, strict=True)
+        ]
+    names = plain.network_names()
+    average = [v for n in names for v in getattr(averaged.average, n).trainable_variables]
+    for a, e in zip(average, expected, strict=True):
+        assert_close(a.numpy(), e)
+    assert averaged.inference_model() is averaged.average
+    np.testing.assert_array_equal(
+        averaged.encode(images), averaged.average.encoder(images, training=False).numpy()
+    )
+
+
+def test_scaled_losses_give_the_same_step(images):
+    model = make_plain()
+    new = model.get_weights()
+
+    def after(optimizer):
+        model.set_weights(new)
+        model.compile(optimizer, jit_compile=False)
+        model.fit(images, batch_size=BATCH, verbose=0)
+        return weights(model)
+
+    sgd = keras.optimizers.SGD
+    plain = after(sgd(0.1))
+    for scaled in (
+        sgd(0.1, loss_scale_factor=1024.0),
+        keras.optimizers.LossScaleOptimizer(sgd(0.1), initial_scale=1024.0),
+    ):
+        for one, other in zip(plain, after(scaled), strict=True):
+            assert_close(one, other)
+
+
+@pytest.mark.parametrize("ema", [None, 0.9])
+def test_frozen_layers_stay_frozen_after_a_reload(make_bigan, images, tmp_path, ema):
+    model = make_bigan()
+    model.discriminator.trainable = False
+    next(layer for layer in model.encoder.layers if layer.weights).trainable = False
+    model.compile(keras.optimizers.SGD(0.1), ema=ema, jit_compile=False)
+    model.save(tmp_path / "frozen.keras")
+    reloaded = keras.saving.load_model(tmp_path / "frozen.keras")
+    names = ("discriminator", "generator")
+    before = {name: getattr(model, name).get_weights() for name in names}
+    for one in (model, reloaded):
+        one.fit(images, batch_size=BATCH, steps_per_epoch=2, verbose=0)
+    for a, b in zip(weights(model), weights(reloaded), strict=True):
+        np.testing.assert_array_equal(a, b)
+    for name, stays in zip(names, (True, False), strict=True):
+        pairs = zip(before[name], getattr(reloaded, name).get_weights(), strict=True)
+        assert all(np.array_equal(*pair) for pair in pairs) == stays
+
+
+def test_a_model_without_compile_encodes_and_is_saved(images, tmp_path):
+    compiled = make_plain()
+    fresh = type(compiled).from_config(compiled.get_config())
+    with pytest.raises(ValueError, match="compile the model first"):
+        fresh.evaluate(images, batch_size=BATCH)
+    fresh.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(fresh.encode(images), again.encode(images))
+    compiled.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras", compile=False)
+    np.testing.assert_array_equal(compiled.encode(images), again.encode(images))
+
+
+def test_one_optimizer_for_two_players_is_refused():
+    one = keras.optimizers.SGD(0.1)
+    with pytest.raises(ValueError, match="an optimizer of its own"):
+        make_plain().compile({"D": one, "EG": one})
+
+
+def test_a_saved_model_of_the_whole(images, tmp_path):
+    model = make_plain()
+    model.fit(images, batch_size=BATCH, verbose=0)
+    shape = keras.InputSpec(shape=(None, *images.shape[1:]), dtype="float32")
+    model.export(tmp_path / "saved", input_signature=[shape], verbose=False)
+    saved = tf.saved_model.load(tmp_path / "saved")
+    assert_close(saved.serve(images), model.reconstruct(images))

@@ -1,0 +1,67 @@
+"""Batch statistics averaged anew, and a look at gradients that changes nothing."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import tf_bigan as tb
+from tests.closeness import assert_close
+from tests.conftest import BATCH, LATENT
+from tests.core.test_game import losses_by_hand, weights
+
+
+def test_average_has_the_batch_statistics_of_its_own_weights(make_bigan, images, eagerly):
+    """After the tenth step: 0.9 of the initial statistics, 0.1 of the averaged weights' own."""
+    data = images[:BATCH]
+    model = make_bigan(optimizer=keras.optimizers.SGD(0.5), ema=0.9)
+    model.fit(data, batch_size=BATCH, epochs=10, verbose=0)
+    encoder = model.average.encoder
+    hidden = tf.nn.leaky_relu(encoder.dense1(encoder.flatten(data)), 0.2)
+    own = encoder.dense2(hidden).numpy()
+    assert_close(encoder.norm2.moving_mean, 0.1 * own.mean(0))
+    assert_close(encoder.norm2.moving_variance, 0.9 + 0.1 * own.var(0, ddof=1))
+
+
+def test_calibrate_averages_batch_means_and_unbiased_variances(bigan, images):
+    batches = [{"image": tf.constant(images[i : i + BATCH])} for i in range(0, 48, BATCH)]
+    bigan.calibrate(iter(batches), steps=4)
+    encoder = bigan.encoder
+    hidden = encoder.dense2(tf.nn.leaky_relu(encoder.dense1(encoder.flatten(images)), 0.2))
+    parts = hidden.numpy().reshape(4, BATCH, -1)
+    assert_close(encoder.norm2.moving_mean, parts.mean(1).mean(0))
+    assert_close(encoder.norm2.moving_variance, parts.var(1, ddof=1).mean(0))
+
+
+def test_an_uncompiled_model_says_what_is_missing(bigan, images):
+    model, batch = tb.models.BiGAN.from_config(bigan.get_config()), {"image": images[:BATCH]}
+    for call in (lambda: model.calibrate([batch]), lambda: model.diagnose(batch)):
+        with pytest.raises(ValueError, match="^compile the model first"):
+            call()
+
+
+def test_calibrate_averages_over_the_batches_that_there_are(bigan, images):
+    batches = [{"image": tf.constant(images[i : i + BATCH])} for i in (0, BATCH)]
+
+    def statistics(steps):
+        bigan.calibrate(iter(batches), steps=steps)
+        norm = bigan.encoder.norm2
+        return np.stack([norm.moving_mean.numpy(), norm.moving_variance.numpy()])
+
+    np.testing.assert_array_equal(statistics(9), statistics(2))
+    assert np.abs(statistics(1) - statistics(2)).max() > 1e-3  # and no more than are wanted
+
+
+def test_diagnose_leaves_the_model_as_it_was(bigan, images):
+    before = weights(bigan)
+    values = bigan.diagnose({"image": images[:BATCH]})
+    for a, b in zip(before, weights(bigan), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert values["logits_real"].shape == (BATCH, 1)
+    with tf.GradientTape(persistent=True) as tape:
+        seed = tf.random.experimental.stateless_fold_in([0, 0], 0)
+        z = tf.random.stateless_uniform((BATCH, LATENT), seed, -1, 1, alg="philox")
+        d, eg = losses_by_hand(bigan, images[:BATCH], z)
+    for player, loss in (("D", d), ("EG", eg)):
+        norm = tf.linalg.global_norm(tape.gradient(loss, bigan.player_variables(player)))
+        np.testing.assert_allclose(values[f"gradient_norm/{player}"], norm, rtol=1e-4)

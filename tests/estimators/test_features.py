@@ -1,0 +1,212 @@
+"""BiGANFeatures: the encoder's features, behind scikit-learn's interface."""
+
+import os
+import pickle
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+
+import tf_bigan as tb
+from tests.closeness import assert_close
+from tests.conftest import IMAGE_SHAPE, LATENT
+from tf_bigan.estimators import features
+from tf_bigan.estimators.features import BiGANFeatures
+from tf_bigan.run.config import Config
+from tf_bigan.run.trained import load_trained
+from tf_bigan.run.workdir import Workdir
+
+RNG = np.random.default_rng(0)
+BYTES = RNG.integers(0, 256, (30, *IMAGE_SHAPE), np.uint8)
+FLOATS = BYTES / np.float32(255)
+LABELS = np.arange(30) % 3
+
+
+@pytest.fixture(scope="module")
+def model():
+    networks = {
+        role: tb.networks.make("mlp", role, image_shape=IMAGE_SHAPE, latent_dim=LATENT, width=16)
+        for role in ("encoder", "generator", "discriminator")
+    }
+    for weight in networks["encoder"].weights:  # the batch variances too
+        weight.assign(RNG.uniform(0.1, 0.5, weight.shape))
+    model = tb.models.BiGAN(prior=tb.priors.Uniform(LATENT), **networks)
+    model.compile(jit_compile=False)
+    return model
+
+
+@pytest.fixture(scope="module")
+def file(model, tmp_path_factory):
+    path = tmp_path_factory.mktemp("features") / "model.keras"
+    model.save(path)
+    return str(path)
+
+
+@pytest.mark.parametrize("layer", ["e", "e-"])
+def test_values_are_those_of_the_encoder(model, file, layer):
+    wanted = np.array(model.encoder.features(FLOATS)[layer])
+    for source in (model, file):
+        for batch_size in (7, 256):
+            rows = BiGANFeatures(source, layer=layer, batch_size=batch_size).fit_transform(FLOATS)
+            assert rows.dtype == np.float32
+            assert_close(rows, wanted)
+
+
+def test_forms_and_ranges_of_images(model):
+    wanted = BiGANFeatures(model).transform(FLOATS)
+    for x in (BYTES, FLOATS.astype(np.float64), FLOATS.tolist()):
+        for shape in ((30, 8, 8, 1), (30, 8, 8), (30, 64)):
+            rows = BiGANFeatures(model).transform(np.asarray(x).reshape(shape))
+            assert_close(rows, wanted)
+
+
+def test_what_rounding_leaves_outside_of_the_range_is_taken(model):
+    beyond = np.where(FLOATS > 0.5, 1.00005, -0.00005)
+    wanted = BiGANFeatures(model).transform(np.where(FLOATS > 0.5, 1.0, 0.0))
+    np.testing.assert_array_equal(BiGANFeatures(model).transform(beyond), wanted)
+
+
+def test_fit_refuses_the_types_that_transform_refuses(model):
+    for method in ("fit", "transform"):
+        with pytest.raises(ValueError, match="^X: expected uint8 .* got int64$"):
+            getattr(BiGANFeatures(model), method)(BYTES.astype(np.int64))
+
+
+def test_the_default_layer_is_the_last_hidden_one(model):
+    assert BiGANFeatures(model).transform(FLOATS).shape == (30, 16)
+    np.testing.assert_array_equal(
+        BiGANFeatures(model).transform(FLOATS), BiGANFeatures(model, "e-").transform(FLOATS)
+    )
+
+
+@pytest.mark.smoke
+def test_in_a_pipeline_and_a_grid_search(file):
+    pipeline = make_pipeline(BiGANFeatures(file), LogisticRegression())
+    assert pipeline.fit(BYTES, LABELS).predict(BYTES).shape == (30,)
+    grid = {"biganfeatures__layer": ["e", "e-"]}
+    search = GridSearchCV(pipeline, grid, cv=2, error_score="raise")
+    search.fit(BYTES.reshape(30, -1), LABELS)
+    assert search.n_features_in_ == 64
+    small, large = (
+        make_pipeline(BiGANFeatures(file, layer), LogisticRegression()).fit(BYTES, LABELS)
+        for layer in ("e", "e-")
+    )
+    assert (small.n_features_in_, small[-1].n_features_in_, large[-1].n_features_in_) == (64, 5, 16)
+
+
+def test_it_is_loaded_when_needed_and_once(file, monkeypatch):
+    calls = []
+    features._load_once.cache_clear()
+    original = features.load_trained
+    monkeypatch.setattr(features, "load_trained", lambda p: calls.append(p) or original(p))
+    one = BiGANFeatures(file)
+    others = [clone(one), pickle.loads(pickle.dumps(one)), BiGANFeatures(file, "e")]
+    assert not calls
+    for transformer in (one, *others):
+        transformer.fit(BYTES).transform(BYTES)
+    assert calls == [file]
+
+
+def test_a_file_that_changed_is_loaded_anew(model, tmp_path):
+    path = tmp_path / "model.keras"
+    model.save(path)
+    transformer = BiGANFeatures(path, "e")
+    before = transformer.transform(BYTES)
+    kernel = model.encoder.latent.kernel
+    kernel.assign(2.0 * kernel)
+    try:
+        model.save(path)
+    finally:
+        kernel.assign(0.5 * kernel)
+    assert_close(transformer.transform(BYTES), 2.0 * before)
+
+
+def test_clones_share_a_model_and_pickles_hold_it(model):
+    one = BiGANFeatures(model, "e").set_output(transform="default")
+    other = clone(one)
+    assert other.model is model and other.layer == "e"
+    other.set_params(layer="e-").set_output(transform="pandas")
+    assert one.layer == "e" and isinstance(one.transform(BYTES), np.ndarray)
+    again = pickle.loads(pickle.dumps(one))
+    assert again.model is not model
+    assert_close(again.transform(BYTES), one.transform(BYTES))
+
+
+def test_a_home_is_found(file, monkeypatch):
+    directory, name = os.path.split(file)
+    monkeypatch.setenv("HOME", directory)
+    assert BiGANFeatures(f"~/{name}").fit(BYTES).transform(BYTES[:1]).shape[0] == 1
+
+
+def test_names_and_frames(model):
+    assert list(BiGANFeatures(model, "e").get_feature_names_out()) == [f"e_{i}" for i in range(5)]
+    assert len(BiGANFeatures(model).get_feature_names_out()) == 16
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(FLOATS.reshape(30, -1), index=range(100, 130))
+    rows = BiGANFeatures(model, "e").set_output(transform="pandas").fit_transform(frame)
+    assert list(rows.columns) == [f"e_{i}" for i in range(5)] and list(rows.index)[0] == 100
+    np.testing.assert_array_equal(rows.to_numpy(), BiGANFeatures(model, "e").transform(BYTES))
+
+
+def test_of_a_run(model, tmp_path):
+    workdir = Workdir(tmp_path)
+    workdir.prepare(Config(dataset="digits"), {}, images=1)
+    workdir.checkpoints.mkdir()
+    model.save(workdir.model)
+    assert load_trained(tmp_path)[1] == str(workdir.model)
+    newer = workdir.checkpoints / "step-00000009.keras"
+    model.save(newer)
+    assert load_trained(tmp_path)[1] == str(newer)  # the run went on after model.keras
+    wanted = BiGANFeatures(model).transform(BYTES)
+    assert_close(BiGANFeatures(tmp_path).transform(BYTES), wanted)
+
+
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        (
+            BYTES[:, :7],
+            r"X: expected images \[N, 8, 8, 1\] or \[N, 64\] or \[N, 8, 8\], N > 0, got",
+        ),
+        (BYTES[0], "X: expected images"),
+        (BYTES[:0], "X: expected images"),
+        (BYTES.astype(np.int64), r"X: expected uint8 \(0..255\) or floats in \[0, 1\], got int64"),
+        (FLOATS * 255, r"X: expected pixels in \[0, 1\], found \[0, 255\]"),
+        (np.where(FLOATS > 0.9, np.nan, FLOATS), "X: expected finite values"),
+        (np.array([["a"] * 64]), "X: expected uint8"),
+    ],
+)
+def test_wrong_images(model, images, message):
+    with pytest.raises(ValueError, match=message):
+        BiGANFeatures(model).fit(images).transform(images)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"layer": "e_"}, "layer='e_' is unknown; did you mean e"),
+        ({"batch_size": 0}, "batch_size: expected an integer at least 1"),
+        ({"model": "no.keras"}, "no.keras does not exist"),
+        ({"model": None}, "model: expected a .keras file, a run directory or an Adversarial"),
+    ],
+)
+def test_wrong_arguments(model, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        BiGANFeatures(**{"model": model} | arguments).fit(BYTES)
+
+
+def test_a_system_without_an_encoder(make_bigan):
+    networks = {
+        role: tb.networks.make("mlp", role, image_shape=IMAGE_SHAPE, latent_dim=LATENT, width=8)
+        for role in ("generator", "image_discriminator")
+    }
+    gan = tb.models.GAN(
+        prior=tb.priors.Uniform(LATENT),
+        generator=networks["generator"],
+        discriminator=networks["image_discriminator"],
+    )
+    with pytest.raises(ValueError, match="GAN has no encoder, so it has no features"):
+        BiGANFeatures(gan).fit(BYTES)

@@ -1,0 +1,364 @@
+"""Whatever is wrong with a command: one line that says so, a status, and nothing written."""
+
+import json
+import re
+import resource
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+import tf_bigan as tb
+from tf_bigan.run.workdir import Workdir
+
+ROOT = Path(__file__).parents[2]
+ABOUT_DATA = re.compile(r".* \((train|validation|test)\): [\d,]+ images ")
+
+
+def the_line(script: str, stderr: str) -> str:
+    """The one line of stderr, beside those that describe the data."""
+    lines = [line for line in stderr.splitlines() if not ABOUT_DATA.match(line)]
+    assert len(lines) == 1, stderr
+    assert lines[0].startswith(f"{script}.py: ")
+    return lines[0]
+
+
+@pytest.fixture(scope="module")
+def bad(tmp_path_factory) -> Path:
+    """A directory of inputs that are wrong, each in one way."""
+    root = tmp_path_factory.mktemp("bad")
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 256, (24, 8, 8), np.uint8)
+    (root / "file").write_text("not what you think")
+
+    np.savez(root / "unlabelled.npz", images=pixels)
+    np.savez(root / "tiny.npz", images=pixels[:, :4, :4])
+    np.savez(root / "key.npz", pictures=pixels)
+    np.savez(root / "range.npz", images=pixels.astype(np.float32))
+    np.savez(root / "nan.npz", images=np.where(pixels > 254, np.nan, 0.5))
+    whole = (root / "unlabelled.npz").read_bytes()
+    (root / "cut.npz").write_bytes(whole[: len(whole) // 2])
+
+    for name in (
+        "empty",
+        "truncated",
+        "few",
+        "idx",
+        "sizes",
+        "keras",
+        "no_checkpoint",
+        "broken_config",
+    ):
+        (root / name).mkdir()
+    for i in range(13):
+        Image.fromarray(pixels[i]).save(root / "truncated" / f"{i}.png")
+        Image.fromarray(pixels[i, : 8 - i % 2]).save(root / "sizes" / f"{i}.png")
+        if i < 11:
+            Image.fromarray(pixels[i]).save(root / "few" / f"{i}.png")
+    png = (root / "truncated" / "3.png").read_bytes()
+    (root / "truncated" / "3.png").write_bytes(png[: len(png) // 2])
+    header = bytes([0, 0, 8, 3]) + b"".join(n.to_bytes(4, "big") for n in (24, 8, 8))
+    (root / "idx" / "train-images-idx3-ubyte").write_bytes(header + pixels.tobytes()[:-7])
+
+    other = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    other.save(root / "keras" / "other.keras")
+    config = json.dumps({"config": {"dataset": "digits"}})
+    (root / "no_checkpoint" / "config.json").write_text(config)
+    (root / "broken_config" / "config.json").write_text(config[:-5])
+    return root
+
+
+TRAIN = {
+    "unknown flag": (["--epoch=3"], "'epoch'. Did you mean: epochs"),
+    "positional argument": (["mnist"], "unexpected argument mnist"),
+    "no number": (["--epochs=many"], "--epochs=many"),
+    "unknown dataset": (["--dataset=digitz"], "'digitz'; did you mean digits"),
+    "dataset without path": (["--dataset=npz:"], "npz:: a path must follow"),
+    "unknown model": (["--model=bigam"], "--model=bigam is unknown; did you mean bigan"),
+    "unknown module": (
+        ["--model=no_such.thing"],
+        "--model=no_such.thing is unknown: no module no_such here",
+    ),
+    "path of a module": (
+        ["--model=./my_model.py"],
+        "--model=./my_model.py: give a name, or a module's as my_package.my_model",
+    ),
+    "relative module": (["--model=.bigan"], "--model=.bigan: give a name, or a module's as"),
+    "player twice": (["--schedule=D+EG+D"], "the schedule moves D twice at the same moment"),
+    "unknown networks": (["--networks=mpl"], "--networks=mpl is unknown; did you mean mlp"),
+    "unknown preset": (["--preset=paper"], "--preset=paper is unknown; did you mean paper_mnist"),
+    "batch of none": (["--batch_size=0"], "--batch_size=0: it must be at least 1"),
+    "negative batch": (["--batch_size=-4"], "--batch_size=-4: it must be at least 1"),
+    "batch too large": (["--batch_size=1499"], "batch size 1499 is larger than the data (1498"),
+    "latent": (["--latent=0"], "--latent=0: it must be at least 1"),
+    "two sizes of z": (
+        ["--latent=32", "--prior=normal8+categorical4"],
+        "--latent=32: --prior=normal8+categorical4 says the size of z itself",
+    ),
+    "decay in one epoch": (["--decay_epochs=1"], "give 0 for a constant rate, or at least 2"),
+    "rate of nobody": (["--player_rates=E=1e-3"], "no player E; did you mean EG"),
+    "rate of nothing": (["--player_rates=EG"], "--player_rates=EG: give PLAYER=RATE"),
+    "image size": (["--image_size=abc"], "--image_size=abc: give SIDE or HxW"),
+    "too much validation": (["--validation=1498"], "cannot set 1498 examples aside"),
+    "too few images": (
+        ["--dataset=folder:{bad}/few", "--batch_size=2"],
+        "1 image in test, at least 2 are needed",
+    ),
+    "images too small": (
+        ["--dataset=npz:{bad}/tiny.npz", "--networks=dcgan", "--batch_size=4"],
+        "at least 8×8 pixels, not 4×4",
+    ),
+    "npz without key": (["--dataset=npz:{bad}/key.npz"], "no key 'images'"),
+    "npz not there": (["--dataset=npz:{bad}/none.npz"], "none.npz"),
+    "npz cut off": (["--dataset=npz:{bad}/cut.npz"], "cut.npz"),
+    "values out of range": (["--dataset=npz:{bad}/range.npz"], "float in 0..1"),
+    "values not finite": (["--dataset=npz:{bad}/nan.npz"], "from 0.5 to 0.5, with "),
+    "empty folder": (["--dataset=folder:{bad}/empty"], "holds no PNG or JPEG"),
+    "no folder": (["--dataset=folder:{bad}/none"], "none: No such file"),
+    "broken image": (
+        ["--dataset=folder:{bad}/truncated", "--strict_data"],
+        "1 of 13 images cannot be read: 3.png",
+    ),
+    "sizes differ": (["--dataset=folder:{bad}/sizes"], "--image_size"),
+    "idx of wrong length": (["--dataset=idx:{bad}/idx"], "expected 1552 bytes"),
+    "no idx": (["--dataset=idx:{bad}/empty"], "no IDX files found"),
+    "data_dir is a file": (["--data_dir={bad}/file"], "file is a file: give a directory"),
+    "misspelt monitor": (
+        ["--monitor=val_EGR"],
+        "--monitor=val_EGR: it is not among --eval_metrics",
+    ),
+    "monitor of nothing": (["--monitor=EGr", "--eval_every=0"], "nothing is measured with"),
+    "monitor of another system": (
+        ["--monitor=EGr", "--model=gan"],
+        "--monitor=EGr: EGr needs an encoder; choose one of NND/100",
+    ),
+    "unknown eval metric": (["--eval_metrics=NND,EGs"], "--eval_metrics: 'EGs' is unknown; did"),
+    "eval metric of another system": (
+        ["--eval_metrics=NND/100,accuracy"],
+        "--eval_metrics=NND/100,accuracy: accuracy needs a system that names classes",
+    ),
+    "no workdir": (["--workdir="], "--workdir= is empty: give a directory"),
+    "workdir is a file": (["--workdir={bad}/file"], "{bad}/file is a file"),
+    "workdir below a file": (["--workdir={bad}/file/run"], "{bad}/file is a file"),
+    "workdir of nobody": (["--workdir=/proc/run"], "/proc/run cannot be written"),
+    "workdir of another": (
+        ["--workdir={bad}/no_checkpoint", "--latent=3", "--batch_size=7"],
+        "(--latent: 50 there, 3 here; ",
+    ),
+    "workdir with a broken config": (["--workdir={bad}/broken_config"], "config.json is not"),
+}
+
+EVALUATE = {
+    "unknown flag": (["--metric=NND"], "'metric'. Did you mean: metrics"),
+    "nothing to measure": ([], "either --workdir=DIR of a run or --model=FILE"),
+    "two to measure": (["--workdir=x", "--model=y"], "either --workdir=DIR of a run or --model"),
+    "no data": (["--model={bad}/file"], "--model needs --dataset"),
+    "no such model": (["--model={bad}/x.keras", "--dataset=digits"], "x.keras does not exist"),
+    "no model": (["--model={bad}/file", "--dataset=digits"], "file cannot be loaded as a model"),
+    "cut model": (["--model={run}/cut.keras", "--dataset=digits"], "cannot be loaded as a model"),
+    "other model": (
+        ["--model={bad}/keras/other.keras", "--dataset=digits"],
+        "other.keras holds a Sequential, not a model of train.py",
+    ),
+    "no such run": (["--workdir={bad}/none"], "holds no run (no config.json)"),
+    "broken config": (["--workdir={bad}/broken_config"], "config.json is not readable"),
+    "run without checkpoint": (["--workdir={bad}/no_checkpoint"], "no checkpoint in"),
+    "unknown metric": (["--workdir={run}", "--metrics=NNC_f"], "'NNC_f' is unknown; did you mean"),
+    "few samples": (["--workdir={run}", "--samples=99"], "--samples=99"),
+    "no number of seeds": (["--workdir={run}", "--seeds=two"], "--seeds=two: give a number above"),
+    "no seeds": (["--workdir={run}", "--seeds=0"], "--seeds=0: give a number above 0"),
+    "no seeds in two digits": (["--workdir={run}", "--seeds=00"], "--seeds=00: give a number"),
+    "a comma and no run": (["--workdir={run},"], "a name is empty; give DIR, or DIR,DIR"),
+    "seed too large": (["--workdir={run}", "--seeds=1,2147483648"], "a seed must be at most"),
+    "pattern without runs": (["--workdir={bad}/f*"], "--workdir={bad}/f*: no run is there"),
+    "one of two missing": (["--workdir={run},{bad}/none"], "{bad}/none holds no run"),
+    "unknown split": (["--workdir={run}", "--split=train"], "--split=train"),
+    "other images": (
+        ["--workdir={run}", "--dataset=npz:{bad}/tiny.npz"],
+        "for images of shape (8, 8, 1), but npz:",
+    ),
+    "no labels": (
+        ["--workdir={run}", "--dataset=npz:{bad}/unlabelled.npz", "--metrics=NND/100,NNC_e"],
+        "NNC_e needs labels: leave it out",
+    ),
+    "no validation": (["--workdir={run}", "--split=validation"], "take the test split"),
+    "output is a file": (["--workdir={run}", "--output={bad}/file"], "{bad}/file is a file"),
+}
+
+
+def files_of(*directories) -> dict[str, bytes]:
+    paths = (path for directory in directories for path in sorted(directory.rglob("*")))
+    return {str(path): path.read_bytes() if path.is_file() else b"" for path in paths}
+
+
+@pytest.mark.parametrize("case", TRAIN)
+def test_train(case, bad, tmp_path, command):
+    arguments, words = TRAIN[case]
+    before = files_of(bad)
+    workdir = [] if "workdir" in "".join(arguments) else [f"--workdir={tmp_path}/new"]
+    arguments = [argument.format(bad=bad) for argument in arguments]
+    small = ["--epochs=1", "--width=4", "--ema=0"]  # some are found out with the model alone
+    status, out, err = command("train", *small, *workdir, *arguments)
+    assert words.format(bad=bad) in the_line("train", err)
+    assert (status, out) == (2, "")
+    assert not any(tmp_path.iterdir())
+    assert files_of(bad) == before
+
+
+@pytest.mark.parametrize("case", EVALUATE)
+def test_evaluate(case, bad, tiny_run, tmp_path, command):
+    arguments, words = EVALUATE[case]
+    run = tmp_path / "run"
+    (run / "checkpoints").mkdir(parents=True)
+    for name in ("config.json", "model.keras"):
+        shutil.copy(tiny_run[0] / name, run)
+    model = (run / "model.keras").read_bytes()
+    (run / "cut.keras").write_bytes(model[: len(model) // 2])
+    before = files_of(bad, run)
+    status, out, err = command("evaluate", *(a.format(bad=bad, run=run) for a in arguments))
+    assert words.format(bad=bad) in the_line("evaluate", err)
+    assert status == 2
+    assert files_of(bad, run) == before
+
+
+@pytest.mark.parametrize(
+    "arguments, words",
+    [(["--epoch=3"], "Did you mean"), (["--batch_size=1499"], "larger than the data")],
+)
+def test_nothing_but_the_line_in_a_process_of_its_own(tmp_path, arguments, words):
+    done = subprocess.run(
+        [sys.executable, ROOT / "train.py", *arguments],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2
+    assert words in the_line("train", done.stderr)
+    assert not any(tmp_path.iterdir())
+
+
+def test_broken_images_are_left_out_with_a_count(bad, tmp_path, command, eagerly):
+    with pytest.warns(UserWarning, match="1 of 13 images cannot be read: 3.png; left out"):
+        status, out, _ = command(
+            *("train", f"--dataset=folder:{bad}/truncated", "--batch_size=2", "--dry_run"),
+            *("--width=4", "--latent=2", f"--workdir={tmp_path}/new"),
+        )
+    assert status == 0
+    assert "5 steps an epoch" in out  # of 12 images 2 are for the test
+
+
+def test_truncated_newest_checkpoint(tiny_run, tiny_options, tmp_path, command, caplog):
+    workdir = tmp_path / "run"
+    shutil.copytree(tiny_run[0], workdir)
+    newest = workdir / "checkpoints" / "step-00000072.keras"
+    whole = newest.read_bytes()
+    newest.write_bytes(whole[:-1000])
+    status, out, _ = command("train", f"--workdir={workdir}", *tiny_options)
+    assert status == 0
+    assert "step-00000072.keras is damaged" in caplog.text
+    assert "resuming at step 64 from" in out
+    assert tb.callbacks.restore(workdir / "checkpoints")[1].endswith("step-00000072.keras")
+
+
+@pytest.mark.slow
+def test_disk_that_fills_up(tiny_run, tiny_options, tmp_path, command):
+    workdir = tmp_path / "run"
+    shutil.copytree(tiny_run[0], workdir)
+    before = files_of(workdir / "checkpoints")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (150_000, limits[1]))
+    try:
+        status, _, err = command("train", f"--workdir={workdir}", *tiny_options, "--epochs=4")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    line = the_line("train", err)
+    assert status == 1
+    assert "step-00000080.keras: File too large; what was saved before is untouched" in line
+    assert files_of(workdir / "checkpoints") == before
+    # With room again the same command goes on.
+    status, out, _ = command("train", f"--workdir={workdir}", *tiny_options, "--epochs=4")
+    assert status == 0
+    assert "resuming at step 72 from" in out
+
+
+def test_divergence_keeps_the_last_good_checkpoint(tmp_path, command, eagerly):
+    status, out, err = command(
+        *("train", "--dataset=digits", "--width=16", "--epochs=2", "--eval_every=0"),
+        *("--steps_per_execution=1", "--checkpoint_steps=1", "--learning_rate=1e18", "--l2=0"),
+        *("--precision=float32", "--jit_compile=false", f"--workdir={tmp_path}/run"),
+    )
+    assert status == 1
+    line = the_line("train", err)
+    step = int(re.search(r"loss_D became nan in step (\d+): training stopped", line)[1])
+    model, path = tb.callbacks.restore(tmp_path / "run" / "checkpoints")
+    assert int(model.step.numpy()) == step - 1
+    assert f"The last good checkpoint is {path}. Try a lower --learning_rate" in line
+    assert all(np.isfinite(weight).all() for weight in model.get_weights())
+    assert not (tmp_path / "run" / "model.keras").exists()
+
+
+def test_model_whose_images_are_not_finite(tiny_run, tmp_path, command):
+    model = keras.saving.load_model(tiny_run[0] / "model.keras")
+    kernel = model.inference_model().generator.pixels.kernel
+    kernel.assign(kernel * np.nan)
+    model.save(tmp_path / "m.keras")
+    before = files_of(tmp_path)
+    status, out, err = command("evaluate", f"--model={tmp_path}/m.keras", "--dataset=digits")
+    assert (status, out) == (2, "")
+    assert "the model of step 72 cannot be measured: " in the_line("evaluate", err)
+    assert files_of(tmp_path) == before
+
+
+def test_out_of_memory(tmp_path, command, monkeypatch):
+    def too_large(*arguments):
+        raise tf.errors.ResourceExhaustedError(
+            None, None, "{{node x}} OOM when allocating\ntwo lines of it"
+        )
+
+    monkeypatch.setattr(tb.run.build, "build_model", too_large)
+    status, _, err = command("train", f"--workdir={tmp_path}/run")
+    assert status == 1
+    assert "not enough room: OOM when allocating. In memory, try" in the_line("train", err)
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_workdir_in_which_a_program_is_training(tiny_run, tiny_options, tmp_path, command):
+    run = shutil.copytree(tiny_run[0], tmp_path / "run")
+    before = files_of(run)
+    other = Workdir(run)
+    other.lock()
+    status, _, err = command("train", f"--workdir={run}", *tiny_options, "--epochs=4")
+    assert (status, files_of(run)) == (2, before | {str(run / ".lock"): b""})
+    assert f"another train.py is training in {run}" in the_line("train", err)
+
+
+@pytest.mark.parametrize("content", ["[]", "{}", '{"config": {"latent": "x"}}', '{"config": 5}'])
+def test_a_configuration_edited_by_hand(tmp_path, command, content):
+    (tmp_path / "config.json").write_text(content)
+    status, out, err = command("evaluate", f"--workdir={tmp_path}")
+    assert (status, out) == (2, "")
+    line = the_line("evaluate", err)
+    assert "is not a configuration of train.py" in line or "--latent=x: it is no int" in line
+
+
+def test_a_disk_that_fills_up_while_results_are_written(tiny_run, tmp_path, command, monkeypatch):
+    run = shutil.copytree(tiny_run[0], tmp_path / "run")
+
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Image.Image, "save", full)
+    status, out, err = command("evaluate", f"--workdir={run}", "--metrics=EGr", "--nountrained")
+    assert status == 2 and "EGr" in out  # what was measured is shown all the same
+    assert f"cannot write {run / 'report.png'}: No space left" in err
+
+
+def test_a_directory_under_home(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert Workdir("~/runs/a").root == tmp_path / "runs" / "a"

@@ -1,0 +1,207 @@
+"""The tables of several models, from values made up here; and which models a command names."""
+
+import json
+import os
+import re
+from types import SimpleNamespace
+
+import pytest
+
+from tf_bigan.errors import UserError
+from tf_bigan.run.compare import lines, tables, write
+from tf_bigan.run.config import Config
+from tf_bigan.run.measure import Measured
+from tf_bigan.run.results import Result
+from tf_bigan.run.trained import Subject, subjects_of_files, subjects_of_runs
+from tf_bigan.run.workdir import Workdir
+
+
+def result(name, columns, *, data="d", file=None, left_out=None, histograms=None, **options):
+    measured = Measured({"generation": columns}, left_out or {}, [], histograms or {})
+    subject = Subject(name, Config(**options), Workdir(name), file)
+    return Result(subject, measured, None, "BiGAN", 1, "test", "9 images", data)
+
+
+FLOOR = {"floor": {"recall": [0.9]}, "ceiling_noise": {"recall": [0.1]}}
+
+
+def test_models_then_means_of_runs_then_what_to_read_them_by():
+    (table,) = tables(
+        [
+            result("x-0", {"trained": {"recall": [0.2, 0.4]}, **FLOOR}, seed=0),
+            result("x-1", {"trained": {"recall": [0.6], "density": [1.0]}, **FLOOR}, seed=1),
+            result("other", {"trained": {"recall": [0.5]}, **FLOOR}, seed=1, width=7),
+        ]
+    )
+    assert list(table.columns) == ["x-0", "x-1", "other", "x, 2 runs", "floor", "noise"]
+    # The spread of the mean is that between the runs' means, not that of their measurements.
+    assert table.columns["x, 2 runs"] == {"recall": pytest.approx([0.3, 0.6])}
+    assert table.columns["x-0"] == {"recall": [0.2, 0.4]}
+    assert table.columns["noise"] == {"recall": [0.1]}
+    assert table.emphasised == 3
+
+
+@pytest.mark.parametrize(
+    ("names", "headings"),
+    [
+        (
+            ["latent16-0", "latent16-1", "latent64-0", "latent64-1"],
+            ["latent16, 2 runs", "latent64, 2 runs"],
+        ),
+        (["x-10", "x-11", "y7", "y17"], ["x, 2 runs", "y, 2 runs"]),
+        (["0/a", "1/a", "0/b", "1/b"], ["mean, 2 runs", "0/b, 2 runs"]),
+    ],
+)
+def test_every_mean_of_runs_has_a_column(names, headings):
+    results = [
+        result(name, {"trained": {"recall": [i]}}, seed=i % 2, latent=16 + i // 2)
+        for i, name in enumerate(names)
+    ]
+    (table,) = tables(results)
+    assert list(table.columns) == names + headings
+    assert [table.columns[h]["recall"] for h in headings] == [[0, 1], [2, 3]]
+
+
+def test_other_data_have_no_common_floor():
+    one, two = ({"trained": {"recall": [0.2]}, **FLOOR} for _ in range(2))
+    (table,) = tables([result("a", one), result("b", two, data="e")])
+    assert list(table.columns)[:2] == ["a", "b"] and "floor" not in table.columns
+
+
+def test_runs_whose_seed_draws_the_images_share_no_mean_of_their_samples(tmp_path):
+    def of(name, data, **options):
+        found = result(name, {"trained": {"recall": [0.2]}}, data=data, **options)
+        found.measured.tables["model"] = {"trained": {"EGr": [float(len(data))]}}
+        found.gallery = SimpleNamespace(figures=list)
+        return found
+
+    alike = [of("x-0", "d", seed=0), of("x-1", "d", seed=1)]
+    results = [*alike, of("y-0", "d", seed=0, width=7), of("y-1", "eee", seed=1, width=7)]
+    model, samples = tables(results)
+    assert model.columns["y, 2 runs"] == {"EGr": [1.0, 3.0]} and "x, 2 runs" in model.columns
+    assert samples.columns["x, 2 runs"] == {"recall": [0.2, 0.2]}
+    assert "y, 2 runs" not in samples.columns
+    told = "measured on different data: 9 images (training or held-out images not all the same)"
+    spread = "the spread of their mean holds that of the data"
+    write(results, Workdir(tmp_path), {"samples": 9, "seeds": [0]})
+    markdown = (tmp_path / "comparison.md").read_text(encoding="utf-8")
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    for text in ("\n".join(lines(results)), markdown):
+        assert told in text and spread in text
+    assert "9 images (training or held-out images not all the same), with" in page
+    assert spread in page
+    assert not any("data" in line for line in lines(alike))
+
+
+def test_untrained_models_that_are_the_same_show_once():
+    columns = {"trained": {"recall": [0.2]}, "untrained": {"recall": [0.1]}}
+    (table,) = tables([result("a", columns), result("b", columns, epochs=3)])
+    assert list(table.columns) == ["a", "b", "untrained a"]
+    (table,) = tables([result("a", columns)])
+    assert list(table.columns) == ["trained", "untrained"]
+
+
+def test_classes_of_samples_stand_below_their_metrics(tmp_path):
+    def of(name, *trained, **others):
+        shares = {"held_out": [0.5], "trained": trained} | others
+        rest = {column: [1 - share for share in values] for column, values in shares.items()}
+        found = result(
+            name,
+            {"trained": {"recall": [0.2]}},
+            data="e" if others else "d",
+            histograms={"cat <3": shares, "dog": rest},
+        )
+        found.gallery = SimpleNamespace(figures=list)
+        return found
+
+    options = {"samples": 9, "seeds": [0, 1]}
+    write([of("a", 0.25, 0.75), of("b", 0), of("c", 1, floor=[0.4])], Workdir(tmp_path), options)
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    (section,) = re.findall("<h2>Samples.*?</section>", page, re.DOTALL)
+    tables = re.findall("<table>.*?</table>", section, re.DOTALL)
+    cells = [[re.findall(r">([^<\n]+)<", row) for row in t.split("<tr>")[1:]] for t in tables]
+    assert cells[0][1][0].startswith("recall")
+    assert cells[1:] == [
+        [
+            ["cat &lt;3", "dog"],
+            ["a", "50.00 ± 35.36", "50.00 ± 35.36"],
+            ["b", "0.00", "100.00"],
+            ["held-out", "50.00", "50.00"],
+        ],
+        [
+            ["cat &lt;3", "dog"],
+            ["c", "100.00", "0.00"],
+            ["held-out", "50.00", "50.00"],
+            ["floor", "40.00", "60.00"],
+        ],
+    ]
+    assert section.count("% of the images that the classifier sees in each class.") == 2
+
+
+def test_what_is_left_out_is_noted():
+    reasons = {"density": "needs labels"}
+    (table,) = tables([result("a", {"trained": {"recall": [0.2]}}, left_out=reasons)])
+    assert table.note == ["Left out of a: density needs labels."]
+    with pytest.raises(UserError, match="nothing can be measured: density needs labels"):
+        tables([result("a", {"trained": {}}, left_out=reasons)])
+
+
+@pytest.fixture
+def runs(tmp_path):
+    for path in ("a/run", "b/run", "b/other"):
+        root = tmp_path / path
+        (root / "checkpoints").mkdir(parents=True)
+        (root / "checkpoints" / "best.keras").touch()
+        record = {"config": {"dataset": "mnist", "latent": len(path)}}
+        (root / "config.json").write_text(json.dumps(record))
+    (tmp_path / "b" / "none").mkdir()
+    return tmp_path
+
+
+def test_runs_by_names_and_patterns(runs):
+    def found(text, **changes):
+        return {s.name: s.config for s in subjects_of_runs(text, changes)}
+
+    assert list(found(f"{runs}/b/*")) == ["other", "run"]
+    configs = found(f"{runs}/b/run,{runs}/a/run,{runs}/b/../b/run", dataset="digits", channels=None)
+    assert list(configs) == ["b/run", "a/run"]  # no more of a path than tells them apart
+    assert {config.dataset for config in configs.values()} == {"digits"}
+    for text in ("", f"{runs}/b/run,", f",{runs}/b/run"):
+        with pytest.raises(UserError, match=f"^--workdir={text}: a name is empty; give DIR"):
+            found(text)
+    with pytest.raises(UserError, match=r"--workdir=.*/c\*: no run is there"):
+        found(f"{runs}/c*")
+    with pytest.raises(UserError, match="none holds no run"):
+        found(f"{runs}/b/none")
+
+
+def test_files_are_measured_on_the_data_of_their_run(runs, monkeypatch):
+    best = f"{runs}/b/other/checkpoints/best.keras"
+    (subject,) = subjects_of_files(best, {"dataset": None})
+    assert (subject.name, subject.config.dataset, subject.config.latent) == ("best", "mnist", 7)
+    (subject,) = subjects_of_files(best, {"dataset": "digits"})
+    assert (subject.config.dataset, subject.config.latent) == ("digits", 7)
+    monkeypatch.chdir(runs / "b" / "other" / "checkpoints")
+    monkeypatch.setenv("HOME", os.getcwd())
+    assert subjects_of_files("~/best.keras", {"dataset": None})[0].config.latent == 7
+    (subject,) = subjects_of_files(f"best.keras,./best.keras,{best}", {"dataset": None})
+    assert subject.config.latent == 7
+    (runs / "alone.keras").touch()
+    with pytest.raises(UserError, match="--model needs --dataset"):
+        subjects_of_files(f"{runs}/alone.keras", {"dataset": None})
+    with pytest.raises(UserError, match="none.keras does not exist"):
+        subjects_of_files(f"{runs}/none.keras", {"dataset": "digits"})
+    for text in ("", f"{best},", ".", f"{best},{runs}"):
+        with pytest.raises(UserError, match="^--model=.* (does not exist|is a directory): give a"):
+            subjects_of_files(text, {"dataset": "digits"})
+
+
+def test_history(tmp_path):
+    workdir = Workdir(tmp_path)
+    assert workdir.read_history() == []
+    workdir.history.write_text('{"epoch": 0, "EGr": 1}\n{"epoch": 1, "E')
+    assert workdir.read_history() == [{"epoch": 0, "EGr": 1}]
+    for text in ("not what you think\n", "3\n"):
+        workdir.history.write_text(text)
+        with pytest.raises(UserError, match="metrics.jsonl is not readable as metrics"):
+            workdir.read_history()

@@ -1,0 +1,164 @@
+"""The configuration: its checks, its way through JSON, what may differ in a resumed run."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+from absl import flags
+
+from tf_bigan import networks
+from tf_bigan.errors import UserError
+from tf_bigan.run.build import optimizers
+from tf_bigan.run.config import QUICK_METRICS, Config
+from tf_bigan.run.flags import config_from_flags, define_config_flags
+from tf_bigan.run.presets import PRESETS
+
+
+def parse(*arguments) -> Config:
+    values = flags.FlagValues()
+    define_config_flags(values)
+    values(["train.py", *arguments])
+    return config_from_flags(values)
+
+
+def test_json_round_trip():
+    config = Config(dataset="npz:x.npz", image_size="4x6", width=8, ema=0.9, strict_data=True)
+    assert Config.from_dict(json.loads(config.to_json())) == config
+
+
+def test_unknown_name():
+    with pytest.raises(UserError, match="unknown option epoch; did you mean epochs"):
+        Config.from_dict({"epoch": 3})
+
+
+@pytest.mark.parametrize(
+    "size, expected", [("32", (32, 32)), ("4x6", (4, 6)), ("4X6", (4, 6)), (None, None)]
+)
+def test_image_size(size, expected):
+    assert Config(image_size=size).size == expected
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        *({"image_size": size} for size in ("abc", "0", "3x", "1x2x3", "-4", "", "²")),
+        *({name: 0} for name in ("latent", "epochs", "batch_size", "width", "keep")),
+        *({name: -1} for name in ("validation", "l2", "decay_epochs", "seed", "eval_every")),
+        *({"learning_rate": value} for value in (0.0, -1.0, float("nan"), float("inf"))),
+        *({name: 1.0} for name in ("ema", "beta_1")),
+        {"seed": 2**31},
+        {"prior": "gauss"},
+        {"channels": 2},
+        {"monitor": "EG"},
+        {"monitor": "val_NND/10"},  # a metric, but not among those of an epoch
+        {"monitor": "EGr", "eval_metrics": "NND"},
+    ],
+    ids=str,
+)
+def test_out_of_range(values):
+    with pytest.raises(UserError, match=f"^--{next(iter(values))}=") as error:
+        Config(**values)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [{"epochs": "3"}, {"epochs": 3.0}, {"epochs": True}, {"ema": "0.9"}, {"model": 5}]
+    + [{"labels": "ten"}, {"dataset": None}, {"sync_batch_norm": 1}],
+)
+def test_wrong_types(values):
+    with pytest.raises(UserError, match=f"^--{next(iter(values))}=.*: it is no "):
+        Config(**values)
+
+
+def test_numbers_of_any_kind():
+    config = Config(epochs=np.int64(3), ema=np.float32(0.5), learning_rate=1)
+    assert (config.epochs, config.ema, config.learning_rate) == (3, 0.5, 1)
+    assert Config.from_dict(json.loads(config.to_json())) == config  # as the workdir keeps it
+
+
+def test_what_is_measured_in_training():
+    assert Config().measured == QUICK_METRICS and Config().monitored is None
+    config = Config(eval_metrics="knn, latent", monitor="val_latent_error")
+    assert config.measured == ("knn", "latent_error", "latent_error_b")
+    assert config.monitored == "latent_error"
+    with pytest.raises(UserError, match="^--eval_metrics: 'knnn' is unknown; did you mean knn"):
+        Config(eval_metrics="knnn")
+    with pytest.raises(
+        UserError, match="it is not among --eval_metrics; did you mean EGr or EGr_b"
+    ):
+        Config(monitor="val_EGR")
+
+
+def test_differences_are_those_that_change_what_is_learnt():
+    config = Config()
+    assert config.differences(config.replace(epochs=9, keep=1, picture_every=5, data_dir="x")) == []
+    assert config.differences(config.replace(eval_metrics="NND", monitor="NND")) == []
+    other = config.replace(width=8, seed=3)
+    assert config.differences(other) == ["--width: None there, 8 here", "--seed: 0 there, 3 here"]
+
+
+def test_flags_over_preset_over_defaults():
+    assert parse("--dataset=cifar10") == Config(dataset="cifar10")
+    assert parse("--source_dataset=cifar10") == Config(dataset="cifar10")
+    assert parse() == parse("--dataset=digits") == Config(**PRESETS["digits"])
+    assert parse("--dataset=mnist") == Config(**PRESETS["mnist"])
+    paper = Config(**PRESETS["paper_mnist"])
+    assert parse("--preset=paper_mnist", "--epochs=2") == paper.replace(epochs=2)
+    assert parse("--preset=paper_mnist", "--dataset=digits") == paper.replace(dataset="digits")
+    # A value that is false is given all the same.
+    assert parse("--dataset=digits", "--ema=0", "--nostrict_data").ema == 0
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_presets_are_valid(name):
+    Config.from_dict(PRESETS[name])
+
+
+def test_every_option_is_explained():
+    for option in dataclasses.fields(Config):
+        assert option.metadata["help"] and option.metadata["group"], option.name
+    help_of = {option.name: option.metadata["help"] for option in dataclasses.fields(Config)}
+    for family in networks.families.FAMILIES:
+        assert family in help_of["networks"]
+
+
+def test_player_rates_reach_their_optimizers():
+    config = Config(player_rates="EG=1e-3", learning_rate=2e-4, decay_epochs=4)
+    made = optimizers(config, ("D", "EG"), [("D", "EG")], steps_per_epoch=10)
+    rates = {player: float(one._learning_rate(0)) for player, one in made.items()}
+    assert rates == pytest.approx({"D": 2e-4, "EG": 1e-3}, rel=1e-5)
+    assert float(made["EG"]._learning_rate(39)) == pytest.approx(1e-5, rel=1e-5)
+
+
+def test_what_a_preset_says_of_players_is_of_its_own_system():
+    config = parse("--preset=best_mnist", "--model=gan")
+    assert (config.set, config.player_rates, config.latent) == (None, None, 16)
+    assert parse("--preset=best_mnist", "--model=cycle_bigan").set is not None
+    assert parse("--preset=dcgan_mnist", "--model=infogan").player_rates == "D=2e-4,G=1e-3"
+    assert parse("--preset=mnist", "--model=began").decay_epochs == 0  # it halves its rate itself
+
+
+def test_a_width_is_of_the_presets_networks():
+    assert parse("--dataset=digits").width == parse("--networks=mlp").width == 512
+    assert parse("--networks=dcgan").width is None
+    assert parse("--networks=dcgan", "--width=8").width == 8
+
+
+def test_one_rate_for_all_takes_the_place_of_the_players_own():
+    for start in ("--preset=dcgan_mnist", "--model=infogan"):
+        assert parse(start).player_rates is not None
+        config = parse(start, "--learning_rate=0.5")
+        assert (config.learning_rate, config.player_rates) == (0.5, None)
+    config = parse("--preset=dcgan_mnist", "--learning_rate=0.5", "--player_rates=D=0.1")
+    assert config.player_rates == "D=0.1"
+
+
+def test_a_schedule_of_rates_counts_the_moves_of_a_step():
+    config = Config(learning_rate=1e-3, decay_epochs=4)
+    made = optimizers(config, ("D", "G"), [("D",), ("D",), ("G",)], steps_per_epoch=10)
+    # D's optimizer makes 20 steps in an epoch of 10: in epoch 1 both rates are whole.
+    assert float(made["D"]._learning_rate(39)) == pytest.approx(1e-3, rel=1e-5)
+    assert float(made["D"]._learning_rate(79)) == pytest.approx(1e-5, rel=1e-5)
+    assert float(made["G"]._learning_rate(39)) == pytest.approx(1e-5, rel=1e-5)

@@ -1,0 +1,287 @@
+"""evaluate.py: its numbers are those of the functions, and what it measures is the right model."""
+
+import csv
+import json
+import shutil
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+import tf_bigan as tb
+from tf_bigan import evaluation
+from tf_bigan.run import build
+from tf_bigan.run.config import Config
+from tf_bigan.run.presets import PRESETS
+from tf_bigan.run.trained import subjects_of_runs
+
+
+@pytest.fixture(scope="module")
+def measured(tiny_run, tmp_path_factory, command):
+    """(where the results are, stdout) of all metrics of the tiny run."""
+    output = tmp_path_factory.mktemp("measured") / "new" / "output"
+    status, out, err = command(
+        "evaluate", f"--workdir={tiny_run[0]}", f"--output={output}", "--samples=1000"
+    )
+    assert status == 0, err
+    return output, out
+
+
+@pytest.fixture(scope="module")
+def model(tiny_run):
+    return keras.saving.load_model(tiny_run[0] / "model.keras")
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return {split: tb.data.load("digits", split) for split in ("train", "test")}
+
+
+def test_values_are_those_of_the_functions(measured, model, digits):
+    record = json.loads((measured[0] / "metrics.json").read_text())
+    assert (record["step"], record["split"], record["samples"]) == (72, "test", 1000)
+    values, test = record["trained"], digits["test"]
+    assert tuple(values) == tuple(record["untrained"]) == evaluation.OFFICIAL_METRICS
+    x = test.as_float()
+    z = model.prior.sample(1000, seed=12345).numpy()
+    assert values["NND"] == pytest.approx(evaluation.nnd(x, model.generate(z)), rel=1e-5)
+    error = np.sqrt(np.square(x - model.reconstruct(x)).sum((1, 2, 3))).mean()
+    assert values["EGr"] == pytest.approx(error, rel=1e-5)
+    codes = {split: model.features(digits[split].as_float())["e"] for split in digits}
+    accuracy = evaluation.one_nn_accuracy(
+        codes["train"], digits["train"].labels, codes["test"], test.labels
+    )
+    assert values["NNC_e"] == pytest.approx(accuracy, abs=150 / len(test))  # one image, at most
+
+
+def test_table_and_report(measured):
+    output, out = measured
+    lines = out.splitlines()
+    assert lines[0].split() == ["trained", "untrained"]
+    assert [line.split()[0] for line in lines[1:11]] == list(evaluation.OFFICIAL_METRICS)
+    files = ("metrics.json", "report.png", "report.html")
+    assert f"wrote {output}/metrics.json, {output}/report.png and {output}/report.html" in out
+    assert min(Image.open(output / "report.png").size) > 1000
+    assert {path.name for path in output.iterdir()} == set(files)
+
+
+def test_the_untrained_model_is_the_one_before_the_first_step(model):
+    fresh = build.untrained(model)
+    options = PRESETS["digits"] | {"width": 16, "steps_per_execution": 2}
+    before, _ = build.build_model(Config(**options), (8, 8, 1), 24)
+    for ours, theirs in zip(fresh.get_weights(), before.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_some_metrics_of_a_file_with_statistics_of_the_whole_data(
+    tiny_run, model, digits, tmp_path, command, monkeypatch, undrawn
+):
+    pictures, gallery = [], tb.run.results.Gallery
+
+    def kept(*arguments):
+        pictures.append(gallery(*arguments))
+        return pictures[-1]
+
+    monkeypatch.setattr(tb.run.results, "Gallery", kept)
+    spoilt = keras.saving.load_model(tiny_run[0] / "model.keras")
+    for weight in spoilt.inference_model().generator.non_trainable_weights:
+        weight.assign(100.0 * weight)  # moving means and variances
+    spoilt.save(tmp_path / "m.keras")
+    arguments = ("evaluate", f"--model={tmp_path}/m.keras", "--dataset=digits", "--samples=1000")
+    values = {}
+    for posthoc in ("--posthoc", "--noposthoc"):
+        status, out, err = command(*arguments, "--metrics=EGr, NND/10", "--nountrained", posthoc)
+        assert status == 0, err
+        record = json.loads((tmp_path / "metrics.json").read_text())
+        assert record["posthoc"] == (posthoc == "--posthoc")
+        assert list(record["trained"]) == ["EGr", "NND/10"] and "untrained" not in record
+        values[posthoc] = record["trained"]["EGr"]
+        error, _ = evaluation.inversion_error(pictures[-1].images, pictures[-1].reconstructions)
+        assert error == pytest.approx(values[posthoc], rel=1e-5)  # the same model's
+    # The finished model has such statistics already, of other draws.
+    test = digits["test"].as_float()
+    error, _ = evaluation.inversion_error(test, model.reconstruct(test))
+    assert values["--posthoc"] == pytest.approx(error, rel=1e-3)
+    assert values["--noposthoc"] > 1.005 * error  # as spoilt, 2 % more
+    assert out.splitlines()[0].split() == ["trained"]
+
+
+@pytest.fixture
+def unfinished(tiny_run, tmp_path):
+    """(the tiny run without its model, its newest checkpoint)."""
+    run = tmp_path / "run"
+    shutil.copytree(tiny_run[0], run)
+    (run / "model.keras").unlink()
+    return run, run / "checkpoints" / "step-00000072.keras"
+
+
+def test_an_unfinished_run_is_measured_at_its_newest_checkpoint(unfinished, command, undrawn):
+    run, newest = unfinished
+    status, out, err = command("evaluate", f"--workdir={run}", "--metrics=EGr", "--nountrained")
+    assert status == 0, err
+    assert out.startswith(f"the run has no finished model: using {newest}")
+    record = json.loads((run / "metrics.json").read_text())
+    test = tb.data.load("digits", "test").as_float()
+    reconstructions = keras.saving.load_model(newest).reconstruct(test)
+    error, _ = evaluation.inversion_error(test, reconstructions)
+    assert record["step"] == 72
+    assert record["trained"]["EGr"] == pytest.approx(error, rel=1e-5)
+
+
+@pytest.mark.parametrize("file", ["one of an earlier step", "a damaged one"])
+def test_a_model_that_is_not_the_runs_last_is_passed_over(unfinished, capsys, file):
+    run, newest = unfinished
+    if file == "a damaged one":
+        (run / "model.keras").write_bytes(b"half")
+    else:
+        shutil.copy(run / "checkpoints" / "step-00000064.keras", run / "model.keras")
+    (subject,) = subjects_of_runs(f"{run}", {})
+    assert int(subject.load().step.numpy()) == 72
+    assert capsys.readouterr().out == f"the run has no finished model: using {newest}\n"
+
+
+@pytest.fixture(scope="module")
+def quick_parts():
+    """Classifiers of few steps, statistics of few batches: what becomes of them is tested here."""
+    thorough, calibrate = evaluation.train_feature_classifier, tb.AdversarialModel.calibrate
+
+    def train(*arguments, **options):
+        tf.config.run_functions_eagerly(True)  # so few steps are over before they are traced
+        try:
+            return thorough(*arguments, steps=4, **options)
+        finally:
+            tf.config.run_functions_eagerly(False)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(evaluation, "train_feature_classifier", train)
+        patch.setattr(
+            tb.AdversarialModel, "calibrate", lambda model, parts, steps: calibrate(model, parts, 5)
+        )
+        yield
+
+
+@pytest.fixture(scope="module")
+def everything(tiny_run, tmp_path_factory, command, quick_parts):
+    """(where the results are, stdout, metrics.json) of all groups with two seeds."""
+    output = tmp_path_factory.mktemp("everything")
+    with pytest.MonkeyPatch.context() as patch:  # the pictures are `measured`'s
+        patch.setattr(tb.run.gallery.Gallery, "write_png", lambda *arguments: None)
+        status, out, err = command(
+            *("evaluate", f"--workdir={tiny_run[0]}", f"--output={output}", "--samples=300"),
+            *("--metrics=coverage,sliced_wasserstein,probe_100,one_nn,latent,EGr", "--seeds=2"),
+        )
+    assert status == 0, err
+    return output, out, json.loads((output / "metrics.json").read_text())
+
+
+def test_every_value_stands_beside_its_yardsticks(everything, model, digits):
+    output, out, record = everything
+    assert len(list((output / "classifiers").iterdir())) == 2
+    assert record["seeds"] == [0, 1]
+    assert list(record["generation"]) == ["trained", "floor", "ceiling_noise", "ceiling_collapsed"]
+    assert list(record["representation"]) == ["trained", "untrained", "pixels", "PCA"]
+    assert list(record["trained"]) == list(record["untrained"])
+    heads = [line.split() for line in out.splitlines() if line.startswith("  ")]
+    assert [head[0] for head in heads] == ["trained"] * 3
+    for classifier in record["classifiers"]:
+        line = f"classifier of seed {classifier['seed']}: {classifier['accuracy']:.2f} %"
+        assert line in out and classifier["digest"] in out
+    # Each by the function of its name.
+    by_seed = record["by_seed"]
+    train, test = digits["train"], digits["test"]
+    pixels = [part.as_float().reshape(len(part), -1) for part in (train, test)]
+    for seed in (0, 1):
+        expected = evaluation.representation_metrics(
+            *(pixels[0], train.labels, pixels[1], test.labels), metrics=["probe_100"], seed=seed
+        )["probe_100"]
+        assert by_seed["representation"]["pixels"]["probe_100"][seed] == pytest.approx(expected)
+        z = model.prior.sample(300, seed=12345 + seed).numpy()
+        expected, _ = evaluation.latent_error(z, model.encode(model.generate(z)))
+        values = by_seed["model"]["trained"]["latent_error"]
+        assert values[seed] == pytest.approx(expected, rel=1e-5)
+        samples = model.sample(299, seed=12345 + seed)
+        expected = evaluation.sliced_wasserstein(test.as_float(), samples)
+        values = by_seed["generation"]["trained"]["sliced_wasserstein"]
+        assert values[seed] == pytest.approx(expected, rel=1e-4)
+    assert record["trained"]["latent_error"] == pytest.approx(
+        np.mean(by_seed["model"]["trained"]["latent_error"])
+    )
+    # The classes that the classifiers see, of the same samples.
+    shares = record["class_histogram"]
+    assert list(shares) == [str(digit) for digit in range(10)]
+    assert list(shares["0"]) == ["held_out", *record["generation"]]
+    for column in shares["0"]:
+        assert sum(rows[column] for rows in shares.values()) == pytest.approx(1)
+    classifier = evaluation.train_feature_classifier(
+        train.as_float(), train.labels, seed=1, path=output / "classifiers"
+    )
+    for column, images in (("held_out", test.as_float()), ("trained", samples)):
+        expected = evaluation.class_histogram(classifier(images)[1])
+        found = [rows[column][1] for rows in by_seed["class_histogram"].values()]
+        np.testing.assert_allclose(found, expected, atol=1.5 / len(images))  # one image, at most
+    # What no random choice is in has one value, and no spread.
+    assert len(by_seed["representation"]["pixels"]["one_nn"]) == 1
+    assert len(by_seed["model"]["trained"]["EGr"]) == 1
+    (line,) = (line for line in out.splitlines() if line.startswith("one_nn"))
+    assert "±" not in line
+    assert sum("±" in line for line in out.splitlines()) == 5
+
+
+def test_several_models_in_one_table(tiny_run, tmp_path, command):
+    for seed in (0, 1):
+        run = tmp_path / f"digits-{seed}"
+        run.mkdir()
+        record = json.loads((tiny_run[0] / "config.json").read_text())
+        record["config"]["seed"] = seed
+        (run / "config.json").write_text(json.dumps(record))
+        shutil.copy(tiny_run[0] / "metrics.jsonl", run)
+    model = keras.saving.load_model(tiny_run[0] / "model.keras")
+    model.save(tmp_path / "digits-0" / "model.keras")
+    for weight in model.inference_model().generator.trainable_variables:
+        weight.assign(0.5 * weight)
+    model.save(run / "model.keras")
+    (tmp_path / "no_run").mkdir()
+    status, out, err = command(
+        "evaluate", f"--workdir={tmp_path}/*", "--metrics=EGr", "--nountrained"
+    )
+    assert status == 0, err
+    output = tmp_path / "comparison"
+    files = {"comparison.csv", "comparison.md", "report.html"}
+    assert {path.name for path in output.iterdir()} == files
+    (row,) = csv.DictReader((output / "comparison.csv").open())
+    heads = ["metric", "digits-0", "digits-1", "digits, 2 runs", "digits, 2 runs sd"]
+    assert list(row) == heads and row["metric"] == "EGr"
+    test = tb.data.load("digits", "test").as_float()
+    expected, _ = evaluation.inversion_error(test, model.reconstruct(test))
+    values = [float(row[head]) for head in heads[1:]]
+    assert values[1] == pytest.approx(expected, rel=1e-5)
+    assert abs(values[0] - values[1]) > 1e-4 * values[0]
+    assert values[2:] == pytest.approx([np.mean(values[:2]), np.std(values[:2], ddof=1)])
+    assert out.splitlines()[0].split()[:2] == ["digits-0", "digits-1"]
+    markdown = (output / "comparison.md").read_text()
+    assert f"| EGr | {values[0]:.2f} | {values[1]:.2f} |" in markdown
+    page = (output / "report.html").read_text()
+    assert page.count("<h2>digits-") == 2 and page.count("<polyline") == 2 * 3
+
+
+def test_what_a_model_has_no_part_for_is_left_out(tmp_path, command, quick_parts, undrawn):
+    model, _ = build.build_model(Config(model="gan", width=8), (8, 8, 1), 10)
+    model.save(tmp_path / "gan.keras")
+    run = ("evaluate", f"--model={tmp_path}/gan.keras", "--dataset=digits", "--samples=100")
+    with pytest.MonkeyPatch.context() as patch:  # known before any work
+        patch.delattr(tb.run.measure.Measurer, "measure")
+        status, out, err = command(*run, "--metrics=all,EGr,accuracy")
+    reasons = "EGr needs an encoder; accuracy needs a system that names classes: leave it out"
+    assert status == 2 and reasons in err
+    status, out, err = command(*run, "--metrics=representation", "--nountrained")
+    assert status == 2 and "nothing can be measured: one_nn needs an encoder" in err
+    assert {path.name for path in tmp_path.iterdir()} == {"gan.keras"}
+    status, out, err = command(*run, "--metrics=NND/10,coverage,latent", "--nountrained")
+    assert status == 0, err
+    assert "latent_error left out: needs an encoder and a generator" in out
+    record = json.loads((tmp_path / "metrics.json").read_text())
+    assert set(record["left_out"]) == {"latent_error", "latent_error_b"}
+    assert list(record["trained"]) == ["NND/10"]
+    assert list(record["generation"]["trained"]) == ["coverage"]

@@ -1,0 +1,222 @@
+"""Measuring while a model trains: a chosen subset, and the best checkpoint by one of it."""
+
+import dataclasses
+import json
+from functools import partial
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from tf_bigan import data, evaluation
+from tf_bigan.errors import UserError
+from tf_bigan.run import build, measure
+from tf_bigan.run.config import Config
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return data.load("digits", "train"), data.load("digits", "test")
+
+
+@pytest.fixture(scope="module")
+def model():
+    model, _ = build.build_model(Config(width=8, latent=5), (8, 8, 1), 10)
+    rng = np.random.default_rng(0)
+    for network in (model.encoder, model.generator):
+        for weight in network.trainable_variables:  # with small ones it would be nearly linear
+            weight.assign(rng.normal(0, 0.5, weight.shape))
+    return model
+
+
+@pytest.fixture(scope="module")
+def classifier(digits):
+    """What it sees does not matter here."""
+    return evaluation.train_feature_classifier(digits[0].as_float(), digits[0].labels, steps=1)
+
+
+def test_a_chosen_subset_and_the_best_checkpoint_by_one_of_it(
+    tmp_path, command, monkeypatch, eagerly
+):
+    train = partial(evaluation.train_feature_classifier, steps=1)
+    monkeypatch.setattr(evaluation, "train_feature_classifier", train)
+    status, _, err = command(
+        *("train", "--dataset=digits", "--width=16", "--epochs=2", "--eval_every=1"),
+        *("--batch_size=512", "--ema=0"),
+        *("--picture_every=9", "--eval_metrics=sliced_wasserstein,probe_100,NND/100"),
+        *("--monitor=val_probe_100", f"--workdir={tmp_path}/run"),
+    )
+    assert status == 0, err
+    lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").open()]
+    names = {"sliced_wasserstein", "probe_100", "NND/100"}
+    assert [set(line) for line in lines] == [names | {"epoch", "step", "seconds"}] * 3
+    best = json.loads((tmp_path / "run" / "checkpoints" / "best.json").read_text())
+    assert best["monitor"] == "probe_100"
+    assert best["value"] == max(line["probe_100"] for line in lines[1:])
+
+
+def test_values_are_those_of_the_functions(digits, model):
+    train, held_out = digits
+    measurer = measure.Measurer(train, held_out, ["knn", "NND/100"], references=False)
+    kernel = model.encoder.latent.kernel
+    kernel.assign(2.0**20 * kernel)  # which the neighbours do not see
+    try:
+        codes = [model.features(part.as_float())["e"] for part in digits]
+        squashed = [model.encode(part.as_float()) for part in digits]
+        values = measurer.measure(model).flat()
+    finally:
+        kernel.assign(2.0**-20 * kernel)
+    assert values.keys() == {"knn", "NND/100"}
+    expected, other = (
+        evaluation.knn_accuracy(a, train.labels, b, held_out.labels) for a, b in (codes, squashed)
+    )
+    # Squashed, such codes are corners of a cube, 32 at most, and tell far less.
+    one_image = 100 / len(held_out)
+    assert expected > other + 20 * one_image
+    assert values["knn"] == pytest.approx(expected, abs=1.5 * one_image)
+
+
+def test_each_seed_draws_its_own_samples(digits, model, classifier):
+    train, held_out = digits
+    measurer = measure.Measurer(
+        train, held_out, ["sliced_wasserstein"], seeds=(0, 3), samples=60, references=False
+    )
+    measurer._classifiers = {0: classifier, 3: classifier}
+    values = measurer.measure(model).tables["generation"]["trained"]["sliced_wasserstein"]
+    expected = [
+        evaluation.sliced_wasserstein(held_out.as_float(), model.sample(60, seed=first))
+        for first in (build.FIRST_DRAW, build.FIRST_DRAW + 3)
+    ]
+    assert values == pytest.approx(expected, rel=1e-5)
+    # One draw taken twice would be at the same distance; these are .3 % apart.
+    assert abs(expected[0] - expected[1]) > 1e-4 * expected[0]
+
+
+def test_accuracy_is_in_percent(digits):
+    classifier, _ = build.build_model(Config(model="sgan", width=8), (8, 8, 1), 10, 10)
+    held_out = digits[1].take(200)
+    named = classifier.classify(held_out.as_float()).argmax(-1)
+    right = np.arange(200) % 4 == 0
+    held_out = dataclasses.replace(held_out, labels=np.where(right, named, (named + 1) % 10))
+    found = measure.Measurer(None, held_out, ["accuracy"], references=False).measure(classifier)
+    assert found.flat() == {"accuracy": 25.0}
+
+
+def test_a_collapsed_generator_and_few_images_are_left_out_with_the_reason(
+    digits, model, classifier
+):
+    train, held_out = digits
+    measurer = measure.Measurer(
+        train.take(99), held_out.take(39), ["coverage", "probe_100", "probe_all"], references=False
+    )
+    measurer._classifiers[0] = classifier
+    found = measurer.measure(model)
+    assert found.left_out["coverage"] == "held_out_images: expected at least 40 images, got 39"
+    assert found.left_out["probe_100"].startswith("label count: expected an integer from 10 to 99")
+    assert list(found.flat()) == ["probe_all"]
+
+
+def test_a_metric_that_one_seed_cannot_give_is_in_no_table(digits, model, classifier, monkeypatch):
+    def fails_with_seed_1(function):
+        def fails(*arguments, seed, **options):
+            if seed == 1:
+                raise ValueError("not today")
+            return function(*arguments, seed=seed, **options)
+
+        return fails
+
+    for name in ("generation_metrics", "representation_metrics"):
+        monkeypatch.setattr(evaluation, name, fails_with_seed_1(getattr(evaluation, name)))
+    names = ["sliced_wasserstein", "probe_100", "one_nn"]
+    measurer = measure.Measurer(*digits, names, seeds=(0, 1), references=False)
+    measurer._classifiers = {0: classifier, 1: classifier}
+    found = measurer.measure(model)
+    assert found.left_out == {"sliced_wasserstein": "not today", "probe_100": "not today"}
+    assert list(found.flat()) == ["one_nn"] and found.classifiers == []
+
+
+def test_a_classifier_that_cannot_be_read_is_no_reason_to_leave_out(digits, model, monkeypatch):
+    def unreadable(*arguments, **options):
+        raise UserError("path: cannot read it")
+
+    monkeypatch.setattr(evaluation, "train_feature_classifier", unreadable)
+    with pytest.raises(UserError, match="cannot read it"):
+        measure.Measurer(*digits, ["coverage"], references=False).measure(model)
+
+
+def test_a_monitored_metric_that_the_data_cannot_give(tmp_path, command, monkeypatch, eagerly):
+    train = partial(evaluation.train_feature_classifier, steps=1)
+    monkeypatch.setattr(evaluation, "train_feature_classifier", train)
+    images = np.random.default_rng(0).integers(0, 256, (100, 8, 8), np.uint8)
+    np.savez(tmp_path / "few.npz", images=images, labels=np.arange(100) % 2)
+    status, _, err = command(
+        *("train", f"--dataset=npz:{tmp_path}/few.npz", "--width=8", "--batch_size=8"),
+        *("--eval_metrics=coverage,EGr", "--monitor=val_coverage", f"--workdir={tmp_path}/run"),
+    )
+    reason = "held_out_images: expected at least 40 images, got 16"
+    assert status == 1 and err.splitlines()[-1] == f"train.py: --monitor=coverage: {reason}"
+    assert {path.name for path in (tmp_path / "run").iterdir()} == {".lock", "config.json"}
+
+
+def test_what_one_epoch_cannot_give_is_said_once_and_ends_nothing(model, caplog):
+    trained = SimpleNamespace(step=SimpleNamespace(numpy=lambda: 9))
+    left_out = {"coverage": "all the same", "recall": "all the same"}
+    found = measure.Measured({"model": {"trained": {"EGr": [2.0]}}}, left_out)
+    measurer = SimpleNamespace(measure=lambda model: found)
+    values = measure.values_of(measurer, "coverage")
+    for _ in range(2):
+        assert values(trained) == pytest.approx({"EGr": 2.0, "coverage": np.nan}, nan_ok=True)
+    assert sorted(record.message for record in caplog.records) == [
+        "coverage left out: all the same",
+        "recall left out: all the same",
+    ]
+    with pytest.raises(UserError, match="^--monitor=coverage: all the same$"):
+        measure.values_of(measurer, "coverage")(model)
+    assert measure.values_of(measurer, "EGr")(model) == {"EGr": 2.0}
+
+
+@pytest.mark.parametrize(
+    ("options", "metrics", "monitor"),
+    [
+        ({}, {"NND/100", "EGr", "EGr_b"}, "NND/100"),
+        ({"eval_metrics": "representation"}, {"one_nn", "knn"}, None),
+        ({"eval_metrics": "EGr,accuracy", "monitor": "EGr"}, None, "accuracy needs a system that"),
+        ({"eval_metrics": "official,accuracy", "monitor": "accuracy"}, None, "accuracy needs a"),
+        ({"monitor": "accuracy"}, None, "--monitor=accuracy: accuracy needs a system that names"),
+        ({"eval_every": 0}, None, None),
+        ({"eval_every": 0, "monitor": "EGr"}, None, "--monitor=EGr: nothing is measured"),
+    ],
+)
+def test_what_is_watched(digits, model, options, metrics, monitor):
+    arguments = Config(**options), model, *digits
+    if metrics is None and monitor is not None:
+        with pytest.raises(UserError, match=monitor):
+            measure.while_training(*arguments)
+        return
+    measurer, monitored = measure.while_training(*arguments)
+    assert monitored == monitor
+    assert metrics is None if measurer is None else metrics <= set(measurer.metrics)
+
+
+def test_a_system_says_by_what_its_best_is_picked(digits, model, monkeypatch):
+    """Where it is measured; where not, by what BiGAN's is. It is never a mistake of the user's."""
+    monkeypatch.setattr(type(model), "monitor", "EGr")
+    for options, monitor in {
+        (): "EGr",
+        (("eval_metrics", "NND/100"),): "NND/100",
+        (("eval_metrics", "EGr_b"),): None,
+        (("eval_every", 0),): None,
+        (("monitor", "NND/100"),): "NND/100",
+    }.items():
+        assert measure.while_training(Config(**dict(options)), model, *digits)[1] == monitor
+
+
+def test_the_model_is_left_as_it_was(digits, model):
+    before = [np.array(weight) for weight in model.get_weights()]
+    few = digits[0].take(200)  # for five steps of statistics
+    measurer = measure.Measurer(few, digits[1], ["EGr"])
+    with build.measurable(model, few):
+        found = measurer.measure(model)
+    assert found.tables["model"].keys() == {"trained", "untrained"}
+    for weight, earlier in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(weight, earlier)

@@ -1,0 +1,133 @@
+"""Numbers that the papers and the official programs give, and that the code says it has."""
+
+import keras
+import numpy as np
+import pytest
+
+from tf_bigan import models, networks
+from tf_bigan.optimizers import ConstantThenExponential
+from tf_bigan.run import presets
+from tf_bigan.run.config import Config
+
+HYPERPARAMETERS = {
+    # Zhao et al. 2017: the MNIST grid's margin; section 2.4: the weight of PT.
+    "ebgan": {"margin": 10.0, "pulling_away": 0.1},
+    # Gulrajani et al. 2017, algorithm 1: λ.
+    "wgan_gp": {"penalty": 10.0},
+    # Berthelot et al. 2017, section 3.4: γ, λ of k; the usual program's rates.
+    "began": {"gamma": 0.5, "lambda_k": 0.001, "halve_every": 100_000, "lowest_rate": 2e-5},
+    # Wang et al. 2017, the author's code: two epochs of D alone.
+    "magan": {"pretraining": 2},
+    # Qi 2017, the official code: no loss of real images by itself, a hinge. The margin there, 2e-4,
+    # is of 64×64×3 pixels in [-1, 1], and not the default here.
+    "loss_sensitive_gan": {"gamma": 0.0, "slope": 0.0},
+    # Chen et al. 2016, the official code: λ of both kinds of codes.
+    "infogan": {"lambda_categorical": 1.0, "lambda_continuous": 1.0},
+    # Donahue et al. 2017, the official train_mnist.sh: the encoder's part of the joint loss.
+    "joint_latent_regressor": {"weight": 0.25},
+    # Goodfellow et al. 2014, section 3: the form that does not saturate.
+    "gan": {"minimax": False, "smoothing": 0.0},
+    "sgan": {"minimax": False, "supervised": 1.0},
+    # Ganin & Lempitsky 2015, section 4: λ rises to 1.
+    "dann": {"strength": 1.0},
+    # Li et al. 2017, the official code for MNIST.
+    "triple_gan": {"entropy": 0.3, "balance": 1e-3, "pseudo": 0.1},
+}
+DEFAULTS = {
+    # Gulrajani et al. 2017, algorithm 1: Adam's α and β₁.
+    "wgan_gp": {"learning_rate": 1e-4, "beta_1": 0.0},
+    # Chen et al. 2016, appendix C and the official code: rates of D and G; 62 entries of noise.
+    "infogan": {"player_rates": "D=2e-4,G=1e-3", "prior": "uniform62+categorical10+uniform2"},
+    # Dumoulin et al. 2017, appendix: z ~ N(0, I), Adam's α.
+    "ali": {"prior": "normal", "learning_rate": 1e-4},
+    # Zenati et al. 2018, the official code for SVHN and CIFAR-10.
+    "alad": {"learning_rate": 2e-4, "ema": 0.999},
+    # Wang et al. 2017, the author's code.
+    "magan": {"prior": "normal", "learning_rate": 5e-4},
+    # Donahue & Simonyan 2019: E learns ten times as fast as the others.
+    "bigbigan": {"learning_rate": 2e-4, "player_rates": "E=2e-3"},
+}
+SIMULTANEOUS, IN_TURN = (("D", "EG"),), (("D",), ("G",))
+SCHEDULES = {
+    "bigan": SIMULTANEOUS,  # Donahue et al. 2017, the official code: one update of all
+    "cycle_bigan": SIMULTANEOUS,
+    "latent_regressor": (("D", "G", "E"),),
+    "joint_latent_regressor": SIMULTANEOUS,
+    "autoencoder": (("EG",),),
+    "ali": SIMULTANEOUS,  # Dumoulin et al. 2017, algorithm 1
+    "alice": (("D", "C", "EG"),),
+    "alad": (("D",), ("EG",)),
+    "bigbigan": (("D",), ("E", "G")),
+    "gan": IN_TURN,  # Radford et al. 2016 in TensorFlow 1: D, then G with the same z
+    "wgan_gp": (("D",),) * 5 + (("G",),),  # Gulrajani et al. 2017: n_critic = 5
+    "infogan": IN_TURN,  # Chen et al. 2016, the official code
+    "sgan": (("D", "G"),),
+    "triple_gan": (("D",), ("G",), ("C",)),  # Li et al. 2017, algorithm 1
+    "vae_gan": (("E", "G", "D"),),  # Larsen et al. 2016, algorithm 1
+    "dann": (("F", "C", "D"),),  # Ganin & Lempitsky 2015: one backward pass
+    "ebgan": IN_TURN,
+    "loss_sensitive_gan": IN_TURN,  # Qi 2017, the official code
+    "began": (("D", "G"),),  # Berthelot et al. 2017, section 3.4
+    "magan": IN_TURN,  # Wang et al. 2017, algorithm 1
+}
+# Whose groups share a draw of z: in the listings of a GAN, and the official code of LS-GAN.
+SAME_Z = {"gan", "loss_sensitive_gan"}
+
+
+@pytest.mark.parametrize("name", HYPERPARAMETERS)
+def test_hyperparameters(name):
+    mine, published = models.find(name).hyperparameters, HYPERPARAMETERS[name]
+    assert {key: mine[key] for key in published} == published
+
+
+@pytest.mark.parametrize("name", DEFAULTS)
+def test_defaults(name):
+    mine, published = models.find(name).defaults, DEFAULTS[name]
+    assert {key: mine[key] for key in published} == published
+
+
+@pytest.mark.parametrize("name", models.names())
+def test_who_moves_when_and_with_which_z(name):
+    system = models.find(name)
+    assert system.schedule == SCHEDULES[name]
+    assert system.fresh_z == (name not in SAME_Z)
+
+
+def test_bigan_on_mnist():
+    """Donahue et al. 2017, the official train_mnist.sh and train_gan.py."""
+    config = Config.from_dict(presets.preset("paper_mnist"))
+    assert (config.dataset, config.model, config.networks) == ("mnist", "bigan", "mlp")
+    assert (config.prior, config.latent, config.batch_size) == ("uniform", 50, 128)
+    assert (config.learning_rate, config.beta_1, config.epsilon) == (2e-4, 0.5, 1e-8)
+    assert (config.l2, config.epochs, config.decay_epochs) == (2.5e-5, 400, 400)
+    assert (config.validation, config.ema, config.seed) == (10_000, 0.0, 42)
+
+
+def test_the_optimizer_without_a_word(make_bigan):
+    """Radford et al. 2016, section 4, and BiGAN's official code: Adam(2e-4, β₁ = 0.5)."""
+    optimizer = make_bigan().optimizer_of("D")
+    assert isinstance(optimizer, keras.optimizers.Adam)
+    assert float(optimizer.learning_rate) == pytest.approx(2e-4)
+    assert (optimizer.beta_1, optimizer.beta_2) == (0.5, 0.999)
+
+
+def test_infogans_recognition_has_a_layer_of_128_units():
+    """Chen et al. 2016, appendix C.1: FC 128, batch normalised, leaky; then the codes."""
+    sizes = {"image_shape": (8, 8, 1), "width": 8}
+    parts = models.find("infogan").make_networks(
+        lambda role, **more: networks.make("mlp", role, **sizes | more), 74, None
+    )
+    assert [dense.units for dense in parts["recognition"].dense] == [128]
+
+
+@pytest.mark.parametrize(
+    ("epochs", "fractions"),
+    [
+        (4, [1, 1, 0.01**0.5, 0.01]),  # the official half and half
+        (5, [1, 1, 0.01 ** (1 / 3), 0.01 ** (2 / 3), 0.01]),  # the odd one falls
+    ],
+)
+def test_the_official_schedule_for_any_number_of_epochs(epochs, fractions):
+    schedule = ConstantThenExponential(2e-4, epochs=epochs, steps_per_epoch=3)
+    rates = [float(schedule(step)) for step in range(3 * epochs)]
+    np.testing.assert_allclose(rates, np.repeat(2e-4 * np.array(fractions), 3), rtol=1e-5)

@@ -1,0 +1,290 @@
+"""What a user's settings, terminal, threads and directories do to the commands and the library."""
+
+import io
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import keras
+import matplotlib
+import numpy as np
+import pytest
+
+import tf_bigan as tb
+from tf_bigan.core.backend import check_backend
+from tf_bigan.data.home import expanded
+from tf_bigan.data.tfds import find
+from tf_bigan.errors import UserError
+from tf_bigan.run import quiet
+
+ROOT = Path(__file__).parents[2]
+SHAPE, LATENT = (9, 8, 1), 3
+
+
+@pytest.fixture
+def keras_settings():
+    """Puts Keras's settings back."""
+    yield
+    quiet.use_defaults()
+
+
+def channels_first():
+    keras.config.set_image_data_format("channels_first")
+
+
+def floats(name: str):
+    keras.config.set_floatx(name)
+    keras.config.set_dtype_policy(name)
+
+
+# --- Keras ------------------------------------------------------------------------------------
+
+
+def outputs() -> list[np.ndarray]:
+    """What networks of every family and role give, all from the same seed."""
+    keras.utils.set_random_seed(0)
+    rng = np.random.default_rng(0)
+    x, z = rng.random((4, *SHAPE), np.float32), rng.random((4, LATENT), np.float32)
+    sizes, given = {"image_shape": SHAPE, "width": 8}, []
+    for family in ("mlp", "dcgan"):
+
+        def make(role, family=family, **more):
+            return tb.networks.make(family, role, **sizes, **more)
+
+        given.append(make("encoder", latent_dim=LATENT)(x))
+        given.append(make("generator", latent_dim=LATENT)(z))
+        given.append(make("discriminator", latent_dim=LATENT)([x, z], training=True))
+        given.append(make("classifier", classes=3, norm="layer")(x))
+        given.append(make("autoencoder", latent_dim=LATENT)(x))
+    given.append(make("lenet")(x, training=True))
+    return [np.asarray(one) for one in given]
+
+
+def test_the_networks_are_the_same_under_any_settings_of_keras(keras_settings):
+    expected = outputs()
+    for name in ("float64", "float16"):
+        floats(name)
+        channels_first()
+        for one, other in zip(outputs(), expected, strict=True):
+            assert one.dtype == np.float32
+            np.testing.assert_allclose(one, other, rtol=1e-6)
+
+
+def test_a_system_trains_under_other_settings_of_keras(keras_settings, tmp_path, eagerly):
+    floats("float16")
+    channels_first()
+    sizes = {"image_shape": SHAPE, "latent_dim": LATENT, "width": 4}
+    model = tb.models.BEGAN(  # which adapts a weight of its own, and the learning rates
+        generator=tb.networks.make("mlp", "generator", **sizes),
+        discriminator=tb.networks.make("mlp", "autoencoder", **sizes),
+        prior=tb.priors.Uniform(LATENT),
+    )
+    model.compile(jit_compile=False)
+    model.fit(np.random.default_rng(0).random((8, *SHAPE)), batch_size=4, verbose=0)
+    assert {v.dtype for v in model.weights} == {"float32", "int64"}
+    model.save(tmp_path / "m.keras")
+    quiet.use_defaults()
+    np.testing.assert_array_equal(
+        keras.saving.load_model(tmp_path / "m.keras").sample(2), model.sample(2)
+    )
+
+
+def test_a_mixed_policy_is_followed(keras_settings):
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    assert tb.networks.MLPEncoder(SHAPE, LATENT, width=4).dtype_policy.name == "mixed_bfloat16"
+
+
+def test_commands_go_by_the_defaults_of_keras(keras_settings):
+    floats("float64")
+    channels_first()
+    quiet.load_tensorflow()
+    assert keras.config.floatx() == keras.config.dtype_policy().name == "float32"
+    assert keras.config.image_data_format() == "channels_last"
+
+
+def test_another_backend_of_keras(monkeypatch):
+    words = "needs Keras's TensorFlow backend, not jax: set KERAS_BACKEND=tensorflow before"
+    with monkeypatch.context() as patch:
+        patch.setattr(keras.config, "backend", lambda: "jax")
+        with pytest.raises(ImportError, match=words):
+            check_backend()
+    monkeypatch.setitem(sys.modules, "keras", None)  # as where it cannot be imported
+    with pytest.raises(ImportError, match="Keras cannot be imported .* remove its keras.json"):
+        check_backend()
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    with pytest.raises(ImportError, match=words):
+        check_backend()
+    with pytest.raises(UserError, match=words):
+        quiet.load_tensorflow()
+
+
+def test_an_unusable_keras_json(tmp_path):
+    (tmp_path / "keras.json").write_text('{"floatx": "float65"}')
+    done = subprocess.run(
+        [sys.executable, ROOT / "train.py", "--dry_run"],
+        env={**os.environ, "KERAS_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("train.py: Keras cannot be imported (") and "keras.json" in line
+
+
+# --- output -----------------------------------------------------------------------------------
+
+
+def help_of(stdout, **more) -> subprocess.CompletedProcess:
+    environment = {**os.environ, "PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii"}
+    environment["PYTHONOPTIMIZE"] = "2"  # without docstrings
+    command = [sys.executable, ROOT / "evaluate.py", "--help"]
+    return subprocess.run(
+        command, env=environment, stdout=stdout, stderr=subprocess.PIPE, text=True, **more
+    )
+
+
+def test_characters_that_stdout_has_not():
+    done = help_of(subprocess.PIPE)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert r"mean \xb1 standard" in done.stdout
+
+
+def test_a_full_stdout():
+    with open("/dev/full", "w") as full:
+        done = help_of(full)
+    assert done.returncode == 1
+    assert done.stderr == "WARNING: stdout: No space left on device: no more is printed there\n"
+
+
+def test_closed_streams():
+    done = help_of(None, preexec_fn=lambda: (os.close(0), os.close(1)))
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_reader_who_has_gone(caplog):
+    reader, writer = os.pipe()
+    with os.fdopen(writer, "w", encoding="ascii") as stream:
+        out = quiet.Lasting(stream, "stdout")
+        print("read", file=out, flush=True)
+        os.close(reader)
+        assert out.lost is None
+        print("not read", file=out, flush=True)
+        assert isinstance(out.lost, BrokenPipeError)
+        print("nor this", file=out, flush=True)
+    (record,) = caplog.records
+    assert record.message == "stdout: Broken pipe: no more is printed there"
+
+
+def test_terminals(monkeypatch):
+    terminal = io.StringIO()
+    assert not quiet.is_terminal(None) and not quiet.is_terminal(terminal)
+    monkeypatch.setattr(terminal, "isatty", lambda: True, raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    assert quiet.is_terminal(terminal)
+    monkeypatch.setenv("TERM", "dumb")
+    assert not quiet.is_terminal(terminal)
+
+
+# --- threads ----------------------------------------------------------------------------------
+
+
+def in_threads(*functions):
+    """Runs them at once; raises what one of them raises."""
+    errors = []
+
+    def run(function):
+        try:
+            function()
+        except Exception as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=run, args=(function,)) for function in functions]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if errors:
+        raise errors[0]
+
+
+def test_training_in_a_thread_and_without_stdout(make_bigan, images, tmp_path, monkeypatch):
+    model = make_bigan()
+    monkeypatch.setattr(sys, "stdout", None)  # as of a program without a console
+    run = tmp_path / "r\udcff"  # bytes that are no UTF-8
+    try:
+        run.mkdir()
+    except OSError:  # a file system that takes none
+        run = tmp_path
+    callbacks = [
+        tb.callbacks.Checkpoint(run),
+        tb.callbacks.Dashboard(run / "logs", images, config={"workdir": str(run)}),
+        tb.callbacks.Progress(1, 4, 12),
+        tb.callbacks.StopOnSignal(),
+    ]
+    in_threads(lambda: model.fit(images, batch_size=12, verbose=0, callbacks=callbacks))
+    assert int(tb.callbacks.restore(run)[0].step.numpy()) == 4
+    assert (run / "logs" / "projector_config.pbtxt").read_text().startswith("embeddings {")
+
+
+def test_detectors_that_are_fitted_at_once():
+    rows, found = np.random.default_rng(0).random((40, 4)), {}
+
+    def fit(name):
+        detector = tb.BiGANDetector(
+            "autoencoder", criterion="reconstruction", epochs=1, width=8, random_state=0
+        )
+        found[name] = detector.fit(rows).score_samples(rows)
+
+    in_threads(lambda: fit("a"), lambda: fit("b"))
+    np.testing.assert_array_equal(found["a"], found["b"])
+
+
+# --- files and directories --------------------------------------------------------------------
+
+
+def test_a_report_under_a_style_of_ones_own(tmp_path):
+    with matplotlib.rc_context({"text.usetex": True, "font.size": 40.0}):
+        before = dict.copy(matplotlib.rcParams)
+        tb.report.report_png(
+            tmp_path / "r.png",
+            codes=np.eye(4),
+            labels=[0, 0, 1, 1],
+            class_names=["katze\udcff", r"$\frac$"],
+            title="folder:b\udcff",
+        )
+        assert dict.copy(matplotlib.rcParams) == before
+    assert (tmp_path / "r.png").exists()
+
+
+def test_a_page_about_a_path_that_is_not_utf8(tmp_path):
+    tb.report.report_html(tmp_path / "r.html", title="folder:b\udcff")
+    assert r"folder:b\udcff" in (tmp_path / "r.html").read_text(encoding="utf-8")
+
+
+def test_no_home_directory(command, monkeypatch):
+    status, out, err = command("train", "--workdir=~nobody.here/run")
+    assert (status, out) == (2, "")
+    assert err == (
+        "train.py: ~nobody.here/run: no home directory is known: set HOME, or give a path "
+        "without ~\n"
+    )
+
+    def unknown(path):
+        raise RuntimeError("Could not determine home directory.")
+
+    assert expanded("run") == Path("run")
+    monkeypatch.setattr(Path, "expanduser", unknown)
+    monkeypatch.delenv("TFDS_DATA_DIR", raising=False)
+    with pytest.raises(UserError, match="~/tensorflow_datasets: no home directory is known"):
+        find("mnist")
+
+
+def test_no_place_for_temporary_files(monkeypatch):
+    def none():
+        raise FileNotFoundError(2, "No usable temporary directory found in ['/tmp']")
+
+    monkeypatch.setattr(quiet.tempfile, "TemporaryFile", none)
+    with pytest.raises(UserError, match=r"found in \['/tmp'\]: set TMPDIR to a directory"):
+        quiet.load_tensorflow()

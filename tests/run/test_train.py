@@ -1,0 +1,210 @@
+"""train.py: what it says, what it writes, what can be done with it."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+import tf_bigan as tb
+from tf_bigan.run import train
+from tf_bigan.run.config import Config
+from tf_bigan.run.presets import PRESETS
+from tf_bigan.run.trained import subjects_of_files
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.smoke
+@pytest.mark.parametrize("script", ["train", "evaluate"])
+def test_help_is_complete_and_fits_the_terminal(script, command):
+    status, out, err = command(script, "--help")
+    assert (status, err) == (0, "")
+    lines = out.splitlines()
+    assert max(map(len, lines)) <= 100
+    module = sys.modules[script]
+    assert all(f"--{name}" in out or f"--[no]{name}" in out for name in module.FLAGS)
+    groups = [line for line in lines if line.endswith(":") and not line.startswith(" ")]
+    assert "run:" in groups and "data:" in groups and "output:" in groups
+    if script == "train":
+        assert all(preset in out for preset in PRESETS)
+        assert (
+            "--batch_size          images in a step, over all replicas [128]"
+            in lines[lines.index("training:") + 2]
+        )
+
+
+def test_help_and_mistakes_do_not_wait_for_tensorflow():
+    code = (
+        "import sys, train, evaluate\n"
+        "from tf_bigan.run.flags import run\n"
+        "for module in train, evaluate:\n"
+        "    for argument in '--help', '--nonsense':\n"
+        "        run(module.main, ['x.py', argument], '', module.FLAGS)\n"
+        "assert 'tensorflow' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True)
+
+
+def test_dry_run_writes_nothing(tmp_path, command, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    status, out, err = command("train", "--dry_run", "--width=16", "--epochs=10", "--latent=3")
+    assert status == 0, err
+    start, end = out.index("{"), out.index("}") + 1
+    expected = Config(**PRESETS["digits"] | {"width": 16, "epochs": 10, "latent": 3})
+    assert Config.from_dict(json.loads(out[start:end])) == expected
+    # G: 3·16 + (16 + 3)·16 + 16·64 weights, and mean and variance of 2 layers of 16 units.
+    assert f"generator: {3 * 16 + 19 * 16 + 16 * 64 + 64:,} weights" in out
+    assert "24 steps an epoch, about " in out and "; 10 epochs about " in out
+    assert "workdir: runs/digits, a new run" in out
+    assert not any(tmp_path.iterdir())
+
+
+def test_workdir(tiny_run, tiny_options):
+    workdir, out = tiny_run
+    record = json.loads((workdir / "config.json").read_text())
+    options = dict(option.removeprefix("--").split("=") for option in tiny_options)
+    values = {name: value if name == "dataset" else int(value) for name, value in options.items()}
+    assert Config.from_dict(record["config"]) == Config(**PRESETS["digits"] | values)
+    assert record["environment"]["tensorflow"] == tf.__version__
+    assert record["environment"]["keras"] == keras.__version__
+    assert {"tf_bigan", "numpy", "python", "machine", "git_revision"} < set(record["environment"])
+
+    assert sorted(path.name for path in workdir.iterdir()) == [
+        *(".lock", "checkpoints", "config.json", "logs", "metrics.jsonl", "model.keras", "samples")
+    ]
+    names = {path.name for path in (workdir / "checkpoints").iterdir()}
+    steps = {f"step-{step:08d}.keras" for step in (56, 64, 72)}
+    assert names == steps | {"best.keras", "best.json"}
+    pictures = ("samples", "reconstructions", "interpolations")
+    assert {path.name for path in (workdir / "samples").iterdir()} == {
+        f"{name}-epoch-{epoch:04d}.png" for name in pictures for epoch in (0, 3)
+    }
+    assert Image.open(workdir / "samples" / "samples-epoch-0003.png").size == (8 * 65 + 1,) * 2
+    records = [json.loads(line) for line in (workdir / "metrics.jsonl").open()]
+    assert [(record["epoch"], record["step"]) for record in records] == [
+        (epoch, 24 * epoch) for epoch in range(4)
+    ]
+    assert all({"seconds", "NND/100", "EGr", "EGr_b"} <= set(record) for record in records)
+    best = json.loads((workdir / "checkpoints" / "best.json").read_text())
+    assert best["value"] == min(record["NND/100"] for record in records[1:])
+
+    (events,) = (workdir / "logs").glob("events.*")
+    tags = {
+        (event.step, value.tag)
+        for event in tf.compat.v1.train.summary_iterator(str(events))
+        for value in event.summary.value
+    }
+    assert {(72, "train/loss_D"), (72, "metrics/NND/100"), (0, "samples"), (72, "samples")} < tags
+
+
+def test_output_through_a_pipe(tiny_run):
+    workdir, out = tiny_run
+    assert "\r" not in out and "\x1b" not in out
+    lines = out.splitlines()
+    assert lines[0].startswith("training bigan in ")
+    assert [line[:9] for line in lines[1:5]] == [f"epoch {epoch}/3" for epoch in range(4)]
+    for line in lines[2:5]:
+        assert all(word in line for word in ("loss_D", "loss_EG", "NND/100", "images/s"))
+    assert f"tensorboard --logdir={workdir}/logs" in out
+    assert f"evaluate.py --workdir={workdir}" in out  # the path before it is the caller's
+
+
+def test_model_file_needs_keras_and_the_package_only(tiny_run, tmp_path):
+    file = tiny_run[0] / "model.keras"
+    code = (
+        "import tf_bigan, keras, numpy\n"
+        f"model = keras.saving.load_model({str(file)!r})\n"
+        f"numpy.save({str(tmp_path / 'samples.npy')!r}, model.sample(4, seed=1))"
+    )
+    user = {name: value for name, value in os.environ.items() if name != "TF_BIGAN_LAZY"}
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, env=user)
+    expected = keras.saving.load_model(file).sample(4, seed=1)
+    np.testing.assert_allclose(np.load(tmp_path / "samples.npy"), expected, atol=1e-5)
+
+
+def test_learns_from_colour_images_that_are_streamed(tmp_path, command, monkeypatch, eagerly):
+    """With fewer images than any picture or measurement asks for."""
+    monkeypatch.setattr(tb.data.StreamedImages, "fixed", lambda self, limit: self)
+    (tmp_path / "images").mkdir()
+    rng = np.random.default_rng(0)
+    for i in range(12):
+        pixels = rng.integers(0, 256, (10, 12, 3), np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "images" / f"{i}.png")
+    run = f"--workdir={tmp_path}/run"
+    status, out, err = command(
+        *("train", f"--dataset=folder:{tmp_path}/images", run, "--epochs=1", "--batch_size=4"),
+        *("--latent=2", "--networks=dcgan", "--width=4", "--image_size=8x10"),
+    )
+    assert status == 0, err
+    assert "10 images 8x10x3, streamed" in err and "2 images 8x10x3, streamed" in err
+    status, out, err = command("evaluate", run, "--samples=100", "--nountrained")
+    assert status == 0, err
+    assert "NNC_e left out: needs train_labels, test_labels" in out
+    assert (tmp_path / "run" / "report.png").exists()
+
+
+OWN = """
+import keras
+from tf_bigan.models import BiGAN
+
+@keras.saving.register_keras_serializable("own_package")
+class Own(BiGAN):
+    pass
+"""
+
+
+@pytest.mark.smoke
+def test_a_model_of_ones_own_is_resumed_and_measured(
+    tmp_path, command, monkeypatch, eagerly, undrawn
+):
+    package = tmp_path / "own_package"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "own_model.py").write_text(OWN)
+    monkeypatch.syspath_prepend(tmp_path)
+    options = [
+        *("--model=own_package.own_model", f"--workdir={tmp_path}/run", "--width=8", "--ema=0"),
+        *("--eval_every=0", "--batch_size=512", "--precision=float32", "--jit_compile=false"),
+    ]
+
+    def forget():  # as in a new process
+        sys.modules.pop("own_package.own_model")
+        keras.saving.get_custom_objects().pop("own_package>Own")
+
+    assert command("train", *options, "--epochs=1")[0] == 0
+    forget()
+    status, out, err = command("train", *options, "--epochs=2")
+    assert status == 0, err
+    assert "resuming at step 3 " in out
+    forget()
+    status, out, err = command(
+        "evaluate", f"--workdir={tmp_path}/run", "--metrics=EGr", "--nountrained"
+    )
+    assert status == 0, err
+    assert train.Workdir(tmp_path / "run").read_config().model == "own_package.own_model"
+    forget()
+    (subject,) = subjects_of_files(f"{tmp_path}/run/model.keras", {"dataset": "digits"})
+    assert type(subject.load()).__name__ == "Own"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        ([], "digits"),
+        (["--model=wgan_gp"], "digits-wgan_gp"),
+        (["--preset=paper_mnist"], "paper_mnist"),
+        (["--preset=best_mnist"], "best_mnist"),
+        (["--preset=best_mnist", "--model=bigan"], "best_mnist-bigan"),
+    ],
+)
+def test_each_system_has_a_directory_of_its_own(arguments, name):
+    train.FLAGS.unparse_flags()
+    train.FLAGS(["train.py", *arguments])
+    assert train.default_workdir(train.config_from_flags(train.FLAGS)) == f"runs/{name}"

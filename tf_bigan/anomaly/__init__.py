@@ -1,6 +1,0 @@
-"""Anomaly detection: a scikit-learn outlier detector on a trained system, and its scores."""
-
-from tf_bigan.anomaly.detector import BiGANDetector
-from tf_bigan.anomaly.scores import CRITERIA
-
-__all__ = ["CRITERIA", "BiGANDetector"]

@@ -1,0 +1,97 @@
+"""Constraints on arguments: declared in an annotation, checked in one place.
+
+    def __init__(self, *, mask_rate: Annotated[float, "[0, 1)"] = 0.0, norm: Literal["l1", "l2"]):
+
+An interval is written as in mathematics: "[0, inf)" is finite and not negative. The annotations
+below name the usual ones.
+"""
+
+import inspect
+import types
+import typing
+from collections.abc import Callable, Mapping
+from numbers import Integral, Real
+from typing import Annotated, Literal
+
+import numpy as np
+
+from tf_bigan.errors import UserError, did_you_mean
+
+NonNegative = Annotated[float, "[0, inf)"]
+Positive = Annotated[float, "(0, inf)"]
+Fraction = Annotated[float, "[0, 1]"]
+Rate = Annotated[float, "[0, 1)"]
+Count = Annotated[int, "[1, inf)"]
+
+_KINDS = {bool: (bool, np.bool_), int: (Integral,), float: (Real,), str: (str,)}
+
+
+def check_arguments(function: Callable, values: Mapping[str, object], where: str = "") -> None:
+    """Checks values by the annotations of a function's, or a class's constructor's, arguments.
+
+    Args:
+        function: whose arguments they are. What has no annotation of this module is not checked.
+        values: name -> value.
+        where: what the message begins with, as "BiGAN: ".
+
+    Raises:
+        UserError: a value is of another type than its annotation, or outside of its interval or
+            choices. The message names the argument as `name=value`.
+    """
+    function = inspect.unwrap(function.__init__ if isinstance(function, type) else function)
+    hints = typing.get_type_hints(function, include_extras=True)
+    for name, value in values.items():
+        if name in hints:
+            check(name, value, hints[name], where)
+
+
+def check(name: str, value: object, annotation: object, where: str = "") -> None:
+    """Checks one value; see `check_arguments`.
+
+    check("batch_size", 0, Count)  # UserError: batch_size=0: it must be an int in [1, inf)
+    """
+    kind, interval, choices, optional = _parts(annotation)
+    if value is None and optional:
+        return
+    what = f"{where}{name}={value}"
+    if choices and value not in choices:
+        raise UserError(f"{what} is unknown{did_you_mean(str(value), map(str, choices))}")
+    if kind is None:
+        return
+    fits = is_of_kind(value, kind)
+    if not fits or interval and not within(value, interval):
+        article = "an int" if kind is int else f"a {kind.__name__}"
+        raise UserError(f"{what}: it must be {article}{f' in {interval}' if interval else ''}")
+
+
+def is_of_kind(value: object, kind: type) -> bool:
+    """Whether a value, of Python or NumPy, is a bool, int, float (a whole one will do) or str."""
+    truth = isinstance(value, _KINDS[bool])  # which Python takes for a number
+    return isinstance(value, _KINDS[kind]) and truth == (kind is bool)
+
+
+def within(value: float, interval: str) -> bool:
+    """Whether a number, which may be NaN, is in an interval like "[0, 1)"."""
+    low, high = map(float, interval[1:-1].split(","))
+    above = low <= value if interval[0] == "[" else low < value
+    return bool(above and (value <= high if interval[-1] == "]" else value < high))
+
+
+def _parts(annotation) -> tuple[type | None, str | None, tuple, bool]:
+    """(one of `_KINDS`, interval, choices, whether None is allowed) of an annotation."""
+    optional = False
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
+        members = typing.get_args(annotation)
+        optional = type(None) in members
+        rest = [member for member in members if member is not type(None)]
+        if len(rest) != 1:
+            return None, None, (), optional
+        (annotation,) = rest
+    interval = None
+    if typing.get_origin(annotation) is Annotated:
+        annotation, *notes = typing.get_args(annotation)
+        interval = next((note for note in notes if isinstance(note, str)), None)
+    if typing.get_origin(annotation) is Literal:
+        return None, None, typing.get_args(annotation), optional
+    kind = annotation if annotation in _KINDS else None
+    return kind, interval, (), optional

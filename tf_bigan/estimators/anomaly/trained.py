@@ -1,0 +1,110 @@
+"""A trained system that measures images, and that pickles as its .keras file."""
+
+import tempfile
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tf_bigan.core.model import AdversarialModel
+from tf_bigan.models.alad import ALAD
+from tf_bigan.models.ali import ALI
+from tf_bigan.models.bigan import BiGAN
+
+# Rows of a call, the last one filled up: a row's numbers must not depend on how many come along.
+BATCH = 256
+
+
+class TrainedSystem:
+    """What the scores need of a system with an encoder and a generator.
+
+    Args:
+        model: a trained system; the moving average of its weights is used where there is one.
+
+    Raises:
+        ValueError: the system does not encode, or does not generate.
+    """
+
+    def __init__(self, model: AdversarialModel):
+        missing = [role for role in ("encoder", "generator") if not hasattr(model, role)]
+        if missing:
+            raise ValueError(
+                f"model: {type(model).__name__} has no {missing[0]}, which every score needs; "
+                "give one that has, as bigan, alice, alad or autoencoder"
+            )
+        self.model = model
+        self._measure = tf.function(self._measurements)
+
+    def __getstate__(self) -> dict:
+        with tempfile.TemporaryDirectory() as directory:
+            path = Path(directory, "model.keras")
+            self.model.save(path)
+            return {"keras": path.read_bytes()}
+
+    def __setstate__(self, state: dict):
+        with tempfile.TemporaryDirectory() as directory:
+            path = Path(directory, "model.keras")
+            path.write_bytes(state["keras"])
+            self.__init__(keras.saving.load_model(path))
+
+    def measure(self, images: np.ndarray) -> dict[str, np.ndarray]:
+        """Measures images, float32 [N, H, W, C] in [0, 1].
+
+        Returns:
+            float64 arrays by name, with x_rec = G(E(x)), the logits l of the discriminator of
+            pairs, and f its last hidden layer:
+
+            code            E(x), [N, latent]
+            size            Σ|x|, [N]
+            reconstruction  Σ|x - x_rec|, [N]
+            features        Σ|f(x, E(x)) - f(x_rec, E(x))|, where there is such a discriminator
+            cross_entropy   softplus(-l(x_rec, E(x))), the same
+            pairs           Σ|f_xx(x, x) - f_xx(x, x_rec)|, with ALAD's discriminator of cycles
+        """
+        parts = []
+        for start in range(0, len(images), BATCH):
+            rows = images[start : start + BATCH]
+            filled = np.zeros((BATCH, *rows.shape[1:]), np.float32)
+            filled[: len(rows)] = rows
+            measured = self._measure(tf.constant(filled))
+            parts.append({name: v.numpy()[: len(rows)] for name, v in measured.items()})
+        return {
+            name: np.concatenate([part[name] for part in parts]).astype(np.float64)
+            for name in parts[0]
+        }
+
+    def _measurements(self, x: tf.Tensor) -> dict[str, tf.Tensor]:
+        model = self.model.inference_model()
+        z_hat = model.encoder(x, training=False)
+        x_rec = model.generator(z_hat, training=False)
+        measured = {
+            "code": z_hat,
+            "size": _distance(x, tf.zeros_like(x)),
+            "reconstruction": _distance(x, x_rec),
+        }
+        discriminator = _discriminator_of_pairs(model)
+        if discriminator is not None:
+            real = discriminator.features([x, z_hat], training=False)
+            cycled = discriminator.features([x_rec, z_hat], training=False)
+            logits = tf.reshape(discriminator.head(cycled), [-1])
+            measured |= {
+                "features": _distance(real, cycled),
+                "cross_entropy": tf.nn.softplus(-logits),
+            }
+        if isinstance(model, ALAD):
+            measured["pairs"] = _distance(model.pair_features(x, x), model.pair_features(x, x_rec))
+        return {name: tf.cast(value, tf.float32) for name, value in measured.items()}
+
+
+def _discriminator_of_pairs(model: AdversarialModel) -> keras.Model | None:
+    """The system's D(x, z), with `features` and their `head`, where it has one."""
+    if isinstance(model, ALAD):
+        return model.discriminator_xz
+    return model.discriminator if isinstance(model, (BiGAN, ALI)) else None
+
+
+def _distance(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
+    """Σ|a - b| of each row, [B, ...] twice -> float32 [B]."""
+    difference = tf.abs(tf.cast(a, tf.float32) - tf.cast(b, tf.float32))
+    return tf.reduce_sum(difference, list(range(1, difference.shape.rank)))

@@ -1,0 +1,27 @@
+"""What the commands are made of."""
+
+from tf_bigan.run import (
+    build,
+    cluster,
+    compare,
+    config,
+    gallery,
+    measure,
+    presets,
+    results,
+    trained,
+    workdir,
+)
+
+__all__ = [
+    "build",
+    "cluster",
+    "compare",
+    "config",
+    "gallery",
+    "measure",
+    "presets",
+    "results",
+    "trained",
+    "workdir",
+]

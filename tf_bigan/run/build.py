@@ -1,0 +1,305 @@
+"""From a configuration to data, a compiled model, and its numbers: what both scripts share."""
+
+import contextlib
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+import keras
+import numpy as np
+from absl import logging
+
+from tf_bigan import data, evaluation, models, networks, priors
+from tf_bigan.core import hardware
+from tf_bigan.core.model import AdversarialModel
+from tf_bigan.errors import UserError, did_you_mean
+from tf_bigan.optimizers import Adam, ConstantThenExponential
+from tf_bigan.run.config import Config
+
+LATENT_METRICS = ("latent_error", "latent_error_b")
+MODEL_METRICS = (*evaluation.OFFICIAL_METRICS, *LATENT_METRICS, "accuracy")
+FIRST_DRAW = 12345  # the seed of z of measurement 0
+QUICK_EXAMPLES = 1000  # held-out images to measure in training
+LATENT_DRAWS = 10_000  # of z, for the latent error
+MEMORY = 2**29  # bytes of images of a stream to evaluate on; their floats take four times as much
+
+
+def load_split(
+    config: Config, split: str, dataset: str | None = None
+) -> data.ImageData | data.StreamedImages:
+    """The "train", "validation" or "test" images of a configuration, or of another data set."""
+    return data.load(
+        dataset or config.dataset,
+        split,
+        data_dir=config.data_dir,
+        image_size=config.size,
+        channels=config.channels,
+        validation=config.validation,
+        seed=config.seed,
+        strict=config.strict_data,
+    )
+
+
+def held_out_split(config: Config) -> str:
+    """The split that measures a run: validation where there is one, else test."""
+    return "validation" if config.validation else "test"
+
+
+def load_held_out(config: Config, split: str) -> data.ImageData | data.StreamedImages:
+    """A split to measure on: of the data set to adapt to, where there is one.
+
+    Raises UserError for fewer than two images: EGr_b pairs them.
+    """
+    images = load_split(config, split, config.target_dataset)
+    if len(images) < 2:
+        name = config.target_dataset or config.dataset
+        raise UserError(f"{name}: 1 image in {split}, at least 2 are needed to measure")
+    return images
+
+
+def training_batches(config: Config, train: data.ImageData | data.StreamedImages) -> data.Batches:
+    """The training images, and beside them the few with labels, or those of a second data set.
+
+    Raises:
+        UserError: the system needs what the data do not have.
+    """
+    if config.labels and config.target_dataset:
+        raise UserError("--labels and --target_dataset do not go together: leave one out")
+    if config.target_dataset:
+        target = load_split(config, "train", config.target_dataset)
+        batches = data.two_domains(train, target, config.batch_size, config.seed)
+    elif config.labels:
+        batches = data.semi_supervised(train, config.labels, config.batch_size, config.seed)
+    else:
+        batches = train.batches(config.batch_size, config.seed)
+    system = models.find(config.model)
+    if config.target_dataset and "target_image" not in system.requires:
+        raise UserError(f"--target_dataset: {config.model} does not adapt to a second data set")
+    if config.labels and "label" not in system.requires:
+        raise UserError(f"--labels: {config.model} does not learn from labels")
+    _check_entries(system, batches)
+    return batches
+
+
+def _check_entries(system: AdversarialModel | type[AdversarialModel], batches: data.Batches):
+    name_of = system.__name__ if isinstance(system, type) else type(system).__name__
+    for name in system.requires:
+        if not {name, f"labelled_{name}"} & set(batches.dataset().element_spec):
+            needed = {"label": "a data set with labels", "target_image": "--target_dataset=NAME"}
+            raise UserError(f"{name_of} needs {needed.get(name, name)}")
+
+
+def build_model(
+    config: Config,
+    image_shape: tuple[int, int, int],
+    steps_per_epoch: int,
+    classes: int | None = None,
+) -> tuple[AdversarialModel, str]:
+    """A compiled model with the seed's initial weights, and why its precision was chosen.
+
+    Call it under a `tf.distribute` strategy's scope to train under that strategy.
+
+    Raises:
+        UserError: the networks cannot take the image size, or an option does not fit the system.
+    """
+    jit_compile = {"true": True, "false": False}.get(config.jit_compile, "auto")
+    policy, _, _ = hardware.choose(config.precision)
+    keras.utils.set_random_seed(config.seed)
+    system = models.find(config.model)
+    prior = priors.from_text(config.prior, config.latent)
+
+    def make(role: str, **sizes):
+        sizes = {"image_shape": tuple(image_shape), "l2": config.l2, "dtype": policy} | sizes
+        if config.width:
+            sizes = {"width": config.width} | sizes
+        if role == "encoder":
+            sizes = {"squash": isinstance(prior, priors.Uniform)} | sizes
+        return networks.make(config.networks, role, **sizes)
+
+    options = hyperparameters(config, system)  # before any work: they may be wrong
+    options = system.settings_of_run(options, steps_per_epoch, config.epochs)
+    _check_players("schedule", {p for group in config.groups or () for p in group}, system.players)
+    still = set(system.players) - {p for group in config.groups or [system.players] for p in group}
+    if still:
+        logging.warning("--schedule=%s never moves %s", config.schedule, ", ".join(sorted(still)))
+    parts = system.make_networks(make, prior.dim, classes)
+    steps = steps_per_epoch * config.epochs
+    _, xla, why = hardware.choose(config.precision, jit_compile, parts.values(), steps)
+    model = system(prior=prior, schedule=config.groups, **parts, **options)
+    model.compile(
+        optimizers(config, model.players, model.schedule, steps_per_epoch),
+        ema=config.ema or None,
+        seed=config.seed,
+        jit_compile=xla,
+        steps_per_execution=config.steps_per_execution,
+        sync_batch_norm=config.sync_batch_norm,
+    )
+    return model, f"{policy}{' with XLA' if xla else ''} ({why})"
+
+
+def hyperparameters(config: Config, system: type[AdversarialModel]) -> dict:
+    """`--set` as the system's constructor takes it.
+
+    Raises UserError for an unknown name, or a value of another type than the default's.
+    """
+    known, options = system.hyperparameters, {}
+    for name, text in config.settings.items():
+        if name not in known:
+            where = f"--set: {config.model} has no {name}"
+            raise UserError(where + (did_you_mean(name, known) if known else ", nor any other"))
+        kind = type(known[name])
+        try:
+            value = {"true": True, "false": False}[text.lower()] if kind is bool else kind(text)
+        except (KeyError, ValueError):
+            raise UserError(f"--set: {name}={text} is no {kind.__name__}") from None
+        options[name] = value
+    return options
+
+
+def _check_players(option: str, named: Iterable[str], players: Iterable[str]):
+    for player in named:
+        if player not in players:
+            raise UserError(f"--{option}: no player {player}{did_you_mean(player, players)}")
+
+
+def optimizers(
+    config: Config,
+    players: Iterable[str],
+    schedule: Iterable[Sequence[str]],
+    steps_per_epoch: int,
+) -> dict[str, Adam]:
+    """{player: its optimizer}. Raises UserError for rates of players that do not play."""
+    _check_players("player_rates", config.rates, players)
+    made = {}
+    for player in players:
+        rate = config.rates.get(player, config.learning_rate)
+        if config.decay_epochs:
+            moves = max(1, sum(group.count(player) for group in schedule))  # in a step
+            rate = ConstantThenExponential(rate, config.decay_epochs, steps_per_epoch * moves)
+        made[player] = Adam(rate, beta_1=config.beta_1, epsilon=config.epsilon)
+    return made
+
+
+def measure(
+    model: AdversarialModel,
+    train: data.ImageData | None,
+    held_out: data.ImageData,
+    *,
+    metrics: Sequence[str] = MODEL_METRICS,
+    samples: int = 100_000,
+    posthoc: bool = False,
+    batches: data.Batches | None = None,
+    seed: int = 0,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> evaluation.OfficialMetrics:
+    """The official metrics of a model on held-out images, the latent error, and the accuracy.
+
+    The model is left as it was.
+
+    Args:
+        model: any system; what it has no network for is left out, with the reason.
+        train: the images behind the 1-NN gallery, the probe and the batch statistics; None
+            where no metric needs them.
+        held_out: the images to be measured on.
+        metrics: names out of `MODEL_METRICS`.
+        samples: draws of z for NND and EGg; the latent error takes the first `LATENT_DRAWS`.
+        batches: training batches, where the losses need more than the images of `train`.
+        posthoc: replace the moving batch statistics by the plain average over 1,000 training
+            batches first, as the official code does.
+        seed: of the draws of z, and of the order in which the probe sees its rows.
+        progress: called as progress(stage, done, total).
+
+    Raises:
+        UserError: what the model gives cannot be measured, as it is not finite.
+    """
+    encodes, generates = hasattr(model, "encoder"), hasattr(model, "generator")
+    classify = train is not None and any(name.startswith(("NNC", "CLS")) for name in metrics)
+    with measurable(model, train if posthoc else None, batches):
+        z = model.prior.sample(samples, seed=FIRST_DRAW + seed).numpy() if generates else None
+        measured = evaluation.official_metrics(
+            held_out.as_float(),
+            held_out.labels,
+            train.as_float() if classify else None,
+            train.labels if classify else None,
+            generate=model.generate if generates else None,
+            encode=model.features if encodes else None,
+            reconstruct=model.reconstruct if encodes and generates else None,
+            z=z,
+            metrics=[name for name in metrics if name in evaluation.OFFICIAL_METRICS],
+            seed=seed,
+            progress=progress,
+        )
+        if set(metrics) & set(LATENT_METRICS):
+            if encodes and generates:
+                z = z[:LATENT_DRAWS]
+                errors = evaluation.latent_error(z, model.encode(model.generate(z)))
+                found = dict(zip(LATENT_METRICS, errors, strict=True))
+                measured.values.update({n: v for n, v in found.items() if n in metrics})
+            else:
+                needs = "needs an encoder and a generator"
+                measured.left_out.update({n: needs for n in LATENT_METRICS if n in metrics})
+        if "accuracy" in metrics and held_out.labels is not None and classifies(model):
+            right = model.classify(held_out.as_float()).argmax(-1) == held_out.labels
+            measured.values["accuracy"] = 100.0 * float(right.mean())
+        return measured
+
+
+@contextlib.contextmanager
+def measurable(
+    model: AdversarialModel,
+    train: data.ImageData | None,
+    batches: data.Batches | None = None,
+) -> Iterator[None]:
+    """A block in which a model is measured; afterwards it is as it was.
+
+    train: where given, the batch statistics are first averaged over training batches: `batches`,
+        or batches of these images.
+
+    Raises:
+        UserError: a check of what the networks give has failed in the block.
+    """
+    with model.statistics_kept():
+        if train is not None:
+            batches = batches or train.batches(min(128, len(train)), seed=1)
+            _check_entries(model, batches)
+            model.calibrate(batches.dataset(), steps=calibration_steps(batches))
+        try:
+            yield
+        except UserError:
+            raise
+        except ValueError as error:
+            step = int(model.step.numpy())
+            raise UserError(f"the model of step {step} cannot be measured: {error}") from error
+
+
+def calibration_steps(batches: data.Batches) -> int:
+    """Batches to average statistics over: 1,000 as in the official code, or five passes of few."""
+    return min(1000, 5 * batches.steps_per_epoch)
+
+
+def classifies(model: AdversarialModel) -> bool:
+    """Whether the system names the classes of the labels."""
+    return hasattr(model, "class_logits")
+
+
+def untrained(model: AdversarialModel) -> AdversarialModel:
+    """Fresh weights of the same seed: the baseline of every figure about features."""
+    keras.utils.set_random_seed(model.seed)
+    fresh = type(model).from_config(model.get_config())
+    fresh.compile_from_config(model.get_compile_config())
+    return fresh
+
+
+def in_memory(
+    images: data.ImageData | data.StreamedImages, most: int | None = None
+) -> data.ImageData:
+    """The images; of a stream the first `most`, by default as many as fit into `MEMORY`."""
+    if isinstance(images, data.ImageData):
+        return images
+    return images.take(most or max(1, MEMORY // math.prod(images.image_shape)))
+
+
+def picks(images: data.ImageData | data.StreamedImages, n: int, seed: int = 0) -> data.ImageData:
+    """n images drawn without replacement, always the same ones; of a stream the first n."""
+    images = in_memory(images, n)
+    chosen = np.random.default_rng(seed).permutation(len(images))[:n]
+    return images.subset(chosen)

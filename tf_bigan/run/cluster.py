@@ -1,0 +1,244 @@
+"""Which devices and machines share the training."""
+
+import contextlib
+import faulthandler
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from tf_bigan.core.workers import over_workers
+from tf_bigan.errors import UserError
+
+_JOBS = ("chief", "worker")
+_POLL_SECONDS = 0.2
+# TensorFlow's ports on Slurm: below the ephemeral ones, another for each job of a shared node.
+_SLURM_PORTS, _SLURM_PORTS_COUNT = 10_000, 20_000
+
+
+class Task(NamedTuple):
+    """One process of a cluster: {job: addresses}, and which of them is this one."""
+
+    cluster: Mapping[str, list[str]]
+    job: str
+    index: int
+    source: str
+
+    @property
+    def address(self) -> str:
+        return self.cluster[self.job][self.index]
+
+    @property
+    def names(self) -> dict[str, str]:
+        """{address: "worker 0"} of all tasks."""
+        return {a: f"{job} {i}" for job in self.cluster for i, a in enumerate(self.cluster[job])}
+
+
+def choose(name: str = "auto", join_timeout: float = 300.0) -> tuple[tf.distribute.Strategy, str]:
+    """The strategy to train under, and one line that says which and why.
+
+    Several workers must call it before anything else of TensorFlow runs. Build the model under
+    the scope of what it returns, in every worker alike.
+
+    Args:
+        name: "none", "mirrored" (all GPUs of this machine), "multi_worker" (the machines in
+            TF_CONFIG or in a Slurm step), "tpu"; or "auto": multi_worker where several are
+            given, mirrored where there are several GPUs, else none.
+        join_timeout: seconds to wait for the other workers.
+
+    Raises:
+        UserError: TF_CONFIG is broken, there is no such hardware, a worker does not join.
+    """
+    task = _task() if name in ("auto", "multi_worker") else None
+    gpus = len(tf.config.list_physical_devices("GPU"))
+    if task is not None:
+        strategy = _multi_worker(task, gpus, join_timeout)
+        why = f"{task.job} {task.index} of {len(task.names)} tasks, from {task.source}"
+        return strategy, f"strategy: multi_worker, {_replicas(strategy)} ({why})"
+    if name == "multi_worker":
+        raise UserError(
+            "--strategy=multi_worker: no other worker is named: set TF_CONFIG, or start with srun"
+        )
+    if name == "tpu":
+        strategy = _tpu()
+        return strategy, f"strategy: tpu, {_replicas(strategy)}"
+    if name == "mirrored" or name == "auto" and gpus > 1:
+        devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+        strategy = tf.distribute.MirroredStrategy([device.name for device in devices])
+        return strategy, f"strategy: mirrored, {_replicas(strategy)} ({gpus} GPUs here)"
+    why = "as given" if name == "none" else f"{gpus} GPUs here, no other worker named"
+    return tf.distribute.get_strategy(), f"strategy: none ({why})"
+
+
+def _replicas(strategy) -> str:
+    return f"{strategy.num_replicas_in_sync} replicas"
+
+
+def _task() -> Task | None:
+    """What TF_CONFIG or Slurm say; None where this process is the only one."""
+    task = _from_tf_config() or _from_slurm()
+    return task if task is not None and len(task.names) > 1 else None
+
+
+def _from_tf_config() -> Task | None:
+    text = os.environ.get("TF_CONFIG")
+    if not text:
+        return None
+    form = '{"cluster": {"worker": ["HOST:PORT", ...]}, "task": {"type": "worker", "index": 0}}'
+    try:
+        config = json.loads(text)
+    except ValueError as error:
+        raise UserError(f"TF_CONFIG is not JSON ({error}): it must be {form}") from error
+    try:
+        cluster = {
+            job: [str(address) for address in config["cluster"][job]]
+            for job in _JOBS
+            if job in config["cluster"]
+        }
+        job, index = config["task"]["type"], int(config["task"]["index"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(f"TF_CONFIG lacks {error}: it must be {form}") from error
+    if job not in cluster:
+        raise UserError(
+            f"TF_CONFIG: the task is of type {job!r}, but the cluster has "
+            f"{', '.join(cluster) or 'no chief and no worker'}"
+        )
+    if not 0 <= index < len(cluster[job]):
+        raise UserError(
+            f"TF_CONFIG: there is no {job} {index}, the cluster has {len(cluster[job])}, "
+            "counted from 0"
+        )
+    addresses = sum(cluster.values(), [])
+    for address in addresses:
+        host, _, port = address.rpartition(":")
+        if not (host and port.isdecimal() and 0 < int(port) < 65536):
+            raise UserError(f"TF_CONFIG: {address!r} is not HOST:PORT")
+        if addresses.count(address) > 1:
+            raise UserError(f"TF_CONFIG names {address} twice")
+    return Task(cluster, job, index, "TF_CONFIG")
+
+
+def _from_slurm() -> Task | None:
+    tasks = os.environ.get("SLURM_STEP_NUM_TASKS", "")  # set by srun for what it starts
+    if not tasks.isdigit() or int(tasks) < 2:
+        return None
+    job = int(os.environ.get("SLURM_JOB_ID", 0))
+    try:
+        # Each task uses the GPUs that Slurm lets it see: only the addresses are taken from here.
+        resolver = tf.distribute.cluster_resolver.SlurmClusterResolver(
+            gpus_per_node=int(tasks),
+            gpus_per_task=1,
+            auto_set_gpu=False,
+        )
+        # {host: tasks} in the order of the ranks; `cluster_spec` sorts node10 before node9.
+        hosts, rank = resolver._task_configuration, int(os.environ["SLURM_PROCID"])
+    except (RuntimeError, ValueError, KeyError) as error:
+        raise UserError(f"Slurm's variables do not name the workers: {error}") from error
+    names = [host for host, count in hosts.items() for _ in range(count)]
+    base = _SLURM_PORTS + job % _SLURM_PORTS_COUNT
+    addresses = [f"{host}:{base + index}" for index, host in enumerate(names)]
+    node = os.environ.get("SLURMD_NODENAME")
+    if node and names[rank] != node:
+        raise UserError(
+            "Slurm's ranks do not follow the order of the nodes: srun --distribution=block"
+        )
+    return Task({"worker": addresses}, "worker", rank, "Slurm")
+
+
+def _multi_worker(task: Task, gpus: int, join_timeout: float) -> tf.distribute.Strategy:
+    _meet(task, join_timeout)
+    resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(
+        tf.train.ClusterSpec(task.cluster),
+        task_type=task.job,
+        task_id=task.index,
+        num_accelerators={"GPU": gpus},
+    )
+    lost = (
+        f"{task.job} {task.index} met all others, but they did not connect within "
+        f"{join_timeout:g} s: one has ended since, or has another number of GPUs; see what it says"
+    )
+    try:
+        with _time_limit(join_timeout, lost):
+            strategy = tf.distribute.MultiWorkerMirroredStrategy(resolver)
+            over_workers(0, strategy)
+            return strategy
+    except (tf.errors.OpError, RuntimeError) as error:
+        raise UserError(f"the workers cannot connect: {_first_line(error)}") from error
+
+
+@contextlib.contextmanager
+def _time_limit(seconds: float, line: str) -> Iterator[None]:
+    """Ends the process with a line on stderr if the block takes longer.
+
+    TensorFlow waits for lost workers without end, in native code that neither signals nor Python's
+    threads can interrupt. faulthandler can, but says where and not why: what it writes goes to a
+    process that says the line instead.
+    """
+    say = "import sys; sys.stdin.buffer.read() and sys.exit(sys.argv[1])"
+    line = f"{Path(sys.argv[0]).name}: {line}"
+    reader = subprocess.Popen([sys.executable, "-S", "-c", say, line], stdin=subprocess.PIPE)
+    with reader:
+        faulthandler.dump_traceback_later(seconds, exit=True, file=reader.stdin)
+        try:
+            yield
+        finally:
+            faulthandler.cancel_dump_traceback_later()
+
+
+def _meet(task: Task, seconds: float):
+    """Returns once every other task of the cluster has been there; TensorFlow itself waits forever.
+
+    Each task listens at its own port and tries the others' until they answer. One that has found
+    all of them gives its port to TensorFlow, which then answers in its place.
+    """
+    port = int(task.address.rpartition(":")[2])
+    try:
+        listener = socket.create_server(("", port), backlog=len(task.names))
+    except OSError as error:
+        raise UserError(
+            f"{task.job} {task.index} cannot listen at {task.address} ({error.strerror}): "
+            "end the program that does, or name another port"
+        ) from error
+    with listener:
+        missing = {address: None for address in task.names if address != task.address}
+        end = time.monotonic() + seconds
+        while missing:
+            missing = {a: error for a in missing if (error := _unreachable(a, end)) is not None}
+            if missing and time.monotonic() > end:
+                names = ", ".join(f"{task.names[a]} at {a} ({e})" for a, e in missing.items())
+                raise UserError(
+                    f"{task.job} {task.index} waited {seconds:g} s in vain for {names}: start it, "
+                    "correct the addresses, open the port, or raise --join_timeout"
+                )
+            if missing:
+                time.sleep(_POLL_SECONDS)
+
+
+def _unreachable(address: str, end: float) -> str | None:
+    """Why nobody answers at HOST:PORT; None if someone does."""
+    host, _, port = address.rpartition(":")
+    try:
+        patience = min(max(end - time.monotonic(), _POLL_SECONDS), 5.0)
+        with contextlib.closing(socket.create_connection((host, int(port)), timeout=patience)):
+            return None
+    except OSError as error:
+        return error.strerror or str(error)
+
+
+def _tpu() -> tf.distribute.Strategy:
+    try:
+        resolver = tf.distribute.cluster_resolver.TPUClusterResolver.connect()
+        return tf.distribute.TPUStrategy(resolver)
+    except (ValueError, tf.errors.OpError) as error:
+        raise UserError(f"--strategy=tpu: no TPU found ({_first_line(error)})") from error
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0]

@@ -1,0 +1,199 @@
+"""Measures trained models.
+
+usage: python evaluate.py --workdir=DIR [--name=value ...]
+       python evaluate.py --workdir=DIR,DIR,... [--name=value ...]
+       python evaluate.py --model=FILE.keras --dataset=NAME [--name=value ...]
+
+Prints the metrics beside those of the untrained model, and writes metrics.json, report.png and
+report.html; of several models one table, as comparison.csv, comparison.md and report.html.
+Defaults are in [brackets].
+"""
+
+import sys
+
+from absl import flags
+
+import tf_bigan as tb
+from tf_bigan.errors import UserError
+from tf_bigan.evaluation import registry
+from tf_bigan.run.config import LARGEST_SEED
+from tf_bigan.run.quiet import is_terminal, line_start, load_tensorflow
+from tf_bigan.run.trained import Subject, subjects_of_files, subjects_of_runs
+from tf_bigan.run.workdir import Workdir
+
+FLAGS = flags.FlagValues()
+_BAR = 24  # characters
+
+
+def _string(name: str, text: str, group: str, default: str | None = None):
+    return flags.DEFINE_string(name, default, text, flag_values=FLAGS, module_name=group)
+
+
+def _boolean(name: str, default: bool, text: str):
+    return flags.DEFINE_boolean(name, default, text, flag_values=FLAGS, module_name="run")
+
+
+WORKDIR = _string(
+    "workdir",
+    "the run to measure, its model or its newest checkpoint; several with commas between, or a "
+    "pattern as runs/*",
+    "run",
+)
+MODEL = _string("model", "a .keras file instead, or several", "run")
+METRICS = _string(
+    "metrics",
+    f"all, groups ({', '.join(registry.GROUPS)}) or names, with commas between "
+    f"[{registry.DEFAULT}]",
+    "run",
+)
+SAMPLES = flags.DEFINE_integer(
+    "samples",
+    100_000,
+    "draws of z for NND and EGg, at least 100; the generation metrics take as many as there are "
+    "held-out images, at most [100000]",
+    lower_bound=100,
+    flag_values=FLAGS,
+    module_name="run",
+)
+SEEDS = _string(
+    "seeds",
+    "measure with so many seeds, or with those of a list as 3,7, and give mean ± standard "
+    "deviation: other draws of z, classifiers, labelled images [1]",
+    "run",
+    "1",
+)
+POSTHOC = _boolean(
+    "posthoc",
+    False,
+    "average the batch statistics anew over 1,000 training batches, as the official code does",
+)
+UNTRAINED = _boolean(
+    "untrained",
+    True,
+    "measure what the values are to be read by as well: the untrained model, floor and ceilings, "
+    "pixels and PCA [true]",
+)
+DATASET = _string("dataset", "data to measure on, as in train.py [the run's]", "data")
+DATA_DIR = _string("data_dir", "where data sets are found and kept [the run's]", "data")
+IMAGE_SIZE = _string("image_size", "resize images to SIDE or HxW pixels [the run's]", "data")
+CHANNELS = flags.DEFINE_integer(
+    "channels",
+    None,
+    "convert images to grey or colour (1 | 3) [the run's]",
+    flag_values=FLAGS,
+    module_name="data",
+)
+SPLIT = flags.DEFINE_enum(
+    "split",
+    None,
+    ["validation", "test"],
+    "the held-out images [validation where the run sets some aside, else test]",
+    flag_values=FLAGS,
+    module_name="data",
+)
+OUTPUT = _string(
+    "output",
+    "where the results go [the workdir, or beside FILE; of several, comparison beside the first]",
+    "output",
+)
+
+
+def main() -> int:
+    text = METRICS.value or registry.DEFAULT
+    names, seeds = registry.choose(text, "metrics"), chosen_seeds()
+    subjects = chosen_subjects()
+    output = chosen_output(subjects)
+    load_tensorflow()  # takes seconds: not before the command is right
+    measurers = {}  # runs on the same data share what does not depend on the model
+    loaded = [
+        tb.run.results.load(
+            subject,
+            measurers,
+            split=SPLIT.value,
+            metrics=names,
+            seeds=seeds,
+            samples=SAMPLES.value,
+            references=UNTRAINED.value,
+            classifiers=output.classifiers,
+        )
+        for subject in subjects
+    ]
+    check_named(text, [one.measurer.missing(one.model) for one in loaded])
+    results = [
+        tb.run.results.measure(
+            one,
+            posthoc=POSTHOC.value,
+            progress=progress_of(one.subject.name if len(loaded) > 1 else ""),
+        )
+        for one in loaded
+    ]
+    print(line_start(), end="", file=sys.stderr)
+    check_named(text, [result.measured.left_out for result in results])
+    left_out = report_left_out(results)
+    options = {"samples": SAMPLES.value, "posthoc": POSTHOC.value, "seeds": seeds}
+    print("\n".join([*tb.run.compare.lines(results), *left_out, ""]))  # though a disk be full
+    print(tb.run.compare.write(results, output, options))
+    return 0
+
+
+def chosen_seeds() -> list[int]:
+    """--seeds: N for 0 to N - 1, or a list."""
+    parts = SEEDS.value.removesuffix(",").split(",")
+    numbers = all(part.strip().isdecimal() for part in parts)
+    if not numbers or ("," not in SEEDS.value and int(SEEDS.value) == 0):
+        raise UserError(f"--seeds={SEEDS.value}: give a number above 0, or a list as 3,7")
+    seeds = list(dict.fromkeys(int(part) for part in parts))
+    if max(seeds) > LARGEST_SEED:
+        raise UserError(f"--seeds={SEEDS.value}: a seed must be at most {LARGEST_SEED}")
+    return seeds if "," in SEEDS.value else list(range(seeds[0]))
+
+
+def chosen_subjects() -> list[Subject]:
+    if (WORKDIR.value is None) == (MODEL.value is None):
+        raise UserError("give either --workdir=DIR of a run or --model=FILE.keras")
+    changes = {flag.name: flag.value for flag in (DATASET, DATA_DIR, IMAGE_SIZE, CHANNELS)}
+    if WORKDIR.value is not None:
+        return subjects_of_runs(WORKDIR.value, changes)
+    return subjects_of_files(MODEL.value, changes)
+
+
+def chosen_output(subjects: list[Subject]) -> Workdir:
+    first = subjects[0].file.parent if subjects[0].file else subjects[0].workdir.root
+    if len(subjects) > 1:
+        first = (first if subjects[0].file else first.parent) / "comparison"
+    output = Workdir(OUTPUT.value or first)
+    output.check_writable()
+    return output
+
+
+def check_named(text: str, left_out: list[dict[str, str]]):
+    """Raises UserError if what was asked for by name is left out of every model."""
+    by_name = registry.named(METRICS.value or "").intersection(*left_out)
+    if by_name:
+        wrong = [f"{name} {reason}" for name, reason in left_out[0].items() if name in by_name]
+        raise UserError(f"--metrics={text}: {'; '.join(wrong)}: leave it out, or mend that")
+
+
+def report_left_out(results: list) -> list[str]:
+    """Lines on what is left out."""
+    return [
+        f"{name} left out{of}: {reason}"
+        for result in results
+        for of in ([f" of {result.subject.name}"] if len(results) > 1 else [""])
+        for name, reason in result.measured.left_out.items()
+        if METRICS.value is not None or name != "accuracy"  # few systems have one
+    ]
+
+
+def progress_of(name: str):
+    """A bar on a terminal."""
+    if not is_terminal(sys.stderr):
+        return None
+    prefix = f"{name}, " if name else ""
+
+    def progress(stage: str, done: int, total: int):
+        bar = ("#" * (_BAR * done // total)).ljust(_BAR, ".")
+        line = f"{line_start()}[{bar}] {prefix}{stage} {done:,}/{total:,}"
+        print(line, end="", file=sys.stderr, flush=True)
+
+    return progress

@@ -1,0 +1,145 @@
+"""The command line: absl flags made from `Config`, with a grouped --help and one-line errors."""
+
+import dataclasses
+import os
+import sys
+import textwrap
+from collections.abc import Callable
+
+from absl import flags
+
+from tf_bigan.errors import UserError
+from tf_bigan.run.config import Config
+from tf_bigan.run.presets import PRESETS, default_preset, preset
+from tf_bigan.run.quiet import line_start, load_tensorflow, plain_output
+
+_DEFINE = {"str": flags.DEFINE_string, "int": flags.DEFINE_integer, "float": flags.DEFINE_float}
+_HELP = {"--help", "-h", "-help", "--helpfull", "--helpshort"}
+_NAME_WIDTH, _TEXT_WIDTH = 24, 72
+
+
+class Failure(Exception):
+    """What went wrong in a command that was right: one line, and exit status 1."""
+
+
+def define_config_flags(values: flags.FlagValues):
+    """One flag for each field of `Config`, None where the user says nothing, and --preset."""
+    text = f"a named set of options, which any flag overrides ({' | '.join(PRESETS)})"
+    flags.DEFINE_string("preset", None, text, flag_values=values, module_name="data")
+    for option in dataclasses.fields(Config):
+        kind = str(option.type).removesuffix(" | None")
+        text = option.metadata["help"]
+        if option.metadata["choices"]:
+            text += f" ({' | '.join(map(str, option.metadata['choices']))})"
+        if option.default is not None and option.default is not False:
+            text += f" [{option.default}]"
+        define = flags.DEFINE_boolean if kind == "bool" else _DEFINE[kind]
+        group = option.metadata["group"]
+        define(option.name, None, text, flag_values=values, module_name=group)
+    flags.DEFINE_alias("source_dataset", "dataset", values, "data")
+
+
+def config_from_flags(values: flags.FlagValues) -> Config:
+    """Defaults < --preset, or that of the data set < the system's defaults < the flags given.
+
+    A preset that is for this very system comes after the system's defaults.
+
+    Raises:
+        UserError: an unknown preset, or a value out of its range.
+    """
+    given = {
+        option.name: values[option.name].value
+        for option in dataclasses.fields(Config)
+        if values[option.name].present
+    }
+    name, dataset = values["preset"].value, given.get("dataset", Config.dataset)
+    start = dict(default_preset(dataset) if name is None else preset(name))
+    networks = start.get("networks", Config.networks)
+    if given.get("networks", networks) != networks:
+        start.pop("width", None)  # which is that of the preset's own networks
+    system = start.get("model", Config.model)
+    model, defaults = given.get("model", system), {}
+    if model != Config.model:
+        load_tensorflow()
+        from tf_bigan import models  # takes seconds: not for the default
+
+        defaults = models.find(model).defaults
+    if model == system:
+        chosen = {**defaults, **start}
+    else:  # what the preset says of its own system's players does not hold for another's
+        of_players = ("set", "schedule", "player_rates")
+        chosen = {k: v for k, v in start.items() if k not in of_players} | defaults
+    if "learning_rate" in given:  # the players' own rates would keep it from each of them
+        chosen.pop("player_rates", None)
+    config = Config.from_dict({**chosen, **given})
+    if "latent" in given and all(part[-1].isdigit() for part in config.prior.split("+")):
+        raise UserError(
+            f"--latent={config.latent}: --prior={config.prior} says the size of z itself"
+        )
+    return config
+
+
+def flags_given(values: flags.FlagValues) -> list[str]:
+    """The flags of the command line, each as one argument."""
+    return [values[name].serialize() for name in values if values[name].present]
+
+
+def command(main: Callable[[], int], argv: list[str], about: str | None, values: flags.FlagValues):
+    """`run` as a program: it ends with the exit status, 1 too where its output was lost."""
+    os.environ["MPLBACKEND"] = "agg"  # not a notebook's, which need not be there
+    plain_output()
+    stdout = sys.stdout
+    status = run(main, argv, about, values)
+    stdout.flush()
+    sys.exit(status or int(getattr(stdout, "lost", None) is not None))
+
+
+def run(
+    main: Callable[[], int], argv: list[str], about: str | None, values: flags.FlagValues
+) -> int:
+    """Parses the flags and calls `main`; whatever a user can mend is one line on stderr.
+
+    Args:
+        main: the command; its return value is the exit status.
+        argv: the command line, the script's name first.
+        about: what --help says first.
+        values: where the command's flags are defined.
+
+    Returns:
+        The exit status: 2 for a mistake in the command, 1 for what went wrong after that, 130
+        for Ctrl-C.
+    """
+    script = argv[0].rsplit("/", 1)[-1]
+    if _HELP & set(argv[1:]):
+        print(_help(about, values))
+        return 0
+    try:
+        rest = values(argv)
+        if len(rest) > 1:
+            raise UserError(f"unexpected argument {rest[1]}: options are given as --name=value")
+        return main()
+    except flags.Error as error:
+        message, status = f"{error} (see {script} --help)", 2
+    except UserError as error:
+        message, status = error, 2
+    except Failure as error:
+        message, status = error, 1
+    except OSError as error:
+        message, status = f"{error.filename or 'input or output'}: {error.strerror or error}", 1
+    except KeyboardInterrupt:
+        message, status = "interrupted", 130
+    line = " ".join(str(message).split())
+    print(f"{line_start()}{script}: {line}", file=sys.stderr)
+    return status
+
+
+def _help(about: str | None, values: flags.FlagValues) -> str:
+    lines = [(about or "").strip()]  # python -OO has no docstrings
+    for group, members in values.flags_by_module_dict().items():
+        lines += ["", f"{group}:"]
+        for flag in members:
+            name = f"  --{'[no]' if flag.boolean else ''}{flag.name}"
+            first, *others = textwrap.wrap(flag.help, _TEXT_WIDTH)
+            lines.append(f"{name:<{_NAME_WIDTH}}{first}")
+            lines += [" " * _NAME_WIDTH + line for line in others]
+    return "\n".join(lines)

@@ -1,0 +1,273 @@
+"""Trains an adversarial model on images.
+
+usage: python train.py [--name=value ...]
+
+examples:
+  python train.py                                  8x8 digits, without any download
+  python train.py --dataset=mnist
+  python train.py --dataset=folder:pictures --image_size=32 --networks=dcgan
+  python train.py --preset=dcgan_mnist --epochs=5 --workdir=runs/short
+
+The same command again resumes a run. Defaults are in [brackets]; the data sets digits and mnist
+start from the presets of their names. --dry_run prints what a command comes to.
+"""
+
+import dataclasses
+import os
+import re
+import shlex
+import signal
+import sys
+import time
+
+from absl import flags
+
+import tf_bigan as tb
+from tf_bigan.errors import UserError
+from tf_bigan.run.config import Config
+from tf_bigan.run.flags import Failure, config_from_flags, define_config_flags, flags_given
+from tf_bigan.run.presets import preset
+from tf_bigan.run.quiet import load_tensorflow
+from tf_bigan.run.workdir import Workdir, environment
+
+DRY_RUN_SECONDS = 2.0  # of steps that are timed
+
+FLAGS = flags.FlagValues()
+WORKDIR = flags.DEFINE_string(
+    "workdir",
+    None,
+    "directory of the run [runs/PRESET or runs/DATASET, and -MODEL if it is not the preset's]",
+    flag_values=FLAGS,
+    module_name="run",
+)
+DRY_RUN = flags.DEFINE_boolean(
+    "dry_run",
+    False,
+    "check everything, print options, sizes and the time an epoch takes; write nothing",
+    flag_values=FLAGS,
+    module_name="run",
+)
+define_config_flags(FLAGS)
+
+
+def main() -> int:
+    config = config_from_flags(FLAGS)
+    if WORKDIR.value == "":
+        raise UserError("--workdir= is empty: give a directory, or leave the option out")
+    workdir = Workdir(WORKDIR.value or default_workdir(config))
+    workdir.check(config)
+    tf = load_tensorflow()  # takes seconds: not before the command is right
+    strategy, which = tb.run.cluster.choose(config.strategy, config.join_timeout)
+    several = len(tb.core.workers.over_workers(0, strategy)) > 1
+    if not tb.core.workers.is_chief(strategy):
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - for the rest of the program
+    tb.core.workers.check_same(config.replace(data_dir=None).to_json(), "the options", strategy)
+    try:
+        return run_or_try(config, workdir, strategy, which)
+    except tb.NonFiniteLoss as error:
+        last = tb.callbacks.latest(workdir.checkpoints)
+        raise Failure(
+            f"{error}: training stopped. The last good checkpoint is {last or 'none'}. "
+            "Try a lower --learning_rate, or --precision=float32, in another --workdir"
+        ) from error
+    except (MemoryError, tf.errors.ResourceExhaustedError, TypeError) as error:
+        # Keras makes a TypeError of a ResourceExhaustedError in a layer.
+        if isinstance(error, TypeError) and "ResourceExhausted" not in str(error):
+            raise
+        raise Failure(
+            f"not enough room: {_first_line(error)}. In memory, try a smaller --batch_size, "
+            "--width or --image_size; on the disk, make room, and start again to resume"
+        ) from error
+    except tf.errors.OpError as error:
+        if not several:
+            raise
+        raise Failure(
+            f"another worker is lost ({_first_line(error)}): start all of them again to resume"
+        ) from error
+
+
+def default_workdir(config) -> str:
+    """runs/NAME of the preset or data set, and the system where that is another one."""
+    name = FLAGS["preset"].value or config.dataset.partition(":")[0]
+    usual = preset(name).get("model") if FLAGS["preset"].value else None
+    if config.model != (usual or Config.model):
+        name += "-" + config.model.rpartition(".")[2]
+    return f"runs/{name}"
+
+
+def run_or_try(config, workdir, strategy, which) -> int:
+    """The run, new or resumed; or with --dry_run what it would be."""
+    tb.models.find(config.model)  # a module of one's own must be there before its checkpoints
+    chief = tb.core.workers.is_chief(strategy)
+    if not chief:
+        tb.core.workers.over_workers(0, strategy)  # until the chief has downloaded what it needs
+    train = tb.run.build.load_split(config, "train")
+    split = tb.run.build.load_held_out(config, tb.run.build.held_out_split(config))
+    held_out = tb.run.build.picks(split, tb.run.build.QUICK_EXAMPLES)
+    batches = tb.run.build.training_batches(config, train)
+    if chief:
+        tb.core.workers.over_workers(0, strategy)
+    held_out = held_out.converted(channels=batches.image_shape[-1])
+    batches.dataset(replicas=strategy.num_replicas_in_sync)  # which must divide the batch
+    if DRY_RUN.value:
+        with strategy.scope():
+            model, why = tb.run.build.build_model(
+                config, batches.image_shape, batches.steps_per_epoch, train.num_classes
+            )
+        tb.run.measure.while_training(config, model, train, held_out)  # checks what is asked for
+        return dry_run(config, workdir, batches, model, f"{why}; {which}")
+    last = tb.callbacks.latest(workdir.checkpoints)
+    if last is not None:
+        workdir.check_images(batches.num_examples)
+    tb.core.workers.check_same(
+        last or "none",
+        f"the newest checkpoint ({last or 'none'}): give a --workdir that all of them share",
+        strategy,
+    )
+    with strategy.scope():
+        if last is not None:
+            model, path = tb.callbacks.restore(workdir.checkpoints)
+            xla = " with XLA" if model.jit_compile else ""
+            what = (
+                f"resuming at step {int(model.step.numpy()):,} from {path}, in {model.policy}{xla}"
+            )
+        else:
+            model, why = tb.run.build.build_model(
+                config, batches.image_shape, batches.steps_per_epoch, train.num_classes
+            )
+            what = f"training {config.model} in {why}, in {workdir.root}"
+    watched = tb.run.measure.while_training(config, model, train, held_out)
+    if chief:
+        workdir.prepare(config, environment(), batches.num_examples)
+    print(f"{what}; {which}")
+    try:
+        status = train_and_save(config, workdir, model, batches, held_out, watched)
+    except UserError as error:  # the command was right: that has been checked
+        raise Failure(str(error)) from error
+    tb.core.workers.over_workers(0, strategy)  # no worker leaves before the chief has written
+    return status
+
+
+def train_and_save(config, workdir, model, batches, held_out, watched) -> int:
+    """Trains from the model's step to the last epoch, and says where everything is."""
+    steps = batches.steps_per_epoch
+    epoch, step = divmod(int(model.step.numpy()), steps)
+    if epoch >= config.epochs:
+        print(f"{workdir.root} is trained already: {epoch} epochs (--epochs=N to go on)")
+    else:
+        with tb.callbacks.StopOnSignal() as stop:
+            model.fit(
+                batches,
+                epochs=config.epochs,
+                initial_epoch=epoch,
+                initial_step=step,
+                verbose=0,
+                callbacks=[
+                    *run_callbacks(config, workdir, model, held_out, batches, watched),
+                    stop,
+                ],
+            )
+        if model.stop_training:  # here, or in another worker
+            print(f"stopped and saved. Resume with:\n  {command_to_resume(workdir)}")
+            return 128 + (stop.received or signal.SIGTERM)
+    replicas = model.distribute_strategy.num_replicas_in_sync
+    parts = batches.dataset(int(model.step.numpy()), replicas=replicas)
+    model.calibrate(parts, steps=tb.run.build.calibration_steps(batches))
+    if tb.core.workers.is_chief(model.distribute_strategy):
+        tb.callbacks.save_model(model, workdir.model)
+    evaluate = os.path.join(os.path.dirname(sys.argv[0]), "evaluate.py")
+    print(
+        f"\nfinished. Look next at\n"
+        f"  pictures:    {workdir.samples}\n"
+        f"  curves:      {shlex.join(['tensorboard', f'--logdir={workdir.logs}'])}\n"
+        f"  evaluation:  {shlex.join(['python', evaluate, f'--workdir={workdir.root}'])}"
+    )
+    return 0
+
+
+def run_callbacks(config, workdir, model, held_out, batches, watched) -> list:
+    """What watches a run, in the order in which it sees an epoch's end."""
+    measurer, monitor = watched
+    shown, replicas = held_out.take(32).as_float(), model.distribute_strategy.num_replicas_in_sync
+    probe = next(batches.dataset(replicas=replicas).as_numpy_iterator())  # one replica's part
+    watch = [
+        tb.callbacks.SampleGrid(workdir.samples, every=config.picture_every),
+        tb.callbacks.ReconstructionGrid(shown, workdir.samples, every=config.picture_every),
+        tb.callbacks.InterpolationGrid(shown, workdir.samples, every=config.picture_every),
+        tb.callbacks.Dashboard(
+            workdir.logs,
+            held_out.as_float(),
+            held_out.labels,
+            probe,
+            config=dataclasses.asdict(config),
+            every_epochs=config.picture_every,
+            batch_size=config.batch_size,
+        ),
+        tb.callbacks.Guard(probe),
+        tb.callbacks.Checkpoint(
+            workdir.checkpoints,
+            every_steps=config.checkpoint_steps or None,
+            every_epochs=None if config.checkpoint_steps else 1,
+            keep=config.keep,
+            monitor=monitor,
+            monitor_every=config.eval_every or 1,
+        ),
+        tb.callbacks.Progress(config.epochs, batches.steps_per_epoch, config.batch_size),
+    ]
+    if measurer is not None:
+        watch.insert(
+            0,
+            tb.callbacks.Evaluation(
+                tb.run.measure.values_of(measurer, monitor),
+                workdir.history,
+                every=config.eval_every,
+            ),
+        )
+    if config.profiled:
+        watch.append(tb.callbacks.Profile(workdir.logs, *config.profiled))
+    return watch
+
+
+def dry_run(config, workdir, batches, model, why) -> int:
+    """Prints what a run would be, and times a few steps of a model that is thrown away."""
+    import keras  # not before the command is right
+
+    print(config.to_json())
+    last = tb.callbacks.latest(workdir.checkpoints)
+    print(f"workdir: {workdir.root}, {f'resumed from {last}' if last else 'a new run'}")
+    print(f"precision: {why}")
+    for network in model.network_names():
+        print(f"{network}: {getattr(model, network).count_params():,} weights")
+    model.fit(batches, steps_per_epoch=1, verbose=0)  # compiles
+    steps, start = batches.steps_per_epoch, time.perf_counter()
+
+    def stop(step, logs):
+        model.stop_training = time.perf_counter() - start > DRY_RUN_SECONDS
+
+    timed = keras.callbacks.LambdaCallback(on_train_batch_end=stop)
+    model.fit(batches, verbose=0, callbacks=[timed])
+    done = int(model.step.numpy()) - 1
+    seconds = (time.perf_counter() - start) / done * steps
+    print(
+        f"{steps:,} steps an epoch, about {_duration(seconds)}; {config.epochs} epochs about "
+        f"{_duration(seconds * config.epochs)}, without measurements and pictures"
+    )
+    return 0
+
+
+def _first_line(error: Exception) -> str:
+    return re.sub(r"{{.*?}} ", "", str(error)).strip().partition("\n")[0]
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 100:
+        return f"{seconds:.2g} seconds"
+    if seconds < 6000:
+        return f"{seconds / 60:.0f} minutes"
+    return f"{seconds / 3600:.1f} hours"
+
+
+def command_to_resume(workdir) -> str:
+    """The command line of this run; the workdir in it makes it resume."""
+    options = [option for option in flags_given(FLAGS) if not option.startswith("--workdir=")]
+    return shlex.join(["python", sys.argv[0], f"--workdir={workdir.root}", *options])

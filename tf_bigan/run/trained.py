@@ -1,0 +1,169 @@
+"""Trained models where they lie: in runs or in files, with the data they belong to."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from absl import logging
+
+from tf_bigan.data.home import expanded
+from tf_bigan.errors import UserError
+from tf_bigan.run.config import Config
+from tf_bigan.run.workdir import Workdir
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A trained model.
+
+    name: unlike the others'.
+    config: what it was trained with, as far as the data go.
+    workdir: its run, or None.
+    file: a .keras file, or None for what the run has finished or saved last.
+    """
+
+    name: str
+    config: Config
+    workdir: Workdir | None = None
+    file: Path | None = None
+
+    def load(self):
+        """The model. Raises UserError if it cannot be loaded."""
+        model, path = load_trained(self.file or self.workdir.root)
+        if self.file is None and path != os.fspath(self.workdir.model):
+            print(f"the run has no finished model: using {path}")
+        return model
+
+
+def run_of(file: Path) -> Workdir | None:
+    """The run that a .keras file lies in, as its model or among its checkpoints; or None."""
+    directories = file.absolute().parents[:2]
+    return next((run for run in map(Workdir, directories) if run.config.exists()), None)
+
+
+def load_trained(path: str | os.PathLike):
+    """A trained model from where it was saved.
+
+    Args:
+        path: a .keras file, or a run directory of train.py: its finished model, or its newest
+            checkpoint where that has gone further.
+
+    Returns:
+        (the model, the file that it came from).
+
+    Raises:
+        UserError: there is none, it cannot be read, or it is no `AdversarialModel`.
+    """
+    from tf_bigan import callbacks, models
+    from tf_bigan.callbacks.restore import checkpoints, damage
+
+    path = expanded(path)
+    if not path.exists():
+        raise UserError(f"{path} does not exist: give a .keras file or a run directory of train.py")
+    workdir = run_of(path) if path.is_file() else Workdir(path)
+    if workdir is not None:
+        models.find(workdir.read_config().model)  # one's own must be known to Keras
+    if path.is_file():
+        return load_model(path), os.fspath(path)
+    if workdir.model.exists():
+        wrong = damage(workdir.model)
+        if wrong is None:
+            model = load_model(workdir.model)
+            newest = max((step for step, _ in checkpoints(workdir.checkpoints)), default=0)
+            if int(model.step.numpy()) >= newest:
+                return model, os.fspath(workdir.model)
+        else:
+            logging.warning("%s is damaged (%s); trying the checkpoints", workdir.model, wrong)
+    return callbacks.restore(workdir.checkpoints)
+
+
+def load_model(path: Path):
+    """The model in a .keras file. Raises UserError if it is none of `train.py`."""
+    import keras
+
+    from tf_bigan import AdversarialModel, models  # noqa: F401 - makes the classes known to Keras
+    from tf_bigan.callbacks.restore import damage
+
+    wrong = damage(path)
+    if wrong is not None:
+        raise UserError(f"{path} cannot be loaded as a model: {wrong}")
+    try:
+        model = keras.saving.load_model(path)
+    except Exception as error:  # a file of the user's can be wrong in any way
+        reason = str(error).strip().partition("\n")[0] or type(error).__name__
+        raise UserError(f"{path} cannot be loaded as a model: {reason}") from error
+    if not isinstance(model, AdversarialModel):
+        raise UserError(f"{path} holds a {type(model).__name__}, not a model of train.py")
+    return model
+
+
+def subjects_of_runs(text: str, changes: Mapping[str, object]) -> list[Subject]:
+    """The runs in directories with commas between, or in those that a pattern matches.
+
+    changes: options of the configurations to replace.
+
+    Raises UserError where there is no run.
+    """
+    workdirs = []
+    for part in text.split(","):
+        if not part:
+            raise UserError(f"--workdir={text}: a name is empty; give DIR, or DIR,DIR,...")
+        if glob.has_magic(part) and not os.path.exists(part):
+            pattern = os.fspath(expanded(part))
+            found = [Workdir(path) for path in sorted(glob.glob(pattern))]
+            found = [workdir for workdir in found if workdir.config.exists()]
+            if not found:
+                raise UserError(f"--workdir={part}: no run is there")
+            workdirs += found
+        else:
+            workdirs.append(Workdir(part))
+    workdirs = {workdir.root.resolve(): workdir for workdir in workdirs}.values()
+    names = _names([workdir.root for workdir in workdirs])
+    return [
+        Subject(name, _changed(workdir.read_config(), changes), workdir)
+        for name, workdir in zip(names, workdirs, strict=True)
+    ]
+
+
+def subjects_of_files(text: str, changes: Mapping[str, object]) -> list[Subject]:
+    """The models of files with commas between; without a data set in `changes`, that of their run.
+
+    Raises UserError for a file that does not exist, or belongs to no run.
+    """
+    paths = {}
+    for part in text.split(","):
+        path = expanded(part)
+        if not path.is_file():
+            state = "is a directory" if path.is_dir() else "does not exist"
+            raise UserError(f"--model={part} {state}: give a .keras file of train.py")
+        paths.setdefault(path.resolve(), path)
+    paths = paths.values()
+    subjects = []
+    for name, path in zip(_names([path.with_suffix("") for path in paths]), paths, strict=True):
+        workdir = run_of(path)
+        if changes.get("dataset") is None and workdir is None:
+            raise UserError("--model needs --dataset: the data to measure on")
+        config = Config() if workdir is None else workdir.read_config()
+        subjects.append(Subject(name, _changed(config, changes), workdir, path))
+    return subjects
+
+
+def _changed(config: Config, changes: Mapping[str, object]) -> Config:
+    given = {name: value for name, value in changes.items() if value is not None}
+    if "dataset" in given:
+        given["target_dataset"] = None
+    return config.replace(**given)
+
+
+def _names(paths: Sequence[Path]) -> list[str]:
+    """The last parts of the paths, as few as tell all of them apart."""
+    parts = [path.resolve().parts for path in paths]
+    for count in range(1, max(map(len, parts)) + 1):
+        names = ["/".join(part[-count:]) for part in parts]
+        if len(set(names)) == len(names):
+            break
+    return names

@@ -1,0 +1,192 @@
+"""A run's directory: everything that is needed to repeat, resume and judge the run."""
+
+import json
+import os
+import platform
+import subprocess
+from dataclasses import asdict
+from pathlib import Path
+
+try:
+    import fcntl
+except ImportError:  # not on Windows
+    fcntl = None
+
+from tf_bigan.atomic import atomically
+from tf_bigan.data.home import expanded
+from tf_bigan.errors import UserError
+from tf_bigan.run.config import Config
+
+
+class Workdir:
+    """The paths of a run below `root`.
+
+    config.json, checkpoints/, model.keras, samples/, logs/, metrics.jsonl; from evaluate.py
+    metrics.json, report.png, report.html and classifiers/; where several runs are compared,
+    comparison.csv, comparison.md, report.html and classifiers/ alone.
+    """
+
+    def __init__(self, root: str | os.PathLike):
+        self.root = expanded(root)
+        self.config = self.root / "config.json"
+        self.checkpoints = self.root / "checkpoints"
+        self.model = self.root / "model.keras"
+        self.samples = self.root / "samples"
+        self.logs = self.root / "logs"
+        self.history = self.root / "metrics.jsonl"
+        self.metrics = self.root / "metrics.json"
+        self.report = self.root / "report.png"
+        self.page = self.root / "report.html"
+        self.classifiers = self.root / "classifiers"
+        self.comparison_csv = self.root / "comparison.csv"
+        self.comparison_markdown = self.root / "comparison.md"
+
+    def check(self, config: Config):
+        """Checks that a run can begin here or go on, and writes nothing.
+
+        Raises:
+            UserError: as `check_writable`, or it holds a run with other options; the message
+                lists the differences.
+        """
+        self.check_writable()
+        if self.config.exists():
+            differences = self.read_config().differences(config)
+            if differences:
+                raise UserError(
+                    f"{self.root} holds a run with other options ({'; '.join(differences)}): "
+                    "use the same options, or another --workdir"
+                )
+        elif any(self.checkpoints.glob("*.keras")):
+            raise UserError(
+                f"{self.root} has checkpoints but no config.json: use another --workdir"
+            )
+
+    def check_writable(self):
+        """Raises UserError if it is no directory, or cannot be made or written, as far as seen."""
+        there = next(path for path in (self.root, *self.root.parents) if os.path.exists(path))
+        if not there.is_dir():
+            raise UserError(f"{self.root} cannot be a directory: {there} is a file")
+        if not os.access(there, os.W_OK | os.X_OK):
+            raise self._not_writable("no permission")
+
+    def make(self):
+        """Makes the directory if there is none. Raises UserError if it cannot."""
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise self._not_writable(error.strerror) from error
+
+    def check_images(self, number: int):
+        """Raises UserError if the run here trains on another number of images than `number`.
+
+        Its steps would be those of other epochs.
+        """
+        before = json.loads(self.config.read_bytes()).get("images", number)
+        if before != number:
+            raise UserError(
+                f"{self.root} holds a run with {before:,} training images, now there are "
+                f"{number:,}: use the same images, or another --workdir"
+            )
+
+    def prepare(self, config: Config, environment: dict, images: int):
+        """Makes the directory, locks it and records what runs in it, with how many images.
+
+        Raises:
+            UserError: it cannot be written, or another program is training in it.
+        """
+        self.make()
+        self.lock()
+        record = {"config": asdict(config), "environment": environment, "images": images}
+        text = json.dumps(record, indent=2)
+        with atomically(self.config) as temporary:
+            Path(temporary).write_text(text + "\n", encoding="utf-8")
+
+    def lock(self):
+        """Keeps other trainings out until this program ends.
+
+        Raises:
+            UserError: another program is training here.
+        """
+        if fcntl is None:
+            return
+        self._lock = open(self.root / ".lock", "wb")  # noqa: SIM115 - open as long as it holds
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(
+                f"another train.py is training in {self.root}: wait for its end, or give another "
+                "--workdir"
+            ) from None
+        except OSError:  # a file system without locks
+            self._lock.close()
+
+    def _not_writable(self, reason: str) -> UserError:
+        return UserError(f"{self.root} cannot be written ({reason}): give another directory")
+
+    def read_config(self) -> Config:
+        """The configuration stored in config.json.
+
+        Raises:
+            UserError: there is none, or it is broken.
+        """
+        try:
+            return Config.from_dict(dict(json.loads(self.config.read_bytes())["config"]))
+        except FileNotFoundError:
+            raise UserError(
+                f"{self.root} holds no run (no config.json): train one with "
+                f"python train.py --workdir={self.root}"
+            ) from None
+        except (KeyError, TypeError):
+            raise UserError(f"{self.config} is not a configuration of train.py") from None
+        except (OSError, ValueError) as error:
+            raise UserError(f"{self.config} is not readable as a configuration: {error}") from error
+
+    def read_history(self) -> list[dict]:
+        """The lines of metrics.jsonl, if there is one. Raises UserError if it is broken."""
+        if not self.history.exists():
+            return []
+        lines = self.history.read_text(encoding="utf-8").splitlines(keepends=True)
+        try:  # the last may still be in the writing
+            records = [json.loads(line) for line in lines if line.endswith("\n")]
+            if not all("epoch" in record for record in records):
+                raise ValueError("a line without an epoch")
+        except (ValueError, TypeError) as error:
+            raise UserError(f"{self.history} is not readable as metrics: {error}") from error
+        return records
+
+
+def environment() -> dict:
+    """What a run depends on beside its options: versions, the revision of the code, the machine."""
+    import keras
+    import numpy
+    import tensorflow
+
+    import tf_bigan
+
+    return {
+        "tf_bigan": tf_bigan.__version__,
+        "tensorflow": tensorflow.__version__,
+        "keras": keras.__version__,
+        "numpy": numpy.__version__,
+        "python": platform.python_version(),
+        "machine": f"{platform.machine()}, {os.cpu_count()} CPUs",
+        "git_revision": _git_revision(),
+    }
+
+
+def _git_revision() -> str | None:
+    """The commit of the code, with "+changes" for uncommitted ones; None outside a checkout."""
+
+    def git(*arguments: str) -> str:
+        return subprocess.run(
+            ["git", "-C", str(Path(__file__).parent), *arguments],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.strip()
+
+    try:
+        changes = "+changes" if git("status", "--porcelain", "--untracked-files=no") else ""
+        return git("rev-parse", "HEAD") + changes
+    except (OSError, subprocess.CalledProcessError):
+        return None
