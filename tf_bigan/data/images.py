@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_bigan.data.pipeline import ArrayBatches, Batches
+from tf_bigan.data.pixels import to_unit_range
 from tf_bigan.errors import UserError
 
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
@@ -61,7 +62,7 @@ class ImageData:
     def as_float(self, indices=None) -> np.ndarray:
         """The images (or those at `indices`) as float32 [n, H, W, C] in [0, 1]."""
         images = self.images if indices is None else self.images[indices]
-        return images.astype(np.float32) / np.float32(255)
+        return to_unit_range(images)
 
     def subset(self, indices: np.ndarray) -> ImageData:
         """The examples at `indices`, in that order."""

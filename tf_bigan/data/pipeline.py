@@ -8,11 +8,13 @@ two passes and none is short. Replica r of R reads rows [s*B + r*b, s*B + (r+1)*
 from __future__ import annotations
 
 import abc
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import tensorflow as tf
 
+from tf_bigan.data.pixels import tensor_to_unit_range
 from tf_bigan.errors import UserError
 
 
@@ -94,14 +96,24 @@ class ArrayBatches(Batches):
                 first + tf.range(rows, dtype=tf.int64), self.num_examples, self.seed
             )
             batch = {key: tf.gather(array, indices) for key, array in self._arrays.items()}
-            return {**batch, "image": to_float(batch["image"])}
+            return {**batch, "image": tensor_to_unit_range(batch["image"])}
 
         return tf.data.Dataset.counter(start_step * len(replicas)).map(element)
 
 
-def to_float(images: tf.Tensor) -> tf.Tensor:
-    """uint8 pixels -> float32 in [0, 1]; float images are in that range already."""
-    return tf.cast(images, tf.float32) / 255.0 if images.dtype == tf.uint8 else images
+@contextlib.contextmanager
+def user_errors() -> Iterator[None]:
+    """Raises UserError, in one line, for one that was raised while a dataset made its elements.
+
+    TensorFlow wraps it into an InvalidArgumentError with a text of its own around the message.
+    """
+    try:
+        yield
+    except tf.errors.InvalidArgumentError as error:
+        _, found, rest = error.message.partition("UserError: ")
+        if not found:
+            raise
+        raise UserError(rest.splitlines()[0].removesuffix("]")) from None
 
 
 def stream_index(position: tf.Tensor, num_examples: int, seed: int) -> tf.Tensor:

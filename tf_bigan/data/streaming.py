@@ -10,7 +10,8 @@ import numpy as np
 import tensorflow as tf
 
 from tf_bigan.data.images import ImageData, convert, converted_shape
-from tf_bigan.data.pipeline import Batches, to_float
+from tf_bigan.data.pipeline import Batches
+from tf_bigan.data.pixels import tensor_to_unit_range
 from tf_bigan.errors import UserError
 
 
@@ -126,7 +127,7 @@ class StreamedBatches(Batches):
 
         def batch(examples):
             images = tf.ensure_shape(examples["image"], [rows, *self.image_shape])
-            return {**examples, "image": to_float(images)}
+            return {**examples, "image": tensor_to_unit_range(images)}
 
         examples = _decoded(records, self._images.decode)
         endless = tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY)

@@ -1,0 +1,61 @@
+"""Pixels as float32 in [0, 1]: the one rule for which images are accepted.
+
+uint8 is divided by 255. Floats must be in [0, 1]; where they leave it by rounding alone, as those
+of scikit-learn's MinMaxScaler do, they are clipped. Everything else is refused, since guessing a
+range goes wrong in silence.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from tf_bigan.errors import UserError
+
+ROUNDING = 1e-6  # how far floats may leave [0, 1]
+_ACCEPTED = "pixels must be uint8 or floats in [0, 1]: divide by 255, or convert to uint8"
+
+
+def to_unit_range(images: npt.ArrayLike, name: str = "images") -> np.ndarray:
+    """Pixels of any shape as float32 in [0, 1].
+
+    Args:
+        images: uint8 in 0..255, or floats in [0, 1]. float32 in range is returned without a copy.
+        name: the argument's name, for the message.
+
+    Raises:
+        UserError: another dtype, values outside of [0, 1] by more than `ROUNDING`, or NaN.
+    """
+    images = np.asarray(images)
+    if images.dtype == np.uint8:
+        return np.divide(images, np.float32(255), dtype=np.float32)
+    if images.dtype.kind != "f" and images.dtype.name != "bfloat16":
+        raise UserError(f"{name} has dtype {images.dtype}; {_ACCEPTED}")
+    if images.size == 0:
+        return images.astype(np.float32)
+    low, high = float(images.min()), float(images.max())
+    if np.isnan(low):
+        raise UserError(f"{name} contains NaN; {_ACCEPTED}")
+    if low < -ROUNDING or high > 1 + ROUNDING:
+        raise UserError(f"{name} has values from {low:g} to {high:g}; {_ACCEPTED}")
+    images = images.astype(np.float32, copy=False)
+    return images if low >= 0 and high <= 1 else images.clip(0, 1)
+
+
+def tensor_to_unit_range(images: tf.Tensor, name: str = "images") -> tf.Tensor:
+    """The same for a tensor in a graph, such as in the function of `Dataset.map`.
+
+    The dtype is checked when the graph is built (`tf.autograph.experimental.do_not_convert` on the
+    mapped function lets the error through as it is), the values when it runs: TensorFlow raises
+    InvalidArgumentError, of which `tf_bigan.data.pipeline.user_errors` makes a UserError.
+    """
+    if images.dtype == tf.uint8:
+        return tf.cast(images, tf.float32) / 255.0
+    if not images.dtype.is_floating:
+        raise UserError(f"{name} has dtype {images.dtype.name}; {_ACCEPTED}")
+    images = tf.cast(images, tf.float32)
+    in_range = tf.reduce_all((images >= -ROUNDING) & (images <= 1 + ROUNDING))  # NaN is not
+    message = f"UserError: {name} has values outside of [0, 1], or NaN; {_ACCEPTED}"
+    with tf.control_dependencies([tf.debugging.Assert(in_range, [message])]):
+        return tf.clip_by_value(images, 0.0, 1.0)
