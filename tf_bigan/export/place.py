@@ -3,12 +3,10 @@
 import contextlib
 import hashlib
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from tf_bigan.atomic import to_disk
+from tf_bigan.atomic import atomically
 from tf_bigan.errors import UserError
 
 # The first line of every model card.
@@ -64,31 +62,5 @@ def put_in_place(path: Path) -> Iterator[tuple[Path, Path]]:
 
     If anything fails before that, nothing has changed and nothing is left.
     """
-    path = path.absolute()
-    # Where nothing has to be made for it, on the same file system.
-    there = next(parent for parent in path.parents if parent.is_dir())
-    scratch = Path(tempfile.mkdtemp(prefix=".export-", dir=there))
-    try:
-        written, card = scratch / path.name, scratch / card_path(path).name
-        yield written, card
-        for file in (*written.rglob("*"), written, card):
-            to_disk(file)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _replace(path, written, scratch / f"{path.name}.old")
-        os.replace(card, card_path(path))
-        to_disk(path.parent)
-    finally:
-        shutil.rmtree(scratch)
-
-
-def _replace(path: Path, new: Path, old: Path):
-    # No call puts a directory in the place of anything, or anything in a directory's, in one step.
-    aside = os.path.lexists(path) and (path.is_dir() or new.is_dir())
-    if aside:
-        os.replace(path, old)
-    try:
-        os.replace(new, path)
-    except OSError:
-        if aside:
-            os.replace(old, path)
-        raise
+    with atomically(card_path(path)) as card, atomically(path) as written:
+        yield Path(written), Path(card)

@@ -1,0 +1,109 @@
+"""Files are whole or not there, whatever fails and whoever else writes."""
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from tf_bigan.atomic import atomically, remove_incomplete
+from tf_bigan.errors import UserError
+
+
+def write(path, text):
+    with atomically(path) as temporary, open(temporary, "w") as file:
+        file.write(text)
+
+
+def test_a_file_is_replaced_and_nothing_else_is_left(tmp_path):
+    path = tmp_path / "made" / "a.txt"
+    for text in ("one", "two"):
+        write(path, text)
+        assert path.read_text() == text
+    assert os.listdir(path.parent) == ["a.txt"]
+
+
+def test_a_directory_is_replaced(tmp_path):
+    for text in ("one", "two"):
+        with atomically(tmp_path / "d") as temporary:
+            os.makedirs(f"{temporary}/below")
+            write(f"{temporary}/below/{text}", text)
+        assert os.listdir(tmp_path / "d" / "below") == [text]
+    write(tmp_path / "d", "a file now")
+    assert os.listdir(tmp_path) == ["d"] and (tmp_path / "d").read_text() == "a file now"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        KeyError("a fault in the code"),
+        UserError("a weight is not finite"),
+        FileNotFoundError(errno.ENOENT, "No such file or directory", "/elsewhere/input"),
+        KeyboardInterrupt(),
+    ],
+)
+def test_errors_of_the_block_pass_through(tmp_path, error):
+    write(tmp_path / "a", "old")
+    with pytest.raises(type(error)) as raised, atomically(tmp_path / "a") as temporary:
+        write(temporary, "new")
+        raise error
+    assert raised.value is error
+    assert os.listdir(tmp_path) == ["a"] and (tmp_path / "a").read_text() == "old"
+
+
+def test_failures_to_write_are_the_users_to_solve(tmp_path):
+    def full(temporary):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def no_directory(temporary):
+        os.mkdir(f"{temporary}/nowhere/a")
+
+    write(tmp_path / "a", "old")
+    for fail, reason in ((full, "No space left on device"), (no_directory, "No such file")):
+        message = f"cannot write {tmp_path}/a: {reason}.*unchanged"
+        with pytest.raises(UserError, match=message), atomically(tmp_path / "a") as temporary:
+            fail(temporary)
+    with pytest.raises(UserError, match="cannot write .*: Not a directory"):
+        write(tmp_path / "a" / "b", "")
+    with pytest.raises(KeyError), atomically(tmp_path / "made" / "c") as temporary:
+        write(temporary, "")
+        raise KeyError
+    assert os.listdir(tmp_path) == ["a"] and (tmp_path / "a").read_text() == "old"
+
+
+def test_two_writers_do_not_disturb_each_other(tmp_path):
+    path = tmp_path / "a"
+    with atomically(path) as first:
+        with open(first, "w") as file:
+            file.write("first")
+        write(path, "second")
+        remove_incomplete(tmp_path)
+        assert os.path.exists(first)
+    assert path.read_text() == "first" and os.listdir(tmp_path) == ["a"]
+
+
+KILLED = """
+import sys
+from tf_bigan.atomic import atomically
+with atomically(sys.argv[1]) as temporary:
+    open(temporary, "w").write("half")
+    print("writing", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_another_process_is_let_alone_while_it_lives(tmp_path):
+    pytest.importorskip("fcntl")
+    command = [sys.executable, "-c", KILLED, str(tmp_path / "a")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as writer:
+        assert writer.stdout.readline() == b"writing\n"
+        write(tmp_path / "a", "mine")
+        remove_incomplete(tmp_path)
+        (left,) = set(os.listdir(tmp_path)) - {"a"}
+        writer.send_signal(signal.SIGKILL)
+    assert os.listdir(tmp_path / left) == ["a"]
+    write(tmp_path / "b", "mine")
+    assert sorted(os.listdir(tmp_path)) == ["a", "b"]
+    assert (tmp_path / "a").read_text() == "mine"
