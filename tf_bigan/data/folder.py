@@ -9,13 +9,15 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
+from PIL import Image
 
+from tf_bigan.data import decoding
 from tf_bigan.data.home import expanded
 from tf_bigan.data.streaming import StreamedImages
 from tf_bigan.errors import UserError
 
 ENDINGS = (".png", ".jpg", ".jpeg")
-OTHER_ENDINGS = (".webp", ".gif", ".bmp", ".tif", ".tiff")  # of images that are not read
+OTHER_ENDINGS = (".webp", ".gif", ".bmp", ".tif", ".tiff")  # of images that are left out
 PARTS = {"train": ("train",), "validation": ("val", "validation"), "test": ("test",)}
 SHOWN = 5  # names of broken files in a message
 
@@ -24,12 +26,13 @@ def open_folder(path: str, strict: bool = False) -> dict[str, StreamedImages]:
     """The parts of a folder: its subfolders train/ and test/ (and val/ or validation/) if it has
     the first two, else all of it as "train".
 
-    In each, the images lie side by side (no labels) or in one subfolder a class, as deep as it
-    goes, numbered in the order of their names. Grey if all images are. The files come in a fixed
-    mixed order, so that the first n are a fair sample of the classes.
+    A part holds its images directly (no labels), or has one subfolder per class. Classes are
+    numbered in the order of their names and may have subfolders of their own. The images are grey
+    if all files are. The files come in a fixed shuffled order, so that the first n are a fair
+    sample of the classes.
 
-    Broken files are left out with a warning, or refused if `strict`; so are those of a format that
-    is not read. Raises UserError for these, and for a missing, unreadable or empty folder.
+    Broken files and those of other formats are left out with a warning; `strict` raises UserError
+    for them. So do a missing, unreadable or empty folder.
     """
     root = expanded(path)
     folders = _part_folders(root)
@@ -45,7 +48,7 @@ def open_folder(path: str, strict: bool = False) -> dict[str, StreamedImages]:
     good = {part: _checked(folders[part], files, strict) for part, files in listed.items()}
 
     headers = [header for files in good.values() for _, _, header in files]
-    channels = 3 if any(colour for _, colour in headers) else 1
+    channels = 1 if all(grey for _, grey in headers) else 3
     sizes = {size for size, _ in headers}
     height, width = sizes.pop() if len(sizes) == 1 else (None, None)
 
@@ -153,44 +156,24 @@ def _checked(folder, files, strict):
 
 
 def _header(file: Path) -> tuple[tuple[int, int], bool] | None:
-    """((H, W), colour or not) of a file that decodes to its end, else None."""
-    from PIL import Image
-
+    """((H, W), whether it is grey) of a file that decodes to its end, else None."""
     try:
         with Image.open(file) as image:
-            width, height = image.size
-            colour = not _is_grey(image)
+            size, grey = decoding.size(image), decoding.is_grey(image)
             image.draft(None, (1, 1))  # JPEG: an eighth of the size, much faster
             image.load()
-            return (height, width), colour
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+            return size, grey
+    except decoding.BROKEN:
         return None
 
 
 def _pixels(file: str, channels: int) -> np.ndarray:
-    """uint8 [H, W, channels]. Raises UserError for a file that was sound and is so no longer."""
+    """uint8 [H, W, channels]. Raises UserError for a file that could be read before."""
     try:
-        return _decoded(file, channels)
-    except (OSError, SyntaxError, ValueError) as error:
+        with Image.open(file) as image:
+            return decoding.decode(image, channels)[0]
+    except decoding.BROKEN as error:
         reason = getattr(error, "strerror", None) or error
         raise UserError(
-            f"{file} cannot be read any more ({reason}): mend it, and start again to resume"
+            f"{file} cannot be read any more ({reason}): restore it, and start again to resume"
         ) from error
-
-
-def _decoded(file: str, channels: int) -> np.ndarray:
-    from PIL import Image
-
-    with Image.open(file) as image:
-        if image.mode.startswith("I"):  # 16-bit grey, which PIL would clip
-            grey = (np.asarray(image) // 257).astype(np.uint8)
-            return np.repeat(grey[..., None], channels, axis=-1)
-        if image.has_transparency_data:  # whose colours are no part of the picture
-            image = image.convert("RGBA")
-            image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-        pixels = np.asarray(image.convert("L" if channels == 1 else "RGB"))
-        return pixels.reshape(*pixels.shape[:2], channels)
-
-
-def _is_grey(image) -> bool:
-    return image.mode in ("1", "L", "LA") or image.mode.startswith("I")
