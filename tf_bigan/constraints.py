@@ -22,6 +22,8 @@ Positive = Annotated[float, "(0, inf)"]
 Fraction = Annotated[float, "[0, 1]"]
 Rate = Annotated[float, "[0, 1)"]
 Count = Annotated[int, "[1, inf)"]
+# What an int32 holds: TensorFlow's stateless random numbers take seeds of that type.
+Seed = Annotated[int, "[0, 2147483647]"]
 
 _KINDS = {bool: (bool, np.bool_), int: (Integral,), float: (Real,), str: (str,)}
 

@@ -69,7 +69,6 @@ def test_the_seed_alone_decides():
     draws = [set(chosen(held(LABELS), 9, seed)[0].tolist()) for seed in range(30)]
     assert draws[4] == set(chosen(held(LABELS), 9, seed=4)[0].tolist())
     assert len({frozenset(draw) for draw in draws}) == 30
-    chosen(held(LABELS), 9, seed=-1), chosen(held(LABELS), 9, seed=2**40)
 
     # Each of 10 examples of class 1 is among its 3 with probability .3: 9 +- 2.5 of 30 draws.
     often = np.sum([[i in draw for i in np.flatnonzero(LABELS == 1)] for draw in draws], axis=0)
@@ -99,13 +98,21 @@ def test_the_digits():
     assert {image.tobytes() for image in digits.images} <= originals
 
 
+def test_a_rare_class_gives_all_it_has_and_the_others_more():
+    _, labels = chosen(held(LABELS), 50)
+    assert np.bincount(labels).tolist() == [20, 10, 20]
+    numbers, _ = chosen(held(LABELS), 100)
+    assert numbers.tolist() == list(range(100))
+
+
 @SOURCES
 def test_refused_choices(make):
-    for count in (2, 0, -5):
-        with pytest.raises(UserError, match=f"{count} labels are too few for 3 classes"):
+    for count in (2, 0, -5, 101):
+        with pytest.raises(UserError, match=f"{count} labelled .* at least 3, .* at most all 100"):
             splits.balanced(make(LABELS), count, 0)
-    with pytest.raises(UserError, match="need 11 examples of class 1, which has 10"):
-        splits.balanced(make(LABELS), 33, 0)
+    for seed in (-1, 2**40):
+        with pytest.raises(UserError, match=f"seed={seed}"):
+            splits.balanced(make(LABELS), 9, seed)
 
 
 def test_labels_are_needed():

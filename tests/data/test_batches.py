@@ -1,13 +1,14 @@
 """The stream of batches: each example once a pass, for any readers, from any step."""
 
 import functools
+import itertools
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from tf_bigan.data import ImageData, StreamedImages
-from tf_bigan.data.pipeline import stream_index
+from tf_bigan.data.pipeline import ArrayBatches, stream_index
 from tf_bigan.errors import UserError
 
 
@@ -96,11 +97,12 @@ def test_passes_and_seeds_differ(make):
 
     first, second = passes(0)
     other, _ = passes(1)
-    big, _ = passes(2**32)  # must not wrap to seed 0 in memory
-    for one, two in ((first, second), (first, other), (first, np.arange(50))):
+    largest, _ = passes(2**31 - 1)
+    next_to_it, _ = passes(2**31 - 2)
+    for one, two in itertools.combinations(
+        (first, second, other, largest, next_to_it, np.arange(50)), 2
+    ):
         assert np.mean(one == two) < 0.3
-    if make is numbered:
-        assert np.mean(first == big) < 0.3
     np.testing.assert_array_equal(passes(0)[0], first)
 
 
@@ -158,12 +160,62 @@ def test_the_permutations_look_random(n):
 @SOURCES
 def test_refused_batches(make):
     data = make(10)
-    for size, message in ((0, "at least 1"), (-3, "at least 1"), (11, "larger than the data")):
+    for size, message in ((0, "batch_size=0"), (-3, "batch_size=-3"), (11, "larger than the data")):
         with pytest.raises(UserError, match=message):
             data.batches(size)
+    for seed in (-1, 2**31, 2**32, 0.5):  # none is taken for another
+        with pytest.raises(UserError, match=f"seed={seed}"):
+            data.batches(4, seed=seed)
     with pytest.raises(UserError, match="3 replicas"):
         data.batches(10).dataset(replicas=3)
     with pytest.raises(UserError, match="pipeline"):
         data.batches(10).dataset(replicas=2, pipelines=2, pipeline=2)
     with pytest.raises(UserError, match="pipeline"):
         data.batches(10).dataset(replicas=2, pipelines=4)
+
+
+@SOURCES
+def test_one_pass_holds_each_example_once(make):
+    batches = make(31).batches(6, seed=5)
+    parts = read(batches.one_pass(), 99)
+    assert [len(part) for part in parts] == [6] * 5 + [1]
+    np.testing.assert_array_equal(np.concatenate(parts), np.concatenate(whole(make))[:31])
+    np.testing.assert_array_equal(
+        np.concatenate(read(batches.one_pass(), 99)), np.concatenate(parts)
+    )
+    (labels,) = {batch["label"].shape[0] for batch in batches.one_pass().take(5)}
+    assert labels == 6
+    assert [len(part) for part in read(make(12).batches(6).one_pass(), 99)] == [6, 6]
+
+
+@SOURCES
+@pytest.mark.parametrize("pipelines", [1, 2])
+def test_one_pass_over_replicas(make, pipelines):
+    """Of 35 examples in batches of 6, the last 5 make 2 rows for each of 2 replicas."""
+    batches, per_step = make(35).batches(6, seed=5), 2 // pipelines
+    parts = [
+        read(batches.one_pass(replicas=2, pipelines=pipelines, pipeline=p), 99)
+        for p in range(pipelines)
+    ]
+    steps = [
+        [part[step * per_step + r] for part in parts for r in range(per_step)] for step in range(6)
+    ]
+    assert [[len(rows) for rows in step] for step in steps] == [[3, 3]] * 5 + [[2, 2]]
+    expected = np.concatenate(read(batches.one_pass(), 99))[:34]
+    np.testing.assert_array_equal(
+        np.concatenate([rows for step in steps for rows in step]), expected
+    )
+
+
+def test_float_images_and_images_of_any_name():
+    pixels = np.linspace(0, 1, 10, dtype=np.float32).reshape(10, 1, 1, 1) * np.float32(1 + 1e-7)
+    grey = np.full((10, 1, 1, 1), 51, np.uint8)
+    arrays = {"image": pixels, "target_image": grey, "weight": np.arange(10.0)}
+    (batch,) = ArrayBatches(arrays, 10).one_pass()
+    np.testing.assert_array_equal(
+        np.sort(batch["image"].numpy().ravel()), pixels.ravel().clip(0, 1)
+    )
+    assert batch["target_image"].numpy() == pytest.approx(np.full((10, 1, 1, 1), 0.2), abs=1e-7)
+    assert batch["weight"].dtype == tf.float64
+    with pytest.raises(UserError, match="image has values from 0 to 2"):
+        ArrayBatches({"image": pixels * 2}, 10)

@@ -106,9 +106,9 @@ def test_a_sources_own_parts_are_used():
 def test_refused_splits():
     parts = {"train": numbered(12)}
     for split, validation, message in (
-        ("validation", 0, "--validation=N"),
+        ("validation", 0, "give validation=N"),
         ("train", 10, "cannot set 10"),
-        ("train", -1, "0 or more"),
+        ("train", -1, "validation=-1"),
         ("dev", 0, "train, validation, test"),
     ):
         with pytest.raises(UserError, match=message):

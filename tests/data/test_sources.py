@@ -97,17 +97,21 @@ def test_refused_npz(tmp_path):
     floats = PIXELS / 255.0
     broken = np.where(np.arange(12)[:, None, None] == 3, np.nan, floats)
     for arrays, message in (
-        ({"images": floats * 300}, r"'images' runs from 0 to 298.8.*0\.\.255.*0\.\.1"),
-        ({"x": floats - 0.5}, r"'x' runs from -0.5 to 0.49"),
-        ({"images": broken}, "20 NaN"),
+        ({"images": floats * 300}, "'images' has values from 0 to 298.8.*: divide by 255"),
+        ({"x": floats - 0.5}, "'x' has values from -0.5 to 0.49"),
+        ({"images": broken}, "contains NaN"),
         ({"images": PIXELS.astype(int)}, "int64"),
         ({"images": PIXELS[0]}, r"shape \(5, 4\)"),
         ({"images": np.zeros((2, 3, 8, 8), np.uint8)}, r"looks like \[N, C, H, W\]; expected"),
         ({"pictures": PIXELS}, "no key 'images'.*pictures"),
         ({"images": PIXELS, "x": PIXELS}, "both 'images' and 'x'"),
-        ({"images": PIXELS, "labels": LABELS[1:]}, "12 images, but labels"),
-        ({"images": PIXELS, "labels": LABELS / 2}, "one integer"),
-        ({"images": PIXELS, "labels": LABELS.astype(int) - 5}, "one integer"),
+        ({"images": PIXELS, "labels": LABELS[1:]}, "12 train images, but 11 labels"),
+        ({"images": PIXELS, "labels": LABELS / 2}, "dtype float64 .* one integer or string"),
+        ({"images": PIXELS, "labels": np.eye(12, dtype=int)}, "one integer or string for each"),
+        (
+            {"x_train": PIXELS, "y_train": LABELS, "x_test": PIXELS, "y_test": LABELS.astype(str)},
+            "some labels are integers and some are strings",
+        ),
         ({"x_train": PIXELS, "x_test": PIXELS[:, 1:]}, "differ in shape"),
         ({"images": np.array([None] * 3)}, "cannot read"),
     ):
@@ -308,3 +312,33 @@ def test_names_need_not_be_utf_8(tmp_path):
     assert len(load(f"folder:{tmp_path}", memory_limit=0).take(9)) == len(
         load(f"folder:{tmp_path}")
     )
+
+
+@pytest.mark.parametrize(
+    "values", [(20_240_131, 20_240_201, 20_250_101), (1, 2, 3), (-1, 0, 7), ("bird", "cat", "dog")]
+)
+def test_labels_of_any_value_are_numbered_over_all_parts(tmp_path, values):
+    """The test part alone holds the last class; 2 labels once made 20 million classes."""
+    given = {"train": np.array(values[:2] * 6), "test": np.array(values)}
+    np.savez(
+        tmp_path / "x.npz",
+        **{f"x_{part}": PIXELS[: len(labels)] for part, labels in given.items()},
+        **{f"y_{part}": labels for part, labels in given.items()},
+    )
+    train, test = (load(f"npz:{tmp_path}/x.npz", split) for split in ("train", "test"))
+    assert train.class_names == test.class_names == tuple(map(str, values))
+    assert train.num_classes == 3
+    assert train.labels.tolist() == [0, 1] * 6 and test.labels.tolist() == [0, 1, 2]
+
+
+def test_idx_labels_are_numbered_likewise(tmp_path):
+    write_idx(tmp_path / "images.idx", PIXELS)
+    write_idx(tmp_path / "labels.idx", LABELS + 200)
+    data = load(f"idx:{tmp_path}")
+    assert data.class_names == ("200", "201", "202") and set(data.labels) == {0, 1, 2}
+
+
+def test_floats_that_leave_the_range_by_rounding(tmp_path):
+    np.savez(tmp_path / "x.npz", images=np.float32(PIXELS / 255.0) * np.float32(1 + 2e-7))
+    images = load(f"npz:{tmp_path}/x.npz").images
+    assert as_set(images[..., 0]) < as_set(PIXELS)

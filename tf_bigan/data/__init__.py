@@ -86,7 +86,7 @@ def _open(dataset, data_dir, strict):
     kind, colon, path = dataset.partition(":")
     if colon and kind in FROM_PATH:
         if not path:
-            raise UserError(f"--dataset={dataset}: a path must follow the colon")
+            raise UserError(f"dataset={dataset}: a path must follow the colon")
         options = {"strict": strict} if kind == "folder" else {}
         return path, FROM_PATH[kind](path, **options)
     if dataset == "digits":

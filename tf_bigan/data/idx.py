@@ -12,6 +12,7 @@ import numpy as np
 
 from tf_bigan.data.home import expanded
 from tf_bigan.data.images import ImageData
+from tf_bigan.data.labels import labelled_parts
 from tf_bigan.errors import UserError
 
 PREFIXES = {"train": "train", "test": "t10k"}
@@ -31,7 +32,7 @@ def open_idx(directory: str | Path, name: str = "idx") -> dict[str, ImageData]:
     for part, prefix in PREFIXES.items():
         images, labels = find(files, prefix, IMAGES), find(files, prefix, LABELS)
         if images:
-            parts[part] = _read_pair(name, images, labels)
+            parts[part] = _read_pair(images, labels)
         elif labels:
             raise UserError(f"{directory}: {labels.name} is there, but not its images")
     if not parts:
@@ -41,16 +42,10 @@ def open_idx(directory: str | Path, name: str = "idx") -> dict[str, ImageData]:
                 f"{directory}: no IDX files found; expected train-images-idx3-ubyte and "
                 f"train-labels-idx1-ubyte (t10k-... for the test part), or one pair, .gz or not"
             )
-        parts["train"] = _read_pair(name, images[0], labels[0] if labels else None)
+        parts["train"] = _read_pair(images[0], labels[0] if labels else None)
     if "train" not in parts:
         raise UserError(f"{directory}: train-images-idx3-ubyte is missing")
-    if parts["train"].labels is not None:
-        classes = 1 + max(int(p.labels.max()) for p in parts.values() if p.labels is not None)
-        names = tuple(str(i) for i in range(classes))
-        parts = {
-            part: ImageData(name, data.images, data.labels, names) for part, data in parts.items()
-        }
-    return parts
+    return labelled_parts(name, parts)
 
 
 def find(files: list[Path], prefix: str, kind: str) -> Path | None:
@@ -84,14 +79,15 @@ def read(path: Path, kind: str) -> np.ndarray:
     return np.frombuffer(data, np.uint8, offset=header).reshape(shape)
 
 
-def _read_pair(name: str, images: Path, labels: Path | None) -> ImageData:
-    x = read(images, IMAGES)
-    y = read(labels, LABELS).astype(np.int64) if labels else None
+def _read_pair(images: Path, labels: Path | None) -> tuple[np.ndarray, np.ndarray | None]:
+    """(uint8 [N, H, W, 1], uint8 [N])."""
+    x = read(images, IMAGES)[..., None]
+    y = read(labels, LABELS) if labels else None
     if not len(x):
         raise UserError(f"{images} holds no images")
     if y is not None and len(y) != len(x):
         raise UserError(f"{images} holds {len(x)} images, but {labels} {len(y)} labels")
-    return ImageData(name, x[..., None], y)
+    return x, y
 
 
 def list_files(directory: str | Path) -> list[Path]:

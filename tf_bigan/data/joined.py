@@ -1,4 +1,4 @@
-"""Several sources of batches side by side: few labels among many images, or two domains."""
+"""Batches from several sources: a few labelled images among many, or two domains."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from tf_bigan.errors import UserError
 
 
 class JoinedBatches(Batches):
-    """Batches whose elements hold those of several sources, each running on its own.
+    """Batches whose elements hold those of several sources.
 
-    main: its keys keep their names; the length of an epoch is its own, and so are batch_size,
-      num_examples, image_shape, has_labels and seed.
+    main: its keys keep their names. An epoch has its length, and batch_size, num_examples,
+      image_shape, has_labels and seed are its own.
     others: the keys of `name=batches` become "name_image", "name_label". They may have batch
-      sizes of their own, and begin anew as often as they need to.
+      sizes of their own, and repeat as often as needed.
 
     At each global step, every source gives what it would give at that step alone.
 
@@ -34,67 +34,75 @@ class JoinedBatches(Batches):
             if batches.image_shape != self.image_shape:
                 raise UserError(
                     f"the {name} images are {_text(batches.image_shape)}, the main ones "
-                    f"{_text(self.image_shape)}: give an image_size (--image_size) and channels "
-                    f"(--channels) for all"
+                    f"{_text(self.image_shape)}: give image_size=SIDE and channels=N for all"
                 )
         self._main, self._others = main, others
+
+    def one_pass(self, *, replicas: int = 1, pipelines: int = 1, pipeline: int = 0):
+        """One pass over the main source, as its own `one_pass`; the others' batches are whole."""
+        parts = {"replicas": replicas, "pipelines": pipelines, "pipeline": pipeline}
+        others = {name: batches.dataset(**parts) for name, batches in self._others.items()}
+        return _zipped(self._main.one_pass(**parts), others)
 
     def _elements(self, start_step, rows, replicas):
         count = self.batch_size // rows  # replicas, over all pipelines
         for name, batches in self._others.items():
             if batches.batch_size % count:
                 raise UserError(
-                    f"the {name} batch size {batches.batch_size} cannot be divided among {count} "
-                    f"replicas: use a multiple of {count}"
+                    f"the batches of {batches.batch_size} {name} images cannot be divided among "
+                    f"{count} replicas: use a multiple of {count}"
                 )
 
         def elements(batches):
             return batches._elements(start_step, batches.batch_size // count, replicas)
 
-        def join(main, others):
-            named = {
-                f"{name}_{key}": value
-                for name, batch in others.items()
-                for key, value in batch.items()
-            }
-            return {**main, **named}
-
         others = {name: elements(batches) for name, batches in self._others.items()}
-        return tf.data.Dataset.zip((elements(self._main), others)).map(join)
+        return _zipped(elements(self._main), others)
+
+
+def _zipped(main: tf.data.Dataset, others: dict[str, tf.data.Dataset]) -> tf.data.Dataset:
+    def join(main, others):
+        named = {
+            f"{name}_{key}": value for name, batch in others.items() for key, value in batch.items()
+        }
+        return {**main, **named}
+
+    return tf.data.Dataset.zip((main, others)).map(join)
 
 
 def semi_supervised(
-    images: splits.Images,
-    labels: int,
-    batch_size: int,
-    seed: int = 0,
-    labelled_batch_size: int | None = None,
+    images: splits.Images, labels: int, batch_size: int, seed: int = 0
 ) -> JoinedBatches:
-    """All images, and beside them `labels` of the same images whose labels are kept.
+    """All images without labels, joined with a few labelled ones of them.
 
     Elements: {"image", "labelled_image", "labelled_label"}. The labelled examples are
     `splits.balanced(images, labels, seed)`, held in memory. Their batches are as large as the
-    others, or hold all of them if there are fewer, if `labelled_batch_size` does not say otherwise.
+    others, or hold all of them if there are fewer.
 
-    Raises UserError as `splits.balanced` and `Batches` do.
+    Args:
+        images: labelled images.
+        labels: number of labelled examples.
+        batch_size, seed: as of `Batches`.
+
+    Raises:
+        UserError: as `splits.balanced` and `Batches` do.
     """
     labelled = splits.balanced(images, labels, seed).take(labels)
-    size = min(batch_size, labels) if labelled_batch_size is None else labelled_batch_size
     return JoinedBatches(
         _unlabelled(images).batches(batch_size, seed),
-        labelled=labelled.batches(size, _another(seed)),
+        labelled=labelled.batches(min(batch_size, labels), _another(seed)),
     )
 
 
 def two_domains(
     source: splits.Images, target: splits.Images, batch_size: int, seed: int = 0
 ) -> JoinedBatches:
-    """The source's examples, and beside them as many of the target's, unpaired.
+    """The source's examples, joined with as many of the target's, unpaired.
 
     Elements: {"image", "label", "target_image", "target_label"}, labels where there are any. If
     one of the two is grey and the other in colour, the grey one is given three channels.
 
-    Raises UserError if the sizes or channels cannot be reconciled, and as `Batches` does.
+    Raises UserError if the sizes or channels differ otherwise, and as `Batches` does.
     """
     channels = max(images.image_shape[-1] for images in (source, target))
     source, target = (images.converted(channels=channels) for images in (source, target))
@@ -114,11 +122,12 @@ def _unlabelled(images: splits.Images) -> splits.Images:
 
 
 def _another(seed: int) -> int:
-    """With the same seed, two sources of one length would be in the same order, example by example.
+    """The seed of the second source.
 
-    This would pair each digit of MNIST with itself in MNIST-M.
+    With the same seed, two sources of one length would be in the same order, which would pair each
+    digit of MNIST with itself in MNIST-M.
     """
-    return seed + 1
+    return (seed + 1) % 2**31
 
 
 def _text(shape) -> str:

@@ -9,6 +9,8 @@ import numpy as np
 
 from tf_bigan.data.home import expanded
 from tf_bigan.data.images import ImageData
+from tf_bigan.data.labels import labelled_parts
+from tf_bigan.data.pixels import to_unit_range
 from tf_bigan.errors import UserError
 
 WHOLE = (("images", "labels"), ("x", "y"))
@@ -16,7 +18,6 @@ KEYS = {
     part: ((f"{part}_images", f"{part}_labels"), (f"x_{part}", f"y_{part}"))
     for part in ("train", "validation", "test")
 }
-ACCEPTED = "accepted: uint8 in 0..255, or float in 0..1"
 
 
 def open_npz(path: str) -> dict[str, ImageData]:
@@ -24,8 +25,8 @@ def open_npz(path: str) -> dict[str, ImageData]:
 
     Keys: "images" and "labels", or "x" and "y"; or, for each part, "train_images" and
     "train_labels", or "x_train" and "y_train" ("train", "validation", "test"). The labels are
-    optional, integers from 0 on. Images: [N, H, W] or [N, H, W, C], uint8 in 0..255 or float in
-    0..1. Raises UserError for anything else.
+    optional; see `labelled_parts`. Images: [N, H, W] or [N, H, W, C], as `to_unit_range` takes
+    them. Raises UserError for anything else.
     """
     try:
         file = np.load(expanded(path))
@@ -37,9 +38,7 @@ def open_npz(path: str) -> dict[str, ImageData]:
         raise
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise UserError(f"cannot read {path}: {error}") from error
-    classes = 1 + max((int(y.max()) for _, y in parts.values() if y is not None), default=-1)
-    names = tuple(str(i) for i in range(classes)) or None
-    return {part: ImageData(str(path), x, y, names) for part, (x, y) in parts.items()}
+    return labelled_parts(str(path), parts)
 
 
 def _keys(path, file) -> dict[str, tuple[str, str]]:
@@ -62,8 +61,7 @@ def _keys(path, file) -> dict[str, tuple[str, str]]:
 
 def _read(path, file, keys) -> tuple[np.ndarray, np.ndarray | None]:
     x_key, y_key = keys
-    images = _images(f"{path}: '{x_key}'", file[x_key])
-    return images, _labels(f"{path}: '{y_key}'", file[y_key]) if y_key in file else None
+    return _images(f"{path}: '{x_key}'", file[x_key]), file.get(y_key)
 
 
 def _images(what, x) -> np.ndarray:
@@ -74,18 +72,6 @@ def _images(what, x) -> np.ndarray:
             f"{what} has shape {x.shape}, which looks like [N, C, H, W]; expected [N, H, W, C]: "
             "save images.transpose(0, 2, 3, 1)"
         )
-    if np.issubdtype(x.dtype, np.floating):
-        nans = np.isnan(x).sum()
-        low, high = np.nanmin(x, initial=np.inf), np.nanmax(x, initial=-np.inf)
-        if nans or low < 0 or high > 1:
-            raise UserError(f"{what} runs from {low:g} to {high:g}, with {nans} NaN; {ACCEPTED}")
-        x = np.rint(x.astype(np.float32) * 255).astype(np.uint8)
-    elif x.dtype != np.uint8:
-        raise UserError(f"{what} is {x.dtype}, from {x.min()} to {x.max()}; {ACCEPTED}")
+    if x.dtype != np.uint8:
+        x = np.rint(to_unit_range(x, what) * 255).astype(np.uint8)
     return x if x.ndim == 4 else x[..., None]
-
-
-def _labels(what, y) -> np.ndarray:
-    if not np.issubdtype(y.dtype, np.integer) or y.ndim == 0 or y.size != len(y) or y.min() < 0:
-        raise UserError(f"{what} must hold one integer from 0 on for each image")
-    return y.reshape(-1).astype(np.int64)

@@ -1,20 +1,22 @@
 """Batches as a pure function of (seed, step): resumable at any step, for any number of readers.
 
 The examples form one endless stream, permutation_0 ++ permutation_1 ++ ..., where permutation_e
-is drawn from (seed, e) alone. Global step s takes stream[s*B : (s+1)*B], so a batch may straddle
-two passes and none is short. Replica r of R reads rows [s*B + r*b, s*B + (r+1)*b), b = B / R.
+is drawn from (seed, e) alone. Global step s takes stream[s*B : (s+1)*B], so a batch may hold the
+end of one pass and the beginning of the next, and none is short. Replica r of R reads rows
+[s*B + r*b, s*B + (r+1)*b), b = B / R.
 """
 
 from __future__ import annotations
 
 import abc
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
 
-from tf_bigan.data.pixels import tensor_to_unit_range
+from tf_bigan.constraints import Count, Seed, check
+from tf_bigan.data.pixels import tensor_to_unit_range, to_unit_range
 from tf_bigan.errors import UserError
 
 
@@ -22,19 +24,28 @@ class Batches(abc.ABC):
     """An endless, shuffled supply of batches.
 
     batch_size: examples in a step over all replicas (the global batch).
-    steps_per_epoch: ceil(N / batch_size), the steps that cover the N examples at least once.
+    steps_per_epoch: ceil(N / batch_size). Batches do not stop at the end of a pass, so where
+      batch_size does not divide N, an epoch is a little more than one pass: 24 steps of 64 are
+      1,536 examples of the 1,498 of `digits`, the first 38 of the next pass included.
     image_shape: (H, W, C).  has_labels: whether elements carry a "label".
 
-    Raises UserError if batch_size is below 1 or above N.
+    Raises UserError for a batch_size below 1 or above N, or a seed out of range.
     """
 
-    def __init__(self, num_examples, image_shape, has_labels, batch_size, seed):
-        if batch_size < 1:
-            raise UserError(f"batch size {batch_size}: it must be at least 1")
+    def __init__(
+        self,
+        num_examples: int,
+        image_shape: Sequence[int],
+        has_labels: bool,
+        batch_size: int,
+        seed: int,
+    ):
+        check("batch_size", batch_size, Count)
+        check("seed", seed, Seed)
         if batch_size > num_examples:
             raise UserError(
-                f"batch size {batch_size} is larger than the data ({num_examples} examples): "
-                f"use a smaller --batch_size or more data"
+                f"batch_size={batch_size} is larger than the data ({num_examples:,} images): "
+                f"use a smaller batch_size=N or more data"
             )
         self.num_examples = num_examples
         self.image_shape = tuple(image_shape)
@@ -56,7 +67,7 @@ class Batches(abc.ABC):
         """
         if self.batch_size % replicas:
             raise UserError(
-                f"batch size {self.batch_size} cannot be divided among {replicas} replicas: "
+                f"batch_size={self.batch_size} cannot be divided among {replicas} replicas: "
                 f"use a multiple of {replicas}"
             )
         if replicas % pipelines or not 0 <= pipeline < pipelines:
@@ -71,22 +82,58 @@ class Batches(abc.ABC):
         options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
         return elements.prefetch(tf.data.AUTOTUNE).with_options(options)
 
+    def one_pass(
+        self, *, replicas: int = 1, pipelines: int = 1, pipeline: int = 0
+    ) -> tf.data.Dataset:
+        """Each example once, in the order of the first pass: to evaluate on.
+
+        Elements as those of `dataset`. The last batch is smaller where the examples do not fill
+        it; of several replicas it is a multiple of their number, and the rest is left out.
+
+        Raises UserError as `dataset` does.
+        """
+        full, rest = divmod(self.num_examples, self.batch_size)
+        parts = {"replicas": replicas, "pipelines": pipelines, "pipeline": pipeline}
+        local = replicas // pipelines  # elements of a batch in this pipeline
+        dataset = self.dataset(**parts).take(full * local)
+        rows = rest // replicas
+        if not rows:
+            return dataset
+        first = pipeline * local
+
+        def last(start: int, stop: int) -> tf.data.Dataset:
+            """Rows start ... stop - 1 of the last, incomplete batch."""
+            whole = self.dataset(full).take(1)
+            return whole.map(lambda batch: {k: v[start:stop] for k, v in batch.items()})
+
+        for replica in range(first, first + local):
+            dataset = dataset.concatenate(last(replica * rows, (replica + 1) * rows))
+        return dataset
+
     @abc.abstractmethod
     def _elements(self, start_step: int, rows: int, replicas: range) -> tf.data.Dataset:
         """Elements of `rows` examples, for each step and each of `replicas` in order."""
 
 
 class ArrayBatches(Batches):
-    """Batches of arrays in memory, gathered whole by their shuffled indices.
+    """Batches of arrays in memory.
 
-    arrays: {"image": uint8 [N, H, W, C], ...}, all with N rows. Held once, on the CPU.
+    arrays: {"image": [N, H, W, C], ...}, all with N rows, held once, on the CPU. Those whose names
+      end with "image" are uint8, or floats in [0, 1] (see `tf_bigan.data.pixels`).
     """
 
     def __init__(self, arrays: Mapping[str, np.ndarray], batch_size: int, seed: int = 0):
         images = arrays["image"]
         super().__init__(len(images), images.shape[1:], "label" in arrays, batch_size, seed)
-        with tf.device("CPU:0"):  # identity: a tensor made from an array holds its values twice
-            self._arrays = {key: tf.identity(tf.constant(a)) for key, a in arrays.items()}
+
+        def held(name, array):
+            if name.endswith("image") and array.dtype != np.uint8:
+                array = to_unit_range(array, name)
+            # identity: a tensor made from an array would hold its values twice
+            return tf.identity(tf.constant(array))
+
+        with tf.device("CPU:0"):
+            self._arrays = {name: held(name, array) for name, array in arrays.items()}
 
     def _elements(self, start_step, rows, replicas):
         def element(k):
@@ -95,8 +142,11 @@ class ArrayBatches(Batches):
             indices = stream_index(
                 first + tf.range(rows, dtype=tf.int64), self.num_examples, self.seed
             )
-            batch = {key: tf.gather(array, indices) for key, array in self._arrays.items()}
-            return {**batch, "image": tensor_to_unit_range(batch["image"])}
+            batch = {name: tf.gather(array, indices) for name, array in self._arrays.items()}
+            return {
+                name: tensor_to_unit_range(value) if value.dtype == tf.uint8 else value
+                for name, value in batch.items()
+            }
 
         return tf.data.Dataset.counter(start_step * len(replicas)).map(element)
 
@@ -122,9 +172,8 @@ def stream_index(position: tf.Tensor, num_examples: int, seed: int) -> tf.Tensor
     permutation_e(i) is computed point by point with a keyed cipher on [0, num_examples), so that
     nothing is stored and any step can be reached at once. `tf.random.experimental.index_shuffle`
     is the same op fixed at 4 rounds, with which successive passes are correlated at some sizes
-    (60,000 among them); from 8 rounds on no test told it from a random permutation.
+    (60,000 among them). From 8 rounds on no test could tell it from a random permutation.
     """
-    seed = seed % 2**64
     number, place = position // num_examples, position % num_examples
     key = tf.stack(
         [tf.fill(tf.shape(number), tf.constant(half, tf.uint32)) for half in divmod(seed, 2**32)]

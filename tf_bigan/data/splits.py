@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Annotated
 
 import numpy as np
 import tensorflow as tf
 
+from tf_bigan.constraints import Seed, check
 from tf_bigan.data.images import ImageData
 from tf_bigan.data.streaming import StreamedImages
 from tf_bigan.errors import UserError
@@ -18,15 +20,17 @@ Images = ImageData | StreamedImages
 def choose(parts: Mapping[str, Images], split: str, validation: int, seed: int) -> Images:
     """One split of a source's own parts ("train", perhaps "test" and "validation").
 
-    Without a part of its own, "test" is 1/6 of the examples, drawn once and for all: the same
-    for every `seed` and `validation`, so that results compare and no run trains on another's
-    test. `validation` examples of the train part, drawn by `seed`, are "validation", the others
-    "train". The chosen examples stay in the order of the source.
+    Without a part of its own, "test" is 1/6 of the examples, the same for every `seed` and
+    `validation`, so that results compare and no run trains on the test images of another.
+    `validation` examples of the train part, drawn by `seed`, are "validation", the others "train".
+    The chosen examples stay in the order of the source.
+
+    Raises UserError for an unknown or missing split, or a number out of range.
     """
     if split not in SPLITS:
         raise UserError(f"unknown split {split!r}: choose one of {', '.join(SPLITS)}")
-    if validation < 0:
-        raise UserError(f"validation={validation}: it must be 0 or more examples")
+    check("validation", validation, Annotated[int, "[0, inf)"])
+    check("seed", seed, Seed)
     train = parts["train"]
     test = parts.get("test")
     if test is None:
@@ -40,41 +44,52 @@ def choose(parts: Mapping[str, Images], split: str, validation: int, seed: int) 
         return train
     if "validation" not in parts:
         raise UserError(
-            f"{train.name} has no validation part of its own: take the test split, or train with "
-            f"--validation=N (validation=N), which sets N of its {len(train)} examples aside"
+            f"{train.name} has no validation part of its own: give validation=N, which sets N of "
+            f"its {len(train):,} training examples aside, or take the test split"
         )
     return parts["validation"]
 
 
-def balanced(images: Images, count: int, seed: int) -> Images:
-    """`count` labelled examples, as many of each class that occurs, in the order of the source.
+def balanced(images: Images, n: int, seed: int) -> Images:
+    """`n` labelled examples, as many of each class, in the order of the source.
 
-    What is left of an uneven division goes to classes drawn by `seed`, one example each. With the
-    same seed, a larger count adds to the examples of a smaller one. The labels of streamed images
-    are read once, without decoding an image.
-
-    Raises UserError without labels, for fewer examples than classes, or too few in a class.
+    They are those of `balanced_rows`. The labels of streamed images are read once, without
+    decoding an image. Raises UserError as `balanced_rows` does, and for images without labels.
     """
-    labels = _labels(images)
+    return images.subset(balanced_rows(_labels(images), n, seed))
+
+
+def balanced_rows(labels: np.ndarray, n: int, seed: int) -> np.ndarray:
+    """Row numbers [n], ascending, of random rows in which the classes are equally frequent.
+
+    What is left of an uneven division goes to classes drawn by `seed`, one row each. A class that
+    has too few rows gives all of them, and the others more. With the same seed, the rows for a
+    larger n include those for a smaller one.
+
+    Args:
+        labels: integers [N].
+        n: from the number of classes to N.
+        seed: of the choice.
+
+    Raises:
+        UserError: n or seed is out of range.
+    """
+    check("seed", seed, Seed)
     classes = np.unique(labels)
-    if count < len(classes):
+    if not len(classes) <= n <= len(labels):
         raise UserError(
-            f"{images.name}: {count} labels are too few for {len(classes)} classes: "
-            f"keep at least one of each (--labels={len(classes)})"
+            f"{n} labelled examples cannot be chosen: use at least {len(classes)}, one of each "
+            f"class, and at most all {len(labels):,}"
         )
-    random = np.random.RandomState(seed % 2**32)  # frozen, see `_set_aside`
-    share, rest = divmod(count, len(classes))
-    wanted = share + (random.permutation(len(classes)) < rest)
-    chosen = []
-    for label, n in zip(classes, wanted, strict=True):
-        members = np.flatnonzero(labels == label)
-        if n > len(members):
-            raise UserError(
-                f"{images.name}: {count} balanced labels need {n} examples of class {label}, "
-                f"which has {len(members)}: keep fewer labels (--labels)"
-            )
-        chosen.append(random.permutation(members)[:n])
-    return images.subset(np.sort(np.concatenate(chosen)))
+    random = np.random.RandomState(seed)  # frozen, see `_set_aside`
+    first, turns, rows = random.permutation(len(classes)), [], []
+    for label, place in zip(classes, first, strict=True):
+        members = random.permutation(np.flatnonzero(labels == label))
+        rows.append(members)
+        # The classes take turns, each time in the same random order.
+        turns.append(np.arange(len(members)) * len(classes) + place)
+    order = np.argsort(np.concatenate(turns))
+    return np.sort(np.concatenate(rows)[order[:n]])
 
 
 def _labels(images: Images) -> np.ndarray:
@@ -89,15 +104,15 @@ def _labels(images: Images) -> np.ndarray:
         except tf.errors.OpError as error:
             reason = error.message.splitlines()[0]
             raise UserError(f"{images.name}: its labels cannot be read: {reason}") from error
-    raise UserError(f"{images.name} has no labels to keep some of: choose labelled images")
+    raise UserError(f"{images.name} has no labels: choose labelled images")
 
 
 def _set_aside(images: Images, n: int, seed: int) -> tuple[Images, Images]:
     """(n examples chosen by `seed`, the others)."""
     if n >= len(images):
         raise UserError(
-            f"{images.name}: cannot set {n} examples aside, there are {len(images)} to train on"
+            f"{images.name}: cannot set {n:,} examples aside, there are {len(images):,} to train on"
         )
     # The legacy generator is frozen: NumPy's newer ones may change between versions.
-    order = np.random.RandomState(seed % 2**32).permutation(len(images))
+    order = np.random.RandomState(seed).permutation(len(images))
     return images.subset(np.sort(order[:n])), images.subset(np.sort(order[n:]))

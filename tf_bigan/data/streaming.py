@@ -1,4 +1,4 @@
-"""Images too many for memory: read, shuffled while still encoded, and decoded as they are used."""
+"""Images that do not fit into memory: shuffled while encoded, and decoded when they are used."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tf_bigan.errors import UserError
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class StreamedImages:
-    """A set of images that stays where it is stored. Labels are read with the images, not held.
+    """A set of images that is read from where it is stored, images and labels alike.
 
     records: finite dataset of undecoded examples, always in the same order.
     num_examples: its length.
@@ -92,8 +92,8 @@ class StreamedImages:
         """
         if None in self.image_shape:
             raise UserError(
-                f"{self.name}: the images differ in size; give one to resize them to "
-                f"(image_size=SIDE or (H, W), --image_size)"
+                f"{self.name}: the images differ in size: give image_size=SIDE or (H, W), to which "
+                f"they are resized"
             )
         fits = len(self) * math.prod(self.image_shape) <= memory_limit
         return self.take(len(self)) if fits else self
@@ -106,7 +106,7 @@ class StreamedImages:
 class StreamedBatches(Batches):
     """Batches of streamed images; permutation_e is the source shuffled with a buffer.
 
-    To begin at a later step, whole passes are jumped over and the rest is skipped undecoded.
+    To start at a later step, whole passes cost nothing, and the rest is skipped without decoding.
     """
 
     def __init__(self, images: StreamedImages, batch_size: int, seed: int = 0):
@@ -114,10 +114,20 @@ class StreamedBatches(Batches):
         self._images = images
 
     def _pass(self, number):
-        # The seed of this function's own graph, in 1 ... 2^31 - 2 as it must be: so the pass
-        # depends on (seed, number) alone, whatever the global seed.
-        tf.random.set_seed(self.seed % (2**31 - 2) + 1)
-        return self._images.records.shuffle(self._images.buffer_size, seed=number)
+        """The records in the order of one pass.
+
+        As `Dataset.shuffle`, whose seeds, however, are cut to 31 bits and depend on the global one.
+        """
+        records, spec = self._images.records, self._images.records.element_spec
+        shuffled = tf.raw_ops.ShuffleDataset(
+            input_dataset=tf.data.experimental.to_variant(records),
+            buffer_size=self._images.buffer_size,
+            seed=self.seed + 1,  # TensorFlow takes two zeros for no seed
+            seed2=number,
+            output_types=[part.dtype for part in tf.nest.flatten(spec)],
+            output_shapes=[part.shape for part in tf.nest.flatten(spec)],
+        )
+        return tf.data.experimental.from_variant(shuffled, spec)
 
     def _elements(self, start_step, rows, replicas):
         number, skipped = divmod(start_step * self.batch_size, self.num_examples)

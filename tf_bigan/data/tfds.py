@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import http.client
 import os
-import threading
-import time
 import urllib.error
-import urllib.parse
 import urllib.request
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import tensorflow as tf
 
@@ -18,7 +17,7 @@ from tf_bigan.errors import UserError, did_you_mean
 
 PARTS = ("train", "validation", "test")
 KNOWN = ("digits", "mnist", "mnist_m", "folder:DIR", "npz:FILE", "idx:DIR")
-CONNECT_SECONDS = 3.0
+CONNECT_SECONDS = 5.0
 BUFFER_EXAMPLES = 10_000  # encoded, for shuffling (TFDS stores them in a mixed order already),
 BUFFER_BYTES = 2**28  # or as many as take this much,
 BUFFER_LEAST = 1_000  # but no fewer
@@ -27,21 +26,21 @@ BUFFER_LEAST = 1_000  # but no fewer
 def open_tfds(name: str, data_dir: str | None = None) -> tuple[str, dict[str, StreamedImages]]:
     """(origin, {part: images}) of a TFDS image data set, downloaded if it is not prepared.
 
-    Raises UserError for an unknown name, a data set without "image", or one that is neither
-    prepared nor within reach.
+    Raises UserError for an unknown name, a data set without "image", or one that is not prepared
+    and cannot be downloaded.
     """
     builder = find(name, data_dir)
     _image_feature(builder)
-    if not builder.is_prepared():
-        try:
-            download(builder)
-        except UserError as error:
-            raise UserError(
-                f"{name} is not prepared in {_directory(data_dir)} and cannot be downloaded "
-                f"({error}). Prepare it on a machine that can (tfds build {name}) and give "
-                f"--data_dir=DIR, or use --dataset=npz:FILE, folder:DIR, or digits (no download)"
-            ) from error
-    return parts(builder)
+    if builder.is_prepared():
+        return parts(builder)
+    try:
+        return download(builder)
+    except UserError as error:
+        raise UserError(
+            f"{name} is not prepared in {_directory(data_dir)} and cannot be downloaded ({error}): "
+            f"prepare it on a machine that can (tfds build {name}) and give data_dir=DIR, or use "
+            f"dataset=npz:FILE, folder:DIR, or digits (no download)"
+        ) from error
 
 
 def find(name: str, data_dir: str | None = None):
@@ -53,49 +52,35 @@ def find(name: str, data_dir: str | None = None):
         return tfds.builder(name, data_dir=directory)
     except (tfds.core.registered.DatasetNotFoundError, ValueError) as error:
         names = {*KNOWN, *tfds.list_builders(with_community_datasets=False)}
-        otherwise = "see --help for the names"
+        otherwise = f"give the name of a TensorFlow data set, or one of {', '.join(KNOWN)}"
         if os.path.isdir(name):
-            otherwise = f"of the images in a folder it is --dataset=folder:{name}"
+            otherwise = f"for the images in a folder use dataset=folder:{name}"
         hint = did_you_mean(name.lower(), names, otherwise)
         raise UserError(f"unknown dataset {name!r}{hint}") from error
 
 
-def download(builder) -> None:
-    """Downloads and prepares. Raises UserError, within seconds if a host does not answer."""
-    urls = [urllib.parse.urlsplit(url) for url in builder.url_infos or ()]
-    silent = unreachable(sorted({f"{url.scheme}://{url.netloc}/" for url in urls}))
-    if silent:
-        raise UserError(f"no answer from {', '.join(silent)} within {CONNECT_SECONDS:.0f} s")
+def download(builder) -> tuple[str, dict[str, StreamedImages]]:
+    """The `parts` of a builder, downloaded and prepared. Raises UserError if this fails."""
+    urls = [urlsplit(url) for url in builder.url_infos or ()]
+    for host in sorted({f"{url.scheme}://{url.netloc}/" for url in urls}):
+        _check_reachable(host)
     try:
         builder.download_and_prepare()
     except Exception as error:  # its downloads, disks and manual steps fail in many ways
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise UserError(f"the download of {builder.name} failed: {reason}") from error
+    return parts(builder)
 
 
-def unreachable(hosts: list[str], seconds: float = CONNECT_SECONDS) -> list[str]:
-    """Those of `hosts` (as "https://name/") that do not answer within `seconds`, all in all.
-
-    Name resolution knows no time limit, so each host is asked in a thread that may be left behind.
-    """
-    deadline = time.monotonic() + seconds
-    answered = set()
-
-    def ask(host):
-        try:
-            urllib.request.urlopen(host, timeout=seconds).close()
-        except urllib.error.HTTPError:
-            pass  # an answer all the same
-        except OSError:
-            return
-        answered.add(host)
-
-    threads = [threading.Thread(target=ask, args=(host,), daemon=True) for host in hosts]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(max(0.0, deadline - time.monotonic()))
-    return [host for host in hosts if host not in answered]
+def _check_reachable(host: str) -> None:
+    """Raises UserError for a host that does not answer. TFDS itself would try for minutes."""
+    try:
+        urllib.request.urlopen(host, timeout=CONNECT_SECONDS).close()
+    except urllib.error.HTTPError:
+        pass  # an answer all the same
+    except (OSError, http.client.HTTPException) as error:
+        reason = getattr(error, "reason", None) or error
+        raise UserError(f"{host} does not answer: {reason}") from error
 
 
 def parts(builder) -> tuple[str, dict[str, StreamedImages]]:
@@ -147,7 +132,7 @@ def _image_feature(builder):
     if not isinstance(image, tfds.features.Image) or image.dtype != tf.uint8:
         raise UserError(
             f"{builder.name} has no 8-bit feature 'image' (its features: {', '.join(features)}): "
-            f"export its images and use --dataset=npz:FILE or folder:DIR"
+            f"export its images and use dataset=npz:FILE or folder:DIR"
         )
     return image
 

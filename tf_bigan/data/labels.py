@@ -1,0 +1,52 @@
+"""Class labels of a user's arrays: any integers or strings, numbered 0 ... K-1."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from tf_bigan.data.images import ImageData
+from tf_bigan.errors import UserError
+
+
+def labelled_parts(
+    name: str, arrays: Mapping[str, tuple[np.ndarray, np.ndarray | None]]
+) -> dict[str, ImageData]:
+    """{part: images} of {part: (uint8 [N, H, W, C], its labels or None)}.
+
+    The K values that occur in the labels of any part are the classes. In sorted order they become
+    the labels 0 ... K-1 of all parts, and their text the class names: 20240131 and 20240201 become
+    0 and 1, of the names "20240131" and "20240201".
+
+    Raises UserError for labels that are not one integer or string for each image.
+    """
+    given = {part: _checked(name, part, *pair) for part, pair in arrays.items()}
+    present = [labels for labels in given.values() if labels is not None]
+    if len({labels.dtype.kind for labels in present}) > 1:
+        raise UserError(f"{name}: some labels are integers and some are strings: make them alike")
+    classes = np.unique(np.concatenate(present)) if present else np.empty(0)
+    names = tuple(map(str, classes)) or None
+    return {
+        part: ImageData(
+            name,
+            images,
+            None if given[part] is None else np.searchsorted(classes, given[part]).astype(np.int64),
+            names,
+        )
+        for part, (images, _) in arrays.items()
+    }
+
+
+def _checked(name, part, images, labels) -> np.ndarray | None:
+    if labels is None:
+        return None
+    if labels.dtype.kind not in "iuU" or labels.ndim == 0 or labels.size != len(labels):
+        raise UserError(
+            f"{name}: the {part} labels have dtype {labels.dtype} and shape {labels.shape}: give "
+            "one integer or string for each image, such as labels.astype(int)"
+        )
+    if len(labels) != len(images):
+        raise UserError(f"{name}: {len(images)} {part} images, but {len(labels)} labels")
+    labels = labels.reshape(-1)
+    return labels if labels.dtype.kind == "U" else labels.astype(np.int64)
