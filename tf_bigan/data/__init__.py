@@ -101,9 +101,7 @@ def _open(dataset, data_dir, strict):
 def _size(image_size) -> tuple[int, int] | None:
     if image_size is None:
         return None
-    size = (
-        (image_size, image_size) if isinstance(image_size, numbers.Integral) else tuple(image_size)
-    )
-    if len(size) != 2 or min(size) < 1:
+    both = [image_size] * 2 if isinstance(image_size, numbers.Integral) else list(image_size)
+    if len(both) != 2 or min(both) < 1:
         raise UserError(f"image_size={image_size}: give a side or (height, width), at least 1")
-    return size
+    return int(both[0]), int(both[1])

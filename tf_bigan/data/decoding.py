@@ -37,7 +37,7 @@ def decode(image: Image.Image, channels: int | None = None) -> tuple[np.ndarray,
         image = Image.fromarray(np.rint(pixels.clip(0, 255)).astype(np.uint8))
     if image.has_transparency_data:
         image = image.convert("RGBA")
-        if image.getchannel("A").getextrema()[0] < 255:
+        if np.asarray(image.getchannel("A")).min() < 255:
             notes.append("laid on white where it is transparent")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
     pixels = np.asarray(image.convert("L" if grey else "RGB"))

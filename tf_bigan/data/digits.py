@@ -9,7 +9,7 @@ def open_digits() -> dict[str, ImageData]:
     """{"train": all digits}, uint8 [1797, 8, 8, 1]; the source's 17 grey levels fill 0..255."""
     from sklearn.datasets import load_digits
 
-    digits = load_digits()
-    images = np.rint(digits.images * (255 / 16)).astype(np.uint8)[..., None]
-    labels = digits.target.astype(np.int64)
-    return {"train": ImageData("digits", images, labels, tuple("0123456789"))}
+    rows, labels = load_digits(return_X_y=True)  # [1797, 64] in 0..16
+    images = np.rint(np.asarray(rows) * (255 / 16)).astype(np.uint8).reshape(-1, 8, 8, 1)
+    names = tuple("0123456789")
+    return {"train": ImageData("digits", images, np.asarray(labels, np.int64), names)}

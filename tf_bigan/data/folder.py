@@ -6,6 +6,7 @@ import os
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -37,7 +38,7 @@ def open_folder(path: str, strict: bool = False) -> dict[str, StreamedImages]:
     root = expanded(path)
     folders = _part_folders(root)
     listed = {part: _list(folder, strict) for part, folder in folders.items()}
-    classes = sorted({name for files in listed.values() for _, name in files} - {None})
+    classes = sorted({name for files in listed.values() for _, name in files if name is not None})
     labelled = {part: files[0][1] is not None for part, files in listed.items()}
     if len(set(labelled.values())) > 1:
         flat = ", ".join(str(folders[part]) for part, has in labelled.items() if not has)
@@ -60,7 +61,7 @@ def open_folder(path: str, strict: bool = False) -> dict[str, StreamedImages]:
 
     def stream(files):
         order = np.random.RandomState(0).permutation(len(files))
-        records = {"image": [os.fsencode(files[i][0]) for i in order]}
+        records: Any = {"image": [os.fsencode(files[i][0]) for i in order]}
         if classes:
             records["label"] = np.array([classes.index(files[i][1]) for i in order], np.int64)
         return StreamedImages(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -11,6 +12,7 @@ from tf_bigan.data.pipeline import ArrayBatches, Batches
 from tf_bigan.data.pixels import to_unit_range
 from tf_bigan.errors import UserError
 
+Shape = tuple[Any, Any, Any]  # (H, W, C); None for sizes that differ from image to image
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 CHUNK = 1024  # images converted at once: bounds the float32 copy
 
@@ -64,7 +66,7 @@ class ImageData:
         images = self.images if indices is None else self.images[indices]
         return to_unit_range(images)
 
-    def subset(self, indices: np.ndarray) -> ImageData:
+    def subset(self, indices: np.ndarray | slice) -> ImageData:
         """The examples at `indices`, in that order."""
         labels = None if self.labels is None else self.labels[indices]
         return dataclasses.replace(self, images=self.images[indices], labels=labels)
@@ -94,7 +96,7 @@ class ImageData:
         return ArrayBatches(arrays, batch_size, seed)
 
 
-def converted_shape(shape, image_size, channels) -> tuple[int | None, int | None, int | None]:
+def converted_shape(shape: Shape, image_size, channels) -> Shape:
     """(H, W, C) after `convert`. Raises UserError if the channels cannot be converted."""
     height, width = image_size or shape[:2]
     if channels is not None and channels != shape[2] and {channels, shape[2]} != {1, 3}:

@@ -21,26 +21,23 @@ def labelled_parts(
 
     Raises UserError for labels that are not one integer or string for each image.
     """
-    given = {part: _checked(name, part, *pair) for part, pair in arrays.items()}
-    present = [labels for labels in given.values() if labels is not None]
-    if len({labels.dtype.kind for labels in present}) > 1:
+    given = {
+        part: _checked(name, part, images, labels)
+        for part, (images, labels) in arrays.items()
+        if labels is not None
+    }
+    if len({labels.dtype.kind for labels in given.values()}) > 1:
         raise UserError(f"{name}: some labels are integers and some are strings: make them alike")
-    classes = np.unique(np.concatenate(present)) if present else np.empty(0)
+    classes = np.unique(np.concatenate(list(given.values()))) if given else np.empty(0)
+    numbers = {part: np.searchsorted(classes, labels) for part, labels in given.items()}
     names = tuple(map(str, classes)) or None
     return {
-        part: ImageData(
-            name,
-            images,
-            None if given[part] is None else np.searchsorted(classes, given[part]).astype(np.int64),
-            names,
-        )
+        part: ImageData(name, images, numbers.get(part), names)
         for part, (images, _) in arrays.items()
     }
 
 
-def _checked(name, part, images, labels) -> np.ndarray | None:
-    if labels is None:
-        return None
+def _checked(name: str, part: str, images: np.ndarray, labels: np.ndarray) -> np.ndarray:
     if labels.dtype.kind not in "iuU" or labels.ndim == 0 or labels.size != len(labels):
         raise UserError(
             f"{name}: the {part} labels have dtype {labels.dtype} and shape {labels.shape}: give "

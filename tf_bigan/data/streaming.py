@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from tf_bigan.data.images import ImageData, convert, converted_shape
+from tf_bigan.data.images import ImageData, Shape, convert, converted_shape
 from tf_bigan.data.pipeline import Batches
 from tf_bigan.data.pixels import tensor_to_unit_range
 from tf_bigan.errors import UserError
@@ -30,7 +30,7 @@ class StreamedImages:
     records: tf.data.Dataset
     num_examples: int
     decode: Callable[..., dict[str, tf.Tensor]]
-    image_shape: tuple[int | None, int | None, int | None]
+    image_shape: Shape
     has_labels: bool
     class_names: tuple[str, ...] | None
     buffer_size: int
@@ -48,7 +48,9 @@ class StreamedImages:
         keep = np.zeros(len(self), bool)
         keep[indices] = True
         keep = tf.constant(keep)
-        records = self.records.enumerate().filter(lambda i, _: keep[i]).map(lambda _, r: r)
+        records = (
+            self.records.enumerate().filter(lambda *numbered: keep[numbered[0]]).map(lambda _, r: r)
+        )
         return dataclasses.replace(self, records=records, num_examples=len(indices))
 
     def take(self, n: int) -> ImageData:

@@ -7,6 +7,7 @@ import os
 import urllib.error
 import urllib.request
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import tensorflow as tf
@@ -50,7 +51,7 @@ def find(name: str, data_dir: str | None = None):
     directory = _directory(data_dir)
     try:
         return tfds.builder(name, data_dir=directory)
-    except (tfds.core.registered.DatasetNotFoundError, ValueError) as error:
+    except (tfds.core.DatasetNotFoundError, ValueError) as error:
         names = {*KNOWN, *tfds.list_builders(with_community_datasets=False)}
         otherwise = f"give the name of a TensorFlow data set, or one of {', '.join(KNOWN)}"
         if os.path.isdir(name):
@@ -91,8 +92,8 @@ def parts(builder) -> tuple[str, dict[str, StreamedImages]]:
     if "train" not in splits:
         raise UserError(f"{builder.name} has no split 'train' (its splits: {', '.join(splits)})")
     label = dict(builder.info.features.items()).get("label")
-    has_labels = isinstance(label, tfds.features.ClassLabel)
-    wanted = ("image", "label") if has_labels else ("image",)
+    names = label.names if isinstance(label, tfds.features.ClassLabel) else None
+    wanted = ("image", "label") if names else ("image",)
     read = {
         "shuffle_files": False,
         "decoders": tfds.decode.PartialDecoding(
@@ -113,8 +114,8 @@ def parts(builder) -> tuple[str, dict[str, StreamedImages]]:
             num_examples=size,
             decode=decode,
             image_shape=image.shape,
-            has_labels=has_labels,
-            class_names=tuple(label.names) if has_labels else None,
+            has_labels=bool(names),
+            class_names=tuple(names) if names else None,
             buffer_size=min(
                 size, BUFFER_EXAMPLES, max(BUFFER_LEAST, BUFFER_BYTES // example_bytes)
             ),
@@ -123,7 +124,7 @@ def parts(builder) -> tuple[str, dict[str, StreamedImages]]:
     return f"TFDS, {builder.data_path}", {part: stream(part) for part in PARTS if part in splits}
 
 
-def _image_feature(builder):
+def _image_feature(builder) -> Any:
     """The feature "image". Raises UserError if there is none of 8 bits."""
     import tensorflow_datasets as tfds
 
