@@ -21,7 +21,7 @@ import numpy as np
 from benchmarks import pages
 from tf_bigan import data, evaluation, models, report
 from tf_bigan.core import hardware
-from tf_bigan.run import build
+from tf_bigan.run import build, presets
 from tf_bigan.run.config import Config
 from tf_bigan.run.workdir import environment
 
@@ -51,7 +51,7 @@ SHOWN, SAMPLES = 12, 10_000
 def config_of(name: str, epochs: int, seed: int, data_dir: str | None) -> Config:
     """The configuration of a system: its own settings, in the common frame."""
     options = {"dataset": "mnist", "model": name, "epochs": epochs, "seed": seed}
-    defaults = models.find(name).defaults
+    defaults = presets.system(name).options
     return Config.from_dict(defaults | OPTIONS.get(name, {}) | options | {"data_dir": data_dir})
 
 

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from tf_bigan.losses import (
     discriminator_loss,
-    inverted_loss,
+    swapped_labels_loss,
     reconstruction_loss,
     squared_error,
 )
@@ -26,19 +26,19 @@ def test_hand_computed_values():
     )
     mean_real = -(math.log(1 / 4) + math.log(1 / 2)) / 2
     mean_fake = -(math.log(1 / 4) + math.log(1 / 5)) / 2
-    assert float(inverted_loss(REAL, FAKE)) == pytest.approx((mean_real + mean_fake) / 2, rel=1e-5)
+    assert float(swapped_labels_loss(REAL, FAKE)) == pytest.approx((mean_real + mean_fake) / 2, rel=1e-5)
 
 
 def test_an_undecided_discriminator_costs_ln_2():
     zero = tf.zeros((7, 1))
     assert float(discriminator_loss(zero, zero)) == pytest.approx(math.log(2), rel=1e-5)
-    assert float(inverted_loss(zero, zero)) == pytest.approx(math.log(2), rel=1e-5)
+    assert float(swapped_labels_loss(zero, zero)) == pytest.approx(math.log(2), rel=1e-5)
 
 
 def test_gradients_are_those_of_the_probabilities():
     """d/dl of D's loss is ½(σ(l) - label) / n, of the inverted one with the labels exchanged."""
     logits = tf.constant([[1.5], [-0.5]])
-    for loss, label in ((discriminator_loss, 1.0), (inverted_loss, 0.0)):
+    for loss, label in ((discriminator_loss, 1.0), (swapped_labels_loss, 0.0)):
         with tf.GradientTape() as tape:
             tape.watch(logits)
             value = loss(logits, FAKE)

@@ -16,7 +16,7 @@ def discriminator_loss(logits_real: tf.Tensor, logits_fake: tf.Tensor) -> tf.Ten
     )
 
 
-def inverted_loss(logits_real: tf.Tensor, logits_fake: tf.Tensor) -> tf.Tensor:
+def swapped_labels_loss(logits_real: tf.Tensor, logits_fake: tf.Tensor) -> tf.Tensor:
     """½ E[-log(1 - D(x, E(x)))] + ½ E[-log D(G(z), z)]: D's loss with its labels exchanged.
 
     The non-saturating objective of E and G together (Donahue et al. 2017, section 3.4).
@@ -24,7 +24,7 @@ def inverted_loss(logits_real: tf.Tensor, logits_fake: tf.Tensor) -> tf.Tensor:
     return discriminator_loss(logits_fake, logits_real)
 
 
-def verdicts(logits_real: tf.Tensor, logits_fake: tf.Tensor) -> dict[str, tf.Tensor]:
+def discriminator_logs(logits_real: tf.Tensor, logits_fake: tf.Tensor) -> dict[str, tf.Tensor]:
     """What to log of a discriminator: its logits, and where it is right, bool [B, 1]."""
     return {
         "logits_real": logits_real,

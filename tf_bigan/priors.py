@@ -1,21 +1,24 @@
 """The prior p(z): what a generator is fed. Draws are stateless: the same seed, the same z."""
 
+from typing import Annotated
+
 import keras
 import numpy as np
 import tensorflow as tf
 
+from tf_bigan.constraints import Count, check
+
 
 class Prior:
-    """A distribution over latent vectors with `dim` entries; `sample` and `interpolate`.
+    """A distribution over latents of `dim` dimensions; `sample` and `interpolate`.
 
-    way: how `interpolate` goes, in words.
+    path: the path of `interpolate`, in words.
     """
 
-    way = "in equal steps"
+    path = "linear"
 
     def __init__(self, dim: int):
-        if dim < 1:
-            raise ValueError(f"latent size must be at least 1, not {dim}")
+        check("latent_dim", dim, Count)
         self.dim = int(dim)
 
     def sample(self, n: int, seed) -> tf.Tensor:
@@ -23,7 +26,7 @@ class Prior:
         raise NotImplementedError
 
     def interpolate(self, a: tf.Tensor, b: tf.Tensor, t: tf.Tensor) -> tf.Tensor:
-        """The point at fraction t in [0, 1] on the way from a to b, both [..., dim]."""
+        """The point at fraction t in [0, 1] of the path from a to b, both [..., dim]."""
         return a + t * (b - a)
 
     def get_config(self) -> dict:
@@ -48,13 +51,13 @@ class Uniform(Prior):
 class Normal(Prior):
     """z ~ N(0, I), the prior of ALI (Dumoulin et al. 2017)."""
 
-    way = "along the great circle"
+    path = "slerp"
 
     def sample(self, n: int, seed) -> tf.Tensor:
         return tf.random.stateless_normal((n, self.dim), as_seed(seed), alg="philox")
 
     def interpolate(self, a: tf.Tensor, b: tf.Tensor, t: tf.Tensor) -> tf.Tensor:
-        """Along the great circle, which keeps the norm that a Gaussian's draws have."""
+        """Slerp, along the great circle, which keeps the norm that a Gaussian's draws have."""
         length = tf.norm(a, axis=-1, keepdims=True) * tf.norm(b, axis=-1, keepdims=True)
         cosine = tf.reduce_sum(a * b, -1, keepdims=True) / tf.maximum(length, 1e-12)
         angle = tf.acos(tf.clip_by_value(cosine, -1.0, 1.0))
@@ -82,8 +85,8 @@ class Concatenation(Prior):
     def __init__(self, *parts: Prior):
         super().__init__(sum(part.dim for part in parts))
         self.parts = parts
-        ways = {part.way for part in parts}
-        self.way = "each part on its own way" if len(ways) > 1 else parts[0].way
+        paths = dict.fromkeys(part.path for part in parts)
+        self.path = " and ".join(paths)
 
     def sample(self, n: int, seed) -> tf.Tensor:
         fold = tf.random.experimental.stateless_fold_in
@@ -95,7 +98,7 @@ class Concatenation(Prior):
         return tf.split(z, [part.dim for part in self.parts], axis=-1)
 
     def interpolate(self, a: tf.Tensor, b: tf.Tensor, t: tf.Tensor) -> tf.Tensor:
-        """Each part on its own way."""
+        """Each part on its own path."""
         pairs = zip(self.parts, self.split(a), self.split(b), strict=True)
         return tf.concat([part.interpolate(x, y, t) for part, x, y in pairs], -1)
 
@@ -111,7 +114,7 @@ KINDS = {"uniform": Uniform, "normal": Normal, "categorical": Categorical}
 
 
 def from_text(text: str, latent_dim: int) -> Prior:
-    """The prior that --prior names: "normal" of `latent_dim` entries, "normal62+categorical10".
+    """The prior that a text names: "normal" of `latent_dim`, or "normal62+categorical10".
 
     Raises:
         ValueError: another kind, or a categorical part without its size.
@@ -122,7 +125,7 @@ def from_text(text: str, latent_dim: int) -> Prior:
         size = part[len(kind) :]
         if kind not in KINDS or (kind == "categorical" and not size):
             raise ValueError(
-                f"prior {text}: give {', '.join(KINDS)}, or several with their sizes, as "
+                f"prior={text}: give {', '.join(KINDS)}, or several with their sizes, as "
                 "normal62+categorical10+uniform2"
             )
         parts.append(KINDS[kind](int(size) if size else latent_dim))
@@ -130,7 +133,11 @@ def from_text(text: str, latent_dim: int) -> Prior:
 
 
 def as_seed(seed) -> tf.Tensor:
-    """An int or a pair of integers as the int32 [2] that stateless operations take."""
+    """An int or a pair of integers as the int32 [2] that stateless operations take.
+
+    An int must be in [0, 2^62): each gives other numbers, none wraps around.
+    """
     if isinstance(seed, (int, np.integer)):
-        seed = (seed, 0)
+        check("seed", int(seed), Annotated[int, "[0, 4611686018427387903]"])
+        seed = (int(seed) % 2**31, int(seed) // 2**31)
     return tf.convert_to_tensor(seed, tf.int32)

@@ -11,7 +11,7 @@ import keras
 
 from tf_bigan import data, evaluation, models
 from tf_bigan.core.model import AdversarialModel
-from tf_bigan.run import build
+from tf_bigan.run import build, presets
 from tf_bigan.run.config import Config
 
 
@@ -94,7 +94,7 @@ class Lab:
 
     def trained(self, seed: int, callbacks=(), **options) -> AdversarialModel:
         """A system with its own defaults and these options, without a preset's."""
-        defaults = models.find(options["model"]).defaults
+        defaults = presets.system(options["model"]).options
         options = {"dataset": "mnist", "data_dir": self.data_dir, "seed": seed} | options
         config = Config.from_dict(defaults | options)
         train = build.load_split(config, "train")

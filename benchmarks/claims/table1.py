@@ -4,6 +4,7 @@ import sys
 
 from benchmarks.claims.claim import Check, Claim, Lab
 from tf_bigan import evaluation
+from tf_bigan.core.statistics import calibrate, statistics_kept
 from tf_bigan.run import build
 
 GALLERY, EPOCHS = 50_000, 20
@@ -45,8 +46,8 @@ def of_discriminator(model, images):
 
 def one_nn(lab: Lab, model, features) -> float:
     """Accuracy in % on the test images, by plain averages of the batch statistics."""
-    with model.statistics_kept():
-        model.calibrate(lab.train.batches(128, seed=1).dataset(), steps=1000)
+    with statistics_kept(model):
+        calibrate(model, lab.train.batches(128, seed=1).dataset(), steps=1000)
         gallery = lab.train.take(GALLERY)
         ours, theirs = (features(model, part.as_float()) for part in (lab.test, gallery))
     return evaluation.one_nn_accuracy(theirs, gallery.labels, ours, lab.test.labels)

@@ -134,7 +134,7 @@ def test_the_vae_against_numpy(monkeypatch):
     losses, _ = model.player_losses(batch, None, training=False)
     np.testing.assert_allclose(losses["E"], kl + 0.5 * squares / 0.25, rtol=1e-5)
     assert losses["G"] is losses["E"] and float(losses["D"]) == 0
-    assert model.schedule == (("E", "G"),)
+    assert model.moves == (("E", "G"),)
 
 
 def test_infogans_own_networks():

@@ -6,6 +6,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.plugins.projector import ProjectorConfig
 
 from tests.closeness import assert_close
+from tf_bigan.core.statistics import diagnose
 from tf_bigan.callbacks import Dashboard, Evaluation
 from tf_bigan.callbacks.projector import write_projector
 
@@ -72,7 +73,7 @@ def test_curves_go_on_by_step_in_a_second_run(run):
 def test_histograms_and_pictures(run, images):
     events, _, _, model = run
     histogram = curve(events, "logits_real")[12]  # [buckets, (left, right, count)]
-    logits = model.diagnose({"image": images})["logits_real"]
+    logits = diagnose(model, {"image": images})["logits_real"]
     assert histogram[:, 2].sum() == 64
     np.testing.assert_allclose(
         [histogram[0, 0], histogram[-1, 1]], [logits.min(), logits.max()], rtol=1e-5

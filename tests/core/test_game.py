@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tf_bigan.core.statistics import diagnose
 import tf_bigan as tb
 from tests.conftest import (
     BATCH,
@@ -88,7 +89,7 @@ def test_steps_equal_steps_by_hand(make_bigan, images, system, xla):
     after = [v.numpy() for v in model.trainable_variables]
     as_it_was(model, new)
     for step, batch in enumerate(batches.dataset().take(3)):
-        step_by_hand(model, batch["image"], step, rate, system.schedule)
+        step_by_hand(model, batch["image"], step, rate, system.moves)
     for hand, mine, first in zip(model.trainable_variables, after, before, strict=True):
         assert np.abs(mine - first).max() > 1e-4, "the step must be large enough to judge"
         np.testing.assert_allclose(mine, hand.numpy(), atol=3e-6, err_msg=hand.path)
@@ -168,11 +169,11 @@ def test_dropout_and_noise_follow_the_step_and_not_their_past(images):
 def test_a_player_twice_at_one_moment_is_refused(bigan):
     parts = {name: getattr(bigan, name) for name in tb.models.BiGAN.network_names()}
     with pytest.raises(ValueError, match="moves D twice at the same moment"):
-        tb.models.BiGAN(prior=tb.priors.Uniform(LATENT), schedule=(("D", "EG", "D"),), **parts)
+        tb.models.BiGAN(prior=tb.priors.Uniform(LATENT), moves=(("D", "EG", "D"),), **parts)
     with pytest.raises(ValueError, match="a move without players"):
-        tb.models.BiGAN(prior=tb.priors.Uniform(LATENT), schedule=(("D", "EG"), ()), **parts)
-    twice = tb.models.BiGAN(prior=tb.priors.Uniform(LATENT), schedule=(("D",), ("D",)), **parts)
-    assert twice.schedule == (("D",), ("D",))
+        tb.models.BiGAN(prior=tb.priors.Uniform(LATENT), moves=(("D", "EG"), ()), **parts)
+    twice = tb.models.BiGAN(prior=tb.priors.Uniform(LATENT), moves=(("D",), ("D",)), **parts)
+    assert twice.moves == (("D",), ("D",))
 
 
 def test_a_weight_that_no_loss_reaches_stays_as_it_is(images, eagerly):
@@ -184,7 +185,7 @@ def test_a_weight_that_no_loss_reaches_stays_as_it_is(images, eagerly):
     model = make_plain(Unreached)
     before = [v.numpy() for v in model.discriminator.trainable_variables]
     model.fit(images, batch_size=BATCH, verbose=0)
-    model.diagnose({"image": images[:BATCH]})
+    diagnose(model, {"image": images[:BATCH]})
     for old, new in zip(before, model.discriminator.trainable_variables, strict=True):
         np.testing.assert_array_equal(old, new.numpy())
 
@@ -205,4 +206,4 @@ def test_a_loss_that_is_missing_or_no_number_is_named(images, eagerly, losses, m
     with pytest.raises(ValueError, match=message):
         model.fit(images, batch_size=BATCH, verbose=0)
     with pytest.raises(ValueError, match=message):
-        model.diagnose({"image": images[:BATCH]})
+        diagnose(model, {"image": images[:BATCH]})

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tf_bigan.core.statistics import diagnose
 import tf_bigan as tb
 from tests.conftest import BATCH, as_it_was, make_plain, state_of
 from tests.core.test_game import AlternatingBiGAN, weights
@@ -300,7 +301,7 @@ def test_batches_of_another_size_are_compiled_anew(images):
     for size in (12, 6, 12):
         model.fit(images, batch_size=size, verbose=0)
         model.evaluate(images, batch_size=size + 2, verbose=0, return_dict=True)
-        model.diagnose({"image": images[:size]})
+        diagnose(model, {"image": images[:size]})
     assert int(model.step.numpy()) == 4 + 8 + 4
 
 

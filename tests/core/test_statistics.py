@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tf_bigan.core.statistics import calibrate, diagnose
 import tf_bigan as tb
 from tests.closeness import assert_close
 from tests.conftest import BATCH, LATENT
@@ -25,7 +26,7 @@ def test_average_has_the_batch_statistics_of_its_own_weights(make_bigan, images,
 
 def test_calibrate_averages_batch_means_and_unbiased_variances(bigan, images):
     batches = [{"image": tf.constant(images[i : i + BATCH])} for i in range(0, 48, BATCH)]
-    bigan.calibrate(iter(batches), steps=4)
+    calibrate(bigan, iter(batches), steps=4)
     encoder = bigan.encoder
     hidden = encoder.dense2(tf.nn.leaky_relu(encoder.dense1(encoder.flatten(images)), 0.2))
     parts = hidden.numpy().reshape(4, BATCH, -1)
@@ -35,7 +36,7 @@ def test_calibrate_averages_batch_means_and_unbiased_variances(bigan, images):
 
 def test_an_uncompiled_model_says_what_is_missing(bigan, images):
     model, batch = tb.models.BiGAN.from_config(bigan.get_config()), {"image": images[:BATCH]}
-    for call in (lambda: model.calibrate([batch]), lambda: model.diagnose(batch)):
+    for call in (lambda: calibrate(model, [batch]), lambda: diagnose(model, batch)):
         with pytest.raises(ValueError, match="^compile the model first"):
             call()
 
@@ -44,7 +45,7 @@ def test_calibrate_averages_over_the_batches_that_there_are(bigan, images):
     batches = [{"image": tf.constant(images[i : i + BATCH])} for i in (0, BATCH)]
 
     def statistics(steps):
-        bigan.calibrate(iter(batches), steps=steps)
+        calibrate(bigan, iter(batches), steps=steps)
         norm = bigan.encoder.norm2
         return np.stack([norm.moving_mean.numpy(), norm.moving_variance.numpy()])
 
@@ -54,7 +55,7 @@ def test_calibrate_averages_over_the_batches_that_there_are(bigan, images):
 
 def test_diagnose_leaves_the_model_as_it_was(bigan, images):
     before = weights(bigan)
-    values = bigan.diagnose({"image": images[:BATCH]})
+    values = diagnose(bigan, {"image": images[:BATCH]})
     for a, b in zip(before, weights(bigan), strict=True):
         np.testing.assert_array_equal(a, b)
     assert values["logits_real"].shape == (BATCH, 1)

@@ -59,14 +59,14 @@ def test_adversarial_form_against_numpy():
 @pytest.mark.parametrize("form, plays", [("l2", False), ("adversarial", True)])
 def test_the_second_discriminator_plays_in_the_adversarial_form_alone(form, plays, tmp_path):
     model = make_system("alice", options={"set": f"cycle={form}"})
-    assert model.schedule == ((("D", "C", "EG"),) if plays else (("D", "EG"),))
+    assert model.moves == ((("D", "C", "EG"),) if plays else (("D", "EG"),))
     before = [v.numpy() for v in model.discriminator_xx.variables]
     step_eagerly(model, make_batch())
     after = [v.numpy() for v in model.discriminator_xx.variables]
     assert all((a != b).any() == plays for a, b in zip(before, after, strict=True))
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
-    assert (loaded.cycle, loaded.schedule) == (form, model.schedule)
+    assert (loaded.cycle, loaded.moves) == (form, model.moves)
 
 
 def test_reconstructions_do_not_touch_the_generators_statistics(monkeypatch):
@@ -89,7 +89,7 @@ def test_an_unknown_form_is_refused():
 
 
 def test_the_adversarial_form_needs_its_discriminator_in_the_schedule():
-    with pytest.raises(UserError, match="--schedule leaves out: D.C.EG"):
+    with pytest.raises(UserError, match="--moves leaves out: D.C.EG"):
         make_system("alice", options={"set": "cycle=adversarial", "schedule": "D+EG"})
 
 

@@ -64,4 +64,4 @@ def test_the_code_is_drawn_with_a_softplus_spread(model):
 def test_the_encoder_learns_ten_times_as_fast():
     rates = dict(part.split("=") for part in BigBiGAN.defaults["player_rates"].split(","))
     assert float(rates["E"]) == pytest.approx(10 * BigBiGAN.defaults["learning_rate"])
-    assert BigBiGAN.schedule == (("D",), ("E", "G"))
+    assert BigBiGAN.moves == (("D",), ("E", "G"))

@@ -73,7 +73,7 @@ def test_trains_and_is_measured(name, command, tmp_path, eagerly):
         (["--model=sgan", "--labels=3"], "3 labels are too few"),
         (["--model=gan", "--set=minimax=perhaps"], "minimax=perhaps is no bool"),
         (["--model=gan", "--set=smoothin=0.1"], "did you mean smoothing"),
-        (["--model=gan", "--schedule=D,H"], "no player H"),
+        (["--model=gan", "--moves=D,H"], "no player H"),
         (["--model=began", "--set=halve_every=0"], "BEGAN: halve_every=0: it must be in [1, inf)"),
         (["--model=alice", "--set=cycle=l3"], "cycle=l3 is unknown; did you mean"),
         (["--model=autoencoder", "--set=norm=l3"], "norm=l3 is unknown; did you mean"),
@@ -89,7 +89,7 @@ def test_mistakes_are_one_line(options, message, command, tmp_path):
 
 def test_a_player_that_never_moves_is_named(caplog):
     make_system("gan", options={"schedule": "D"})
-    assert "--schedule=D never moves G" in caplog.text
+    assert "--moves=D never moves G" in caplog.text
     caplog.clear()
     make_system("alice")  # whose C stands still by default
     assert "never moves" not in caplog.text

@@ -41,7 +41,7 @@ def test_the_generators_averages_are_those_of_draws():
 
 def test_hidden_pixels_are_missing_from_the_way_there_alone():
     """The cycle's error is that of E on masked images; D sees E of whole ones."""
-    masked, plain = (make_system("cycle_bigan", options={"set": s}) for s in ("hidden=0.5", ""))
+    masked, plain = (make_system("cycle_bigan", options={"set": s}) for s in ("mask_rate=0.5", ""))
     batch, z = make_batch(), masked.prior.sample(8, 5)
     seed = tf.constant([3, 4])
     masked.random.begin(seed, 8)
@@ -59,7 +59,7 @@ def test_hidden_pixels_are_missing_from_the_way_there_alone():
 
 def test_the_encoders_averages_are_those_of_images():
     """Neither masked images nor E(G(z)) feed them, which are in the same batch."""
-    options = {"set": "latent_cycle=0.1,hidden=0.5"}
+    options = {"set": "latent_cycle=0.1,mask_rate=0.5"}
     model, twin = make_system("cycle_bigan", options=options), make_system("cycle_bigan")
     batch = make_batch()
     model.random.begin(tf.constant([3, 4]), 8)

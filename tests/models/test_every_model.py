@@ -67,12 +67,12 @@ def test_its_file_is_short_and_names_its_source(name):
 
 def test_a_step_moves_exactly_who_is_to_move(model):
     """Each player alone in the schedule: its kernels change, all variables of others stay."""
-    schedule = model.schedule
-    assert {p for group in type(model).schedule for p in group} == set(model.players)
+    schedule = model.moves
+    assert {p for group in type(model).moves for p in group} == set(model.players)
     model.step.assign(10_000)  # past the time in which a system lets a player wait
     try:
         for player in (player for group in schedule for player in group):
-            model.schedule = ((player,),)
+            model.moves = ((player,),)
             model._forget_compiled()
             before = {v.path: v.numpy() for v in model.trainable_variables}
             step_eagerly(model, make_batch())
@@ -85,14 +85,14 @@ def test_a_step_moves_exactly_who_is_to_move(model):
                 kernels = [moved[v.path] for v in model.player_variables(other) if v.ndim > 1]
                 assert all(kernels) if other == player else not any(moved.values()), player
     finally:
-        model.schedule = schedule
+        model.moves = schedule
         model._forget_compiled()
 
 
 def test_players_of_a_group_move_at_once_and_groups_in_turn(model, stepped):
     """Against the same step done by hand."""
     batch = make_batch()
-    for index, group in enumerate(model.schedule):
+    for index, group in enumerate(model.moves):
         z, key = model._draw(batch, index)
         model._begin(batch, key)
         with tf.GradientTape(persistent=True) as tape:
@@ -159,7 +159,7 @@ def test_the_step_after_a_reload_is_the_step_without_it(variant, tmp_path):
 def test_two_replicas_equal_one(variant, model):
     """With statistics of rows alone: batch normalisation is that of a replica's rows."""
     rate = 0.1  # of one step, large enough for a gradient's hundredth to show
-    moves = tuple(dict.fromkeys(model.schedule))  # once each: a game of five amplifies rounding
+    moves = tuple(dict.fromkeys(model.moves))  # once each: a game of five amplifies rounding
 
     def norms(of):
         layers = of._flatten_layers()
@@ -170,19 +170,19 @@ def test_two_replicas_equal_one(variant, model):
         for layer in norms(two):
             layer.trainable = False
         # Without XLA, which has a test of its own and takes long to compile.
-        two.schedule = moves
+        two.moves = moves
         two.compile(keras.optimizers.SGD(rate), seed=3, jit_compile=False)
     two.fit(make_dataset(1), verbose=0)  # one step: by a second the game has amplified rounding
     for player in model.players:
         model.optimizer_of(player).learning_rate = rate
-    schedule, model.schedule = model.schedule, moves
+    schedule, model.moves = model.moves, moves
     model._forget_compiled()
     for layer in norms(model):
         layer.trainable = False
     try:
         step_eagerly(model, make_batch(seed=0))
     finally:
-        model.schedule = schedule
+        model.moves = schedule
         model._forget_compiled()
         for layer in norms(model):
             layer.trainable = True

@@ -8,7 +8,7 @@ from tests.models.conftest import make_batch, make_system
 
 @pytest.mark.parametrize(("minimax", "smoothing"), [(False, 0.0), (False, 0.1), (True, 0.1)])
 def test_losses_against_numpy(minimax, smoothing):
-    model = make_system("gan", options={"set": f"minimax={minimax},smoothing={smoothing}"})
+    model = make_system("gan", options={"set": f"minimax={minimax},label_smoothing={smoothing}"})
     batch, z = make_batch(), model.prior.sample(8, 5)
     p, q = (
         1 / (1 + np.exp(-model.discriminator(x).numpy()))

@@ -46,7 +46,7 @@ def make(system, **options):
         ("magan", "period", 0, "in [1, inf)"),
         ("magan", "pretraining", 0, "in [1, inf)"),
         ("sgan", "supervised", -1.0, "in [0, inf)"),
-        ("triple_gan", "believed", 2.0, "in [0, 1]"),
+        ("triple_gan", "predicted_share", 2.0, "in [0, 1]"),
         ("vae_gan", "sigma", 0.0, "in (0, inf)"),
         ("wgan_gp", "penalty", -10.0, "in [0, inf)"),
         ("gan", "minimax", "no", "a bool"),

@@ -9,7 +9,7 @@ from tests.models.conftest import CLASSES, make_batch, make_system
 from tf_bigan.errors import UserError
 from tf_bigan.models.triple_gan import TripleGAN
 
-SETTINGS = "entropy=0.4,balance=0.2,pseudo=0.6,pseudo_after=10,believed=0.25"
+SETTINGS = "entropy=0.4,balance=0.2,pseudo=0.6,pseudo_after=10,predicted_share=0.25"
 
 
 def sigmoid(x):

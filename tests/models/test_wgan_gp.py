@@ -68,6 +68,6 @@ def test_a_flat_critic_has_a_finite_gradient(model):
 
 
 def test_five_moves_of_a_critic_without_batch_statistics(model):
-    assert model.schedule == (("D",),) * 5 + (("G",),)
+    assert model.moves == (("D",),) * 5 + (("G",),)
     layers = model.discriminator._flatten_layers()
     assert not any(isinstance(layer, keras.layers.BatchNormalization) for layer in layers)

@@ -90,7 +90,7 @@ TRAIN = {
         "--model=./my_model.py: give a name, or a module's as my_package.my_model",
     ),
     "relative module": (["--model=.bigan"], "--model=.bigan: give a name, or a module's as"),
-    "player twice": (["--schedule=D+EG+D"], "the schedule moves D twice at the same moment"),
+    "player twice": (["--moves=D+EG+D"], "the schedule moves D twice at the same moment"),
     "unknown networks": (["--networks=mpl"], "--networks=mpl is unknown; did you mean mlp"),
     "unknown preset": (["--preset=paper"], "--preset=paper is unknown; did you mean paper_mnist"),
     "batch of none": (["--batch_size=0"], "--batch_size=0: it must be at least 1"),

@@ -10,6 +10,7 @@ import pytest
 import tensorflow as tf
 from tests.test_resume import assert_same_bits
 
+from tf_bigan.core.statistics import calibrate, diagnose
 import tf_bigan as tb
 from tests.conftest import BATCH, IMAGE_SHAPE, LATENT
 from tests.core.test_game import NoisyEncoder
@@ -53,8 +54,8 @@ def test_sync_batch_norm_equals_batch_norm_of_the_whole_batch(images, tmp_path):
     assert max(np.abs(a.numpy() - b.numpy()).max() for a, b in pairs) > 1e-2
 
     # Outside of training one replica alone can do everything.
-    two.diagnose({"image": images[:4]})
-    two.calibrate([{"image": tf.constant(images[:BATCH])}])
+    diagnose(two, {"image": images[:4]})
+    calibrate(two, [{"image": tf.constant(images[:BATCH])}])
     two.save(tmp_path / "model.keras")
     assert keras.saving.load_model(tmp_path / "model.keras").sync_batch_norm
 

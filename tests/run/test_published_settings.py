@@ -89,7 +89,7 @@ def test_defaults(name):
 @pytest.mark.parametrize("name", models.names())
 def test_who_moves_when_and_with_which_z(name):
     system = models.find(name)
-    assert system.schedule == SCHEDULES[name]
+    assert system.moves == SCHEDULES[name]
     assert system.fresh_z == (name not in SAME_Z)
 
 

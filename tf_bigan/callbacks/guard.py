@@ -6,7 +6,8 @@ import keras
 import numpy as np
 from absl import logging
 
-from tf_bigan.core.inference import as_floats
+from tf_bigan.core.statistics import diagnose
+from tf_bigan.data.pixels import to_unit_range
 
 _PATIENCE = 2  # epochs in a row, before a sign counts
 _PINNED = 0.99  # accuracy on both sides
@@ -35,7 +36,7 @@ class Guard(keras.callbacks.Callback):
     def __init__(self, batch: Mapping | np.ndarray, warm_up: int = 1000):
         super().__init__()
         self.warm_up = warm_up
-        self._batch = dict(batch) if isinstance(batch, Mapping) else {"image": as_floats(batch)}
+        self._batch = dict(batch) if isinstance(batch, Mapping) else {"image": to_unit_range(batch)}
         self._epochs_in_a_row = {"won": 0, "collapsed": 0}
         self._largest_norms: dict[str, float] = {}
 
@@ -74,7 +75,7 @@ class Guard(keras.callbacks.Callback):
         return self._epochs_in_a_row[kind] == _PATIENCE
 
     def _describe_gradients(self) -> str:
-        values = self.model.diagnose(self._batch)
+        values = diagnose(self.model, self._batch)
         parts = []
         for player, networks in self.model.players.items():
             if {"encoder", "generator"}.isdisjoint(networks):

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 from tf_bigan.callbacks.periodic import Periodic
-from tf_bigan.core.inference import as_floats
+from tf_bigan.data.pixels import to_unit_range
 from tf_bigan.report.pictures import (
     enlarged,
     image_grid,
@@ -96,7 +96,7 @@ class ReconstructionGrid(_Picture):
 
     def __init__(self, images: np.ndarray, directory: str | os.PathLike, every: int = 1):
         super().__init__(directory, every)
-        self.images = as_floats(images)
+        self.images = to_unit_range(images)
 
     def picture(self) -> np.ndarray | None:
         return reconstruction_picture(self.model, self.images)

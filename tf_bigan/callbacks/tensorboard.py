@@ -14,7 +14,8 @@ from tf_bigan.callbacks.pictures import (
     sample_picture,
 )
 from tf_bigan.callbacks.projector import write_projector
-from tf_bigan.core.inference import as_floats
+from tf_bigan.core.statistics import diagnose
+from tf_bigan.data.pixels import to_unit_range
 
 _DIAGNOSED = 128  # images in the batch for histograms and gradient norms
 _SHOWN = 32  # images in a picture
@@ -52,7 +53,7 @@ class Dashboard(Periodic):
         batch_size: int | None = None,
     ):
         super().__init__(every_epochs)
-        images = as_floats(images)
+        images = to_unit_range(images)
         self.log_dir, self.images, self.labels = os.fspath(log_dir), images, labels
         self.config, self.batch_size = config, batch_size
         self._batch = {"image": images[:_DIAGNOSED]}
@@ -107,7 +108,7 @@ class Dashboard(Periodic):
             for name, picture in pictures.items():
                 if picture is not None:
                     tf.summary.image(name, picture[None])
-            for name, values in self.model.diagnose(self._batch).items():
+            for name, values in diagnose(self.model, self._batch).items():
                 if name.startswith("gradient_norm/"):
                     tf.summary.scalar(name, values)
                 elif values.dtype != bool:

@@ -1,103 +1,122 @@
 """An adversarial model is a game: who plays, who moves when, and what each player minimises."""
 
-from collections.abc import Iterable, Mapping
+import inspect
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Annotated, Any, Self
 
 import keras
+import numpy as np
 import tensorflow as tf
 
-from tf_bigan.core.compiling import Compiling
-from tf_bigan.core.inference import Inference
-from tf_bigan.core.limits import check_limits
+from tf_bigan import constraints
+from tf_bigan.constraints import Count, Seed
+from tf_bigan.core import hardware
 from tf_bigan.core.randomness import Randomness
-from tf_bigan.core.statistics import Statistics, rows_of, seed_states
-from tf_bigan.core.trainer import Loop
-from tf_bigan.errors import UserError, did_you_mean
-from tf_bigan.networks.normalization import statistics_over_replicas
+from tf_bigan.core.statistics import (
+    average_over_replicas,
+    mean_over_replicas,
+    rows_of,
+    seed_states,
+)
+from tf_bigan.core.trainer import Trainer
+from tf_bigan.data.pixels import to_unit_range
+from tf_bigan.errors import UserError
+from tf_bigan.networks.normalization import statistics_over_replicas, unchanged_statistics
+from tf_bigan.optimizers import Adam
 from tf_bigan.priors import Prior
 
-# Steps between two updates of the averaged model's batch statistics: a forward pass every tenth
-# step costs little.
-AVERAGE_STATISTICS_EVERY = 10
+Moves = Sequence[Sequence[str]]
+
+# The averaged model sees a batch every tenth step, which costs little, and in each of the first
+# steps, where the average changes quickly. Its batch statistics are of the last ten such passes.
+AVERAGE_EVERY, AVERAGE_FIRST, AVERAGE_MOMENTUM = 10, 50, 0.9
 
 
-class AdversarialModel(Compiling, Loop, Inference, Statistics, keras.Model):
+class AdversarialModel(keras.Model):
     """The base of every system. A subclass declares the game and writes `player_losses`.
 
     Class attributes of a subclass:
         players: player -> names of the networks it owns; each network belongs to one player.
-        schedule: groups of players, in order. Within a group all players move at once: one draw
+        moves: groups of players, in order. The players of a group move at the same time: one draw
             of z, one forward pass, all gradients from the same weights.
-        fresh_z: whether z is drawn anew for each group of a step.
-        hyperparameters: name -> default of the numbers and options in the losses. Each becomes
-            an argument of the constructor and an attribute.
-        limits: name -> its choices, as ("l1", "l2"), or the interval that a number must be in, as
-            "[0, 1)". Without one a number must be in [0, inf), finite and not negative, as long as
-            its default is.
+        fresh_z: whether each group of a step gets its own draw of z.
         requires: the entries of a batch that the losses use.
-        defaults: options of train.py that suit the system, as {"prior": "normal"}.
-        monitor: the metric by which train.py picks its best checkpoint, if it is measured.
+
+    A subclass has a constructor with explicit arguments: its networks, `prior`, and after them its
+    hyperparameters, with a type, a constraint where one is needed (see `tf_bigan.constraints`) and
+    a default, then `moves` and `name`. It hands all of them to this one, which makes attributes of
+    them. `get_config` follows from the constructor's signature.
 
     Args:
-        prior: a `tf_bigan.priors.Prior`, the distribution of z.
-        schedule: another schedule than the class's.
-        **parts: the networks by the names in `players` (built `keras.Model`s), and any of the
+        prior: the distribution of z.
+        moves: another order of moves than the class's.
+        name: of the model.
+        **parts: the networks by the names in `players` (built `keras.Model`s), and the
             hyperparameters.
 
     Raises:
-        ValueError: a network is missing or unknown; G's or E's shapes do not fit the prior's; the
-            schedule names no player, or one twice in a group.
-        UserError: a hyperparameter is out of its limits, or of another kind than its default.
+        ValueError: a network is missing; the shapes of G or E do not fit the prior; `moves` names
+            an unknown player, or one twice in a group.
+        UserError: a hyperparameter does not meet its constraint.
+
+    Example:
+        class Mine(tb.AdversarialModel):
+            players = {"D": ("discriminator",), "G": ("generator",)}
+            moves = (("D",), ("G",))
+
+            def __init__(self, generator, discriminator, prior, *, weight: NonNegative = 1.0,
+                         moves: Moves | None = None, name: str | None = None):
+                super().__init__(prior, moves=moves, name=name, generator=generator,
+                                 discriminator=discriminator, weight=weight)
+
+            def player_losses(self, batch, z, training): ...
     """
 
     players: dict[str, tuple[str, ...]]
-    schedule: tuple[tuple[str, ...], ...]
+    moves: Moves
     fresh_z: bool = True
-    hyperparameters: dict = {}
-    limits: dict[str, str | tuple[str, ...]] = {}
     requires: tuple[str, ...] = ("image",)
-    defaults: dict = {}
-    monitor: str = "NND/100"
 
-    def __init__(self, *, prior: Prior, schedule=None, name: str | None = None, **parts):
+    # --- declaration ------------------------------------------------------------------------
+
+    def __init__(
+        self, prior: Prior, *, moves: Moves | None = None, name: str | None = None, **parts: Any
+    ):
         super().__init__(name=name, dtype="float32")
-        networks = self.network_names()
-        known = [*networks, *self.hyperparameters]
-        for part in parts:
-            if part not in known:
-                takes = ", ".join([*known, "prior", "schedule"])
-                hint = did_you_mean(part, known)
-                raise ValueError(f"{type(self).__name__} takes {takes}, not {part}{hint}")
-        missing = [network for network in networks if network not in parts]
+        missing = [network for network in self.network_names() if parts.get(network) is None]
         if missing:
             raise ValueError(f"{type(self).__name__} needs the networks {', '.join(missing)}")
+        values = {k: v for k, v in parts.items() if k not in self.network_names()}
+        constraints.check_arguments(type(self), values, where=f"{type(self).__name__}: ")
         self.prior = prior
-        self.schedule = tuple(tuple(group) for group in schedule or type(self).schedule)
-        for group in self.schedule:
-            if not group:
-                raise ValueError("the schedule has a move without players")
-            for player in group:
-                if player not in self.players:
-                    players = ", ".join(self.players)
-                    raise ValueError(f"the schedule moves {player}; players: {players}")
-                if group.count(player) > 1:
-                    raise UserError(f"the schedule moves {player} twice at the same moment")
+        self.moves = tuple(tuple(group) for group in moves or type(self).moves)
+        self._check_moves()
+        for part, value in parts.items():
+            setattr(self, part, value)
         self.random = Randomness()
-        for part in known:
-            setattr(self, part, parts.get(part, self.hyperparameters.get(part)))
-        check_limits(type(self), {name: getattr(self, name) for name in self.hyperparameters})
         # The number of training steps so far, a part of the saved state.
         self.step = self.add_weight(
             name="step", dtype="int64", initializer="zeros", trainable=False
         )
-        self.average = None
+        self._set_average(None)
         self._inference_functions = {}
+        self.image_shape = self._find_image_shape()
         self.built = True
-        self._check_shapes()
 
     @classmethod
     def network_names(cls) -> tuple[str, ...]:
         """The names of all networks, in the players' order."""
         return tuple(network for networks in cls.players.values() for network in networks)
+
+    @classmethod
+    def hyperparameters(cls) -> dict[str, Any]:
+        """{name: default} of the constructor's arguments beside networks, prior, moves and name."""
+        others = {*cls.network_names(), "prior", "moves", "name"}
+        return {
+            name: parameter.default
+            for name, parameter in _parameters(cls).items()
+            if name not in others and parameter.kind is not parameter.VAR_KEYWORD
+        }
 
     @classmethod
     def make_networks(cls, make, latent_dim: int, classes: int | None) -> dict[str, keras.Model]:
@@ -106,34 +125,50 @@ class AdversarialModel(Compiling, Loop, Inference, Statistics, keras.Model):
         Args:
             make: makes the network of a role, as make("encoder", latent_dim=50); see
                 `networks.families` for the roles and their sizes.
-            latent_dim: entries of z.
-            classes: classes of the labels, None where there are none.
+            latent_dim: of the prior.
+            classes: number of classes of the labels, None where there are none.
         """
         return {name: make(name, latent_dim=latent_dim) for name in cls.network_names()}
 
     @classmethod
-    def settings_of_run(cls, settings: Mapping, steps_per_epoch: int, epochs: int) -> dict:
-        """Hyperparameters for a run of train.py: those given, and what follows from its length.
+    def from_preset(
+        cls, preset: str, image_shape: tuple[int, int, int], **options: Any
+    ) -> "AdversarialModel":
+        """A compiled model with the networks, prior and optimizers of a preset of train.py.
 
-        Raises UserError where the run is too short for them.
+        Args:
+            preset: its name, as "best_mnist"; see `tf_bigan.run.presets.PRESETS`.
+            image_shape: (H, W, C) of the images to train on.
+            **options: fields of `tf_bigan.run.config.Config` that replace the preset's.
+
+        Raises:
+            UserError: an unknown preset or option; a preset of another system.
+
+        Example:
+            model = tb.models.BiGAN.from_preset("best_mnist", image_shape=(28, 28, 1))
         """
-        return dict(settings)
+        # The one import upwards: a constructor belongs to its class, presets to the commands.
+        from tf_bigan.run.build import model_from_preset
 
-    def player_losses(self, batch: Mapping, z: tf.Tensor, training: bool):
+        return model_from_preset(cls, preset, image_shape, **options)
+
+    def player_losses(
+        self, batch: Mapping[str, tf.Tensor], z: tf.Tensor, training: bool
+    ) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
         """What each player minimises: the one method a system must write.
 
         Args:
             batch: {"image": x [B, H, W, C] in [0, 1], "label": [B] where the data has labels}.
-            z: a draw of the prior, [B, latent].
+            z: a draw of the prior, [B, latent_dim].
             training: whether batch norm, dropout and the like run in training mode.
 
         Returns:
-            ({player: scalar loss}, {name: tensor}); the mean of each named tensor is logged, its
+            ({player: scalar loss}, {name: tensor}). The mean of each named tensor is logged, its
             distribution shown in TensorBoard.
         """
         raise NotImplementedError
 
-    def adapt(self, logs: Mapping):
+    def adapt(self, logs: Mapping[str, tf.Tensor]) -> None:
         """Updates what the system adapts by itself, once a step, after all players have moved.
 
         State is a weight of the model, made in its constructor by `self.add_weight(...,
@@ -143,24 +178,276 @@ class AdversarialModel(Compiling, Loop, Inference, Statistics, keras.Model):
             logs: the means of what `player_losses` named in this step, over all replicas.
         """
 
-    # --- shapes -----------------------------------------------------------------------------
+    def is_active(self, player: str) -> bool | tf.Tensor:
+        """Whether a player's loss and regularisation count in this step; else its gradients are 0.
 
-    def _check_shapes(self):
-        """Finds `image_shape`, (H, W, C), and refuses networks that do not fit each other."""
-        if not hasattr(self, "generator"):
-            return
+        A bool, or a scalar bool tensor that depends on `self.step`.
+        """
+        return True
+
+    def _check_moves(self):
+        for group in self.moves:
+            if not group:
+                raise ValueError("moves: a group without players")
+            for player in group:
+                if player not in self.players:
+                    raise ValueError(
+                        f"moves: no player {player}; players: {', '.join(self.players)}"
+                    )
+                if group.count(player) > 1:
+                    raise UserError(f"moves: {player} is twice in the same group")
+
+    def _find_image_shape(self) -> tuple[int, int, int]:
+        """(H, W, C), from G or else from E; refuses networks that do not fit each other."""
         latent = (None, self.prior.dim)
+        if not hasattr(self, "generator"):
+            return _image_shape_of(self.encoder)
         try:
             image = _output_shape(self.generator, latent)
         except ValueError as error:
             raise ValueError(
-                f"the generator does not take z of {self.prior.dim}, as the prior gives it"
+                f"the generator does not take z of latent_dim={self.prior.dim}, which the prior has"
             ) from error
-        self.image_shape = image[1:]
         if hasattr(self, "encoder") and _output_shape(self.encoder, image) != latent:
             raise ValueError(
                 f"encoder gives {_output_shape(self.encoder, image)}, but the prior's z is {latent}"
             )
+        return image[1:]
+
+    # --- configuration ----------------------------------------------------------------------
+
+    def compile(
+        self,
+        optimizer: keras.optimizers.Optimizer | str | Mapping | None = None,
+        *,
+        ema: Annotated[float, "(0, 1)"] | None = None,
+        seed: Seed = 0,
+        jit_compile: bool | str = "auto",
+        steps_per_execution: Count = 16,
+        sync_batch_norm: bool = False,
+    ) -> None:
+        """Says how the players learn.
+
+        Args:
+            optimizer: one optimizer, of which every player gets its own copy, or
+                {player: optimizer}. Default: `tf_bigan.optimizers.Adam(2e-4, beta_1=0.5)`. In
+                mixed_float16 each is wrapped into Keras's `LossScaleOptimizer`.
+            ema: decay per step, in (0, 1), of an exponential moving average of all networks,
+                which `encode`, `generate` and `reconstruct` then use; None for no average. The
+                decay is ramped up: it is min(ema, (1 + n) / (10 + n)) in step n = 0, 1, ...
+            seed: of all randomness in training: z, dropout, noise. A step is a function of
+                the state, the batch, this seed and the step's number alone.
+            jit_compile: whether XLA compiles the gradients; "auto" decides by the hardware.
+            steps_per_execution: most steps of one call into the compiled loop, between which no
+                Python runs; fewer where they would take more than about a second. Callbacks and
+                signals act between calls. What is computed does not depend on it.
+            sync_batch_norm: whether several replicas normalise by the statistics of the global
+                batch instead of each by its own part's. XLA cannot compile the gradients then.
+
+        Raises:
+            UserError: an argument does not meet its constraint.
+            ValueError: the optimizers do not match the players.
+        """
+        values = {"ema": ema, "seed": seed, "steps_per_execution": steps_per_execution}
+        constraints.check_arguments(AdversarialModel.compile, values)
+        with self.distribute_strategy.scope():  # whose devices hold all that is made here
+            optimizers = self._one_each(Adam(2e-4, beta_1=0.5) if optimizer is None else optimizer)
+            super().compile(optimizer=None, jit_compile=False)
+            for player, one in optimizers.items():
+                if not one.built:
+                    one.build(self.player_variables(player))
+                # A named attribute each, since Keras saves the objects of a dict by their order.
+                setattr(self, f"optimizer_{player}", one)
+            self.seed, self.ema, self.jit_compile = int(seed), ema, jit_compile
+            self.steps_per_execution, self.sync_batch_norm = steps_per_execution, sync_batch_norm
+            self._set_average(self._make_average() if ema is not None else None)
+        self._forget_compiled()
+
+    def _one_each(self, optimizer) -> dict[str, keras.optimizers.Optimizer]:
+        """{player: an optimizer of its own}, of one for all or one for each."""
+        if not isinstance(optimizer, Mapping):
+            one = keras.optimizers.get(optimizer)
+            serialize, make = keras.optimizers.serialize, keras.optimizers.deserialize
+            # Serialized for each, as a wrapping optimizer takes its configuration apart.
+            made = {player: make(serialize(one)) for player in self.players}
+        elif set(optimizer) != set(self.players):
+            raise ValueError(
+                f"optimizers are for {sorted(optimizer)}, but the players are "
+                f"{sorted(self.players)}"
+            )
+        else:
+            made = {player: keras.optimizers.get(one) for player, one in optimizer.items()}
+        if len({id(one) for one in made.values()}) < len(made):
+            raise ValueError("each player needs an optimizer of its own, not one object for two")
+        return {player: self._loss_scaled(player, one) for player, one in made.items()}
+
+    def _loss_scaled(self, player: str, optimizer) -> keras.optimizers.Optimizer:
+        """The optimizer, with dynamic loss scaling where a network of the player needs it."""
+        networks = [getattr(self, name) for name in self.players[player]]
+        half = any(n.dtype_policy.name == "mixed_float16" for n in networks)
+        if not half or isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+            return optimizer
+        if self.distribute_strategy.num_replicas_in_sync > 1:
+            raise ValueError(
+                "mixed_float16 needs loss scaling, which Keras's LossScaleOptimizer cannot do on "
+                "several replicas: use mixed_bfloat16"
+            )
+        return keras.optimizers.LossScaleOptimizer(optimizer)
+
+    def get_compile_config(self) -> dict | None:
+        if not self.compiled:
+            return None
+        return {
+            "optimizer": {
+                player: keras.optimizers.serialize(self.optimizer_of(player))
+                for player in self.players
+            },
+            "ema": self.ema,
+            "seed": self.seed,
+            "jit_compile": self.jit_compile,
+            "steps_per_execution": self.steps_per_execution,
+            "sync_batch_norm": self.sync_batch_norm,
+        }
+
+    def compile_from_config(self, config: dict) -> None:
+        optimizer = {
+            player: keras.optimizers.deserialize(one) for player, one in config["optimizer"].items()
+        }
+        self.compile(**{**config, "optimizer": optimizer})
+
+    def get_config(self) -> dict:
+        names = [n for n, p in _parameters(type(self)).items() if p.kind is not p.VAR_KEYWORD]
+        names = dict.fromkeys([*names, *self.network_names()])
+        # Keras does not save which layers are frozen; a reloaded model would move them again.
+        frozen = {
+            name: [i for i, layer in enumerate(self._layers_of(name)) if not layer.trainable]
+            for name in self.network_names()
+        }
+        serialize = keras.saving.serialize_keras_object
+        return {name: serialize(getattr(self, name)) for name in names} | {"frozen": frozen}
+
+    @classmethod
+    def from_config(cls, config: dict, custom_objects=None) -> Self:
+        config = dict(config)
+        frozen = config.pop("frozen", {})
+        model = cls(
+            **{
+                name: keras.saving.deserialize_keras_object(value, custom_objects)
+                for name, value in config.items()
+            }
+        )
+        for name, indices in frozen.items():
+            layers = model._layers_of(name)
+            for index in indices:
+                layers[index].trainable = False
+        return model
+
+    def _layers_of(self, network: str) -> list[keras.layers.Layer]:
+        """A network and all layers in it, always in the same order."""
+        return list(getattr(self, network)._flatten_layers())
+
+    def build(self, input_shape=None) -> None:
+        """Nothing: the networks are built when they are made."""
+
+    def save(self, filepath, overwrite: bool = True, **kwargs: Any) -> None:
+        """Saves networks, optimizers and state in Keras's .keras format.
+
+        Raises:
+            ValueError: another suffix than .keras; nothing is written then.
+        """
+        if not str(filepath).endswith(".keras"):
+            raise ValueError(
+                f"{filepath}: an adversarial model is saved as FILE.keras, or exported by "
+                "tb.export.export"
+            )
+        super().save(filepath, overwrite=overwrite, **kwargs)
+
+    def export(self, filepath, *args: Any, **kwargs: Any) -> None:
+        """Refused: a game has no single graph. See `tb.export.export`, for one part of it."""
+        raise ValueError(
+            f"{filepath}: choose what to export: "
+            "tb.export.export(model, path, part='generator', format='onnx')"
+        )
+
+    def optimizer_of(self, player: str) -> keras.optimizers.Optimizer:
+        """The optimizer of one player, with its state."""
+        return getattr(self, f"optimizer_{player}")
+
+    def player_variables(self, player: str) -> list[keras.Variable]:
+        """The variables that a player moves."""
+        return [v for n in self.players[player] for v in getattr(self, n).trainable_variables]
+
+    @property
+    def policy(self) -> str:
+        """The dtype policy of the networks, as "mixed_bfloat16"."""
+        return getattr(self, self.network_names()[0]).dtype_policy.name
+
+    def uses_xla(self) -> bool:
+        """Whether XLA compiles the gradients."""
+        if self.jit_compile != "auto":
+            return bool(self.jit_compile)
+        networks = [getattr(self, name) for name in self.network_names()]
+        return hardware.choose(self.policy, networks=networks)[1]
+
+    # --- the averaged copy ------------------------------------------------------------------
+
+    def _set_average(self, average: Self | None):
+        # Past Keras's tracking: it is saved as any attribute is, but is not counted among the
+        # model's layers and variables.
+        self.__dict__["average"] = average
+
+    def _make_average(self) -> Self:
+        average = type(self).from_config(self.get_config() | {"name": "average"})
+        for layer in average._flatten_layers():
+            if isinstance(layer, keras.layers.BatchNormalization):
+                layer.momentum = AVERAGE_MOMENTUM
+        for network in self.network_names():
+            getattr(average, network).set_weights(getattr(self, network).get_weights())
+        return average
+
+    def get_weights(self) -> list[np.ndarray]:
+        """All weights, those of the averaged copy last."""
+        return super().get_weights() + ([] if self.average is None else self.average.get_weights())
+
+    def set_weights(self, weights: list[np.ndarray]) -> None:
+        """Sets all weights, in the order of `get_weights`."""
+        own = len(self.weights)
+        super().set_weights(weights[:own])
+        if self.average is not None:
+            self.average.set_weights(weights[own:])
+
+    # --- one step ---------------------------------------------------------------------------
+
+    def train_step(self, batch: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """One step on one replica's part of the batch; {name: scalar to log}.
+
+        Gradients come from a compiled function without any communication between replicas.
+        The optimizers sum them over the replicas, and nothing else does.
+        """
+        logs = {}
+        for index, group in enumerate(self.moves):
+            z, key = self._draw(batch, index)
+            gradients, group_logs = self._trainer.gradients["+".join(group)](batch, z, key)
+            for player in group:
+                self.optimizer_of(player).apply(gradients[player], self.player_variables(player))
+            logs |= group_logs
+        if type(self).adapt is not AdversarialModel.adapt:
+            self.adapt(mean_over_replicas(logs))
+        if self.average is not None:
+            self._trainer.update_average(batch, z, key)
+        self.step.assign_add(1)
+        average_over_replicas(self)
+        return logs
+
+    def test_step(self, batch: Mapping[str, tf.Tensor], number: tf.Tensor) -> dict[str, tf.Tensor]:
+        """The losses of a batch in inference mode, without an update; {name: scalar to log}.
+
+        number: of the batch, counted from 0. Each batch gets its own z.
+        """
+        z, key = self._draw(batch, 0, ahead=number)
+        self._begin(batch, key)
+        losses, logs = self.player_losses(batch, z, training=False)
+        return tf.nest.map_structure(_mean, _named(losses) | logs)
 
     def call(self, x, training=False):
         """G(E(x)), [B, H, W, C] -> the same; for a model without an encoder G(z) of x = z."""
@@ -169,39 +456,6 @@ class AdversarialModel(Compiling, Loop, Inference, Statistics, keras.Model):
             x = tf.cast(x, tf.float32) / 255.0
         z = model.encoder(x, training=training) if hasattr(self, "encoder") else x
         return model.generator(z, training=training)
-
-    # --- one step ---------------------------------------------------------------------------
-
-    def train_step(self, batch: Mapping) -> tf.Tensor:
-        """One step on one replica's part of the batch; the log values, float32 [names].
-
-        Gradients come from a compiled function without any communication between replicas;
-        they are summed over the replicas by the optimizers, and nowhere else.
-        """
-        logs = {}
-        for index, group in enumerate(self.schedule):
-            z, key = self._draw(batch, index)
-            gradients, group_logs = self._gradient_functions["+".join(group)](batch, z, key)
-            for player in group:
-                self.optimizer_of(player).apply(gradients[player], self.player_variables(player))
-            logs |= group_logs
-        if type(self).adapt is not AdversarialModel.adapt:
-            self.adapt(_mean_over_replicas(logs))
-        self.step.assign_add(1)
-        if self.average is not None:
-            self._average_function(batch, z, key)
-        self._average_statistics_over_replicas()
-        return self.pack_logs("train", logs)
-
-    def test_step(self, batch: Mapping, number: tf.Tensor) -> tf.Tensor:
-        """The losses of a batch in inference mode, without an update; float32 [names].
-
-        number: of the batch, counted from 0; each has a z of its own.
-        """
-        z, key = self._draw(batch, 0, ahead=number)
-        self._begin(batch, key)
-        losses, logs = self.player_losses(batch, z, training=False)
-        return self.pack_logs("test", _named(losses) | logs)
 
     def _draw(self, batch: Mapping, index: int, ahead=0) -> tuple[tf.Tensor, tf.Tensor]:
         """z for this replica's rows, and the key of its other randomness: a seed, the replica.
@@ -222,7 +476,7 @@ class AdversarialModel(Compiling, Loop, Inference, Statistics, keras.Model):
         return z, tf.concat([fold(base, index), replica[None]], 0)
 
     def _begin(self, batch: Mapping, key: tf.Tensor):
-        """Makes all randomness of a pass a function of its key, and not of the past."""
+        """Makes all randomness of a pass a function of its key, independent of earlier passes."""
         seed, replica = key[:2], key[2]
         replicas = self.distribute_strategy.num_replicas_in_sync
         self.random.begin(seed, rows_of(batch), replica, replicas)
@@ -233,8 +487,8 @@ class AdversarialModel(Compiling, Loop, Inference, Statistics, keras.Model):
                 new = tf.random.experimental.stateless_fold_in(seed, fold)
                 state.assign(tf.cast(new, state.dtype))
 
-    def _gradients(self, group: tuple[str, ...], batch: Mapping, z: tf.Tensor, key: tf.Tensor):
-        """Gradients of all the group's players from the same weights, and the logs."""
+    def gradients(self, group: Iterable[str], batch: Mapping, z: tf.Tensor, key: tf.Tensor):
+        """({player: its gradients}, logs) of a group's players, all from the same weights."""
         self._begin(batch, key)
         # TensorFlow's own, as a tape cannot make the zeros of a Keras variable without a gradient.
         variables = {player: [v.value for v in self.player_variables(player)] for player in group}
@@ -242,12 +496,12 @@ class AdversarialModel(Compiling, Loop, Inference, Statistics, keras.Model):
             tape.watch(variables)
             with statistics_over_replicas(self.sync_batch_norm):
                 losses, logs = self.player_losses(batch, z, training=True)
-            self._check_losses(losses, group)
+            self.check_losses(losses, group)
             # Keras's optimizers sum the gradients over the replicas; the mean is taken here.
             replicas = self.distribute_strategy.num_replicas_in_sync
             objectives = {
                 player: self.optimizer_of(player).scale_loss(
-                    (losses[player] + self._regularization(player)) / replicas
+                    self._objective(player, losses[player]) / replicas
                 )
                 for player in group
             }
@@ -260,7 +514,8 @@ class AdversarialModel(Compiling, Loop, Inference, Statistics, keras.Model):
         logs = _named({player: losses[player] for player in group}) | logs
         return gradients, tf.nest.map_structure(_mean, logs)
 
-    def _check_losses(self, losses: Mapping, players: Iterable[str]):
+    def check_losses(self, losses: Mapping[str, tf.Tensor], players: Iterable[str]) -> None:
+        """Raises ValueError if `player_losses` gives one of the players no scalar."""
         for player in players:
             if player not in losses:
                 raise ValueError(f"player_losses gives no loss for player {player}")
@@ -271,53 +526,273 @@ class AdversarialModel(Compiling, Loop, Inference, Statistics, keras.Model):
                     "be one number, as a mean over the batch"
                 )
 
-    def _regularization(self, player: str) -> tf.Tensor:
-        return tf.add_n(
-            [
-                tf.zeros(()),
-                *(loss for n in self.players[player] for loss in getattr(self, n).losses),
-            ]
-        )
+    def _objective(self, player: str, loss: tf.Tensor) -> tf.Tensor:
+        terms = [layer_loss for n in self.players[player] for layer_loss in getattr(self, n).losses]
+        objective = loss + tf.add_n([tf.zeros(()), *terms])
+        active = self.is_active(player)
+        return objective if active is True else tf.cast(active, objective.dtype) * objective
 
-    def _update_average(self, batch: Mapping, z: tf.Tensor, key: tf.Tensor):
-        """average <- ema·average + (1 - ema)·weights, and the batch statistics that go with it."""
+    def update_average(self, batch: Mapping, z: tf.Tensor, key: tf.Tensor) -> None:
+        """average <- d·average + (1 - d)·weights, and the batch statistics that go with it.
+
+        d = min(ema, (1 + n) / (10 + n)) in step n, so that the initial weights are forgotten soon.
+        """
+        n = tf.cast(self.step.value, tf.float32)
+        rate = tf.maximum(1.0 - self.ema, 9.0 / (10.0 + n))
         for player in self.players:
             pairs = zip(
                 self.average.player_variables(player), self.player_variables(player), strict=True
             )
             for average, weight in pairs:
-                average.assign(average + (1.0 - self.ema) * (weight - average))
+                average.assign(average + tf.cast(rate, average.dtype) * (weight - average))
         # The statistics of averaged weights are not the average of the statistics: the averaged
         # networks must see data. Only their moving statistics are kept of this pass.
-        if_due = tf.equal(self.step.value % AVERAGE_STATISTICS_EVERY, 0)
-        tf.cond(if_due, lambda: self.average._forward(batch, z, key), lambda: 0)
+        number = self.step.value + 1
+        due = tf.equal(number % AVERAGE_EVERY, 0) | (number <= AVERAGE_FIRST)
+        if self.synchronises_in_step():  # replicas cannot communicate inside of a tf.cond
+            networks = [getattr(self.average, name) for name in self.network_names()]
+            with unchanged_statistics(*networks, unless=due), statistics_over_replicas(True):
+                self.average.forward(batch, z, key)
+        else:
+            tf.cond(due, lambda: self.average.forward(batch, z, key), lambda: 0)
 
-    def _average_statistics_over_replicas(self):
-        """Gives every replica the mean of the moving batch statistics.
+    def synchronises_in_step(self) -> bool:
+        """Whether layers communicate between replicas: such code cannot be compiled apart."""
+        return self.sync_batch_norm and self.distribute_strategy.num_replicas_in_sync > 1
 
-        After each step: a mean at the end of each call would be the same but for rounding, and
-        bits must not depend on how many steps a call makes.
-        """
-        if self.distribute_strategy.num_replicas_in_sync == 1:
-            return
-        models = [self] if self.average is None else [self, self.average]
-        networks = [getattr(model, name) for model in models for name in self.network_names()]
-        weights = [v for network in networks for v in network.non_trainable_weights]
-        statistics = [v for v in weights if v.dtype == "float32"]
-        if statistics:
-            means = _mean_over_replicas([tf.identity(v) for v in statistics])
-            for variable, mean in zip(statistics, means, strict=True):
-                variable.assign(mean)
-
-    def _forward(self, batch: Mapping, z: tf.Tensor, key: tf.Tensor) -> int:
+    def forward(self, batch: Mapping, z: tf.Tensor, key: tf.Tensor) -> int:
         """A pass in training mode for nothing but what it leaves in the batch statistics."""
         self._begin(batch, key)
         self.player_losses(batch, z, training=True)
         return 0
 
+    # --- training ---------------------------------------------------------------------------
+
+    def fit(
+        self,
+        x=None,
+        y=None,
+        batch_size: Count | None = None,
+        epochs: int = 1,
+        verbose: int | str = "auto",
+        callbacks=None,
+        validation_split: Annotated[float, "[0, 1)"] = 0.0,
+        validation_data=None,
+        *,
+        initial_epoch: int = 0,
+        initial_step: int = 0,
+        steps_per_epoch: int | None = None,
+        validation_steps: int | None = None,
+        validation_batch_size: int | None = None,
+    ) -> keras.callbacks.History:
+        """Trains the model.
+
+        The arguments are those of `keras.Model.fit`, where they mean the same.
+
+        Args:
+            x: images [N, H, W, C], uint8 or float in [0, 1]; or a dict of arrays
+                {"image": ..., "label": ..., ...}; or `tf_bigan.data` batches
+                (`load(...).batches(...)`); or a batched `tf.data.Dataset` of images,
+                (images, labels) or {"image": ..., "label": ...}.
+            y: labels [N], integers from 0, of an array of images.
+            batch_size: rows of a batch over all replicas, for arrays; 32 by default, or N if there
+                are fewer.
+            epochs: the epoch to end at, counted from 0 as in Keras. An epoch is
+                ceil(N / batch_size) steps.
+            verbose: 0 is silent, 1 a progress bar, 2 a line per epoch.
+            callbacks: Keras callbacks. They see the training between calls of at most
+                `steps_per_execution` steps and about a second. Of several workers only the chief
+                calls those that say `chief_only = True`; no callback of theirs may communicate.
+            validation_split: the share of arrays, the last rows, to validate on.
+            validation_data: what `evaluate` takes, or (x, y); its values are logged as "val_...".
+            initial_epoch, initial_step: where to begin: epochs that are done, and steps of the
+                epoch after them that are done. With `tf_bigan.data` batches the examples go on
+                from `self.step`, so that a resumed run sees what an undisturbed one would.
+            steps_per_epoch, validation_steps: batches of an epoch and of a validation; needed for
+                a dataset of unknown length, which must repeat.
+            validation_batch_size: `batch_size` for validation, the same by default.
+
+        Returns:
+            The history: for each logged name one mean per epoch.
+
+        Raises:
+            NonFiniteLoss: a logged value is NaN or infinite.
+            ValueError: the model is not compiled, the data has no usable form, or a callback needs
+                stock Keras.
+        """
+        return self._compiled_trainer().fit(
+            x,
+            y,
+            batch_size=batch_size,
+            epochs=epochs,
+            verbose=verbose,
+            callbacks=callbacks,
+            validation_split=validation_split,
+            validation_data=validation_data,
+            initial_epoch=initial_epoch,
+            initial_step=initial_step,
+            steps_per_epoch=steps_per_epoch,
+            validation_steps=validation_steps,
+            validation_batch_size=validation_batch_size,
+        )
+
+    def evaluate(
+        self,
+        x=None,
+        y=None,
+        batch_size: Count | None = None,
+        verbose: int | str = 0,
+        *,
+        steps: int | None = None,
+        return_dict: bool = True,
+    ) -> dict[str, float]:
+        """The mean losses and logs over data in inference mode, as {name: value}.
+
+        The data as in `fit`. Every example counts once: the last batch is smaller where they do
+        not fill it. Several replicas need equal parts, so that the last few rows may be left out.
+        Each batch has its own z; nothing is updated. `verbose` and `return_dict` are Keras's:
+        nothing is printed, and a dict is what is returned.
+        """
+        return self._compiled_trainer().evaluate(x, y, batch_size=batch_size, steps=steps)
+
+    def train_on_batch(self, x, y=None, **kwargs: Any) -> dict[str, float]:
+        """One training step on a batch, all of it one step of the game: {name: value}."""
+        return self._compiled_trainer().on_batch("train", x, y, **kwargs)
+
+    def test_on_batch(self, x, y=None, **kwargs: Any) -> dict[str, float]:
+        """The losses of one batch in inference mode: {name: value}."""
+        return self._compiled_trainer().on_batch("test", x, y, **kwargs)
+
+    def _compiled_trainer(self) -> Trainer:
+        if not self.compiled:
+            raise ValueError("compile the model first: model.compile(optimizer=...)")
+        return self._trainer
+
+    def _forget_compiled(self):
+        """Drops the compiled functions; the next call traces them anew."""
+        self._inference_functions = {}
+        self._trainer = Trainer(self)
+
+    # --- inference --------------------------------------------------------------------------
+
+    def inference_model(self) -> Self:
+        """The model that encodes and generates: the weights' moving average where there is one.
+
+        It is a part of the compiled model: `load_model(..., compile=False)` leaves it out.
+        """
+        # Not a property: Keras walks a model's attributes to save it, and would not return.
+        return self if self.average is None else self.average
+
+    def encode(self, images, batch_size: int = 256) -> np.ndarray:
+        """E(x): images [N, H, W, C], uint8 or float in [0, 1] -> float32 [N, latent_dim]."""
+        self._need("encoder")
+        return self.in_batches("encoder", images, batch_size)
+
+    def generate(self, z, batch_size: int = 256) -> np.ndarray:
+        """G(z): latents [N, latent_dim] -> images float32 [N, H, W, C] in [0, 1]."""
+        self._need("generator")
+        return self.in_batches("generator", z, batch_size)
+
+    def reconstruct(self, images, batch_size: int = 256) -> np.ndarray:
+        """G(E(x)): images [N, H, W, C], uint8 or float in [0, 1] -> the same shape, float32."""
+        return self.generate(self.encode(images, batch_size), batch_size)
+
+    def sample(self, n: int, seed: int = 0) -> np.ndarray:
+        """n draws of G(z), z from the prior: float32 [n, H, W, C]."""
+        constraints.check("n", n, Count)
+        return self.generate(self.prior.sample(n, seed))
+
+    def interpolate(self, images_from, images_to, steps: int = 8) -> np.ndarray:
+        """G between E(a) and E(b), by slerp for a normal prior: [N, H, W, C] twice ->
+        [N, steps, H, W, C]."""
+        if len(images_from) != len(images_to) or steps < 2:
+            raise ValueError(
+                f"interpolate takes as many images as others and at least 2 steps, not "
+                f"{len(images_from)} and {len(images_to)} images in {steps} steps"
+            )
+        a, b = self.encode(images_from)[:, None], self.encode(images_to)[:, None]
+        t = tf.reshape(tf.linspace(0.0, 1.0, steps), (1, steps, 1))
+        z = self.prior.interpolate(tf.constant(a), tf.constant(b), t)  # [N, steps, latent_dim]
+        images = self.generate(tf.reshape(z, (-1, self.prior.dim)))
+        return images.reshape(len(a), steps, *images.shape[1:])
+
+    def features(self, images, batch_size: int = 256) -> dict[str, np.ndarray]:
+        """The encoder's named layers for images [N, H, W, C]; {"e": E(x)} where it names none."""
+        self._need("encoder")
+        if not hasattr(self.encoder, "features"):
+            return {"e": self.encode(images, batch_size)}
+        return self.in_batches("encoder", images, batch_size, method="features")
+
+    def classify(self, images, batch_size: int = 256) -> np.ndarray:
+        """Class probabilities of images [N, H, W, C]: float32 [N, classes].
+
+        For a system with a method `class_logits(x, training)`, [B, classes].
+        """
+        if not hasattr(self, "class_logits"):
+            raise ValueError(f"{type(self).__name__} does not classify")
+        return keras.ops.convert_to_numpy(
+            tf.nn.softmax(self.in_batches(None, images, batch_size, method="class_logits"))
+        )
+
+    def in_batches(
+        self, network: str | None, array, batch_size: int = 256, method: str = "__call__"
+    ):
+        """A method of a network (of the model itself for None) over an array, in batches.
+
+        Args:
+            network: its name.
+            array: latents [N, latent_dim] for "generator", else images [N, H, W, C].
+            batch_size: rows of a call.
+            method: takes a batch and `training`.
+
+        Returns:
+            What the method returns, tensors joined into arrays of N rows.
+        """
+        function = self._inference_functions.get(f"{network}.{method}")
+        if function is None:
+            model = self.inference_model()
+            call = getattr(model if network is None else getattr(model, network), method)
+            function = tf.function(lambda x: call(x, training=False), reduce_retracing=True)
+            self._inference_functions[f"{network}.{method}"] = function
+        constraints.check("batch_size", batch_size, Count)
+        if network == "generator":
+            array, expected = np.asarray(array, np.float32), (self.prior.dim,)
+        else:
+            array, expected = to_unit_range(array), self.image_shape
+        if array.shape[1:] != expected or len(array) == 0:
+            raise ValueError(
+                f"{network or method} takes an array of shape "
+                f"[N, {', '.join(map(str, expected))}] with N > 0, not {list(array.shape)}"
+            )
+        parts = [
+            function(tf.constant(array[i : i + batch_size]))
+            for i in range(0, len(array), batch_size)
+        ]
+        return tf.nest.map_structure(
+            lambda *rows: np.concatenate([r.numpy() for r in rows]), *parts
+        )
+
+    def _need(self, network: str):
+        if not hasattr(self, network):
+            raise ValueError(f"{type(self).__name__} has no {network}")
+
+
+def _parameters(system: type) -> dict[str, inspect.Parameter]:
+    """The parameters of a constructor by name, without `self`."""
+    parameters = dict(inspect.signature(system.__init__).parameters)
+    parameters.pop("self")
+    return parameters
+
 
 def _output_shape(network: keras.Model, input_shape: tuple) -> tuple:
     return tuple(network(keras.Input(input_shape[1:])).shape)
+
+
+def _image_shape_of(encoder: keras.Model) -> tuple[int, int, int]:
+    shape = encoder.get_config().get("image_shape") or getattr(encoder, "input_shape", ())[1:]
+    if len(shape) != 3:
+        raise ValueError("put the encoder's image_shape, (H, W, C), into its get_config")
+    return tuple(shape)
 
 
 def _named(losses: Mapping) -> dict[str, tf.Tensor]:
@@ -326,9 +801,3 @@ def _named(losses: Mapping) -> dict[str, tf.Tensor]:
 
 def _mean(value: tf.Tensor) -> tf.Tensor:
     return tf.reduce_mean(tf.cast(value, tf.float32))
-
-
-def _mean_over_replicas(values):
-    """The means of a list or dict of tensors."""
-    context = tf.distribute.get_replica_context()
-    return values if context.num_replicas_in_sync == 1 else context.all_reduce("MEAN", values)

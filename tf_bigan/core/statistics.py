@@ -1,109 +1,138 @@
-"""Batch statistics, and a look into a model that leaves it as it was."""
+"""Batch statistics, and functions that look into a model and leave it as it was."""
 
 import contextlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+if TYPE_CHECKING:
+    from tf_bigan.core.model import AdversarialModel
 
-class Statistics:
-    """Calibration and diagnosis of an `AdversarialModel`."""
 
-    @contextlib.contextmanager
-    def statistics_kept(self):
-        """Puts the batch statistics and the layers' random states back at the end."""
-        models = [self] if self.average is None else [self, self.average]
-        networks = [getattr(model, n) for model in models for n in self.network_names()]
-        state = [
-            v
-            for network in networks
-            for v in (*network.non_trainable_weights, *seed_states(network))
-        ]
-        before = [v.numpy() for v in state]
-        try:
-            yield
-        finally:
-            for variable, value in zip(state, before, strict=True):
-                variable.assign(value)
+@contextlib.contextmanager
+def statistics_kept(model: "AdversarialModel") -> Iterator[None]:
+    """Puts the batch statistics and the layers' random states back at the end of the block."""
+    models = [model] if model.average is None else [model, model.average]
+    networks = [getattr(m, name) for m in models for name in m.network_names()]
+    state = [v for n in networks for v in (*n.non_trainable_weights, *seed_states(n))]
+    before = [v.numpy() for v in state]
+    try:
+        yield
+    finally:
+        for variable, value in zip(state, before, strict=True):
+            variable.assign(value)
 
-    def calibrate(self, batches: Iterable[Mapping], steps: int = 1000):
-        """Replaces the moving batch statistics by a plain average over `steps` training batches.
 
-        The official BiGAN code does so before each evaluation: batch means and unbiased batch
-        variances of the current weights, unlike a moving average, which remembers older ones.
+def calibrate(model: "AdversarialModel", batches: Iterable[Mapping], steps: int = 1000) -> None:
+    """Recalibrates batch norm: moving statistics become a plain average over training batches.
 
-        Args:
-            batches: batches like those of `player_losses`.
-            steps: how many of them to use, if there are so many.
-        """
-        self._check_compiled()
-        model = self.inference_model()
-        norms = [
-            layer
-            for network in model.network_names()
-            for layer in getattr(model, network)._flatten_layers()
-            if isinstance(layer, keras.layers.BatchNormalization)
-        ]
-        if not norms:
-            return
-        moving = [v for norm in norms for v in (norm.moving_mean, norm.moving_variance)]
-        done = 0
-        momenta = [norm.momentum for norm in norms]
-        for norm in norms:
-            norm.momentum = 0.0  # each batch then leaves its own statistics behind
-        try:
-            forward = tf.function(model._forward)
-            total = [np.zeros(v.shape, np.float64) for v in moving]
-            for step, batch in zip(range(steps), batches, strict=False):
-                key = tf.constant([self.seed, step, 0])
-                forward(batch, model.prior.sample(rows_of(batch), key[:2]), key)
-                for i, variable in enumerate(moving):
-                    total[i] += variable.numpy()
-                done = step + 1
-        finally:
-            for norm, momentum in zip(norms, momenta, strict=True):
-                norm.momentum = momentum
-        if not done:
-            raise ValueError("calibrate needs at least one batch")
-        for variable, sum_ in zip(moving, total, strict=True):
-            variable.assign(sum_ / done)
+    The official BiGAN code does so before each evaluation: batch means and unbiased batch
+    variances of the current weights, unlike a moving average, which remembers older ones.
 
-    def diagnose(self, batch: Mapping) -> dict[str, np.ndarray]:
-        """The unreduced logs of a batch, and each player's gradient norm as "gradient_norm/D".
+    Args:
+        model: compiled. Its averaged copy is calibrated, where it has one.
+        batches: batches like those of `player_losses`.
+        steps: how many of them to use, if there are so many.
 
-        Runs in training mode and leaves the model as it was.
-        """
-        self._check_compiled()
-        batch = {name: tf.convert_to_tensor(value) for name, value in batch.items()}
-        with self.statistics_kept():
-            per_replica = self._diagnose_function(batch)
-        results = self.distribute_strategy.experimental_local_results
-        return {name: results(value)[0].numpy() for name, value in per_replica.items()}
+    Raises:
+        ValueError: no batch; a model that is not compiled.
+    """
+    _check_compiled(model)
+    model = model.inference_model()
+    norms = [
+        layer
+        for network in model.network_names()
+        for layer in getattr(model, network)._flatten_layers()
+        if isinstance(layer, keras.layers.BatchNormalization)
+    ]
+    if not norms:
+        return
+    moving = [v for norm in norms for v in (norm.moving_mean, norm.moving_variance)]
+    done = 0
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.momentum = 0.0  # each batch then leaves its own statistics behind
+    try:
+        forward = tf.function(model.forward)
+        total = [np.zeros(v.shape, np.float64) for v in moving]
+        for step, batch in zip(range(steps), batches, strict=False):
+            key = tf.constant([0, step, 0])
+            forward(batch, model.prior.sample(rows_of(batch), key[:2]), key)
+            for i, variable in enumerate(moving):
+                total[i] += variable.numpy()
+            done = step + 1
+    finally:
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum
+    if not done:
+        raise ValueError("calibrate needs at least one batch")
+    for variable, sum_ in zip(moving, total, strict=True):
+        variable.assign(sum_ / done)
 
-    def _diagnose(self, batch: Mapping) -> dict[str, tf.Tensor]:
-        z, key = self._draw(batch, 0)
-        self._begin(batch, key)
-        with tf.GradientTape(persistent=True) as tape:
-            losses, logs = self.player_losses(batch, z, training=True)
-        self._check_losses(losses, (player for group in self.schedule for player in group))
-        norms = {
-            f"gradient_norm/{player}": tf.linalg.global_norm(
-                tape.gradient(
-                    losses[player],
-                    [v.value for v in self.player_variables(player)],
-                    unconnected_gradients="zero",
-                )
+
+def diagnose(model: "AdversarialModel", batch: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """The unreduced logs of a batch, and each player's gradient norm as "gradient_norm/D".
+
+    Runs in training mode and leaves the model as it was.
+    """
+    _check_compiled(model)
+    batch = {name: tf.convert_to_tensor(value) for name, value in batch.items()}
+    with statistics_kept(model):
+        per_replica = model._trainer.diagnose(batch)
+    results = model.distribute_strategy.experimental_local_results
+    return {name: results(value)[0].numpy() for name, value in per_replica.items()}
+
+
+def logs_and_gradient_norms(model: "AdversarialModel", batch: Mapping) -> dict[str, tf.Tensor]:
+    """What `diagnose` gives, on one replica."""
+    z, key = model._draw(batch, 0)
+    model._begin(batch, key)
+    with tf.GradientTape(persistent=True) as tape:
+        losses, logs = model.player_losses(batch, z, training=True)
+    model.check_losses(losses, (player for group in model.moves for player in group))
+    norms = {
+        f"gradient_norm/{player}": tf.linalg.global_norm(
+            tape.gradient(
+                losses[player],
+                [v.value for v in model.player_variables(player)],
+                unconnected_gradients="zero",
             )
-            for player in self.players
-            if player in losses
-        }
-        return logs | norms
+        )
+        for player in model.players
+        if player in losses
+    }
+    return logs | norms
 
 
-def rows_of(batch: Mapping) -> int:
-    """The number of examples in a batch."""
+def average_over_replicas(model: "AdversarialModel") -> None:
+    """Gives every replica the mean of the moving batch statistics, once a step.
+
+    A mean at the end of each call would be the same but for rounding, and bits must not depend on
+    how many steps a call makes.
+    """
+    if model.distribute_strategy.num_replicas_in_sync == 1:
+        return
+    models = [model] if model.average is None else [model, model.average]
+    networks = [getattr(m, name) for m in models for name in m.network_names()]
+    weights = [v for network in networks for v in network.non_trainable_weights]
+    statistics = [v for v in weights if v.dtype == "float32"]
+    if statistics:
+        means = mean_over_replicas([tf.identity(v) for v in statistics])
+        for variable, mean in zip(statistics, means, strict=True):
+            variable.assign(mean)
+
+
+def mean_over_replicas(values: Any) -> Any:
+    """The means of a list or dict of tensors, in replica context."""
+    context = tf.distribute.get_replica_context()
+    return values if context.num_replicas_in_sync == 1 else context.all_reduce("MEAN", values)
+
+
+def rows_of(batch: Mapping[str, tf.Tensor]) -> int:
+    """The number of examples in a batch. Raises ValueError if it is not known when tracing."""
     rows = batch["image"].shape[0]
     if rows is None:
         raise ValueError(
@@ -117,3 +146,8 @@ def seed_states(network: keras.Model) -> list:
     """The states of a network's seed generators: in `variables`, but not among the weights."""
     weights = {id(v) for v in network.weights}
     return [v for v in network.variables if id(v) not in weights]
+
+
+def _check_compiled(model: "AdversarialModel"):
+    if not model.compiled:
+        raise ValueError("compile the model first: model.compile(optimizer=...)")

@@ -7,237 +7,270 @@ as many as fit into a second, so that signals, callbacks and the progress bar ne
 
 import contextlib
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from tf_bigan.constraints import Count, check
 from tf_bigan.core import workers
-from tf_bigan.data.pipeline import ArrayBatches
+from tf_bigan.core.statistics import logs_and_gradient_norms, rows_of
+from tf_bigan.data.pipeline import ArrayBatches, Batches, user_errors
+from tf_bigan.data.pixels import tensor_to_unit_range, to_unit_range
 from tf_bigan.errors import UserError
 
+if TYPE_CHECKING:
+    from tf_bigan.core.model import AdversarialModel
+
 CALL_SECONDS = 1.0  # that a call of several steps should take at most
+BATCH_SIZE = 32  # of arrays, as in Keras
 
 
 class NonFiniteLoss(ArithmeticError):
     """A loss or another logged value became NaN or infinite; the message names step and value."""
 
 
-class Loop:
-    """`fit` and `evaluate` for a model with a `train_step` and a `test_step` of one replica."""
+class Trainer:
+    """`fit` and `evaluate` of a compiled model: its compiled functions and the names of its logs.
+
+    A model gets a new one whenever it is compiled.
+    """
+
+    def __init__(self, model: "AdversarialModel"):
+        self.model = model
+        self.strategy = model.distribute_strategy
+        xla = model.uses_xla()
+        self.gradients: dict[str, Callable] = {}
+        for group in model.moves:
+            function = partial(model.gradients, group)
+            # Neither XLA nor a function of its own may hold communication between replicas.
+            if not model.synchronises_in_step():
+                function = tf.function(function, jit_compile=xla)
+            self.gradients["+".join(group)] = function
+        self.update_average = model.update_average
+        if not model.synchronises_in_step():
+            self.update_average = tf.function(model.update_average, jit_compile=xla)
+        self.diagnose = tf.function(
+            lambda batch: self.strategy.run(logs_and_gradient_norms, args=(model, batch))
+        )
+        # Not reduce_retracing: one function for two batch sizes would not know its rows.
+        self._train_steps = tf.function(self._steps)
+        self._test_step = tf.function(self._one_test_step)
+        self._log_names: dict[str, list[str]] = {}
 
     def fit(
         self,
-        x=None,
+        x,
+        y,
         *,
-        batch_size: int | None = None,
-        epochs: int = 1,
-        verbose: int | str = "auto",
-        callbacks=None,
-        validation_data=None,
-        initial_epoch: int = 0,
-        initial_step: int = 0,
-        steps_per_epoch: int | None = None,
-        validation_steps: int | None = None,
+        batch_size,
+        epochs,
+        verbose,
+        callbacks,
+        validation_split,
+        validation_data,
+        initial_epoch,
+        initial_step,
+        steps_per_epoch,
+        validation_steps,
+        validation_batch_size,
     ) -> keras.callbacks.History:
-        """Trains the model.
-
-        Args:
-            x: `tf_bigan.data` batches (`load(...).batches(...)`); or an array of images
-                [N, H, W, C], uint8 or float in [0, 1], with `batch_size`; or a batched
-                `tf.data.Dataset` of images, (images, labels) or {"image": ..., "label": ...},
-                the images uint8 or float in [0, 1].
-            batch_size: rows of a batch over all replicas, for an array.
-            epochs: the epoch to end at, counted from 0 as in Keras.
-            verbose: 0 is silent, 1 a progress bar, 2 a line per epoch.
-            callbacks: Keras callbacks. They see the training between calls of at most
-                `steps_per_execution` steps and about a second. Of several workers only the chief
-                calls those that say `chief_only = True`; no callback of theirs may communicate.
-            validation_data: what `evaluate` takes; its values are logged as "val_...".
-            initial_epoch, initial_step: where to begin: epochs that are done, and steps of the
-                epoch after them that are done. With `tf_bigan.data` batches the examples go on
-                from `self.step`, so that a resumed run sees what an undisturbed one would.
-            steps_per_epoch, validation_steps: batches of an epoch and of a validation; needed for
-                a dataset of unknown length, which must repeat.
-
-        Returns:
-            The history: for each logged name one mean per epoch.
-
-        Raises:
-            NonFiniteLoss: a logged value is NaN or infinite.
-            ValueError: the model is not compiled, the data has no usable form, or a callback needs
-                stock Keras.
-        """
-        self._check_compiled()
-        strategy = self.distribute_strategy
-        start = int(self.step.numpy())
-        dataset, steps = _distribute(x, batch_size, steps_per_epoch, start, strategy)
+        """See `AdversarialModel.fit`."""
+        model, strategy = self.model, self.strategy
+        check("validation_split", validation_split, Annotated[float, "[0, 1)"])
+        if validation_split:
+            (x, y), validation_data = _split(x, y, validation_split)
+        start = int(model.step.numpy())
+        source, steps = _batches(x, y, batch_size, steps_per_epoch)
+        dataset = self._distributed(source, start)
         self._check_entries(dataset)
         if not 0 <= initial_step < steps:
             raise ValueError(
                 f"initial_step={initial_step}: an epoch has the steps 0 to {steps - 1}"
             )
-        if validation_data is not None:  # now, and not after an epoch
-            data, _ = _distribute(
-                validation_data, batch_size, validation_steps, 0, strategy, "validation_steps"
+        validate = None
+        if validation_data is not None:  # checked now, and not after an epoch
+            held_out = validation_data if isinstance(validation_data, tuple) else (validation_data,)
+            validate = partial(
+                self.evaluate,
+                *held_out,
+                batch_size=validation_batch_size or batch_size,
+                steps=validation_steps,
+                steps_name="validation_steps",
             )
-            self._check_entries(data)
+            validate(dry=True)
         # Workers that differ would wait for each other without end.
         workers.check_same(str(start), "the step at which they begin to train", strategy)
-        plan = [initial_epoch, initial_step, epochs, steps, self.steps_per_execution]
+        plan = [initial_epoch, initial_step, epochs, steps, model.steps_per_execution]
         plan += [getattr(x, "num_examples", None), validation_data is not None]
         workers.check_same(str(plan), "their data, or in the arguments of fit", strategy)
-        chief = workers.is_chief(strategy)
-        if not isinstance(callbacks, keras.callbacks.CallbackList):
-            callbacks = keras.callbacks.CallbackList(
-                [
-                    c
-                    for c in _usable_callbacks(callbacks)
-                    if chief or not getattr(c, "chief_only", False)
-                ],
-                add_history=True,
-                add_progbar=chief and verbose not in (0, "0"),
-                verbose=1 if verbose == "auto" else verbose,
-                epochs=epochs,
-                steps=steps,
-                model=self,
-            )
-        iterator, pace = iter(dataset), _Pace(self.steps_per_execution, strategy)
-        self.stop_training = False
-        callbacks.on_train_begin()
+        listeners = self._callback_list(callbacks, verbose, epochs, steps)
+        iterator, pace = iter(dataset), _Pace(model.steps_per_execution, strategy)
+        model.stop_training = False
+        listeners.on_train_begin()
         for epoch in range(initial_epoch, epochs):
-            callbacks.on_epoch_begin(epoch)
+            listeners.on_epoch_begin(epoch)
             mean = _RunningMean()
             done = initial_step
             while done < steps:
-                self.steps_of_call = pace.steps(done, steps)
-                callbacks.on_train_batch_begin(done)
-                with pace.measured(self.steps_of_call):
-                    rows = self._run_steps(iterator, self.steps_of_call)
-                done += self.steps_of_call
-                names = self._names_of("train", iterator)
+                model.steps_of_call = pace.steps(done, steps)
+                listeners.on_train_batch_begin(done)
+                with pace.measured(model.steps_of_call):
+                    names, rows = self._run_steps(iterator, model.steps_of_call)
+                done += model.steps_of_call
                 mean.add(names, rows)
-                self.last_logs = dict(zip(names, rows.mean(axis=0).tolist(), strict=True))
-                callbacks.on_train_batch_end(done - 1, mean.result())
+                model.last_logs = dict(zip(names, rows.mean(axis=0).tolist(), strict=True))
+                listeners.on_train_batch_end(done - 1, mean.result())
                 if self._all_stop():
                     break
             initial_step = 0
             logs = mean.result()
-            if validation_data is not None and done == steps:  # a whole epoch
-                values = self.evaluate(
-                    validation_data, batch_size=batch_size, steps=validation_steps
-                )
-                logs |= {f"val_{name}": value for name, value in values.items()}
-            callbacks.on_epoch_end(epoch, logs)
+            if validate is not None and done == steps:  # a whole epoch
+                logs |= {f"val_{name}": value for name, value in validate().items()}
+            listeners.on_epoch_end(epoch, logs)
             if self._all_stop():
                 break
-        callbacks.on_train_end()
-        return self.history
+        listeners.on_train_end()
+        return model.history
 
     def evaluate(
-        self,
-        x,
-        *,
-        batch_size: int | None = None,
-        steps: int | None = None,
-        verbose: int | str = 0,
-        return_dict: bool = True,
+        self, x, y=None, *, batch_size=None, steps=None, steps_name="steps", dry=False
     ) -> dict[str, float]:
-        """The mean losses and logs over data in inference mode, as {name: value}.
-
-        `x` and `batch_size` as in `fit`, `steps` as `validation_steps` there; nothing is updated.
-        Each batch has its own z. A last batch that images in memory do not fill is filled up from
-        the beginning of their next pass. `verbose` and `return_dict` are Keras's: nothing is
-        printed, and a dict is what is returned.
-        """
-        self._check_compiled()
-        dataset, steps = _distribute(x, batch_size, steps, 0, self.distribute_strategy, "steps")
-        self._check_entries(dataset)
-        iterator, pace = iter(dataset), _Pace(self.steps_per_execution, self.distribute_strategy)
-        mean, done = _RunningMean(), 0
-        while done < steps:
-            count = pace.steps(done, steps)
-            with _images_checked(), pace.measured(count):
-                rows = self._test_loop(iterator, tf.constant(done), tf.constant(count)).numpy()
-            mean.add(self._names_of("test", iterator), rows)
-            done += count
+        """See `AdversarialModel.evaluate`. `dry` checks the arguments and computes nothing."""
+        if steps is not None:
+            check(steps_name, steps, Count)
+        dataset = self._distributed(_one_pass(x, y, batch_size, steps, steps_name))
+        self._check_entries(dataset, rows_known=False)
+        mean = _RunningMean()
+        if dry:
+            return mean.result()
+        with user_errors():
+            for number, batch in enumerate(dataset):
+                if number == steps:
+                    break
+                kind = "test" + _entries(batch)
+                rows, values = self._test_step(batch, tf.constant(number))
+                mean.add(self._log_names[kind], values.numpy()[None], int(rows))
+        if not mean.count:
+            raise ValueError("there are no examples to evaluate on")
         return mean.result()
 
-    def pack_logs(self, kind: str, logs: Mapping) -> tf.Tensor:
-        """{name: tensor} of a "train" or "test" step as one float32 vector of means."""
-        # A compiled function returns its logs sorted by name; the losses come first again here.
-        names = sorted(logs, key=lambda name: (not name.startswith("loss"), name))
-        self._log_names[kind + self._traced_entries] = names
-        return tf.stack([tf.reduce_mean(tf.cast(logs[name], tf.float32)) for name in names])
+    def on_batch(self, kind: str, x, y=None, return_dict: bool = True) -> dict[str, float]:
+        """One step, "train" or "test", on a batch as an array, a dict of arrays or with labels y.
 
-    def _names_of(self, kind: str, iterator) -> list[str]:
-        """The names of a step's logs, which may depend on what a batch holds."""
-        return self._log_names[kind + _entries(iterator)]
+        Raises ValueError for another `return_dict` than True: a game has several losses.
+        """
+        if not return_dict:
+            raise ValueError(f"{kind}_on_batch gives a dict of losses: leave return_dict out")
+        arrays = _arrays(x, y)
+        if arrays is None:
+            raise ValueError(f"{kind}_on_batch takes arrays, not {type(x).__name__}")
+        rows = len(arrays["image"])
+        if kind == "test":
+            return self.evaluate(arrays, batch_size=rows)
+        dataset = self._distributed(tf.data.Dataset.from_tensors(arrays).repeat())
+        self._check_entries(dataset)
+        names, values = self._run_steps(iter(dataset), 1)
+        return dict(zip(names, values[0].tolist(), strict=True))
 
-    def _check_compiled(self):
-        if not self.compiled:
-            raise ValueError("compile the model first: model.compile(optimizer=...)")
+    # --- compiled steps ---------------------------------------------------------------------
 
-    def _check_entries(self, dataset):
-        for name in self.requires:  # an entry may also come with a part of the images
-            if not {name, f"labelled_{name}"} & set(dataset.element_spec):
-                raise ValueError(
-                    f"{type(self).__name__} needs batches with {name}, these have "
-                    f"{', '.join(dataset.element_spec)}"
-                )
-        for name, spec in dataset.element_spec.items():
-            if hasattr(self, "image_shape") and name.endswith("image"):
-                # Of several replicas' specs, which are equal, the first.
-                shape = tuple(tf.nest.flatten(spec, expand_composites=True)[0].shape)
-                fits = tf.TensorShape(shape[1:]).is_compatible_with(self.image_shape)
-                if len(shape) != 4 or shape[0] is None or not fits:
-                    expected = ", ".join(map(str, self.image_shape))
-                    raise ValueError(
-                        f"batches of {name} must be [B, {expected}], all of one size B (a "
-                        "dataset.batch(n, drop_remainder=True), n a multiple of the replicas), "
-                        f"not {list(shape)}"
-                    )
-
-    def _forget_compiled(self):
-        """Drops the compiled functions; the next call traces them anew."""
-        # Not reduce_retracing: one function for two batch sizes would not know its rows.
-        self._train_loop = tf.function(self._train_steps)
-        self._test_loop = tf.function(self._test_steps)
-        self._log_names, self._traced_entries = {}, ""
-
-    def _all_stop(self) -> bool:
-        """Whether any worker wants to stop: then all do, after the same step."""
-        self.stop_training = any(workers.over_workers(self.stop_training, self.distribute_strategy))
-        return self.stop_training
-
-    def _run_steps(self, iterator, count: int) -> np.ndarray:
-        """`count` steps; the logs [count, names]. Raises NonFiniteLoss."""
-        step_before = int(self.step.numpy())
-        with _images_checked():
-            rows = self._train_loop(iterator, tf.constant(count)).numpy()
+    def _run_steps(self, iterator, count: int) -> tuple[list[str], np.ndarray]:
+        """`count` training steps: the names of the logs, and [count, names]."""
+        step_before = int(self.model.step.numpy())
+        with user_errors():
+            rows = self._train_steps(iterator, tf.constant(count)).numpy()
+        names = self._log_names["train" + _entries(iterator.element_spec)]
         if not np.isfinite(rows).all():
             row, column = np.argwhere(~np.isfinite(rows))[0]
             raise NonFiniteLoss(
-                f"{self._names_of('train', iterator)[column]} became {rows[row, column]} in step "
-                f"{step_before + row + 1}"
+                f"{names[column]} became {rows[row, column]} in step {step_before + row + 1}"
             )
-        return rows
+        return names, rows
 
-    def _train_steps(self, iterator, count):
-        return self._steps(lambda batch, _: self.train_step(batch), iterator, count)
-
-    def _test_steps(self, iterator, first, count):
-        return self._steps(lambda batch, i: self.test_step(batch, first + i), iterator, count)
-
-    def _steps(self, step, iterator, count):
-        """`count` calls of step(batch, number) on every replica; the mean logs [count, names]."""
-        strategy, self._traced_entries = self.distribute_strategy, _entries(iterator)
+    def _steps(self, iterator, count):
+        """`count` training steps on every replica; the mean logs [count, names]."""
+        kind = "train" + _entries(iterator.element_spec)
         rows = tf.TensorArray(tf.float32, size=count)
         for i in tf.range(count):
-            per_replica = strategy.run(step, args=(next(iterator), i))
-            rows = rows.write(i, strategy.reduce("MEAN", per_replica, axis=None))
+            logs = self.strategy.run(self._packed(self.model.train_step, kind), (next(iterator),))
+            rows = rows.write(i, self.strategy.reduce("MEAN", logs, axis=None))
         return rows.stack()
+
+    def _one_test_step(self, batch, number):
+        """(rows over all replicas, the mean logs [names]) of a batch."""
+        step = self._packed(self.model.test_step, "test" + _entries(batch))
+        logs = self.strategy.run(step, (batch, number))
+        rows = self.strategy.run(lambda part: tf.constant(rows_of(part)), (batch,))
+        mean = self.strategy.reduce("MEAN", logs, axis=None)
+        return self.strategy.reduce("SUM", rows, axis=None), mean
+
+    def _packed(self, step: Callable, kind: str) -> Callable:
+        """A step whose logs are one vector [names]; the names are kept under `kind`."""
+
+        def packed(*arguments):
+            logs = step(*arguments)
+            # A compiled function returns its logs sorted by name; the losses come first again.
+            names = sorted(logs, key=lambda name: (not name.startswith("loss"), name))
+            self._log_names[kind] = names
+            return tf.stack([logs[name] for name in names])
+
+        return packed
+
+    # --- data -------------------------------------------------------------------------------
+
+    def _distributed(self, source: "Callable | tf.data.Dataset", start: int = 0):
+        """The parts of each batch on the replicas, of a dataset or of `source(start, context)`."""
+        if isinstance(source, tf.data.Dataset):
+            return self.strategy.experimental_distribute_dataset(source)
+        return self.strategy.distribute_datasets_from_function(partial(source, start))
+
+    def _check_entries(self, dataset, rows_known: bool = True):
+        model = self.model
+        for name in model.requires:  # an entry may also come with a part of the images
+            if not {name, f"labelled_{name}"} & set(dataset.element_spec):
+                raise ValueError(
+                    f"{type(model).__name__} needs batches with {name}, these have "
+                    f"{', '.join(dataset.element_spec)}"
+                )
+        for name, spec in dataset.element_spec.items():
+            if name.endswith("image"):
+                # Of several replicas' specs, which are equal, the first.
+                shape = tuple(tf.nest.flatten(spec, expand_composites=True)[0].shape)
+                fits = tf.TensorShape(shape[1:]).is_compatible_with(model.image_shape)
+                if len(shape) != 4 or not fits or (rows_known and shape[0] is None):
+                    expected = ", ".join(map(str, model.image_shape))
+                    raise ValueError(
+                        f"batches of {name} must be [B, {expected}], B a multiple of the "
+                        f"replicas, not {list(shape)}"
+                    )
+
+    # --- callbacks --------------------------------------------------------------------------
+
+    def _callback_list(self, callbacks, verbose, epochs: int, steps: int):
+        if isinstance(callbacks, keras.callbacks.CallbackList):
+            return callbacks
+        chief = workers.is_chief(self.strategy)
+        usable = _usable_callbacks(callbacks)
+        return keras.callbacks.CallbackList(
+            [c for c in usable if chief or not getattr(c, "chief_only", False)],
+            add_history=True,
+            add_progbar=chief and verbose not in (0, "0"),
+            verbose=1 if verbose == "auto" else verbose,
+            epochs=epochs,
+            steps=steps,
+            model=self.model,
+        )
+
+    def _all_stop(self) -> bool:
+        """Whether any worker wants to stop: then all do, after the same step."""
+        self.model.stop_training = any(
+            workers.over_workers(self.model.stop_training, self.strategy)
+        )
+        return self.model.stop_training
 
 
 # Callbacks that reach into stock `fit` or its one optimizer, and what does their work here.
@@ -255,12 +288,15 @@ def _usable_callbacks(callbacks) -> list:
         for kind, instead in _WITHOUT_EFFECT.items():
             if isinstance(callback, kind):
                 raise ValueError(f"{kind.__name__} needs stock Keras; take {instead}")
+        monitor = str(getattr(callback, "monitor", "")).removeprefix("val_")
+        if monitor.startswith("loss") and getattr(callback, "monitor_op", 0) is None:
+            callback.monitor_op = np.less  # Keras's mode="auto" knows the name "loss" alone
     return listed
 
 
-def _entries(iterator) -> str:
+def _entries(batch: Mapping) -> str:
     """The names in a batch, as text: a model that is exported may hold no dict with other keys."""
-    return " " + ",".join(sorted(iterator.element_spec))
+    return " " + ",".join(sorted(batch))
 
 
 class _Pace:
@@ -279,7 +315,7 @@ class _Pace:
         return min(affordable, self.most - done % self.most, of - done)
 
     @contextlib.contextmanager
-    def measured(self, count: int):
+    def measured(self, count: int) -> Iterator[None]:
         """A block that makes `count` steps."""
         begin = time.monotonic()
         yield
@@ -288,15 +324,17 @@ class _Pace:
 
 
 class _RunningMean:
-    """The mean over an epoch's steps so far, of rows of logs."""
+    """The mean of rows of logs so far, weighted by their numbers of examples."""
 
     def __init__(self):
-        self.names, self.total, self.count = [], 0.0, 0
+        self.names: list[str] = []
+        self.total: Any = 0.0
+        self.count = 0
 
-    def add(self, names: list[str], rows: np.ndarray):
+    def add(self, names: list[str], rows: np.ndarray, weight: int = 1):
         self.names = names
-        self.total = self.total + rows.sum(axis=0, dtype=np.float64)
-        self.count += len(rows)
+        self.total = self.total + weight * rows.sum(axis=0, dtype=np.float64)
+        self.count += weight * len(rows)
 
     def result(self) -> dict[str, float]:
         if not self.count:
@@ -304,53 +342,138 @@ class _RunningMean:
         return dict(zip(self.names, (self.total / self.count).tolist(), strict=True))
 
 
-def _distribute(x, batch_size, steps, start, strategy, steps_name="steps_per_epoch"):
-    """Any data that `fit` takes, as a distributed dataset of batches, and the steps per epoch."""
-    if steps is not None and steps < 1:
-        raise ValueError(f"{steps_name} must be at least 1, not {steps}")
-    if isinstance(x, np.ndarray):
-        x = _array_batches(x, batch_size)
-    if hasattr(x, "dataset") and hasattr(x, "steps_per_epoch"):
-        steps = steps or x.steps_per_epoch
+# --- any data that `fit` takes --------------------------------------------------------------
 
-        def pipeline(context):
-            return x.dataset(
+
+def _arrays(x, y=None) -> dict[str, np.ndarray] | None:
+    """{"image": [N, H, W, C] float32 in [0, 1] or uint8, ...} of arrays; None of anything else."""
+    if isinstance(x, (np.ndarray, tf.Tensor, list)):
+        x = {"image": np.asarray(x)}
+    if not isinstance(x, Mapping):
+        return None
+    arrays = {name: np.asarray(value) for name, value in x.items()}
+    if y is not None:
+        arrays["label"] = np.asarray(y)
+    if "image" not in arrays:
+        raise UserError(f"x: a dict needs an entry image, not only {', '.join(arrays)}")
+    for name, array in arrays.items():
+        if name.endswith("image"):
+            if array.ndim != 4:
+                raise UserError(f"images must be an array [N, H, W, C], not {list(array.shape)}")
+            arrays[name] = array if array.dtype == np.uint8 else to_unit_range(array)
+        elif name.endswith("label"):
+            integers = array.ndim == 1 and np.issubdtype(array.dtype, np.integer)
+            if not integers or array.size and array.min() < 0:
+                raise UserError(
+                    f"{name}s must be integers from 0, [N], not {array.dtype} {list(array.shape)}"
+                )
+            arrays[name] = array.astype(np.int64)
+    lengths = {name: len(array) for name, array in arrays.items()}
+    if len(set(lengths.values())) > 1:
+        raise UserError(f"the arrays differ in length: {lengths}")
+    return arrays
+
+
+def _split(x, y, share: float) -> tuple[tuple[dict, None], tuple[dict]]:
+    """The first rows of arrays to train on, and the last `share` of them to validate on."""
+    arrays = _arrays(x, y)
+    if arrays is None:
+        raise UserError(f"validation_split={share}: it is for arrays; give validation_data")
+    first = int(len(arrays["image"]) * (1.0 - share))
+    train = {name: array[:first] for name, array in arrays.items()}
+    return (train, None), ({name: array[first:] for name, array in arrays.items()},)
+
+
+def _batches(x, y, batch_size, steps) -> tuple["Callable | tf.data.Dataset", int]:
+    """Endless batches to train on, and the steps of an epoch."""
+    if steps is not None:
+        check("steps_per_epoch", steps, Count)
+    x = _array_batches(x, y, batch_size)
+    if isinstance(x, Batches):
+        batches = x
+
+        def pipeline(start, context):
+            return batches.dataset(
                 start,
                 replicas=context.num_replicas_in_sync,
                 pipelines=context.num_input_pipelines,
                 pipeline=context.input_pipeline_id,
             )
 
-        return strategy.distribute_datasets_from_function(pipeline), steps
-    if not isinstance(x, tf.data.Dataset):
-        raise ValueError(
-            "x must be tf_bigan.data batches, an array of images or a batched tf.data.Dataset, "
-            f"not {type(x).__name__}"
-        )
+        return pipeline, steps or batches.steps_per_epoch
+    dataset = _elements(x, y, batch_size)
     if steps is None:
-        steps = int(x.cardinality())
-        if steps == 0:
-            raise ValueError("the dataset has no whole batch: use a smaller one")
-        if steps < 0:
-            raise ValueError(f"{steps_name} is needed for a dataset of unknown length")
-    return strategy.experimental_distribute_dataset(x.map(_as_batch).repeat()), steps
+        steps = _cardinality(dataset, "steps_per_epoch")
+    rows = dataset.element_spec["image"].shape[0]
+    if rows is None:  # without drop_remainder, or of image_dataset_from_directory
+        with user_errors():
+            rows = next((len(batch["image"]) for batch in dataset.take(1)), 0)
+        dataset = dataset.repeat().rebatch(rows, drop_remainder=True)
+        return dataset, steps
+    return dataset.repeat(), steps
 
 
-def _array_batches(x: np.ndarray, batch_size: int | None) -> ArrayBatches:
+def _one_pass(x, y, batch_size, steps, steps_name) -> "Callable | tf.data.Dataset":
+    """Batches to evaluate on, each example once."""
+    x = _array_batches(x, y, batch_size)
+    if isinstance(x, Batches):
+        batches = x
+
+        def pipeline(_, context):
+            return batches.one_pass(
+                replicas=context.num_replicas_in_sync,
+                pipelines=context.num_input_pipelines,
+                pipeline=context.input_pipeline_id,
+            )
+
+        return pipeline
+    dataset = _elements(x, y, batch_size)
+    if steps is None:
+        _cardinality(dataset, steps_name)
+    replicas = tf.distribute.get_strategy().num_replicas_in_sync
+    if replicas > 1:
+        return dataset.rebatch(_rows_for(dataset, replicas), drop_remainder=True)
+    return dataset
+
+
+def _rows_for(dataset: tf.data.Dataset, replicas: int) -> int:
+    """The largest multiple of the replicas in the first batch."""
+    rows = next((len(batch["image"]) for batch in dataset.take(1)), 0)
+    return max(1, rows // replicas) * replicas
+
+
+def _array_batches(x, y, batch_size):
+    """Batches of arrays; anything else as it is."""
+    arrays = _arrays(x, y)
+    if arrays is None:
+        return x
     if batch_size is None:
-        raise ValueError("batch_size is needed for an array of images")
-    if x.ndim != 4:
-        raise ValueError(f"images must be an array [N, H, W, C], not {list(x.shape)}")
-    if x.dtype != np.uint8:
-        x = x.astype(np.float32)
-        if x.size and not (x.min() >= 0 and x.max() <= 1):  # NaN fails both comparisons
-            raise ValueError(f"images must be in [0, 1], not [{x.min()}, {x.max()}]")
-    return ArrayBatches({"image": x}, batch_size)
+        batch_size = max(1, min(BATCH_SIZE, len(arrays["image"])))
+    return ArrayBatches(arrays, batch_size)
 
 
-_OUT_OF_RANGE = "images of a tf.data.Dataset must be uint8, or float in [0, 1]"
+def _elements(x, y, batch_size) -> tf.data.Dataset:
+    """A user's dataset as one of {"image": float in [0, 1], ...}."""
+    if not isinstance(x, tf.data.Dataset):
+        raise UserError(
+            "x must be an array of images, a dict of arrays, a batched tf.data.Dataset or "
+            f"tf_bigan.data batches, not {type(x).__name__}"
+        )
+    if y is not None or batch_size is not None:
+        raise UserError("y and batch_size are for arrays: a tf.data.Dataset has its own")
+    return x.map(_as_batch)
 
 
+def _cardinality(dataset: tf.data.Dataset, name: str) -> int:
+    steps = int(dataset.cardinality())
+    if steps == 0:
+        raise UserError("the dataset has no whole batch: use a smaller batch size")
+    if steps < 0:
+        raise UserError(f"{name}=N is needed for a dataset of unknown length")
+    return steps
+
+
+@tf.autograph.experimental.do_not_convert
 def _as_batch(*element):
     """A dataset's element, images or (images, labels) or a dict, as {"image": float in [0, 1]}."""
     if isinstance(element[0], Mapping) and len(element) == 1:
@@ -358,35 +481,11 @@ def _as_batch(*element):
     elif len(element) <= 2 and not isinstance(element[0], Mapping):
         batch = dict(zip(("image", "label"), element, strict=False))
     else:
-        raise ValueError(
-            "a batch is images, (images, labels) or a dict of them: no weights, nothing else"
-        )
+        raise UserError("a batch is images, (images, labels) or a dict of them, and nothing else")
     return {name: _usable(name, value) for name, value in batch.items()}
 
 
 def _usable(name: str, value: tf.Tensor) -> tf.Tensor:
     if name.endswith("label"):
         return tf.cast(value, tf.int64)
-    if not name.endswith("image"):
-        return value
-    if value.dtype == tf.uint8:
-        return tf.cast(value, tf.float32) / 255.0
-    if not value.dtype.is_floating:
-        raise ValueError(f"{name} must be uint8, or float in [0, 1], not {value.dtype.name}")
-    value = tf.cast(value, tf.float32)
-    within = tf.reduce_all((value >= 0) & (value <= 1))  # NaN fails both comparisons
-    with tf.control_dependencies([tf.debugging.Assert(within, [_OUT_OF_RANGE])]):
-        return tf.identity(value)
-
-
-@contextlib.contextmanager
-def _images_checked():
-    """Makes errors of the user's out of what the pipeline raises: `_usable`, or a file's reader."""
-    try:
-        yield
-    except tf.errors.InvalidArgumentError as error:
-        if _OUT_OF_RANGE in error.message:
-            raise ValueError(_OUT_OF_RANGE) from None
-        if "UserError: " in error.message:
-            raise UserError(error.message.split("UserError: ")[1].splitlines()[0]) from None
-        raise
+    return tensor_to_unit_range(value, name) if name.endswith("image") else value

@@ -219,7 +219,7 @@ def strip(images: Sequence[np.ndarray], prior: Prior) -> str:
     """From one image to another: the two at the ends, and G on the way between their codes."""
     captions = ["from", "G(E(from))", *[""] * (len(images) - 4), "G(E(to))", "to"]
     tiles = (tile(image, 84, caption) for image, caption in zip(images, captions, strict=True))
-    return block("The way", line(tiles), f"From E(from) to E(to) {prior.way}.")
+    return block("The way", line(tiles), f"From E(from) to E(to) {prior.path}.")
 
 
 def samples(images: np.ndarray) -> str:

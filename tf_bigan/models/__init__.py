@@ -66,7 +66,7 @@ def find(name: str) -> type[AdversarialModel]:
         UserError: there is no such module, or it does not define exactly one system.
     """
     if not all(part.isidentifier() for part in name.split(".")):
-        raise UserError(f"--model={name}: give a name, or a module's as my_package.my_model")
+        raise UserError(f"model={name}: give a name, or a module's as my_package.my_model")
     path = name if "." in name else f"{__name__}.{name}"
     try:
         module = importlib.import_module(path)
@@ -74,7 +74,7 @@ def find(name: str) -> type[AdversarialModel]:
         if error.name is None or not f"{path}.".startswith(f"{error.name}."):
             raise  # the module is there, but something that it imports is not
         hint = did_you_mean(name, names()) if path != name else f": no module {error.name} here"
-        raise UserError(f"--model={name} is unknown{hint}") from None
+        raise UserError(f"model={name} is unknown{hint}") from None
     systems = [
         value
         for value in vars(module).values()
@@ -83,11 +83,11 @@ def find(name: str) -> type[AdversarialModel]:
         and value.__module__ == module.__name__
     ]
     if len(systems) != 1:
-        raise UserError(f"--model={name}: {path} defines {len(systems)} systems instead of one")
+        raise UserError(f"model={name}: {path} defines {len(systems)} systems instead of one")
     system = systems[0]
     if keras.saving.get_registered_object(keras.saving.get_registered_name(system)) is not system:
         raise UserError(
-            f"--model={name}: {system.__name__} could not be loaded again: put "
+            f"model={name}: {system.__name__} could not be loaded again: put "
             '@keras.saving.register_keras_serializable("my_package") before its class'
         )
     return system

@@ -3,9 +3,10 @@
 import keras
 import tensorflow as tf
 
-from tf_bigan.core.model import AdversarialModel
-from tf_bigan.losses import discriminator_loss, inverted_loss
-from tf_bigan.networks.normalization import discriminate
+from tf_bigan.core.model import AdversarialModel, Moves
+from tf_bigan.losses import discriminator_loss, swapped_labels_loss
+from tf_bigan.networks.normalization import discriminate, unchanged_statistics
+from tf_bigan.priors import Prior
 
 
 @keras.saving.register_keras_serializable("tf_bigan")
@@ -23,17 +24,39 @@ class ALAD(AdversarialModel):
     An anomaly x comes back changed: ‖f(x, x) - f(x, G(E(x)))‖₁ is large, with f the last hidden
     layer of D_xx (`pair_features`).
 
-    Networks: encoder x [B, H, W, C] -> z_hat [B, latent]; generator z -> x in [0, 1];
+    Networks: encoder x [B, H, W, C] -> z_hat [B, latent_dim]; generator z -> x in [0, 1];
     discriminator_xz [x, z], discriminator_xx of two images on top of each other [B, H, W, 2·C],
-    discriminator_zz of two latents side by side [B, 2·latent] -> logits [B, 1].
+    discriminator_zz of two latents side by side [B, 2·latent_dim] -> logits [B, 1].
     """
 
     players = {
         "D": ("discriminator_xz", "discriminator_xx", "discriminator_zz"),
         "EG": ("encoder", "generator"),
     }
-    schedule = (("D",), ("EG",))
-    defaults = {"prior": "normal", "learning_rate": 2e-4, "ema": 0.999}
+    moves = (("D",), ("EG",))
+
+    def __init__(
+        self,
+        encoder: keras.Model,
+        generator: keras.Model,
+        discriminator_xz: keras.Model,
+        discriminator_xx: keras.Model,
+        discriminator_zz: keras.Model,
+        prior: Prior,
+        *,
+        moves: Moves | None = None,
+        name: str | None = None,
+    ):
+        super().__init__(
+            prior,
+            moves=moves,
+            name=name,
+            encoder=encoder,
+            generator=generator,
+            discriminator_xz=discriminator_xz,
+            discriminator_xx=discriminator_xx,
+            discriminator_zz=discriminator_zz,
+        )
 
     @classmethod
     def make_networks(cls, make, latent_dim, classes):
@@ -52,8 +75,8 @@ class ALAD(AdversarialModel):
         x = batch["image"]
         x_fake = self.generator(z, training=training)
         z_hat, z_rec = discriminate(self.encoder, x, x_fake, training=training)
-        # z again, so that the batch statistics which are kept are those of samples.
-        _, x_rec = discriminate(self.generator, z, z_hat, training=training)
+        with unchanged_statistics(self.generator):  # they are those of samples
+            x_rec = self.generator(z_hat, training=training)
         pairs = {
             "xz": (self.discriminator_xz, [x, z_hat], [x_fake, z]),
             "xx": (self.discriminator_xx, _pair(x, x), _pair(x, x_rec)),
@@ -63,7 +86,7 @@ class ALAD(AdversarialModel):
         # Twice the means: each discriminator's two terms have the weight 1.
         losses = {
             "D": 2.0 * tf.add_n([discriminator_loss(*pair) for pair in logits.values()]),
-            "EG": 2.0 * tf.add_n([inverted_loss(*pair) for pair in logits.values()]),
+            "EG": 2.0 * tf.add_n([swapped_labels_loss(*pair) for pair in logits.values()]),
         }
         logs = {f"logits_real_{name}": real for name, (real, _) in logits.items()}
         logs |= {f"logits_fake_{name}": fake for name, (_, fake) in logits.items()}

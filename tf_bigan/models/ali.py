@@ -3,8 +3,9 @@
 import keras
 import tensorflow as tf
 
-from tf_bigan.core.model import AdversarialModel
-from tf_bigan.losses import discriminator_loss, inverted_loss, verdicts
+from tf_bigan.core.model import AdversarialModel, Moves
+from tf_bigan.losses import discriminator_logs, discriminator_loss, swapped_labels_loss
+from tf_bigan.priors import Prior
 
 
 @keras.saving.register_keras_serializable("tf_bigan")
@@ -19,13 +20,31 @@ class ALI(AdversarialModel):
     in one simultaneous step. As in the official code, D has real and generated pairs in one batch:
     what mixes rows in it, as batch normalisation does, sees both. `encode` gives the mean μ(x).
 
-    Networks: encoder a `GaussianEncoder`, x [B, H, W, C] -> (μ, log σ), [B, latent] each;
+    Networks: encoder a `GaussianEncoder`, x [B, H, W, C] -> (μ, log σ), [B, latent_dim] each;
     generator z -> x in [0, 1]; discriminator [x, z] -> logits [B, 1].
     """
 
     players = {"D": ("discriminator",), "EG": ("encoder", "generator")}
-    schedule = (("D", "EG"),)
-    defaults = {"prior": "normal", "learning_rate": 1e-4}
+    moves = (("D", "EG"),)
+
+    def __init__(
+        self,
+        encoder: keras.Model,
+        generator: keras.Model,
+        discriminator: keras.Model,
+        prior: Prior,
+        *,
+        moves: Moves | None = None,
+        name: str | None = None,
+    ):
+        super().__init__(
+            prior,
+            moves=moves,
+            name=name,
+            encoder=encoder,
+            generator=generator,
+            discriminator=discriminator,
+        )
 
     @classmethod
     def make_networks(cls, make, latent_dim, classes):
@@ -43,7 +62,7 @@ class ALI(AdversarialModel):
         return self.pair_losses([x, z_hat], [x_fake, z], training)
 
     def infer(self, x, training) -> tf.Tensor:
-        """A draw of q(z | x) for each image, [B, latent]; its gradients reach μ and log σ."""
+        """A draw of q(z | x) for each image, [B, latent_dim]; its gradients reach μ and log σ."""
         mean, log_sigma = self.encoder.distribution(x, training)
         return mean + tf.exp(log_sigma) * self.random.normal((self.prior.dim,))
 
@@ -53,6 +72,6 @@ class ALI(AdversarialModel):
         logits_real, logits_fake = tf.split(self.discriminator(joined, training=training), 2)
         losses = {  # the paper's sums are twice the means of `losses`
             "D": 2.0 * discriminator_loss(logits_real, logits_fake),
-            "EG": 2.0 * inverted_loss(logits_real, logits_fake),
+            "EG": 2.0 * swapped_labels_loss(logits_real, logits_fake),
         }
-        return losses, verdicts(logits_real, logits_fake)
+        return losses, discriminator_logs(logits_real, logits_fake)

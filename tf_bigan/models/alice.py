@@ -1,12 +1,17 @@
 """ALICE: ALI with conditional entropy, made small by a cycle (Li et al., NeurIPS 2017)."""
 
+from typing import Literal
+
 import keras
 import tensorflow as tf
 
+from tf_bigan.constraints import NonNegative
+from tf_bigan.core.model import AdversarialModel, Moves
 from tf_bigan.errors import UserError
 from tf_bigan.losses import discriminator_loss, reconstruction_loss
 from tf_bigan.models.ali import ALI
 from tf_bigan.networks.normalization import discriminate
+from tf_bigan.priors import Prior
 
 
 @keras.saving.register_keras_serializable("tf_bigan")
@@ -35,18 +40,41 @@ class ALICE(ALI):
         "C": ("discriminator_xx",),
         "EG": ("encoder", "generator"),
     }
-    schedule = (("D", "C", "EG"),)
-    hyperparameters = {"cycle": "l2", "weight": 0.04, "adversarial_weight": 1.0}
-    limits = {"cycle": ("l2", "l1", "adversarial")}
+    moves = (("D", "C", "EG"),)
 
-    def __init__(self, *, schedule=None, **parts):
-        form = parts.get("cycle", self.hyperparameters["cycle"])
-        if schedule is None and form != "adversarial":
-            schedule = ALI.schedule
-        super().__init__(schedule=schedule, **parts)
-        self.c_plays = any("C" in group for group in self.schedule)
-        if form == "adversarial" and not self.c_plays:
-            raise UserError("cycle=adversarial needs C, which --schedule leaves out: D+C+EG")
+    def __init__(
+        self,
+        encoder: keras.Model,
+        generator: keras.Model,
+        discriminator: keras.Model,
+        discriminator_xx: keras.Model,
+        prior: Prior,
+        *,
+        cycle: Literal["l2", "l1", "adversarial"] = "l2",
+        weight: NonNegative = 0.04,
+        adversarial_weight: NonNegative = 1.0,
+        moves: Moves | None = None,
+        name: str | None = None,
+    ):
+        if moves is None and cycle != "adversarial":
+            moves = ALI.moves
+        # Not ALI's constructor, which has no C.
+        AdversarialModel.__init__(
+            self,
+            prior,
+            moves=moves,
+            name=name,
+            encoder=encoder,
+            generator=generator,
+            discriminator=discriminator,
+            discriminator_xx=discriminator_xx,
+            cycle=cycle,
+            weight=weight,
+            adversarial_weight=adversarial_weight,
+        )
+        self.c_plays = any("C" in group for group in self.moves)
+        if cycle == "adversarial" and not self.c_plays:
+            raise UserError("cycle=adversarial needs C to move, as in moves=D+C+EG")
 
     @classmethod
     def make_networks(cls, make, latent_dim, classes):

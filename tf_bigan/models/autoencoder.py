@@ -1,9 +1,12 @@
 """The autoencoder, a baseline of BiGAN (Donahue et al., ICLR 2017, section 4.1)."""
 
+from typing import Literal
+
 import keras
 
-from tf_bigan.core.model import AdversarialModel
+from tf_bigan.core.model import AdversarialModel, Moves
 from tf_bigan.losses import reconstruction_loss
+from tf_bigan.priors import Prior
 
 
 @keras.saving.register_keras_serializable("tf_bigan")
@@ -16,14 +19,30 @@ class Autoencoder(AdversarialModel):
     Hyperparameters:
         norm: l1 or l2.
 
-    Networks: encoder x [B, H, W, C] -> z_hat [B, latent]; generator z -> x in [0, 1].
+    Networks: encoder x [B, H, W, C] -> z_hat [B, latent_dim]; generator z -> x in [0, 1].
     """
 
     players = {"EG": ("encoder", "generator")}
-    schedule = (("EG",),)
-    hyperparameters = {"norm": "l2"}
-    limits = {"norm": ("l1", "l2")}
-    monitor = "EGr"
+    moves = (("EG",),)
+
+    def __init__(
+        self,
+        encoder: keras.Model,
+        generator: keras.Model,
+        prior: Prior,
+        *,
+        norm: Literal["l1", "l2"] = "l2",
+        moves: Moves | None = None,
+        name: str | None = None,
+    ):
+        super().__init__(
+            prior,
+            moves=moves,
+            name=name,
+            encoder=encoder,
+            generator=generator,
+            norm=norm,
+        )
 
     def player_losses(self, batch, z, training):
         x = batch["image"]

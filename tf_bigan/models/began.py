@@ -3,8 +3,10 @@
 import keras
 import tensorflow as tf
 
-from tf_bigan.core.model import AdversarialModel
+from tf_bigan.constraints import Count, Fraction, NonNegative
+from tf_bigan.core.model import AdversarialModel, Moves
 from tf_bigan.networks.normalization import discriminate
+from tf_bigan.priors import Prior
 
 
 @keras.saving.register_keras_serializable("tf_bigan")
@@ -26,23 +28,37 @@ class BEGAN(AdversarialModel):
         halve_every: steps from one halving of the learning rates to the next.
         lowest_rate: the learning rate that they do not fall below.
 
-    Networks: generator z [B, latent] -> x [B, H, W, C] in [0, 1]; discriminator, an autoencoder
-    x -> x whose code has as many entries as z.
+    Networks: generator z [B, latent_dim] -> x [B, H, W, C] in [0, 1]; discriminator, an autoencoder
+    x -> x with a code of latent_dim units.
     """
 
     players = {"D": ("discriminator",), "G": ("generator",)}
-    schedule = (("D", "G"),)
-    hyperparameters = {
-        "gamma": 0.5,
-        "lambda_k": 0.001,
-        "halve_every": 100_000,
-        "lowest_rate": 2e-5,
-    }
-    limits = {"gamma": "[0, 1]", "halve_every": "[1, inf)"}
-    defaults = {"decay_epochs": 0}  # a schedule's rate would never be halved
+    moves = (("D", "G"),)
 
-    def __init__(self, **parts):
-        super().__init__(**parts)
+    def __init__(
+        self,
+        generator: keras.Model,
+        discriminator: keras.Model,
+        prior: Prior,
+        *,
+        gamma: Fraction = 0.5,
+        lambda_k: NonNegative = 0.001,
+        halve_every: Count = 100_000,
+        lowest_rate: NonNegative = 2e-5,
+        moves: Moves | None = None,
+        name: str | None = None,
+    ):
+        super().__init__(
+            prior,
+            moves=moves,
+            name=name,
+            generator=generator,
+            discriminator=discriminator,
+            gamma=gamma,
+            lambda_k=lambda_k,
+            halve_every=halve_every,
+            lowest_rate=lowest_rate,
+        )
         self.k = self.add_weight(name="k", shape=(), initializer="zeros", trainable=False)
 
     @classmethod

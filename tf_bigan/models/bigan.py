@@ -2,9 +2,10 @@
 
 import keras
 
-from tf_bigan.core.model import AdversarialModel
-from tf_bigan.losses import discriminator_loss, inverted_loss, verdicts
+from tf_bigan.core.model import AdversarialModel, Moves
+from tf_bigan.losses import discriminator_logs, discriminator_loss, swapped_labels_loss
 from tf_bigan.networks.normalization import discriminate
+from tf_bigan.priors import Prior
 
 
 @keras.saving.register_keras_serializable("tf_bigan")
@@ -18,12 +19,31 @@ class BiGAN(AdversarialModel):
     D minimises ½(softplus(-l(x, E(x))) + softplus(l(G(z), z))), E and G the same with the labels
     exchanged; both move in one simultaneous step, as in the official code.
 
-    Networks: encoder x [B, H, W, C] -> z_hat [B, latent]; generator z -> x in [0, 1];
+    Networks: encoder x [B, H, W, C] -> z_hat [B, latent_dim]; generator z -> x in [0, 1];
     discriminator [x, z] -> logits [B, 1].
     """
 
     players = {"D": ("discriminator",), "EG": ("encoder", "generator")}
-    schedule = (("D", "EG"),)
+    moves = (("D", "EG"),)
+
+    def __init__(
+        self,
+        encoder: keras.Model,
+        generator: keras.Model,
+        discriminator: keras.Model,
+        prior: Prior,
+        *,
+        moves: Moves | None = None,
+        name: str | None = None,
+    ):
+        super().__init__(
+            prior,
+            moves=moves,
+            name=name,
+            encoder=encoder,
+            generator=generator,
+            discriminator=discriminator,
+        )
 
     def player_losses(self, batch, z, training):
         x = batch["image"]
@@ -34,6 +54,6 @@ class BiGAN(AdversarialModel):
         )
         losses = {
             "D": discriminator_loss(logits_real, logits_fake),
-            "EG": inverted_loss(logits_real, logits_fake),
+            "EG": swapped_labels_loss(logits_real, logits_fake),
         }
-        return losses, verdicts(logits_real, logits_fake)
+        return losses, discriminator_logs(logits_real, logits_fake)

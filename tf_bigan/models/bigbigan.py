@@ -3,8 +3,9 @@
 import keras
 import tensorflow as tf
 
-from tf_bigan.core.model import AdversarialModel
+from tf_bigan.core.model import AdversarialModel, Moves
 from tf_bigan.networks.normalization import discriminate
+from tf_bigan.priors import Prior
 
 
 @keras.saving.register_keras_serializable("tf_bigan")
@@ -24,7 +25,7 @@ class BigBiGAN(AdversarialModel):
     z_hat = μ(x) + softplus(σ(x))·ε, ε ~ N(0, I). D moves first, then E and G at once on new z. E
     and G are players of their own, since E learns ten times as fast. `encode` gives the mean μ(x).
 
-    Networks: encoder a `GaussianEncoder`, x [B, H, W, C] -> (μ, σ), [B, latent] each; generator
+    Networks: encoder a `GaussianEncoder`, x [B, H, W, C] -> (μ, σ), [B, latent_dim] each; generator
     z -> x in [0, 1]; discriminator_x (F) x -> s_x, discriminator_z (H) z -> s_z, both with
     `features` and their `head`; discriminator_xz (J) of the joined features -> s_xz; [B, 1] each.
     """
@@ -34,8 +35,30 @@ class BigBiGAN(AdversarialModel):
         "E": ("encoder",),
         "G": ("generator",),
     }
-    schedule = (("D",), ("E", "G"))
-    defaults = {"prior": "normal", "learning_rate": 2e-4, "player_rates": "E=2e-3"}
+    moves = (("D",), ("E", "G"))
+
+    def __init__(
+        self,
+        encoder: keras.Model,
+        generator: keras.Model,
+        discriminator_x: keras.Model,
+        discriminator_z: keras.Model,
+        discriminator_xz: keras.Model,
+        prior: Prior,
+        *,
+        moves: Moves | None = None,
+        name: str | None = None,
+    ):
+        super().__init__(
+            prior,
+            moves=moves,
+            name=name,
+            encoder=encoder,
+            generator=generator,
+            discriminator_x=discriminator_x,
+            discriminator_z=discriminator_z,
+            discriminator_xz=discriminator_xz,
+        )
 
     @classmethod
     def make_networks(cls, make, latent_dim, classes):

@@ -3,13 +3,20 @@
 import keras
 import tensorflow as tf
 
-from tf_bigan.losses import discriminator_loss, inverted_loss, squared_error, verdicts
-from tf_bigan.models.bigan import BiGAN
-from tf_bigan.networks.normalization import discriminate
+from tf_bigan.constraints import NonNegative, Rate
+from tf_bigan.core.model import AdversarialModel, Moves
+from tf_bigan.losses import (
+    discriminator_logs,
+    discriminator_loss,
+    squared_error,
+    swapped_labels_loss,
+)
+from tf_bigan.networks.normalization import discriminate, unchanged_statistics
+from tf_bigan.priors import Prior
 
 
 @keras.saving.register_keras_serializable("tf_bigan")
-class CycleBiGAN(BiGAN):
+class CycleBiGAN(AdversarialModel):
     """BiGAN whose E and G also answer for what becomes of an image, and of a z, on the way back.
 
     D's game alone makes E and G inverses of each other at its optimum; on the way there a pair may
@@ -18,53 +25,77 @@ class CycleBiGAN(BiGAN):
 
         λ E_x[Σ (x - G(E(x ⊙ m)))²] + λ_z E_z[Σ (z - E(G(z)))²].
 
-    The mask m hides pixels, each with a probability of `hidden`, from E alone and on this way alone
-    (denoising autoencoders, Vincent et al., ICML 2008): what is next to x is to have a z next to
+    The mask m sets each pixel to 0 with probability `mask_rate`, for E and in the image cycle only
+    (denoising autoencoders, Vincent et al., ICML 2008), so that images close to x get a z close to
     E(x). D sees pairs of whole images.
 
     Hyperparameters:
-        cycle: λ, of the images' way there and back.
-        latent_cycle: λ_z, of the way of z; 0 leaves it out.
-        hidden: the share of pixels that E does not see on the way there; 0 leaves m out.
+        cycle: λ, the weight of the image cycle.
+        latent_cycle: λ_z, the weight of the latent cycle; 0 leaves it out.
+        mask_rate: the probability with which a pixel is masked; 0 leaves the mask out.
 
     Networks: those of BiGAN.
     """
 
-    hyperparameters = {"cycle": 0.02, "latent_cycle": 0.0, "hidden": 0.0}
-    limits = {"hidden": "[0, 1)"}
+    players = {"D": ("discriminator",), "EG": ("encoder", "generator")}
+    moves = (("D", "EG"),)
+
+    def __init__(
+        self,
+        encoder: keras.Model,
+        generator: keras.Model,
+        discriminator: keras.Model,
+        prior: Prior,
+        *,
+        cycle: NonNegative = 0.02,
+        latent_cycle: NonNegative = 0.0,
+        mask_rate: Rate = 0.0,
+        moves: Moves | None = None,
+        name: str | None = None,
+    ):
+        super().__init__(
+            prior,
+            moves=moves,
+            name=name,
+            encoder=encoder,
+            generator=generator,
+            discriminator=discriminator,
+            cycle=cycle,
+            latent_cycle=latent_cycle,
+            mask_rate=mask_rate,
+        )
 
     def player_losses(self, batch, z, training):
         x = batch["image"]
-        z_hat, z_there, z_back = self._encode(x, z, training)
-        # The draws first: their rows are those whose statistics G keeps for generating.
-        x_fake, x_rec = discriminate(self.generator, z, z_there, training=training)
+        x_fake = self.generator(z, training=training)
+        z_hat, z_cycle, z_rec = self._encode(x, x_fake, training)
+        with unchanged_statistics(self.generator):  # they are those of samples
+            x_rec = self.generator(z_cycle, training=training)
         logits_real, logits_fake = discriminate(
             self.discriminator, [x, z_hat], [x_fake, z], training=training
         )
         error = tf.reduce_mean(squared_error(x, x_rec))
         losses = {
             "D": discriminator_loss(logits_real, logits_fake),
-            "EG": inverted_loss(logits_real, logits_fake) + self.cycle * error,
+            "EG": swapped_labels_loss(logits_real, logits_fake) + self.cycle * error,
         }
-        logs = verdicts(logits_real, logits_fake) | {
-            "reconstruction": error,
-        }
+        logs = discriminator_logs(logits_real, logits_fake) | {"reconstruction": error}
         if self.latent_cycle:
-            latent_error = tf.reduce_mean(squared_error(z, z_back))
+            latent_error = tf.reduce_mean(squared_error(z, z_rec))
             losses["EG"] += self.latent_cycle * latent_error
             logs["latent_reconstruction"] = latent_error
         return losses, logs
 
-    def _encode(self, x, z, training):
-        """E(x) for D, what the way back to x begins at, and E(G(z)), or None where it is not asked.
+    def _encode(self, x, x_fake, training):
+        """E(x) for D, E of the masked x for the cycle, and E(x_fake) or None without its cycle.
 
         All in one batch with x first, whose statistics E keeps.
         """
         groups = [x]
-        if self.hidden:
-            seen = self.random.uniform(x.shape[1:]) >= self.hidden
+        if self.mask_rate:
+            seen = self.random.uniform(x.shape[1:]) >= self.mask_rate
             groups.append(tf.where(seen, x, tf.zeros_like(x)))
         if self.latent_cycle:
-            groups.append(self.generator(z, training=training))
+            groups.append(x_fake)
         codes = discriminate(self.encoder, *groups, training=training)
-        return codes[0], codes[bool(self.hidden)], codes[-1] if self.latent_cycle else None
+        return codes[0], codes[bool(self.mask_rate)], codes[-1] if self.latent_cycle else None

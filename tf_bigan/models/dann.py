@@ -3,9 +3,11 @@
 import keras
 import tensorflow as tf
 
-from tf_bigan.core.model import AdversarialModel
+from tf_bigan.constraints import Count, NonNegative, Rate
+from tf_bigan.core.model import AdversarialModel, Moves
 from tf_bigan.errors import UserError
 from tf_bigan.networks.normalization import discriminate
+from tf_bigan.priors import Prior
 
 
 @keras.saving.register_keras_serializable("tf_bigan")
@@ -19,36 +21,55 @@ class DANN(AdversarialModel):
     Each player has a loss of its own, which makes the paper's gradient reversal layer needless.
     All move at once. λ = strength · (2 / (1 + exp(-10 p)) - 1) rises from 0, with p the part of
     the training that is done (section 4). No loss reads a label of the target domain, but
-    `accuracy`, which picks checkpoints/best.keras, is measured with those of its test images, or of
-    the images that --validation sets aside.
+    `accuracy`, which picks the best checkpoint, is measured with those of its validation images.
 
     Each domain has batch statistics of its own. F and D keep those of the target; C, which learns
-    from the source's features alone, keeps these. There is no z: the prior, --latent and --networks
-    say nothing here.
+    from the source's features alone, keeps these. There is no z: the prior has no
+    effect.
 
     Hyperparameters:
         strength: of the adversary; 0 learns from the source domain alone.
-        total_steps: of a training, for p; after these λ stays. train.py fills in its own number,
-            which a run that is resumed for more epochs keeps.
-        dropout: the part of the features that C does without in training.
+        total_steps: of a training, for p; after these λ stays. train.py takes those of the run,
+            and a run that is resumed for more epochs keeps its number.
+        dropout_rate: of the features that C sees, in training.
 
     Networks: encoder x [B, H, W, C] in [0, 1] -> features [B, F]; label_predictor features ->
     [B, classes]; domain_classifier features -> logits [B, 1] of "source".
     """
 
     players = {"F": ("encoder",), "C": ("label_predictor",), "D": ("domain_classifier",)}
-    schedule = (("F", "C", "D"),)
-    hyperparameters = {"strength": 1.0, "total_steps": 5000, "dropout": 0.5}
-    limits = {"total_steps": "[1, inf)", "dropout": "[0, 1)"}
+    moves = (("F", "C", "D"),)
     requires = ("image", "label", "target_image")
-    # The width of figure 4's convolutions: a preset's is that of other networks.
-    defaults = {"learning_rate": 5e-4, "beta_1": 0.9, "batch_size": 32, "width": 32}
-    monitor = "accuracy"
+
+    def __init__(
+        self,
+        encoder: keras.Model,
+        label_predictor: keras.Model,
+        domain_classifier: keras.Model,
+        prior: Prior,
+        *,
+        strength: NonNegative = 1.0,
+        total_steps: Count = 5000,
+        dropout_rate: Rate = 0.5,
+        moves: Moves | None = None,
+        name: str | None = None,
+    ):
+        super().__init__(
+            prior,
+            moves=moves,
+            name=name,
+            encoder=encoder,
+            label_predictor=label_predictor,
+            domain_classifier=domain_classifier,
+            strength=strength,
+            total_steps=total_steps,
+            dropout_rate=dropout_rate,
+        )
 
     @classmethod
     def make_networks(cls, make, latent_dim, classes):
         if classes is None:
-            raise UserError("dann learns from the labels of --dataset: give one that has them")
+            raise UserError("dann learns from labels: give a source data set that has them")
         encoder = make("lenet")
         inputs = encoder.size
         # D sees all of F's maps, and is normalised. Where it saw 100 features only, or could not
@@ -63,17 +84,6 @@ class DANN(AdversarialModel):
             ),
         }
 
-    @classmethod
-    def settings_of_run(cls, settings, steps_per_epoch, epochs):
-        return {"total_steps": steps_per_epoch * epochs} | settings
-
-    def _check_shapes(self):
-        encoder = self.encoder
-        shape = encoder.get_config().get("image_shape") or getattr(encoder, "input_shape", ())[1:]
-        if len(shape) != 3:
-            raise ValueError("put the encoder's image_shape, (H, W, C), into its get_config")
-        self.image_shape = tuple(shape)
-
     def player_losses(self, batch, z, training):
         label = batch["label"]
         # The first's statistics are kept: the target's images are to be classified in the end.
@@ -83,9 +93,9 @@ class DANN(AdversarialModel):
         logits_target, logits_source = discriminate(
             self.domain_classifier, target, source, training=training
         )
-        if training and self.dropout:
-            kept = self.random.uniform(source.shape[1:]) > self.dropout
-            source *= tf.cast(kept, source.dtype) / (1.0 - self.dropout)
+        if training and self.dropout_rate:
+            kept = self.random.uniform(source.shape[1:]) > self.dropout_rate
+            source *= tf.cast(kept, source.dtype) / (1.0 - self.dropout_rate)
         class_logits = self.label_predictor(source, training=training)
         cross_entropy = tf.reduce_mean(
             tf.nn.sparse_softmax_cross_entropy_with_logits(label, class_logits)

@@ -3,9 +3,11 @@
 import keras
 import tensorflow as tf
 
-from tf_bigan.core.model import AdversarialModel
+from tf_bigan.constraints import NonNegative
+from tf_bigan.core.model import AdversarialModel, Moves
 from tf_bigan.losses import squared_error
 from tf_bigan.networks.normalization import discriminate
+from tf_bigan.priors import Prior
 
 
 @keras.saving.register_keras_serializable("tf_bigan")
@@ -24,13 +26,33 @@ class EBGAN(AdversarialModel):
         margin: m, in the units of D(x).
         pulling_away: the weight of PT; the paper's .1 makes the EBGAN-PT, 0 the EBGAN.
 
-    Networks: generator z [B, latent] -> x [B, H, W, C] in [0, 1]; discriminator, an autoencoder
-    x -> x with `code_and_reconstruction`, its code of as many entries as z.
+    Networks: generator z [B, latent_dim] -> x [B, H, W, C] in [0, 1]; discriminator, an autoencoder
+    x -> x with `code_and_reconstruction`, with a code of latent_dim units.
     """
 
     players = {"D": ("discriminator",), "G": ("generator",)}
-    schedule = (("D",), ("G",))
-    hyperparameters = {"margin": 10.0, "pulling_away": 0.1}
+    moves = (("D",), ("G",))
+
+    def __init__(
+        self,
+        generator: keras.Model,
+        discriminator: keras.Model,
+        prior: Prior,
+        *,
+        margin: NonNegative = 10.0,
+        pulling_away: NonNegative = 0.1,
+        moves: Moves | None = None,
+        name: str | None = None,
+    ):
+        super().__init__(
+            prior,
+            moves=moves,
+            name=name,
+            generator=generator,
+            discriminator=discriminator,
+            margin=margin,
+            pulling_away=pulling_away,
+        )
 
     @classmethod
     def make_networks(cls, make, latent_dim, classes):

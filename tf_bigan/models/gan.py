@@ -3,9 +3,11 @@
 import keras
 import tensorflow as tf
 
-from tf_bigan.core.model import AdversarialModel
-from tf_bigan.losses import verdicts
+from tf_bigan.constraints import Rate
+from tf_bigan.core.model import AdversarialModel, Moves
+from tf_bigan.losses import discriminator_logs
 from tf_bigan.networks.normalization import discriminate
+from tf_bigan.priors import Prior
 
 
 @keras.saving.register_keras_serializable("tf_bigan")
@@ -17,20 +19,40 @@ class GAN(AdversarialModel):
     D minimises softplus(-l(x)) + softplus(l(G(z))). G minimises softplus(-l(G(z))), which does not
     saturate (section 3), or with `minimax=True` -softplus(l(G(z))), the game of eq. 1. As in the
     usual DCGAN program D moves first and G after it, against the new D with the same z;
-    `schedule=(("D", "G"),)` moves both at once.
+    `moves=(("D", "G"),)` moves both at once.
 
     Hyperparameters:
         minimax: whether G minimises what D maximises.
-        smoothing: how far the labels of real images, for D and for G, lie below 1.
+        label_smoothing: how far the labels of real images, for D and for G, lie below 1.
 
-    Networks: generator z [B, latent] -> x [B, H, W, C] in [0, 1]; discriminator x -> logits [B, 1].
+    Networks: generator z [B, latent_dim] -> x [B, H, W, C] in [0, 1]; discriminator x -> logits
+    [B, 1].
     """
 
     players = {"D": ("discriminator",), "G": ("generator",)}
-    schedule = (("D",), ("G",))
+    moves = (("D",), ("G",))
     fresh_z = False
-    hyperparameters = {"minimax": False, "smoothing": 0.0}
-    limits = {"smoothing": "[0, 1)"}
+
+    def __init__(
+        self,
+        generator: keras.Model,
+        discriminator: keras.Model,
+        prior: Prior,
+        *,
+        minimax: bool = False,
+        label_smoothing: Rate = 0.0,
+        moves: Moves | None = None,
+        name: str | None = None,
+    ):
+        super().__init__(
+            prior,
+            moves=moves,
+            name=name,
+            generator=generator,
+            discriminator=discriminator,
+            minimax=minimax,
+            label_smoothing=label_smoothing,
+        )
 
     @classmethod
     def make_networks(cls, make, latent_dim, classes):
@@ -50,8 +72,8 @@ class GAN(AdversarialModel):
             "D": real + fake,
             "G": -fake if self.minimax else self._cross_entropy(logits_fake),
         }
-        return losses, verdicts(logits_real, logits_fake)
+        return losses, discriminator_logs(logits_real, logits_fake)
 
     def _cross_entropy(self, logits):
-        """That of σ(logits) and the label 1 - smoothing: softplus(-l) + smoothing·l, the mean."""
-        return tf.reduce_mean(tf.nn.softplus(-logits) + self.smoothing * logits)
+        """With the label 1 - s, s = label_smoothing: the mean of softplus(-l) + s·l."""
+        return tf.reduce_mean(tf.nn.softplus(-logits) + self.label_smoothing * logits)

@@ -6,11 +6,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tf_bigan.core.model import AdversarialModel
+from tf_bigan.constraints import NonNegative
+from tf_bigan.core.model import AdversarialModel, Moves
 from tf_bigan.errors import UserError
-from tf_bigan.losses import verdicts
+from tf_bigan.losses import discriminator_logs
 from tf_bigan.networks.normalization import discriminate
-from tf_bigan.priors import Categorical, Concatenation, Uniform
+from tf_bigan.priors import Categorical, Concatenation, Prior, Uniform
 
 
 @keras.saving.register_keras_serializable("tf_bigan")
@@ -31,23 +32,40 @@ class InfoGAN(AdversarialModel):
     Hyperparameters:
         lambda_categorical, lambda_continuous: λ of the two kinds of codes.
 
-    Networks: generator z [B, latent] -> x [B, H, W, C] in [0, 1]; discriminator x -> logits [B, 1]
-    by way of `features` and `head`; recognition (Q) features -> [B, latent], as z is laid out; what
-    it says about the noise is not used.
+    Networks: generator z [B, latent_dim] -> x [B, H, W, C] in [0, 1]; discriminator x -> logits
+    [B, 1] by way of `features` and `head`; recognition (Q) features -> [B, latent_dim], in the
+    order of z; its outputs for the noise are not used.
     """
 
     players = {"D": ("discriminator", "recognition"), "G": ("generator",)}
-    schedule = (("D",), ("G",))
-    hyperparameters = {"lambda_categorical": 1.0, "lambda_continuous": 1.0}
-    # The noise, the codes and the learning rates of the official code.
-    defaults = {"prior": "uniform62+categorical10+uniform2", "player_rates": "D=2e-4,G=1e-3"}
+    moves = (("D",), ("G",))
 
-    def __init__(self, **parts):
-        super().__init__(**parts)
+    def __init__(
+        self,
+        generator: keras.Model,
+        discriminator: keras.Model,
+        recognition: keras.Model,
+        prior: Prior,
+        *,
+        lambda_categorical: NonNegative = 1.0,
+        lambda_continuous: NonNegative = 1.0,
+        moves: Moves | None = None,
+        name: str | None = None,
+    ):
+        super().__init__(
+            prior,
+            moves=moves,
+            name=name,
+            generator=generator,
+            discriminator=discriminator,
+            recognition=recognition,
+            lambda_categorical=lambda_categorical,
+            lambda_continuous=lambda_continuous,
+        )
         if not isinstance(self.prior, Concatenation):
-            raise UserError("infogan needs codes beside the noise: --prior=normal62+categorical10")
+            raise UserError("infogan needs codes beside the noise: prior=normal62+categorical10")
         if isinstance(self.prior.parts[0], Categorical):
-            raise UserError("infogan: a prior begins with noise: --prior=normal62+categorical10")
+            raise UserError("infogan: a prior begins with noise: prior=normal62+categorical10")
 
     @classmethod
     def make_networks(cls, make, latent_dim, classes):
@@ -75,7 +93,7 @@ class InfoGAN(AdversarialModel):
         fake = tf.reduce_mean(tf.nn.softplus(logits_fake))
         fooled = tf.reduce_mean(tf.nn.softplus(-logits_fake))
         losses = {"D": real + fake - bound, "G": fooled - bound}
-        return losses, verdicts(logits_real, logits_fake) | {
+        return losses, discriminator_logs(logits_real, logits_fake) | {
             "information_categorical": categorical,
             "information_continuous": continuous,
         }
@@ -105,4 +123,4 @@ class InfoGAN(AdversarialModel):
 
     def codes(self, images, batch_size: int = 256) -> list[np.ndarray]:
         """`code_estimates` of images [N, H, W, C] in [0, 1]: an array [N, entries] of each code."""
-        return self._in_batches(None, images, batch_size, method="code_estimates")
+        return self.in_batches(None, images, batch_size, method="code_estimates")

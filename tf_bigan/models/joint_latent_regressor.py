@@ -2,7 +2,10 @@
 
 import keras
 
+from tf_bigan.constraints import NonNegative
+from tf_bigan.core.model import AdversarialModel, Moves
 from tf_bigan.models.latent_regressor import LatentRegressor
+from tf_bigan.priors import Prior
 
 
 @keras.saving.register_keras_serializable("tf_bigan")
@@ -19,8 +22,30 @@ class JointLatentRegressor(LatentRegressor):
     """
 
     players = {"D": ("discriminator",), "EG": ("encoder", "generator")}
-    schedule = (("D", "EG"),)
-    hyperparameters = {"weight": 0.25}
+    moves = (("D", "EG"),)
+
+    def __init__(
+        self,
+        encoder: keras.Model,
+        generator: keras.Model,
+        discriminator: keras.Model,
+        prior: Prior,
+        *,
+        weight: NonNegative = 0.25,
+        moves: Moves | None = None,
+        name: str | None = None,
+    ):
+        # Not the LatentRegressor's constructor, which has no weight.
+        AdversarialModel.__init__(
+            self,
+            prior,
+            moves=moves,
+            name=name,
+            generator=generator,
+            discriminator=discriminator,
+            encoder=encoder,
+            weight=weight,
+        )
 
     def player_losses(self, batch, z, training):
         losses, logs = super().player_losses(batch, z, training)

@@ -3,10 +3,10 @@
 import keras
 import tensorflow as tf
 
-from tf_bigan.core.model import AdversarialModel
-from tf_bigan.losses import discriminator_loss, verdicts
+from tf_bigan.core.model import AdversarialModel, Moves
+from tf_bigan.losses import discriminator_logs, discriminator_loss
 from tf_bigan.networks.normalization import discriminate
-from tf_bigan.priors import Uniform
+from tf_bigan.priors import Prior, Uniform
 
 
 @keras.saving.register_keras_serializable("tf_bigan")
@@ -21,12 +21,31 @@ class LatentRegressor(AdversarialModel):
     and for any other the mean of (e - z)², over the batch and the entries of z. G does not see E's
     loss. All move in one simultaneous step, as in the official code.
 
-    Networks: generator z [B, latent] -> x [B, H, W, C] in [0, 1]; discriminator x -> logits
+    Networks: generator z [B, latent_dim] -> x [B, H, W, C] in [0, 1]; discriminator x -> logits
     [B, 1]; encoder x -> z_hat, whose `features` have the logits "e" of z_hat.
     """
 
     players = {"D": ("discriminator",), "G": ("generator",), "E": ("encoder",)}
-    schedule = (("D", "G", "E"),)
+    moves = (("D", "G", "E"),)
+
+    def __init__(
+        self,
+        encoder: keras.Model,
+        generator: keras.Model,
+        discriminator: keras.Model,
+        prior: Prior,
+        *,
+        moves: Moves | None = None,
+        name: str | None = None,
+    ):
+        super().__init__(
+            prior,
+            moves=moves,
+            name=name,
+            generator=generator,
+            discriminator=discriminator,
+            encoder=encoder,
+        )
 
     @classmethod
     def make_networks(cls, make, latent_dim, classes):
@@ -47,10 +66,10 @@ class LatentRegressor(AdversarialModel):
             "G": tf.reduce_mean(tf.nn.softplus(-logits_fake)),
             "E": self.regression_loss(features["e"], z),
         }
-        return losses, verdicts(logits_real, logits_fake)
+        return losses, discriminator_logs(logits_real, logits_fake)
 
     def regression_loss(self, logits, z) -> tf.Tensor:
-        """How far E's logits [B, latent] are from z [B, latent]: a scalar."""
+        """How far E's logits [B, latent_dim] are from z [B, latent_dim]: a scalar."""
         if isinstance(self.prior, Uniform):
             # The cross-entropy above is softplus(e) - t·e.
             return tf.reduce_mean(tf.nn.softplus(logits) - 0.5 * (z + 1.0) * logits)

@@ -1,10 +1,14 @@
 """LS-GAN: loss-sensitive generative adversarial networks (Qi 2017); not the least-squares GAN."""
 
+from typing import Annotated
+
 import keras
 import tensorflow as tf
 
-from tf_bigan.core.model import AdversarialModel
+from tf_bigan.constraints import Fraction, NonNegative
+from tf_bigan.core.model import AdversarialModel, Moves
 from tf_bigan.networks.normalization import discriminate
+from tf_bigan.priors import Prior
 
 
 @keras.saving.register_keras_serializable("tf_bigan")
@@ -28,14 +32,38 @@ class LossSensitiveGAN(AdversarialModel):
         leak: the slope of L's last activation below 0. 0 is the ReLU of LS-GAN's official code, in
             which all of L may die where margins are large; 1 is the generalised one's, linear.
 
-    Networks: generator z [B, latent] -> x [B, H, W, C] in [0, 1]; discriminator (L) x -> [B, 1].
+    Networks: generator z [B, latent_dim] -> x [B, H, W, C] in [0, 1]; discriminator (L) x ->
+    [B, 1].
     """
 
     players = {"D": ("discriminator",), "G": ("generator",)}
-    schedule = (("D",), ("G",))
+    moves = (("D",), ("G",))
     fresh_z = False
-    hyperparameters = {"margin": 0.01, "gamma": 0.0, "slope": 0.0, "leak": 0.2}
-    limits = {"slope": "(-inf, 1]", "leak": "[0, 1]"}
+
+    def __init__(
+        self,
+        generator: keras.Model,
+        discriminator: keras.Model,
+        prior: Prior,
+        *,
+        margin: NonNegative = 0.01,
+        gamma: NonNegative = 0.0,
+        slope: Annotated[float, "(-inf, 1]"] = 0.0,
+        leak: Fraction = 0.2,
+        moves: Moves | None = None,
+        name: str | None = None,
+    ):
+        super().__init__(
+            prior,
+            moves=moves,
+            name=name,
+            generator=generator,
+            discriminator=discriminator,
+            margin=margin,
+            gamma=gamma,
+            slope=slope,
+            leak=leak,
+        )
 
     @classmethod
     def make_networks(cls, make, latent_dim, classes):

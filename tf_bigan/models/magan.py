@@ -3,10 +3,11 @@
 import keras
 import tensorflow as tf
 
-from tf_bigan.core.model import AdversarialModel
-from tf_bigan.errors import UserError
+from tf_bigan.constraints import Count
+from tf_bigan.core.model import AdversarialModel, Moves
 from tf_bigan.losses import squared_error
 from tf_bigan.networks.normalization import discriminate
+from tf_bigan.priors import Prior
 
 
 @keras.saving.register_keras_serializable("tf_bigan")
@@ -25,22 +26,37 @@ class MAGAN(AdversarialModel):
     D moves first, then G with a new z. Adam stands in for the paper's AdaMax.
 
     Hyperparameters:
-        period: steps between two looks at the margin; train.py takes an epoch, as in the paper.
+        period: steps after which the margin is adapted; train.py takes an epoch, as in the paper.
         pretraining: periods in which D learns alone. A falling learning rate of G begins after
             them, and is not at its end when the run is.
 
-    Networks: generator z [B, latent] -> x [B, H, W, C] in [0, 1]; discriminator, an autoencoder
-    x -> x whose code has as many entries as z.
+    Networks: generator z [B, latent_dim] -> x [B, H, W, C] in [0, 1]; discriminator, an autoencoder
+    x -> x whose code has latent_dim units.
     """
 
     players = {"D": ("discriminator",), "G": ("generator",)}
-    schedule = (("D",), ("G",))
-    hyperparameters = {"period": 500, "pretraining": 2}
-    limits = {"period": "[1, inf)", "pretraining": "[1, inf)"}
-    defaults = {"prior": "normal", "learning_rate": 5e-4}
+    moves = (("D",), ("G",))
 
-    def __init__(self, **parts):
-        super().__init__(**parts)
+    def __init__(
+        self,
+        generator: keras.Model,
+        discriminator: keras.Model,
+        prior: Prior,
+        *,
+        period: Count = 500,
+        pretraining: Count = 2,
+        moves: Moves | None = None,
+        name: str | None = None,
+    ):
+        super().__init__(
+            prior,
+            moves=moves,
+            name=name,
+            generator=generator,
+            discriminator=discriminator,
+            period=period,
+            pretraining=pretraining,
+        )
         # The margin, the sums of this period, and Z of the one before (0: there was none).
         self.margin, self.sum_real, self.sum_fake, self.fake_before = (
             self.add_weight(name=name, shape=(), initializer="zeros", trainable=False)
@@ -54,18 +70,6 @@ class MAGAN(AdversarialModel):
             "discriminator": make("autoencoder", latent_dim=latent_dim),
         }
 
-    @classmethod
-    def settings_of_run(cls, settings, steps_per_epoch, epochs):
-        settings = {"period": steps_per_epoch} | settings
-        periods = settings.get("pretraining", cls.hyperparameters["pretraining"])
-        alone = settings["period"] * periods
-        if alone >= steps_per_epoch * epochs:
-            raise UserError(
-                f"magan: D learns alone for {alone:,} steps, and the run has no more than "
-                f"{steps_per_epoch * epochs:,}: raise --epochs, or --set=period=N,pretraining=N"
-            )
-        return settings
-
     def player_losses(self, batch, z, training):
         x = batch["image"]
         x_fake = self.generator(z, training=training)
@@ -74,7 +78,7 @@ class MAGAN(AdversarialModel):
         hinge = tf.nn.relu(self.margin - energy_fake)  # 0 as long as the margin is
         losses = {
             "D": tf.reduce_mean(energy_real + hinge),
-            "G": self._plays() * tf.reduce_mean(energy_fake),
+            "G": tf.reduce_mean(energy_fake),
         }
         return losses, {
             "energy_real": energy_real,
@@ -82,13 +86,9 @@ class MAGAN(AdversarialModel):
             "margin": self.margin,
         }
 
-    def _plays(self) -> tf.Tensor:
-        """1.0 if G moves in this step, else 0.0."""
-        return tf.cast(self.step.value >= self.period * self.pretraining, tf.float32)
-
-    def _regularization(self, player):
-        loss = super()._regularization(player)  # by itself it would move G under Adam
-        return self._plays() * loss if player == "G" else loss
+    def is_active(self, player):
+        """G stands still while D learns alone."""
+        return player == "D" or self.step.value >= self.period * self.pretraining
 
     def adapt(self, logs):
         sum_real, sum_fake = (
@@ -109,4 +109,4 @@ class MAGAN(AdversarialModel):
         self.sum_fake.assign(tf.where(ends, 0.0, sum_fake))
         # Moments of zeros are no moments: Adam's bias correction begins with G's first move.
         moves = self.optimizer_of("G").iterations
-        moves.assign(tf.where(self._plays() > 0, moves.value, tf.zeros_like(moves.value)))
+        moves.assign(tf.where(self.is_active("G"), moves.value, tf.zeros_like(moves.value)))

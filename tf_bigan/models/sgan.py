@@ -3,10 +3,12 @@
 import keras
 import tensorflow as tf
 
-from tf_bigan.core.model import AdversarialModel
+from tf_bigan.constraints import NonNegative
+from tf_bigan.core.model import AdversarialModel, Moves
 from tf_bigan.errors import UserError
-from tf_bigan.losses import verdicts
+from tf_bigan.losses import discriminator_logs
 from tf_bigan.networks.normalization import discriminate
+from tf_bigan.priors import Prior
 
 
 @keras.saving.register_keras_serializable("tf_bigan")
@@ -21,21 +23,41 @@ class SGAN(AdversarialModel):
         G:                        -log(1 - p(FAKE | G(z))) = softplus(-r)
 
     or with `minimax=True`, as the paper has it, what G minimises is log p(FAKE | G(z)), which
-    saturates. Both move at once. Without --labels=N all images are labelled ones.
+    saturates. Both move at once. Without a labelled subset in the
+    batch all images are labelled ones.
 
     Hyperparameters:
         minimax: whether G minimises the negative of D's loss on generated images.
         supervised: the weight of the labelled images' loss; 0 leaves a GAN.
 
-    Networks: generator z [B, latent] -> x [B, H, W, C] in [0, 1]; discriminator x -> logits
+    Networks: generator z [B, latent_dim] -> x [B, H, W, C] in [0, 1]; discriminator x -> logits
     [B, N + 1].
     """
 
     players = {"D": ("discriminator",), "G": ("generator",)}
-    schedule = (("D", "G"),)
+    moves = (("D", "G"),)
     requires = ("image", "label")
-    hyperparameters = {"minimax": False, "supervised": 1.0}
-    monitor = "accuracy"
+
+    def __init__(
+        self,
+        generator: keras.Model,
+        discriminator: keras.Model,
+        prior: Prior,
+        *,
+        minimax: bool = False,
+        supervised: NonNegative = 1.0,
+        moves: Moves | None = None,
+        name: str | None = None,
+    ):
+        super().__init__(
+            prior,
+            moves=moves,
+            name=name,
+            generator=generator,
+            discriminator=discriminator,
+            minimax=minimax,
+            supervised=supervised,
+        )
 
     @classmethod
     def make_networks(cls, make, latent_dim, classes):
@@ -68,7 +90,7 @@ class SGAN(AdversarialModel):
             + fake,
             "G": -fake if self.minimax else tf.reduce_mean(tf.nn.softplus(-logits_fake)),
         }
-        return losses, verdicts(logits_real, logits_fake) | {
+        return losses, discriminator_logs(logits_real, logits_fake) | {
             "cross_entropy": cross_entropy,
             "accuracy_labelled": tf.argmax(logits_labelled[:, :-1], -1) == label,
         }

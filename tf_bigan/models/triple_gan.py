@@ -1,13 +1,16 @@
 """Triple-GAN: a classifier, a generator and a discriminator of pairs (Li et al. 2017)."""
 
+from typing import Annotated
+
 import keras
 import tensorflow as tf
 
-from tf_bigan.core.model import AdversarialModel
+from tf_bigan.constraints import Fraction, NonNegative
+from tf_bigan.core.model import AdversarialModel, Moves
 from tf_bigan.errors import UserError
-from tf_bigan.losses import verdicts
+from tf_bigan.losses import discriminator_logs
 from tf_bigan.networks.normalization import discriminate
-from tf_bigan.priors import Categorical, Concatenation
+from tf_bigan.priors import Categorical, Concatenation, Prior
 
 
 @keras.saving.register_keras_serializable("tf_bigan")
@@ -26,35 +29,57 @@ class TripleGAN(AdversarialModel):
         C: -½ p_C(y_C | x) log D(x, y_C) + R_L + pseudo · R_P
            + entropy · H(p_C(y | x)) + balance · (cross entropy of 1/K and the mean of p_C)
 
-    D, G and C move in turn. Without --labels=N all images are labelled ones.
+    D, G and C move in turn. Without a labelled subset in the
+    batch all images are labelled ones.
 
     Hyperparameters:
         entropy, balance: weights of C's regularisation on unlabelled images. The mean of p_C is
             over a replica's rows: in this term two replicas do not equal one with all of them.
         pseudo, pseudo_after: the weight of R_P, and the steps without it.
-        believed: the part of D's real pairs that are (x, y_C). 0 is the paper's algorithm, with
-            which D learns 100 labelled images by heart; in the official code it is then nearly 1.
+        predicted_share: the share of D's real pairs that are (x, y_C). 0 is the paper's algorithm,
+            with which D overfits 100 labelled images; in the official code it is then nearly 1.
 
     Networks: classifier x -> logits [B, K]; generator z -> x [B, H, W, C] in [0, 1], the last part
     of z a one-hot label; discriminator [x, one-hot label] -> logits [B, 1].
     """
 
     players = {"D": ("discriminator",), "G": ("generator",), "C": ("classifier",)}
-    schedule = (("D",), ("G",), ("C",))
-    hyperparameters = {"entropy": 0.3, "balance": 1e-3, "pseudo": 0.1, "pseudo_after": 2000}
-    hyperparameters |= {"believed": 0.9}
-    limits = {"believed": "[0, 1]"}
+    moves = (("D",), ("G",), ("C",))
     requires = ("image", "label")
-    defaults = {"prior": "normal100+categorical10"}
-    monitor = "accuracy"
 
-    def __init__(self, **parts):
-        super().__init__(**parts)
+    def __init__(
+        self,
+        generator: keras.Model,
+        discriminator: keras.Model,
+        classifier: keras.Model,
+        prior: Prior,
+        *,
+        entropy: NonNegative = 0.3,
+        balance: NonNegative = 1e-3,
+        pseudo: NonNegative = 0.1,
+        pseudo_after: Annotated[int, "[0, inf)"] = 2000,
+        predicted_share: Fraction = 0.9,
+        moves: Moves | None = None,
+        name: str | None = None,
+    ):
+        super().__init__(
+            prior,
+            moves=moves,
+            name=name,
+            discriminator=discriminator,
+            generator=generator,
+            classifier=classifier,
+            entropy=entropy,
+            balance=balance,
+            pseudo=pseudo,
+            pseudo_after=pseudo_after,
+            predicted_share=predicted_share,
+        )
         last = self.prior.parts[-1] if isinstance(self.prior, Concatenation) else None
         self.classes = self.classifier(keras.Input(self.image_shape)).shape[-1]
         if not isinstance(last, Categorical) or last.dim != self.classes:
             labels = f"categorical{self.classes}"
-            raise UserError(f"triple_gan: z must end in the labels: --prior=normal100+{labels}")
+            raise UserError(f"triple_gan: z must end in the labels: prior=normal100+{labels}")
 
     @classmethod
     def make_networks(cls, make, latent_dim, classes):
@@ -87,8 +112,8 @@ class TripleGAN(AdversarialModel):
             tf.nn.softplus(logits)[:, 0]
             for logits in (-logits_real, logits_guess, logits_fake, -logits_guess, -logits_fake)
         )
-        real = tf.reduce_mean((1 - self.believed) * real)
-        real += tf.reduce_mean(self.believed * guess_fools)
+        real = tf.reduce_mean((1 - self.predicted_share) * real)
+        real += tf.reduce_mean(self.predicted_share * guess_fools)
         supervised = tf.reduce_mean(
             tf.nn.sparse_softmax_cross_entropy_with_logits(label, guess_labelled)
         )
@@ -105,7 +130,7 @@ class TripleGAN(AdversarialModel):
             + self.entropy * entropy
             + self.balance * balance,
         }
-        return losses, verdicts(logits_real, logits_fake) | {
+        return losses, discriminator_logs(logits_real, logits_fake) | {
             "logits_guess": logits_guess,
             "accuracy_labelled": tf.argmax(guess_labelled, -1) == label,
             "entropy": entropy,

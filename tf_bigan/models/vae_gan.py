@@ -1,13 +1,16 @@
 """VAE-GAN: autoencoding beyond pixels using a learned similarity metric (Larsen et al. 2016)."""
 
+from typing import Literal
+
 import keras
 import tensorflow as tf
 
-from tf_bigan.core.model import AdversarialModel
+from tf_bigan.constraints import NonNegative, Positive
+from tf_bigan.core.model import AdversarialModel, Moves
 from tf_bigan.errors import UserError
-from tf_bigan.losses import squared_error, verdicts
+from tf_bigan.losses import discriminator_logs, squared_error
 from tf_bigan.networks.normalization import discriminate
-from tf_bigan.priors import Normal
+from tf_bigan.priors import Normal, Prior
 
 
 @keras.saving.register_keras_serializable("tf_bigan")
@@ -34,21 +37,40 @@ class VAEGAN(AdversarialModel):
         gamma: γ, how much G cares for reconstruction rather than for D.
         sigma: σ of a pixel, for the kinds that reconstruct pixels.
 
-    Networks: encoder, a GaussianEncoder x -> (μ, log σ); generator z [B, latent] -> x [B, H, W, C]
-    in [0, 1]; discriminator x -> logits [B, 3] by way of `features` and `head`; with two classes
+    Networks: encoder, a GaussianEncoder x -> (μ, log σ); generator z [B, latent_dim] ->
+    x [B, H, W, C] in [0, 1]; discriminator x -> logits [B, 3] by way of `features` and `head`; with two classes
     only the first logit is used.
     """
 
     players = {"E": ("encoder",), "G": ("generator",), "D": ("discriminator",)}
-    schedule = (("E", "G", "D"),)
-    hyperparameters = {"kind": "features", "gamma": 0.01, "sigma": 0.15}
-    limits = {"kind": ("features", "pixels", "three_class"), "sigma": "(0, inf)"}
-    defaults = {"prior": "normal"}
+    moves = (("E", "G", "D"),)
 
-    def __init__(self, **parts):
-        super().__init__(**parts)
+    def __init__(
+        self,
+        encoder: keras.Model,
+        generator: keras.Model,
+        discriminator: keras.Model,
+        prior: Prior,
+        *,
+        kind: Literal["features", "pixels", "three_class"] = "features",
+        gamma: NonNegative = 0.01,
+        sigma: Positive = 0.15,
+        moves: Moves | None = None,
+        name: str | None = None,
+    ):
+        super().__init__(
+            prior,
+            moves=moves,
+            name=name,
+            encoder=encoder,
+            generator=generator,
+            discriminator=discriminator,
+            kind=kind,
+            gamma=gamma,
+            sigma=sigma,
+        )
         if not isinstance(self.prior, Normal):
-            raise UserError("vae_gan measures the divergence from a Gaussian: use --prior=normal")
+            raise UserError("vae_gan measures the divergence from a Gaussian: use prior=normal")
 
     @classmethod
     def make_networks(cls, make, latent_dim, classes):
@@ -77,7 +99,7 @@ class VAEGAN(AdversarialModel):
             + tf.reduce_mean(tf.nn.softplus(-logits_fake) + tf.nn.softplus(-logits_rec)),
             "D": self._discriminator_loss(classes),
         }
-        return losses, verdicts(logits_real, logits_fake) | {
+        return losses, discriminator_logs(logits_real, logits_fake) | {
             "logits_rec": logits_rec,
             "reconstruction": reconstruction,
             "kl": divergence,
@@ -97,6 +119,6 @@ class VAEGAN(AdversarialModel):
 
 
 def kl_from_standard_normal(mean: tf.Tensor, log_sigma: tf.Tensor) -> tf.Tensor:
-    """KL(N(μ, σ²) | N(0, I)) = ½ Σ (μ² + σ² - 1 - 2 log σ), [B, latent] twice -> [B]."""
+    """KL(N(μ, σ²) | N(0, I)) = ½ Σ (μ² + σ² - 1 - 2 log σ), [B, latent_dim] twice -> [B]."""
     terms = mean**2 + tf.exp(2.0 * log_sigma) - 1.0 - 2.0 * log_sigma
     return 0.5 * tf.reduce_sum(terms, -1)

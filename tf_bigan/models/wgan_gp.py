@@ -3,8 +3,10 @@
 import keras
 import tensorflow as tf
 
-from tf_bigan.core.model import AdversarialModel
+from tf_bigan.constraints import NonNegative
+from tf_bigan.core.model import AdversarialModel, Moves
 from tf_bigan.networks.normalization import discriminate
+from tf_bigan.priors import Prior
 
 # The norm has no derivative at 0, where a critic starts whose last weights are zero.
 _EPSILON = 1e-12
@@ -20,19 +22,36 @@ class WGANGP(AdversarialModel):
         E_z[D(G(z))] - E_x[D(x)] + λ E[(‖∇D(x̂)‖₂ - 1)²],    x̂ = t·x + (1 - t)·G(z), t ~ U(0, 1),
 
     and G minimises -E_z[D(G(z))]. As in algorithm 1 the critic moves five times, each time with
-    new z and t, and then G once; `schedule` says how often. The moves of a step share its images.
+    new z and t, and then G once; `moves` says how often. The moves of a step share its images.
 
     Hyperparameters:
         penalty: λ.
 
-    Networks: generator z [B, latent] -> x [B, H, W, C] in [0, 1]; discriminator x -> scores
+    Networks: generator z [B, latent_dim] -> x [B, H, W, C] in [0, 1]; discriminator x -> scores
     [B, 1], without batch statistics: the penalty is on each image's own gradient (section 4).
     """
 
     players = {"D": ("discriminator",), "G": ("generator",)}
-    schedule = (("D",),) * 5 + (("G",),)
-    hyperparameters = {"penalty": 10.0}
-    defaults = {"prior": "normal", "learning_rate": 1e-4, "beta_1": 0.0}
+    moves = (("D",),) * 5 + (("G",),)
+
+    def __init__(
+        self,
+        generator: keras.Model,
+        discriminator: keras.Model,
+        prior: Prior,
+        *,
+        penalty: NonNegative = 10.0,
+        moves: Moves | None = None,
+        name: str | None = None,
+    ):
+        super().__init__(
+            prior,
+            moves=moves,
+            name=name,
+            generator=generator,
+            discriminator=discriminator,
+            penalty=penalty,
+        )
 
     @classmethod
     def make_networks(cls, make, latent_dim, classes):

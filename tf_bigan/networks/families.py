@@ -1,4 +1,4 @@
-"""Which networks belong together, by the name that --networks takes."""
+"""Which networks belong together, by the name of their family."""
 
 from functools import partial
 
@@ -18,11 +18,11 @@ def _tutorial(network):
     def make(image_shape, latent_dim: int, width: int | None = None, **arguments):
         if tuple(image_shape) != (28, 28, 1):
             raise UserError(
-                f"--networks=tutorial takes images of 28×28×1, not {image_shape}: "
-                "use --image_size=28 --channels=1, or --networks=dcgan"
+                f"networks=tutorial takes images of 28×28×1, not {image_shape}: "
+                "use image_size=28 channels=1, or networks=dcgan"
             )
         if width is not None:
-            raise UserError("--networks=tutorial has a fixed --width: leave it out")
+            raise UserError("networks=tutorial has a fixed width: leave width=N out")
         return network(latent_dim, **arguments)
 
     return make
@@ -73,7 +73,7 @@ def make(family: str, role: str, **sizes) -> keras.Model:
         generator          z -> x; latent_dim
         discriminator      (x, z) -> logits; latent_dim, outputs, norm
         gaussian_encoder   x -> the mean of q(z | x), see `GaussianEncoder`; latent_dim
-        autoencoder        x -> x by way of a code of latent_dim entries
+        autoencoder        x -> x by way of a code of latent_dim units
         image_discriminator  x -> logits; outputs, norm
         classifier         x -> logits of `classes` classes; norm
         perceptron         vectors -> vectors; inputs, outputs, units, hidden, norm
@@ -83,7 +83,7 @@ def make(family: str, role: str, **sizes) -> keras.Model:
         UserError: an unknown family, a family without that role, or a size that it cannot take.
     """
     if family not in FAMILIES:
-        raise UserError(f"--networks={family} is unknown{did_you_mean(family, FAMILIES)}")
+        raise UserError(f"networks={family} is unknown{did_you_mean(family, FAMILIES)}")
     roles = FAMILIES[family]
     if role in roles:
         return roles[role](**sizes)

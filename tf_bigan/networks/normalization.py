@@ -2,6 +2,8 @@
 
 import contextlib
 import contextvars
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -26,13 +28,33 @@ _OVER_REPLICAS = contextvars.ContextVar("statistics_over_replicas", default=Fals
 def statistics_over_replicas(wanted: bool):
     """Inside, where wanted, a batch's statistics are those of its rows on all replicas.
 
-    Each layer then communicates: all replicas must come by, and XLA cannot compile it.
+    Each layer then communicates: every replica must execute it, and XLA cannot compile it.
     """
     token = _OVER_REPLICAS.set(wanted)
     try:
         yield
     finally:
         _OVER_REPLICAS.reset(token)
+
+
+@contextlib.contextmanager
+def unchanged_statistics(
+    *networks: keras.Model, unless: tf.Tensor | bool = False
+) -> Iterator[None]:
+    """A call inside leaves the networks' moving batch statistics as they were.
+
+    For a second call of a network in a step, on rows that its statistics are not to be of.
+
+    Args:
+        *networks: whose statistics; stock Keras layers' too.
+        unless: a condition under which they change after all.
+    """
+    weights = [w for network in networks for w in network.non_trainable_weights]
+    weights = [w for w in weights if w.dtype == "float32"]
+    before = [tf.identity(w.value) for w in weights]
+    yield
+    for weight, value in zip(weights, before, strict=True):
+        weight.assign(tf.where(unless, weight.value, value))
 
 
 @keras.saving.register_keras_serializable("tf_bigan")
@@ -108,7 +130,7 @@ def make_normalization(kind: str | None, dtype) -> keras.layers.Layer:
     raise ValueError(f"norm={kind!r} is unknown: choose batch, layer or None")
 
 
-def discriminate(discriminator, *groups, training: bool) -> list[tf.Tensor]:
+def discriminate(discriminator: Callable, *groups: Any, training: bool) -> list[Any]:
     """D's outputs on several batches of equal size, whose batch statistics stay apart.
 
     A network with `keeps_groups_apart = True` is called once on the joined rows; any other one
@@ -120,7 +142,8 @@ def discriminate(discriminator, *groups, training: bool) -> list[tf.Tensor]:
         training: whether to run in training mode.
 
     Returns:
-        The output of each group, for D's logits [B, 1] each.
+        The output of each group: logits [B, 1] of a D, or whatever structure of tensors the
+        function returns.
     """
     if not getattr(getattr(discriminator, "__self__", discriminator), "keeps_groups_apart", False):
         return [discriminator(group, training=training) for group in groups]

@@ -11,8 +11,10 @@ from absl import logging
 from tf_bigan import data, evaluation, models, networks, priors
 from tf_bigan.core import hardware
 from tf_bigan.core.model import AdversarialModel
+from tf_bigan.core.statistics import calibrate, statistics_kept
 from tf_bigan.errors import UserError, did_you_mean
 from tf_bigan.optimizers import Adam, ConstantThenExponential
+from tf_bigan.run import presets
 from tf_bigan.run.config import Config
 
 LATENT_METRICS = ("latent_error", "latent_error_b")
@@ -116,17 +118,17 @@ def build_model(
         return networks.make(config.networks, role, **sizes)
 
     options = hyperparameters(config, system)  # before any work: they may be wrong
-    options = system.settings_of_run(options, steps_per_epoch, config.epochs)
-    _check_players("schedule", {p for group in config.groups or () for p in group}, system.players)
+    options = presets.system(config.model).of_run(options, steps_per_epoch, config.epochs)
+    _check_players("moves", {p for group in config.groups or () for p in group}, system.players)
     still = set(system.players) - {p for group in config.groups or [system.players] for p in group}
     if still:
-        logging.warning("--schedule=%s never moves %s", config.schedule, ", ".join(sorted(still)))
+        logging.warning("--moves=%s never moves %s", config.moves, ", ".join(sorted(still)))
     parts = system.make_networks(make, prior.dim, classes)
     steps = steps_per_epoch * config.epochs
     _, xla, why = hardware.choose(config.precision, jit_compile, parts.values(), steps)
-    model = system(prior=prior, schedule=config.groups, **parts, **options)
+    model = system(prior=prior, moves=config.groups, **parts, **options)
     model.compile(
-        optimizers(config, model.players, model.schedule, steps_per_epoch),
+        optimizers(config, model.players, model.moves, steps_per_epoch),
         ema=config.ema or None,
         seed=config.seed,
         jit_compile=xla,
@@ -141,7 +143,7 @@ def hyperparameters(config: Config, system: type[AdversarialModel]) -> dict:
 
     Raises UserError for an unknown name, or a value of another type than the default's.
     """
-    known, options = system.hyperparameters, {}
+    known, options = system.hyperparameters(), {}
     for name, text in config.settings.items():
         if name not in known:
             where = f"--set: {config.model} has no {name}"
@@ -164,7 +166,7 @@ def _check_players(option: str, named: Iterable[str], players: Iterable[str]):
 def optimizers(
     config: Config,
     players: Iterable[str],
-    schedule: Iterable[Sequence[str]],
+    order: Iterable[Sequence[str]],
     steps_per_epoch: int,
 ) -> dict[str, Adam]:
     """{player: its optimizer}. Raises UserError for rates of players that do not play."""
@@ -173,7 +175,7 @@ def optimizers(
     for player in players:
         rate = config.rates.get(player, config.learning_rate)
         if config.decay_epochs:
-            moves = max(1, sum(group.count(player) for group in schedule))  # in a step
+            moves = max(1, sum(group.count(player) for group in order))  # in a step
             rate = ConstantThenExponential(rate, config.decay_epochs, steps_per_epoch * moves)
         made[player] = Adam(rate, beta_1=config.beta_1, epsilon=config.epsilon)
     return made
@@ -257,11 +259,11 @@ def measurable(
     Raises:
         UserError: a check of what the networks give has failed in the block.
     """
-    with model.statistics_kept():
+    with statistics_kept(model):
         if train is not None:
             batches = batches or train.batches(min(128, len(train)), seed=1)
             _check_entries(model, batches)
-            model.calibrate(batches.dataset(), steps=calibration_steps(batches))
+            calibrate(model, batches.dataset(), steps=calibration_steps(batches))
         try:
             yield
         except UserError:

@@ -11,7 +11,7 @@ from dataclasses import field
 
 import numpy as np
 
-from tf_bigan.core.limits import is_of_kind
+from tf_bigan.constraints import is_of_kind
 from tf_bigan.errors import UserError, did_you_mean
 from tf_bigan.evaluation import registry
 
@@ -80,7 +80,7 @@ class Config:
         "the distribution of z: uniform, normal, or parts as normal62+categorical10+uniform2",
         group="model",
     )
-    schedule: str | None = _option(
+    moves: str | None = _option(
         None,
         "who moves when in a step, as D,EG (in turn), D+EG (at once) or D,D,D,G [the system's]",
         group="model",
@@ -282,10 +282,10 @@ class Config:
 
     @property
     def groups(self) -> tuple[tuple[str, ...], ...] | None:
-        """`schedule` as groups of players."""
-        if self.schedule is None:
+        """`moves` as groups of players."""
+        if self.moves is None:
             return None
-        return tuple(tuple(group.split("+")) for group in self.schedule.split(","))
+        return tuple(tuple(group.split("+")) for group in self.moves.split(","))
 
     @property
     def size(self) -> tuple[int, int] | None:

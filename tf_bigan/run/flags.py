@@ -10,7 +10,9 @@ from absl import flags
 
 from tf_bigan.errors import UserError
 from tf_bigan.run.config import Config
+from tf_bigan import models
 from tf_bigan.run.presets import PRESETS, default_preset, preset
+from tf_bigan.run.presets import system as system_of
 from tf_bigan.run.quiet import line_start, load_tensorflow, plain_output
 
 _DEFINE = {"str": flags.DEFINE_string, "int": flags.DEFINE_integer, "float": flags.DEFINE_float}
@@ -60,14 +62,12 @@ def config_from_flags(values: flags.FlagValues) -> Config:
     system = start.get("model", Config.model)
     model, defaults = given.get("model", system), {}
     if model != Config.model:
-        load_tensorflow()
-        from tf_bigan import models  # takes seconds: not for the default
-
-        defaults = models.find(model).defaults
+        models.find(model)  # so that the message about an unknown one comes first
+        defaults = dict(system_of(model).options)
     if model == system:
         chosen = {**defaults, **start}
     else:  # what the preset says of its own system's players does not hold for another's
-        of_players = ("set", "schedule", "player_rates")
+        of_players = ("set", "moves", "player_rates")
         chosen = {k: v for k, v in start.items() if k not in of_players} | defaults
     if "learning_rate" in given:  # the players' own rates would keep it from each of them
         chosen.pop("player_rates", None)

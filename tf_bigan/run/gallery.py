@@ -36,7 +36,7 @@ class Gallery:
         self.samples = visible(model.sample(_SAMPLES, seed=1)) if generates else None
         self.codes = model.encode(images) if encodes else None
         self.reconstructions = self.interpolations = None
-        self.way = model.prior.way
+        self.path = model.prior.path
         if generates and encodes:
             self.reconstructions = visible(model.reconstruct(images))
             ends = images[_ENDS] if len(images) >= _ENDS.stop else images[-20:]
@@ -53,7 +53,7 @@ class Gallery:
             originals=self.images[:_PAIRS] if inverts else None,
             reconstructions=self.reconstructions[:_PAIRS] if inverts else None,
             interpolations=self.interpolations,
-            way=self.way,
+            path_name=self.path,
             codes=self.codes,
             labels=self.labels,
             class_names=self.class_names,

@@ -16,6 +16,7 @@ from tf_bigan.errors import UserError, did_you_mean
 from tf_bigan.evaluation.registry import METRICS, WITHOUT_SEED, in_groups, named
 from tf_bigan.report.table import mean
 from tf_bigan.run import build
+from tf_bigan.run import presets
 from tf_bigan.run.config import Config
 
 TRAINED, UNTRAINED, PIXELS, PCA = "trained", "untrained", "pixels", "PCA"
@@ -326,7 +327,7 @@ def while_training(
             f"--monitor={config.monitor}: {config.monitored} {missing[config.monitored]}"
             f"{did_you_mean(config.monitored, measurer.metrics)}"
         )
-    monitors = (config.monitored or model.monitor, AdversarialModel.monitor)
+    monitors = (config.monitored or presets.system(config.model).monitor, presets.System().monitor)
     return measurer, next((name for name in monitors if name in measurer.metrics), None)
 
 

@@ -1,4 +1,7 @@
-"""Named sets of hyper-parameters: a flag of train.py overrides any of them."""
+"""Named sets of options of train.py, and what suits each system; a flag overrides any of them."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 from tf_bigan.errors import UserError, did_you_mean
 
@@ -42,7 +45,7 @@ PRESETS: dict[str, dict] = {
         "dataset": "mnist",
         "validation": 10_000,
         "model": "cycle_bigan",
-        "set": "cycle=0.1,hidden=0.5",
+        "set": "cycle=0.1,mask_rate=0.5",
         "latent": 16,
         "l2": 2.5e-5,
         "epochs": 9,
@@ -66,7 +69,7 @@ PRESETS: dict[str, dict] = {
         "validation": 10_000,
         "model": "cycle_bigan",
         "networks": "dcgan_mlp",
-        "set": "cycle=0.2,hidden=0.2",
+        "set": "cycle=0.2,mask_rate=0.2",
         "latent": 13,
         "epochs": 8,
         "player_rates": "D=4e-5,EG=1e-3",
@@ -80,7 +83,7 @@ PRESETS: dict[str, dict] = {
         "dataset": "cifar10",
         "model": "cycle_bigan",
         "networks": "dcgan",
-        "set": "cycle=0.025,hidden=0.5",
+        "set": "cycle=0.025,mask_rate=0.5",
         "width": 128,
         "latent": 64,
         "epochs": 300,
@@ -91,7 +94,7 @@ PRESETS: dict[str, dict] = {
         "dataset": "svhn_cropped",
         "model": "cycle_bigan",
         "networks": "dcgan",
-        "set": "cycle=0.025,hidden=0.5",
+        "set": "cycle=0.025,mask_rate=0.5",
         "width": 128,
         "latent": 256,
         "epochs": 100,
@@ -108,6 +111,65 @@ PRESETS: dict[str, dict] = {
         "epsilon": 1e-7,
     },
 }
+
+
+
+class System(NamedTuple):
+    """How a system is trained where the user says nothing else.
+
+    options: fields of `Config`.
+    monitor: the metric that picks the best checkpoint.
+    of_run: (hyperparameters given, steps_per_epoch, epochs) -> all that depend on a run's length.
+    """
+
+    options: Mapping[str, Any] = {}
+    monitor: str = "NND/100"
+    of_run: Callable[[dict, int, int], dict] = lambda given, steps_per_epoch, epochs: given
+
+
+def _magan(given: dict, steps_per_epoch: int, epochs: int) -> dict:
+    given = {"period": steps_per_epoch, "pretraining": 2} | given
+    alone = given["period"] * given["pretraining"]
+    if alone >= steps_per_epoch * epochs:
+        raise UserError(
+            f"magan: D learns alone for {alone:,} steps, and the run has no more than "
+            f"{steps_per_epoch * epochs:,}: raise epochs=N, or set=period=N,pretraining=N"
+        )
+    return given
+
+
+def _dann(given: dict, steps_per_epoch: int, epochs: int) -> dict:
+    return {"total_steps": steps_per_epoch * epochs} | given
+
+
+# What is not here, a system of one's own for instance, has the defaults of `System`.
+SYSTEMS = {
+    "alad": System({"prior": "normal", "learning_rate": 2e-4, "ema": 0.999}),
+    "ali": System({"prior": "normal", "learning_rate": 1e-4}),
+    "alice": System({"prior": "normal", "learning_rate": 1e-4}),
+    "autoencoder": System(monitor="EGr"),
+    # A schedule's rate would never be halved.
+    "began": System({"decay_epochs": 0}),
+    "bigbigan": System({"prior": "normal", "learning_rate": 2e-4, "player_rates": "E=2e-3"}),
+    # The width of figure 4's convolutions: a preset's is that of other networks.
+    "dann": System(
+        {"learning_rate": 5e-4, "beta_1": 0.9, "batch_size": 32, "width": 32}, "accuracy", _dann
+    ),
+    # The noise, the codes and the learning rates of the official code.
+    "infogan": System(
+        {"prior": "uniform62+categorical10+uniform2", "player_rates": "D=2e-4,G=1e-3"}
+    ),
+    "magan": System({"prior": "normal", "learning_rate": 5e-4}, of_run=_magan),
+    "sgan": System(monitor="accuracy"),
+    "triple_gan": System({"prior": "normal100+categorical10"}, "accuracy"),
+    "vae_gan": System({"prior": "normal"}),
+    "wgan_gp": System({"prior": "normal", "learning_rate": 1e-4, "beta_1": 0.0}),
+}
+
+
+def system(name: str) -> System:
+    """What suits the system of a module's name."""
+    return SYSTEMS.get(name, System())
 
 # What --dataset=NAME alone starts from.
 _OF_DATASET = {"digits": "digits", "mnist": "mnist"}

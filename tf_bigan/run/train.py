@@ -23,6 +23,7 @@ import time
 from absl import flags
 
 import tf_bigan as tb
+from tf_bigan.core.statistics import calibrate
 from tf_bigan.errors import UserError
 from tf_bigan.run.config import Config
 from tf_bigan.run.flags import Failure, config_from_flags, define_config_flags, flags_given
@@ -172,7 +173,7 @@ def train_and_save(config, workdir, model, batches, held_out, watched) -> int:
             return 128 + (stop.received or signal.SIGTERM)
     replicas = model.distribute_strategy.num_replicas_in_sync
     parts = batches.dataset(int(model.step.numpy()), replicas=replicas)
-    model.calibrate(parts, steps=tb.run.build.calibration_steps(batches))
+    calibrate(model, parts, steps=tb.run.build.calibration_steps(batches))
     if tb.core.workers.is_chief(model.distribute_strategy):
         tb.callbacks.save_model(model, workdir.model)
     evaluate = os.path.join(os.path.dirname(sys.argv[0]), "evaluate.py")

@@ -22,7 +22,7 @@ from tf_bigan.estimators.anomaly.neighbours import CodeNeighbours
 from tf_bigan.estimators.anomaly.scores import CRITERIA, LATENT, Combination, scores
 from tf_bigan.estimators.anomaly.trained import TrainedSystem
 from tf_bigan.evaluation.checks import as_pixels, check_count, check_positive
-from tf_bigan.run import build
+from tf_bigan.run import build, presets
 from tf_bigan.run.config import LARGEST_SEED, Config
 
 STEPS = 2000  # of training, where the epochs are not given
@@ -276,7 +276,7 @@ class BiGANDetector(OutlierMixin, BaseEstimator):
             "ema": 1.0 - AVERAGED / steps if steps > AVERAGED * LEAST_AVERAGED else 0.0,
             "seed": seed,
         }
-        defaults = dict(models.find(self.model).defaults)
+        defaults = dict(presets.system(self.model).options)
         if self.learning_rate is not None:
             values["learning_rate"] = self.learning_rate
             defaults.pop("player_rates", None)  # they would go before it
