@@ -62,7 +62,7 @@ def test_failures_to_write_are_the_users_to_solve(tmp_path):
 
     write(tmp_path / "a", "old")
     for fail, reason in ((full, "No space left on device"), (no_directory, "No such file")):
-        message = f"cannot write {tmp_path}/a: {reason}.*unchanged"
+        message = f"cannot write {tmp_path}/a: {reason}.*untouched"
         with pytest.raises(UserError, match=message), atomically(tmp_path / "a") as temporary:
             fail(temporary)
     with pytest.raises(UserError, match="cannot write .*: Not a directory"):

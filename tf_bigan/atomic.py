@@ -141,6 +141,6 @@ def _explained(path: str, scratch: str | None = None) -> Iterator[None]:
             raise
         reason = error.strerror or " ".join(str(error).split()) or type(error).__name__
         raise UserError(
-            f"cannot write {path}: {reason}; what was saved before is unchanged: make room or "
+            f"cannot write {path}: {reason}; what was saved before is untouched: make room or "
             "solve this, then start again to resume"
         ) from error

@@ -51,9 +51,10 @@ def load(
     channels: 1 (grey, ITU-R BT.601) or 3. None: as they are.
     validation: number of training examples, drawn by `seed`, that are "validation" and not
       "train". The BiGAN paper's MNIST split is validation=10_000.
+    seed: from 0 to 2**31 - 1.
     strict: refuse broken image files instead of leaving them out with a warning.
-    memory_limit: decoded bytes above which a data set that is stored as encoded images is
-      streamed (StreamedImages) instead of held in memory (ImageData).
+    memory_limit: bytes of decoded images above which a folder or a TFDS data set is streamed
+      (StreamedImages) instead of held in memory (ImageData).
 
     Raises UserError for anything that is unknown, missing, unreadable or out of range.
     """
