@@ -78,19 +78,29 @@ def test_equal_parts_are_drawn_apart():
 
 
 @pytest.mark.parametrize(
-    ("text", "way"),
+    ("text", "path"),
     [
-        ("uniform", "in equal steps"),
-        ("normal", "along the great circle"),
-        ("uniform2+categorical3", "in equal steps"),
-        ("normal2+categorical3", "each part on its own way"),
+        ("uniform", "linear"),
+        ("normal", "slerp"),
+        ("uniform2+categorical3", "linear"),
+        ("normal2+categorical3", "slerp and linear"),
     ],
 )
-def test_the_way_in_words(text, way):
-    assert from_text(text, 2).way == way
+def test_the_path_in_words(text, path):
+    assert from_text(text, 2).path == path
 
 
 def test_a_prior_that_cannot_be_read():
     for text in ("gauss", "categorical", "normal+"):
         with pytest.raises(ValueError, match="normal62"):
             from_text(text, 3)
+
+
+def test_no_seed_is_another_one():
+    """An int32 pair holds 62 bits: a seed that would wrap around is refused."""
+    prior = Uniform(2)
+    draws = [prior.sample(2, seed).numpy() for seed in (0, 1, 2**31, 2**31 + 1, 2**32, 2**33)]
+    assert len({draw.tobytes() for draw in draws}) == len(draws)
+    for seed in (-1, 2**62):
+        with pytest.raises(ValueError, match=f"^seed={seed}: it must be an int in "):
+            prior.sample(2, seed)

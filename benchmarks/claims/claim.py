@@ -9,7 +9,7 @@ from pathlib import Path
 
 import keras
 
-from tf_bigan import data, evaluation, models
+from tf_bigan import data, evaluation
 from tf_bigan.core.model import AdversarialModel
 from tf_bigan.run import build, presets
 from tf_bigan.run.config import Config

@@ -8,6 +8,7 @@ from benchmarks.claims.claim import Check, Claim, Lab
 from tf_bigan import evaluation, models, priors
 from tf_bigan.networks import GaussianEncoder, Perceptron
 from tf_bigan.optimizers import Adam
+from tf_bigan.run import presets
 
 SIGMAS = {"ring": 0.02, "grid": 0.05}
 UNITS = {"ring": 2.0, "grid": 4.0}  # the networks' unit of length: the outermost modes are at 1
@@ -108,7 +109,9 @@ def trained(lab: Lab, name: str, kind: str, seed: int):
     networks = system.make_networks(make, LATENT, None)
     model = system(prior=priors.Normal(LATENT), **networks, **SYSTEMS[name])
     rate = keras.optimizers.schedules.CosineDecay(1e-3, STEPS)
-    beta_1 = system.defaults.get("beta_1", 0.5)  # a penalty on gradients wants its paper's 0
+    beta_1 = presets.system(name).options.get(
+        "beta_1", 0.5
+    )  # a penalty on gradients wants its paper's 0
     model.compile(Adam(rate, beta_1=beta_1), seed=seed, jit_compile=False, steps_per_execution=500)
     images = to_images(points(kind, POINTS), kind)
     lab.fit(model, images, batch_size=BATCH, epochs=1, steps_per_epoch=STEPS)

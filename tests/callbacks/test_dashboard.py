@@ -6,9 +6,9 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.plugins.projector import ProjectorConfig
 
 from tests.closeness import assert_close
-from tf_bigan.core.statistics import diagnose
 from tf_bigan.callbacks import Dashboard, Evaluation
 from tf_bigan.callbacks.projector import write_projector
+from tf_bigan.core.statistics import diagnose
 
 
 def read(log_dir):

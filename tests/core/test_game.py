@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf_bigan.core.statistics import diagnose
 import tf_bigan as tb
 from tests.conftest import (
     BATCH,
@@ -17,6 +16,7 @@ from tests.conftest import (
     state_of,
 )
 from tests.models.conftest import step_eagerly
+from tf_bigan.core.statistics import diagnose
 
 SEED = 3
 

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf_bigan.core.statistics import diagnose
 import tf_bigan as tb
 from tests.conftest import BATCH, as_it_was, make_plain, state_of
 from tests.core.test_game import AlternatingBiGAN, weights
 from tf_bigan.core import trainer
+from tf_bigan.core.statistics import diagnose
 
 
 @functools.cache

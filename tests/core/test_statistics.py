@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf_bigan.core.statistics import calibrate, diagnose
 import tf_bigan as tb
 from tests.closeness import assert_close
 from tests.conftest import BATCH, LATENT
 from tests.core.test_game import losses_by_hand, weights
+from tf_bigan.core.statistics import calibrate, diagnose
 
 
 def test_average_has_the_batch_statistics_of_its_own_weights(make_bigan, images, eagerly):

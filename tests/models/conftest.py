@@ -1,6 +1,7 @@
 """What the tests of the systems share: any system with small networks, and its batches."""
 
 import functools
+import typing
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import tensorflow as tf
 
 import tf_bigan as tb
 from tests.conftest import as_it_was, state_of
-from tf_bigan.run import build
+from tf_bigan.run import build, presets
 from tf_bigan.run.config import Config
 
 BATCH, CLASSES, LATENT = 8, 3, 6
@@ -23,11 +24,11 @@ def make_system(name, image_shape=(8, 8, 1), optimizer=None, options=None, **com
     The initial weights are large enough for a step to show.
     """
     name, *choice = name.split()
-    system = tb.models.find(name)
+    options_of_system = dict(presets.system(name).options)
     config = Config.from_dict(
-        system.defaults
+        options_of_system
         | {"model": name, "latent": LATENT, "width": 12, "precision": "float32", "ema": 0.0}
-        | {"prior": _small(system.defaults.get("prior", "uniform"))}
+        | {"prior": _small(options_of_system.get("prior", "uniform"))}
         | {"set": ",".join([*SOON.get(name, "").split(), *choice]) or None}
         | (options or {})
     )
@@ -48,7 +49,7 @@ def with_settings(name, **settings):
     constructor.
     """
     model, new = _built(name)
-    for key, value in (model.hyperparameters | settings).items():
+    for key, value in (type(model).hyperparameters() | settings).items():
         setattr(model, key, value)
     model._forget_compiled()
     return as_it_was(model, new)
@@ -69,11 +70,14 @@ def every_choice():
     """Each system, and each again with what it offers to choose of: "gan", "gan minimax=True"."""
     for name in tb.models.names():
         system = tb.models.find(name)
-        offers = {k: (not v,) for k, v in system.hyperparameters.items() if isinstance(v, bool)}
-        offers |= {k: v for k, v in system.limits.items() if isinstance(v, tuple)}
+        defaults = system.hyperparameters()
+        offers = {k: (not v,) for k, v in defaults.items() if isinstance(v, bool)}
+        for key, hint in typing.get_type_hints(system.__init__).items():
+            if typing.get_origin(hint) is typing.Literal:
+                offers[key] = typing.get_args(hint)
         yield name
         for key, values in offers.items():
-            others = (value for value in values if value != system.hyperparameters[key])
+            others = (value for value in values if value != defaults[key])
             yield from (f"{name} {key}={value}" for value in others)
 
 

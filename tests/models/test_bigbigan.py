@@ -7,6 +7,7 @@ import tensorflow as tf
 from tests.closeness import assert_close
 from tests.models.conftest import LATENT, make_batch, make_system
 from tf_bigan.models.bigbigan import BigBiGAN
+from tf_bigan.run import presets
 
 SEED = tf.constant([3, 5])
 # Scores on both sides of the hinges at 1 and -1, of two rows: s_x, s_z, s_xz.
@@ -62,6 +63,10 @@ def test_the_code_is_drawn_with_a_softplus_spread(model):
 
 
 def test_the_encoder_learns_ten_times_as_fast():
-    rates = dict(part.split("=") for part in BigBiGAN.defaults["player_rates"].split(","))
-    assert float(rates["E"]) == pytest.approx(10 * BigBiGAN.defaults["learning_rate"])
+    rates = dict(
+        part.split("=") for part in presets.system("bigbigan").options["player_rates"].split(",")
+    )
+    assert float(rates["E"]) == pytest.approx(
+        10 * presets.system("bigbigan").options["learning_rate"]
+    )
     assert BigBiGAN.moves == (("D",), ("E", "G"))

@@ -13,6 +13,7 @@ from tests.models.conftest import make_batch, make_system, with_settings
 from tf_bigan.errors import UserError
 from tf_bigan.models.dann import DANN
 from tf_bigan.priors import Uniform
+from tf_bigan.run import presets
 
 
 def at(step, total=100, strength=0.5):
@@ -22,12 +23,12 @@ def at(step, total=100, strength=0.5):
 
 
 def test_the_adversary_rises_over_the_run_that_it_is_in():
-    assert DANN.settings_of_run({"strength": 0.5}, steps_per_epoch=7, epochs=3) == {
+    assert presets.system("dann").of_run({"strength": 0.5}, 7, 3) == {
         "strength": 0.5,
         "total_steps": 21,
     }
-    assert DANN.settings_of_run({"total_steps": 9}, 7, 3) == {"total_steps": 9}
-    model = make_system("dann", options={"epochs": 5, "set": "dropout=0.1"})  # four steps each
+    assert presets.system("dann").of_run({"total_steps": 9}, 7, 3) == {"total_steps": 9}
+    model = make_system("dann", options={"epochs": 5, "set": "dropout_rate=0.1"})  # four steps each
     assert model.total_steps == 20
 
 

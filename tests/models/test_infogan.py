@@ -94,7 +94,7 @@ def test_a_prior_without_codes_is_refused():
 
 def test_the_defaults_are_the_official_codes():
     config = tb.run.config.Config.from_dict(
-        tb.models.find("infogan").defaults | {"model": "infogan"}
+        dict(tb.run.presets.system("infogan").options) | {"model": "infogan"}
     )
     assert config.rates == {"D": 2e-4, "G": 1e-3}
     assert tb.priors.from_text(config.prior, 1).dim == 62 + 10 + 2

@@ -9,7 +9,7 @@ from scipy.special import log_softmax
 
 from tests.models.conftest import LATENT, make_batch, make_system
 from tf_bigan.errors import UserError
-from tf_bigan.models.vae_gan import VAEGAN, kl_from_standard_normal
+from tf_bigan.models.vae_gan import kl_from_standard_normal
 
 
 def make(kind, gamma=0.3, prior="normal"):
@@ -22,7 +22,7 @@ def sigmoid(x):
     return 1 / (1 + np.exp(-x))
 
 
-@pytest.mark.parametrize("kind", VAEGAN.limits["kind"])
+@pytest.mark.parametrize("kind", ("features", "pixels", "three_class"))
 def test_losses_against_numpy(kind):
     model, batch = make(kind), make_batch()
     x, z = batch["image"], model.prior.sample(8, 5)

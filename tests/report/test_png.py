@@ -106,7 +106,7 @@ def test_small_values_and_the_way_of_z_in_words(tmp_path, monkeypatch):
     monkeypatch.setattr(FigureCanvasAgg, "draw", kept)
     metrics = {"trained": {"kernel_distance": 0.0012, "NND": 4.614}, "floor": {"NND": 3}}
     drawn = {"interpolations": parts()["interpolations"], "metrics": metrics}
-    report_png(tmp_path / "a.png", **drawn, way="along the great circle", dpi=40)
+    report_png(tmp_path / "a.png", **drawn, path_name="slerp", dpi=40)
     texts = {text.get_text() for text in figures[0].findobj(Text)}
     assert {"0.0012", "4.61", "3.00", "–", "along the great circle between two z"} <= texts
 

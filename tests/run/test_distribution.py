@@ -10,7 +10,6 @@ import pytest
 import tensorflow as tf
 from tests.test_resume import assert_same_bits
 
-from tf_bigan.core.statistics import calibrate, diagnose
 import tf_bigan as tb
 from tests.conftest import BATCH, IMAGE_SHAPE, LATENT
 from tests.core.test_game import NoisyEncoder
@@ -18,7 +17,7 @@ from tests.core.test_loop import two_replicas
 from tests.models.conftest import make_system
 from tf_bigan.callbacks.restore import checkpoints
 from tf_bigan.core import workers
-from tf_bigan.core.statistics import seed_states
+from tf_bigan.core.statistics import calibrate, diagnose, seed_states
 from tf_bigan.run import cluster
 
 

@@ -13,7 +13,7 @@ def test_best_and_worst_reconstructions():
     model = SimpleNamespace(
         generator=None,
         encoder=None,
-        prior=SimpleNamespace(way="a straight line"),
+        prior=SimpleNamespace(path="linear"),
         sample=lambda n, seed: held_out.as_float()[:n],
         encode=lambda images: images.reshape(len(images), -1)[:, :5],
         reconstruct=lambda images: 0.5 * images,

@@ -26,7 +26,7 @@ HYPERPARAMETERS = {
     # Donahue et al. 2017, the official train_mnist.sh: the encoder's part of the joint loss.
     "joint_latent_regressor": {"weight": 0.25},
     # Goodfellow et al. 2014, section 3: the form that does not saturate.
-    "gan": {"minimax": False, "smoothing": 0.0},
+    "gan": {"minimax": False, "label_smoothing": 0.0},
     "sgan": {"minimax": False, "supervised": 1.0},
     # Ganin & Lempitsky 2015, section 4: λ rises to 1.
     "dann": {"strength": 1.0},
@@ -76,13 +76,13 @@ SAME_Z = {"gan", "loss_sensitive_gan"}
 
 @pytest.mark.parametrize("name", HYPERPARAMETERS)
 def test_hyperparameters(name):
-    mine, published = models.find(name).hyperparameters, HYPERPARAMETERS[name]
+    mine, published = models.find(name).hyperparameters(), HYPERPARAMETERS[name]
     assert {key: mine[key] for key in published} == published
 
 
 @pytest.mark.parametrize("name", DEFAULTS)
 def test_defaults(name):
-    mine, published = models.find(name).defaults, DEFAULTS[name]
+    mine, published = presets.system(name).options, DEFAULTS[name]
     assert {key: mine[key] for key in published} == published
 
 

@@ -38,8 +38,8 @@ class VAEGAN(AdversarialModel):
         sigma: σ of a pixel, for the kinds that reconstruct pixels.
 
     Networks: encoder, a GaussianEncoder x -> (μ, log σ); generator z [B, latent_dim] ->
-    x [B, H, W, C] in [0, 1]; discriminator x -> logits [B, 3] by way of `features` and `head`; with two classes
-    only the first logit is used.
+    x [B, H, W, C] in [0, 1]; discriminator x -> logits [B, 3] by way of `features` and
+    `head`; with two classes only the first logit is used.
     """
 
     players = {"E": ("encoder",), "G": ("generator",), "D": ("discriminator",)}

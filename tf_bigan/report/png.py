@@ -35,7 +35,7 @@ def report_png(
     originals=None,
     reconstructions=None,
     interpolations=None,
-    way: str = "",
+    path_name: str = "",
     codes=None,
     labels=None,
     class_names: Sequence[str] | None = None,
@@ -56,7 +56,7 @@ def report_png(
         reconstructions: G(E(x)) of these, [N, H, W, C] in [0, 1].
         interpolations: [rows, steps, H, W, C] in [0, 1], a row from one image to another; about
             10 by 10 look well.
-        way: how z goes there, in words.
+        path_name: the path in latent space, as "slerp".
         codes: E(x) [M, latent] of held-out images, M >= 2; the first 2,000 are drawn.
         labels: classes [M] of these, for the colours, or None.
         class_names: names for the legend, indexed by label; by default the labels themselves.
@@ -85,7 +85,7 @@ def report_png(
     if originals is not None:
         panels.append((1, lambda axes: _draw_pairs(axes, originals, reconstructions)))
     if interpolations is not None:
-        panels.append((1, lambda axes: _draw_interpolations(axes, interpolations, way)))
+        panels.append((1, lambda axes: _draw_interpolations(axes, interpolations, path_name)))
     if codes is not None:
         panels.append((2, lambda axes: _draw_map(axes, codes, labels, class_names, projection)))
     if metrics:
@@ -162,7 +162,7 @@ def _draw_pairs(axes, originals, reconstructions):
     _caption(axes, "Reconstructions", f"x above G(E(x)), EGr of these {error:.2f}")
 
 
-def _draw_interpolations(axes, interpolations, way):
+def _draw_interpolations(axes, interpolations, path_name):
     interpolations = np.asarray(interpolations)
     if interpolations.ndim != 5:
         raise ValueError(
@@ -172,7 +172,7 @@ def _draw_interpolations(axes, interpolations, way):
     images = interpolations.reshape(-1, *interpolations.shape[2:])
     images = enlarged(_as_shown(images, "interpolations"))
     _show(axes, image_grid(images, steps, _scale(images), _PAD))
-    _caption(axes, "Interpolations", f"{way} between two z".strip())
+    _caption(axes, "Interpolations", f"{path_name} between two z".strip())
 
 
 def _scale(*batches: np.ndarray) -> int:

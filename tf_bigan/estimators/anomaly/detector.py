@@ -13,7 +13,6 @@ from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from tf_bigan import models
 from tf_bigan.core.model import AdversarialModel
 from tf_bigan.data.pipeline import ArrayBatches
 from tf_bigan.errors import UserError, did_you_mean
