@@ -1,9 +1,6 @@
-"""The command of tf_bigan/run/evaluate.py, from a checkout."""
+"""The command `tf-bigan evaluate`, from a checkout."""
 
-import sys
-
-from tf_bigan.run import evaluate
-from tf_bigan.run.flags import command
+from tf_bigan.__main__ import main
 
 if __name__ == "__main__":
-    command(evaluate.main, sys.argv, evaluate.__doc__, evaluate.FLAGS)
+    main("evaluate")

@@ -1,9 +1,6 @@
-"""The command of tf_bigan/run/train.py, from a checkout."""
+"""The command `tf-bigan train`, from a checkout."""
 
-import sys
-
-from tf_bigan.run import train
-from tf_bigan.run.flags import command
+from tf_bigan.__main__ import main
 
 if __name__ == "__main__":
-    command(train.main, sys.argv, train.__doc__, train.FLAGS)
+    main("train")

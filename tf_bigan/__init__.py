@@ -1,12 +1,8 @@
 """Adversarial feature learning with TensorFlow and Keras 3: BiGAN and its relatives."""
 
-from tf_bigan.core.backend import check_backend
-
-check_backend()
-
-from tf_bigan import (  # noqa: E402 - with the right backend alone
+from tf_bigan import core  # isort: skip - first, since it checks Keras's backend
+from tf_bigan import (
     callbacks,
-    core,
     data,
     estimators,
     evaluation,
@@ -19,10 +15,10 @@ from tf_bigan import (  # noqa: E402 - with the right backend alone
     report,
     run,
 )
-from tf_bigan.core.model import AdversarialModel  # noqa: E402
-from tf_bigan.core.trainer import NonFiniteLoss  # noqa: E402
-from tf_bigan.errors import UserError  # noqa: E402
-from tf_bigan.estimators import BiGANDetector, BiGANFeatures  # noqa: E402
+from tf_bigan.core.model import AdversarialModel
+from tf_bigan.core.trainer import NonFiniteLoss
+from tf_bigan.errors import UserError
+from tf_bigan.estimators import BiGANDetector, BiGANFeatures
 
 __version__ = "0.1.0"
 

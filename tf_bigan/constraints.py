@@ -52,7 +52,7 @@ def check(name: str, value: object, annotation: object, where: str = "") -> None
 
     check("batch_size", 0, Count)  # UserError: batch_size=0: it must be an int in [1, inf)
     """
-    kind, interval, choices, optional = _parts(annotation)
+    kind, interval, choices, optional = parts_of(annotation)
     if value is None and optional:
         return
     what = f"{where}{name}={value}"
@@ -79,7 +79,7 @@ def within(value: float, interval: str) -> bool:
     return bool(above and (value <= high if interval[-1] == "]" else value < high))
 
 
-def _parts(annotation) -> tuple[type | None, str | None, tuple, bool]:
+def parts_of(annotation) -> tuple[type | None, str | None, tuple, bool]:
     """(one of `_KINDS`, interval, choices, whether None is allowed) of an annotation."""
     optional = False
     if typing.get_origin(annotation) in (typing.Union, types.UnionType):

@@ -1,7 +1,11 @@
 """The game, its loop, and what both need."""
 
-from tf_bigan.core import hardware, workers
-from tf_bigan.core.model import AdversarialModel
-from tf_bigan.core.trainer import NonFiniteLoss
+from tf_bigan.core.backend import check_backend
+
+check_backend()
+
+from tf_bigan.core import hardware, workers  # noqa: E402 - they import Keras
+from tf_bigan.core.model import AdversarialModel  # noqa: E402
+from tf_bigan.core.trainer import NonFiniteLoss  # noqa: E402
 
 __all__ = ["AdversarialModel", "NonFiniteLoss", "hardware", "workers"]

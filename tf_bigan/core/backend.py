@@ -1,10 +1,29 @@
 """Keras, as this library needs it: with TensorFlow behind it."""
 
 import os
+import sys
+
+
+class UnusableKeras(ImportError):
+    """Keras cannot be used as it is set up; where nobody catches it, one line and no traceback."""
+
+    def __init__(self, message: str):
+        super().__init__(message)
+        if sys.excepthook is sys.__excepthook__:
+            sys.excepthook = _show
+
+
+def _show(kind, error, traceback):
+    if kind is UnusableKeras:
+        print(error, file=sys.stderr)
+    else:
+        sys.__excepthook__(kind, error, traceback)
 
 
 def check_backend():
-    """Imports Keras. Raises ImportError, with the way out, if it has no TensorFlow behind it."""
+    """Imports Keras. Raises UnusableKeras, with the way out, if it has no TensorFlow behind it."""
+    # Of TensorFlow's native notices the errors alone, unless the user wants more.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     try:
         import keras
 
@@ -13,12 +32,12 @@ def check_backend():
         missing = error.name if isinstance(error, ModuleNotFoundError) else None
         backend = os.environ.get("KERAS_BACKEND") or missing
         if backend in (None, "keras", "tensorflow"):
-            raise ImportError(
+            raise UnusableKeras(
                 f"Keras cannot be imported ({type(error).__name__}: {error}): mend or remove its "
                 "keras.json, in KERAS_HOME or ~/.keras, or install it anew"
             ) from error
     if backend != "tensorflow":
-        raise ImportError(
+        raise UnusableKeras(
             f"tf_bigan needs Keras's TensorFlow backend, not {backend}: set "
             "KERAS_BACKEND=tensorflow before Python starts"
         )

@@ -33,7 +33,7 @@ def load(
     data_dir: str | None = None,
     image_size: int | tuple[int, int] | None = None,
     channels: int | None = None,
-    validation: int = 0,
+    validation: int | None = 0,
     seed: int = 0,
     strict: bool = False,
     memory_limit: int = 2**31,
@@ -50,7 +50,8 @@ def load(
     image_size: side, or (H, W), in pixels; antialiased. None: as they are.
     channels: 1 (grey, ITU-R BT.601) or 3. None: as they are.
     validation: number of training examples, drawn by `seed`, that are "validation" and not
-      "train". The BiGAN paper's MNIST split is validation=10_000.
+      "train". The BiGAN paper's MNIST split is validation=10_000. None: the source's own validation
+      part, or else 1/6 of the training examples, at most 10,000, the same for every seed.
     seed: from 0 to 2**31 - 1.
     strict: refuse broken image files instead of leaving them out with a warning.
     memory_limit: bytes of decoded images above which a folder or a TFDS data set is streamed

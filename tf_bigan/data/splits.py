@@ -13,23 +13,26 @@ from tf_bigan.data.images import ImageData
 from tf_bigan.data.streaming import StreamedImages
 from tf_bigan.errors import UserError
 
+MOST_VALIDATION = 10_000
 SPLITS = ("train", "validation", "test")
 Images = ImageData | StreamedImages
 
 
-def choose(parts: Mapping[str, Images], split: str, validation: int, seed: int) -> Images:
+def choose(parts: Mapping[str, Images], split: str, validation: int | None, seed: int) -> Images:
     """One split of a source's own parts ("train", perhaps "test" and "validation").
 
     Without a part of its own, "test" is 1/6 of the examples, the same for every `seed` and
     `validation`, so that results compare and no run trains on the test images of another.
     `validation` examples of the train part, drawn by `seed`, are "validation", the others "train".
-    The chosen examples stay in the order of the source.
+    With `validation=None` it is the source's own validation part, or else 1/6 of the train part, at
+    most `MOST_VALIDATION`, the same for every `seed`. The chosen examples stay in the order of the
+    source.
 
     Raises UserError for an unknown or missing split, or a number out of range.
     """
     if split not in SPLITS:
         raise UserError(f"unknown split {split!r}: choose one of {', '.join(SPLITS)}")
-    check("validation", validation, Annotated[int, "[0, inf)"])
+    check("validation", validation, Annotated[int, "[0, inf)"] | None)
     check("seed", seed, Seed)
     train = parts["train"]
     test = parts.get("test")
@@ -37,6 +40,8 @@ def choose(parts: Mapping[str, Images], split: str, validation: int, seed: int) 
         test, train = _set_aside(train, max(1, len(train) // 6), seed=0)
     if split == "test":
         return test
+    if validation is None and "validation" not in parts:
+        validation, seed = max(2, min(len(train) // 6, MOST_VALIDATION)), 0
     if validation:
         held_out, train = _set_aside(train, validation, seed)
         return held_out if split == "validation" else train

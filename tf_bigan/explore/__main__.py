@@ -20,7 +20,6 @@ from absl import flags
 from tf_bigan.errors import UserError
 from tf_bigan.run.config import Config
 from tf_bigan.run.flags import Failure, command
-from tf_bigan.run.quiet import load_tensorflow
 from tf_bigan.run.workdir import Workdir
 
 FLAGS = flags.FlagValues()
@@ -70,7 +69,6 @@ def main() -> int:
         config = config.replace(data_dir=DATA_DIR.value)
     check_gradio()
     check_port(HOST.value, PORT.value)
-    load_tensorflow()  # takes seconds: not before the command is right
     explorer = open_run(workdir, config)
     with tempfile.TemporaryDirectory(prefix="tf_bigan-") as uploads:
         # Read when gradio is imported: it then asks nobody for its newest version, and keeps

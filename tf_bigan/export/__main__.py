@@ -20,7 +20,6 @@ from tf_bigan.export.formats import chosen_format
 from tf_bigan.export.parts import chosen_part
 from tf_bigan.export.place import check_free
 from tf_bigan.run.flags import command
-from tf_bigan.run.quiet import load_tensorflow
 from tf_bigan.run.workdir import Workdir
 
 FLAGS = flags.FlagValues()
@@ -68,7 +67,6 @@ def main() -> int:
     beside = expanded(WORKDIR.value or Path(MODEL.value).parent) / "export"
     path = output or beside / (part.name + kind.suffix)
     check_free(path, OVERWRITE.value)
-    load_tensorflow()  # takes seconds: not before the command is right
     from tf_bigan.run.trained import load_trained
 
     model, source = load_trained(MODEL.value or WORKDIR.value)

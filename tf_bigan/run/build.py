@@ -42,8 +42,8 @@ def load_split(
 
 
 def held_out_split(config: Config) -> str:
-    """The split that measures a run: validation where there is one, else test."""
-    return "validation" if config.validation else "test"
+    """Images that a trained model has not seen: validation, or test if none were set aside."""
+    return "test" if config.validation == 0 else "validation"
 
 
 def load_held_out(config: Config, split: str) -> data.ImageData | data.StreamedImages:
@@ -107,7 +107,7 @@ def build_model(
     policy, _, _ = hardware.choose(config.precision)
     keras.utils.set_random_seed(config.seed)
     system = models.find(config.model)
-    prior = priors.from_text(config.prior, config.latent)
+    prior = priors.from_text(config.prior, config.latent_dim)
 
     def make(role: str, **sizes):
         sizes = {"image_shape": tuple(image_shape), "l2": config.l2, "dtype": policy} | sizes

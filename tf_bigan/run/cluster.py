@@ -5,11 +5,8 @@ import faulthandler
 import json
 import os
 import socket
-import subprocess
 import sys
-import time
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -18,7 +15,6 @@ from tf_bigan.core.workers import over_workers
 from tf_bigan.errors import UserError
 
 _JOBS = ("chief", "worker")
-_POLL_SECONDS = 0.2
 # TensorFlow's ports on Slurm: below the ephemeral ones, another for each job of a shared node.
 _SLURM_PORTS, _SLURM_PORTS_COUNT = 10_000, 20_000
 
@@ -54,7 +50,8 @@ def choose(name: str = "auto", join_timeout: float = 300.0) -> tuple[tf.distribu
         join_timeout: seconds to wait for the other workers.
 
     Raises:
-        UserError: TF_CONFIG is broken, there is no such hardware, a worker does not join.
+        UserError: TF_CONFIG is broken, there is no such hardware, or the workers cannot connect. A
+            worker that does not join ends the process instead, after a line that says so.
     """
     task = _task() if name in ("auto", "multi_worker") else None
     gpus = len(tf.config.list_physical_devices("GPU"))
@@ -64,7 +61,7 @@ def choose(name: str = "auto", join_timeout: float = 300.0) -> tuple[tf.distribu
         return strategy, f"strategy: multi_worker, {_replicas(strategy)} ({why})"
     if name == "multi_worker":
         raise UserError(
-            "--strategy=multi_worker: no other worker is named: set TF_CONFIG, or start with srun"
+            "strategy=multi_worker: no other worker is named: set TF_CONFIG, or start with srun"
         )
     if name == "tpu":
         strategy = _tpu()
@@ -153,19 +150,15 @@ def _from_slurm() -> Task | None:
 
 
 def _multi_worker(task: Task, gpus: int, join_timeout: float) -> tf.distribute.Strategy:
-    _meet(task, join_timeout)
+    _check_port(task)
     resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(
         tf.train.ClusterSpec(task.cluster),
         task_type=task.job,
         task_id=task.index,
         num_accelerators={"GPU": gpus},
     )
-    lost = (
-        f"{task.job} {task.index} met all others, but they did not connect within "
-        f"{join_timeout:g} s: one has ended since, or has another number of GPUs; see what it says"
-    )
     try:
-        with _time_limit(join_timeout, lost):
+        with _time_limit(task, join_timeout):
             strategy = tf.distribute.MultiWorkerMirroredStrategy(resolver)
             over_workers(0, strategy)
             return strategy
@@ -173,63 +166,42 @@ def _multi_worker(task: Task, gpus: int, join_timeout: float) -> tf.distribute.S
         raise UserError(f"the workers cannot connect: {_first_line(error)}") from error
 
 
-@contextlib.contextmanager
-def _time_limit(seconds: float, line: str) -> Iterator[None]:
-    """Ends the process with a line on stderr if the block takes longer.
+def _check_port(task: Task):
+    """Raises UserError if another program listens at this task's port.
 
-    TensorFlow waits for lost workers without end, in native code that neither signals nor Python's
-    threads can interrupt. faulthandler can, but says where and not why: what it writes goes to a
-    process that says the line instead.
-    """
-    say = "import sys; sys.stdin.buffer.read() and sys.exit(sys.argv[1])"
-    line = f"{Path(sys.argv[0]).name}: {line}"
-    reader = subprocess.Popen([sys.executable, "-S", "-c", say, line], stdin=subprocess.PIPE)
-    with reader:
-        faulthandler.dump_traceback_later(seconds, exit=True, file=reader.stdin)
-        try:
-            yield
-        finally:
-            faulthandler.cancel_dump_traceback_later()
-
-
-def _meet(task: Task, seconds: float):
-    """Returns once every other task of the cluster has been there; TensorFlow itself waits forever.
-
-    Each task listens at its own port and tries the others' until they answer. One that has found
-    all of them gives its port to TensorFlow, which then answers in its place.
+    TensorFlow would share the port with it.
     """
     port = int(task.address.rpartition(":")[2])
     try:
-        listener = socket.create_server(("", port), backlog=len(task.names))
+        socket.create_server(("", port)).close()
     except OSError as error:
         raise UserError(
             f"{task.job} {task.index} cannot listen at {task.address} ({error.strerror}): "
             "end the program that does, or name another port"
         ) from error
-    with listener:
-        missing = {address: None for address in task.names if address != task.address}
-        end = time.monotonic() + seconds
-        while missing:
-            missing = {a: error for a in missing if (error := _unreachable(a, end)) is not None}
-            if missing and time.monotonic() > end:
-                names = ", ".join(f"{task.names[a]} at {a} ({e})" for a, e in missing.items())
-                raise UserError(
-                    f"{task.job} {task.index} waited {seconds:g} s in vain for {names}: start it, "
-                    "correct the addresses, open the port, or raise --join_timeout"
-                )
-            if missing:
-                time.sleep(_POLL_SECONDS)
 
 
-def _unreachable(address: str, end: float) -> str | None:
-    """Why nobody answers at HOST:PORT; None if someone does."""
-    host, _, port = address.rpartition(":")
-    try:
-        patience = min(max(end - time.monotonic(), _POLL_SECONDS), 5.0)
-        with contextlib.closing(socket.create_connection((host, int(port)), timeout=patience)):
-            return None
-    except OSError as error:
-        return error.strerror or str(error)
+@contextlib.contextmanager
+def _time_limit(task: Task, seconds: float) -> Iterator[None]:
+    """Ends the process, with status 1, if the block takes longer.
+
+    TensorFlow waits up to an hour for the other workers, in native code that holds Python's lock,
+    so that neither a signal handler nor a thread of Python could end it or say why. faulthandler
+    can end it, and the reason is printed beforehand.
+    """
+    others = ", ".join(f"{name} at {a}" for a, name in task.names.items() if a != task.address)
+    print(
+        f"{task.job} {task.index} waits {seconds:g} s for {others}. If it ends here, they did not "
+        "all join: start them, correct the addresses, open the ports, or raise --join_timeout",
+        file=sys.stderr,
+        flush=True,
+    )
+    with open(os.devnull, "w") as nowhere:
+        faulthandler.dump_traceback_later(seconds, exit=True, file=nowhere)
+        try:
+            yield
+        finally:
+            faulthandler.cancel_dump_traceback_later()
 
 
 def _tpu() -> tf.distribute.Strategy:
@@ -237,7 +209,7 @@ def _tpu() -> tf.distribute.Strategy:
         resolver = tf.distribute.cluster_resolver.TPUClusterResolver.connect()
         return tf.distribute.TPUStrategy(resolver)
     except (ValueError, tf.errors.OpError) as error:
-        raise UserError(f"--strategy=tpu: no TPU found ({_first_line(error)})") from error
+        raise UserError(f"strategy=tpu: no TPU found ({_first_line(error)})") from error
 
 
 def _first_line(error: Exception) -> str:

@@ -1,31 +1,29 @@
 """The flat, typed configuration of a run: every flag of train.py, checked and stored."""
 
-from __future__ import annotations
-
 import dataclasses
 import json
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import field
+from typing import Annotated, Any, Literal
 
 import numpy as np
 
-from tf_bigan.constraints import is_of_kind
+from tf_bigan.constraints import Count, NonNegative, Positive, Rate, Seed, check_arguments
 from tf_bigan.errors import UserError, did_you_mean
 from tf_bigan.evaluation import registry
 
+Number = Annotated[int, "[0, inf)"]
+
 _PRIOR = re.compile(r"(uniform|normal)([1-9]\d*)?|categorical[1-9]\d*")
-LARGEST_SEED = 2**31 - 1  # the seeds of stateless randomness are int32
+LARGEST_SEED = 2**31 - 1  # the end of `Seed`
 # What every epoch can afford to measure, of what the system and the data allow.
 QUICK_METRICS = ("NND/100", "EGr", "EGr_b", "accuracy")
 
 
-def _option(default, help: str, *, group: str, choices=None, at_least=None, may_change=False):
-    metadata = {"help": help, "group": group, "choices": choices}
-    return field(
-        default=default, metadata=metadata | {"at_least": at_least, "may_change": may_change}
-    )
+def _option(default, help: str, *, group: str, may_change: bool = False) -> Any:
+    metadata = {"help": help, "group": group, "may_change": may_change}
+    return field(default=default, metadata=metadata)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,17 +46,20 @@ class Config:
         None, "where data sets are found and kept", group="data", may_change=True
     )
     image_size: str | None = _option(None, "resize images to SIDE or HxW pixels", group="data")
-    channels: int | None = _option(
-        None, "convert images to grey or colour", group="data", choices=(1, 3)
-    )
-    labels: int = _option(
-        0, "keep so many labels, balanced over the classes; 0: all", group="data", at_least=0
+    channels: Literal[1, 3] | None = _option(None, "convert images to grey or colour", group="data")
+    labels: Number = _option(
+        0,
+        "number of labelled training examples, balanced over the classes; 0: all",
+        group="data",
     )
     target_dataset: str | None = _option(
         None, "a second, unlabelled data set to adapt to, for dann", group="data"
     )
-    validation: int = _option(
-        0, "examples of the training part set aside for validation", group="data", at_least=0
+    validation: Number | None = _option(
+        None,
+        "training images set aside for validation; 0: none, and no best checkpoint [a sixth, at "
+        "most 10,000; or the data set's own validation part]",
+        group="data",
     )
     strict_data: bool = _option(
         False, "refuse broken image files instead of leaving them out", group="data"
@@ -66,7 +67,7 @@ class Config:
 
     model: str = _option(
         "bigan",
-        "the system: a file in tf_bigan/models, or a module of your own as my_package.my_model",
+        "the system: a file in tf_bigan/models, or a module of your own, as my_package.my_model",
         group="model",
     )
     networks: str = _option(
@@ -74,115 +75,113 @@ class Config:
         "the family of networks: mlp, dcgan, dcgan_mlp (a D without convolutions) or tutorial",
         group="model",
     )
-    latent: int = _option(50, "entries of z", group="model", at_least=1)
+    latent_dim: Count = _option(50, "latent dimension: the size of z", group="model")
     prior: str = _option(
         "uniform",
-        "the distribution of z: uniform, normal, or parts as normal62+categorical10+uniform2",
+        "the distribution of z: uniform, normal, or parts, as normal62+categorical10+uniform2",
         group="model",
     )
     moves: str | None = _option(
         None,
-        "who moves when in a step, as D,EG (in turn), D+EG (at once) or D,D,D,G [the system's]",
+        "the order of the players' updates in a step, as D,EG (in turn), D+EG (at once) or D,D,D,G "
+        "[the system's]",
         group="model",
     )
     set: str | None = _option(
-        None, "the system's own numbers and options, as gamma=0.7,lambda_k=0.01", group="model"
+        None, "the system's hyperparameters, as gamma=0.7,lambda_k=0.01", group="model"
     )
-    width: int | None = _option(
-        None, "units of a layer (mlp) or channels of the first (dcgan)", group="model", at_least=1
+    width: Count | None = _option(
+        None, "units of each layer (mlp), or channels of the first (dcgan)", group="model"
     )
-    l2: float = _option(0.0, "weight decay l2·w added to the gradients", group="model", at_least=0)
+    l2: NonNegative = _option(0.0, "weight decay l2·w added to the gradients", group="model")
 
-    epochs: int = _option(25, "passes over the data", group="training", at_least=1, may_change=True)
-    batch_size: int = _option(
-        128, "images in a step, over all replicas", group="training", at_least=1
-    )
-    learning_rate: float = _option(
-        2e-4,
-        "of Adam, for every player, also those to whom the preset or the system gives another",
+    epochs: Count = _option(
+        25,
+        "epochs to train, of ceil(images / batch_size) steps each",
         group="training",
-        at_least=0,
+        may_change=True,
+    )
+    batch_size: Count = _option(128, "images in a step, over all replicas", group="training")
+    learning_rate: Positive = _option(
+        2e-4,
+        "of Adam, for every player; it replaces the player_rates of the preset or system",
+        group="training",
     )
     player_rates: str | None = _option(
         None,
-        "other learning rates of single players, as EG=1e-3 or D=2e-4,EG=1e-3",
+        "learning rates of single players, as EG=1e-3 or D=2e-4,EG=1e-3",
         group="training",
     )
-    beta_1: float = _option(0.5, "of Adam", group="training", at_least=0)
-    epsilon: float = _option(1e-8, "of Adam", group="training", at_least=0)
-    decay_epochs: int = _option(
+    beta_1: Rate = _option(0.5, "of Adam", group="training")
+    epsilon: NonNegative = _option(1e-8, "of Adam", group="training")
+    decay_epochs: Number = _option(
         0,
-        "learning rate constant for half of so many epochs, then falling to 1 %; 0: constant",
+        "the learning rate is constant for half of this number of epochs, then falls to 1 %; 0: "
+        "always constant",
         group="training",
-        at_least=0,
     )
-    ema: float = _option(
-        0.0, "decay of the weights' moving average, as 0.995; 0: none", group="training", at_least=0
+    ema: Rate = _option(
+        0.0, "decay of the moving average of the weights, as 0.995; 0: no average", group="training"
     )
-    seed: int = _option(0, "of weights, data order, z and dropout", group="training", at_least=0)
-    precision: str = _option(
+    seed: Seed = _option(0, "of the initial weights, data order, z and dropout", group="training")
+    precision: Literal["auto", "float32", "mixed_bfloat16"] = _option(
         "auto",
-        "of the networks' products; auto: bfloat16 where the hardware multiplies it faster",
+        "compute dtype of the networks; auto: bfloat16 where the hardware multiplies it faster",
         group="training",
-        choices=("auto", "float32", "mixed_bfloat16"),
     )
-    jit_compile: str = _option(
-        "auto", "compile with XLA", group="training", choices=("auto", "true", "false")
+    jit_compile: Literal["auto", "true", "false"] = _option(
+        "auto", "compile with XLA", group="training"
     )
-    steps_per_execution: int = _option(
+    steps_per_execution: Count = _option(
         16,
-        "most steps between two returns to Python; fewer where they take over a second",
+        "steps in one call of a compiled function, at most; fewer where they take over a second",
         group="training",
-        at_least=1,
     )
 
-    strategy: str = _option(
+    strategy: Literal["auto", "none", "mirrored", "multi_worker", "tpu"] = _option(
         "auto",
         "devices; auto: other machines where TF_CONFIG or Slurm name them, else all GPUs here",
         group="devices",
-        choices=("auto", "none", "mirrored", "multi_worker", "tpu"),
         may_change=True,
     )
-    join_timeout: int = _option(
-        300, "seconds to wait for the other workers", group="devices", at_least=1, may_change=True
+    join_timeout: Count = _option(
+        300, "seconds to wait for the other workers", group="devices", may_change=True
     )
     sync_batch_norm: bool = _option(
         False, "batch statistics over all replicas, without XLA", group="devices"
     )
 
-    checkpoint_steps: int = _option(
+    checkpoint_steps: Number = _option(
         0,
-        "write a checkpoint every so many steps; 0: every epoch",
+        "steps between two checkpoints; 0: one every epoch",
         group="output",
-        at_least=0,
         may_change=True,
     )
-    keep: int = _option(
-        3, "checkpoints to keep, beside the best", group="output", at_least=1, may_change=True
+    keep: Count = _option(
+        3, "checkpoints to keep, beside the best", group="output", may_change=True
     )
-    eval_every: int = _option(
+    eval_every: Number = _option(
         1,
-        "epochs between two measurements in metrics.jsonl; 0: none",
+        "epochs between two measurements of validation images, in metrics.jsonl; 0: none",
         group="output",
-        at_least=0,
         may_change=True,
     )
     eval_metrics: str | None = _option(
         None,
-        "what is measured then: names or groups of evaluate.py's metrics "
+        "what is measured then: metrics or groups of metrics, as of evaluate.py "
         f"[{','.join(QUICK_METRICS)}]",
         group="output",
         may_change=True,
     )
     monitor: str | None = _option(
         None,
-        "the measurement that picks checkpoints/best.keras, as EGr or val_EGr [the system's, as "
+        "the metric that picks checkpoints/best.keras, as EGr or val_EGr [the system's, as "
         "NND/100]",
         group="output",
         may_change=True,
     )
-    picture_every: int = _option(
-        1, "epochs between two sets of pictures", group="output", at_least=1, may_change=True
+    picture_every: Count = _option(
+        1, "epochs between two sets of pictures", group="output", may_change=True
     )
     profile: str | None = _option(
         None,
@@ -192,49 +191,37 @@ class Config:
     )
 
     def __post_init__(self):
-        for option in dataclasses.fields(self):
-            value, rules = getattr(self, option.name), option.metadata
-            kind, _, optional = str(option.type).partition(" | ")
-            if value is None and optional:
-                continue
-            if not is_of_kind(value, {"bool": bool, "int": int, "float": float, "str": str}[kind]):
-                raise UserError(f"--{option.name}={value}: it is no {kind}")
+        for name, value in vars(self).items():
             if isinstance(value, np.generic):  # which JSON does not know
-                value = value.item()
-                object.__setattr__(self, option.name, value)
-            if isinstance(value, float) and not math.isfinite(value):
-                raise UserError(f"--{option.name}={value}: it must be a finite number")
-            least = rules["at_least"]
-            if least is not None and value < least:
-                raise UserError(f"--{option.name}={value}: it must be at least {least}")
-            if rules["choices"] and value not in rules["choices"]:
-                choices = ", ".join(map(str, rules["choices"]))
-                raise UserError(f"--{option.name}={value}: choose one of {choices}")
-        for name in ("beta_1", "ema"):
-            if getattr(self, name) >= 1:
-                raise UserError(f"--{name}={getattr(self, name)}: it must be below 1")
-        if self.learning_rate == 0:
-            raise UserError("--learning_rate=0: it must be above 0")
+                object.__setattr__(self, name, value.item())
+        check_arguments(type(self), vars(self))
         if not all(_PRIOR.fullmatch(part) for part in self.prior.split("+")):
             raise UserError(
-                f"--prior={self.prior}: give uniform or normal, or parts with their sizes, as "
+                f"prior={self.prior}: give uniform or normal, or parts with their sizes, as "
                 "normal62+categorical10+uniform2"
             )
         if self.decay_epochs == 1:
             raise UserError(
-                "--decay_epochs=1: half of one epoch cannot be constant; give 0 for a constant "
+                "decay_epochs=1: half of one epoch cannot be constant; give 0 for a constant "
                 "rate, or at least 2"
             )
-        if self.seed > LARGEST_SEED:
-            raise UserError(f"--seed={self.seed}: it must be at most {LARGEST_SEED}")
         self.rates  # noqa: B018 - parsed for its check
         self.settings  # noqa: B018 - parsed for its check
         self.size  # noqa: B018 - parsed for its check
         self.profiled  # noqa: B018 - parsed for its check
         self.measured  # noqa: B018 - parsed for its check
-        if self.monitor is not None and self.monitored not in self.measured:
+        if self.monitor is not None:
+            self._check_monitor()
+
+    def _check_monitor(self):
+        for name in ("validation", "eval_every"):
+            if getattr(self, name) == 0:
+                raise UserError(
+                    f"monitor={self.monitor}: nothing is measured with {name}=0: change one of them"
+                )
+        if self.monitored not in self.measured:
             raise UserError(
-                f"--monitor={self.monitor}: it is not among --eval_metrics"
+                f"monitor={self.monitor}: it is not among the metrics of eval_metrics=NAME,..."
                 f"{did_you_mean(self.monitored, self.measured)}"
             )
 
@@ -248,9 +235,9 @@ class Config:
                 rates[player] = float(rate)
             except ValueError:
                 rates[player] = 0.0
-            if not (player and 0 < rates[player] < math.inf):
+            if not (player and 0 < rates[player] < float("inf")):
                 raise UserError(
-                    f"--player_rates={self.player_rates}: give PLAYER=RATE, as EG=1e-3, "
+                    f"player_rates={self.player_rates}: give PLAYER=RATE, as EG=1e-3, "
                     "with commas between several"
                 )
         return rates
@@ -263,7 +250,7 @@ class Config:
             name, equals, value = part.partition("=")
             if not (name and equals and value):
                 raise UserError(
-                    f"--set={self.set}: give NAME=VALUE, as gamma=0.7, with commas between several"
+                    f"set={self.set}: give NAME=VALUE, as gamma=0.7, with commas between several"
                 )
             settings[name] = value
         return settings
@@ -294,7 +281,7 @@ class Config:
             return None
         sides = self.image_size.lower().split("x")
         if not all(side.isdecimal() and int(side) > 0 for side in sides) or len(sides) > 2:
-            raise UserError(f"--image_size={self.image_size}: give SIDE or HxW in pixels, as 32x48")
+            raise UserError(f"image_size={self.image_size}: give SIDE or HxW in pixels, as 32x48")
         return int(sides[0]), int(sides[-1])
 
     @property
@@ -305,7 +292,7 @@ class Config:
         start, _, stop = self.profile.partition(":")
         if not (start.isdecimal() and stop.isdecimal() and int(start) < int(stop)):
             raise UserError(
-                f"--profile={self.profile}: give START:STOP, two numbers of steps, as 100:110"
+                f"profile={self.profile}: give START:STOP, two numbers of steps, as 100:110"
             )
         return int(start), int(stop)
 
@@ -314,7 +301,7 @@ class Config:
         return json.dumps(dataclasses.asdict(self), indent=2)
 
     @classmethod
-    def from_dict(cls, values: Mapping) -> Config:
+    def from_dict(cls, values: Mapping) -> "Config":
         """The inverse of `dataclasses.asdict`. Raises UserError for unknown names."""
         known = {option.name for option in dataclasses.fields(cls)}
         for name in values:
@@ -322,15 +309,14 @@ class Config:
                 raise UserError(f"unknown option {name}{did_you_mean(name, known)}")
         return cls(**values)
 
-    def replace(self, **changes) -> Config:
+    def replace(self, **changes) -> "Config":
         """A copy with some fields changed, checked as a new one."""
         return dataclasses.replace(self, **changes)
 
-    def differences(self, other: Config) -> list[str]:
-        """ "--name: mine there, other's here" of every field that a resumed run may not change."""
+    def differences(self, other: "Config") -> list[str]:
+        """ "name=mine there, other's here" of every field that a resumed run may not change."""
         return [
-            f"--{option.name}: {getattr(self, option.name)} there, "
-            f"{getattr(other, option.name)} here"
+            f"{option.name}={getattr(self, option.name)} there, {getattr(other, option.name)} here"
             for option in dataclasses.fields(self)
             if not option.metadata["may_change"]
             and getattr(self, option.name) != getattr(other, option.name)

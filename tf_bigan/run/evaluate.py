@@ -17,7 +17,7 @@ import tf_bigan as tb
 from tf_bigan.errors import UserError
 from tf_bigan.evaluation import registry
 from tf_bigan.run.config import LARGEST_SEED
-from tf_bigan.run.quiet import is_terminal, line_start, load_tensorflow
+from tf_bigan.run.quiet import is_terminal, line_start
 from tf_bigan.run.trained import Subject, subjects_of_files, subjects_of_runs
 from tf_bigan.run.workdir import Workdir
 
@@ -85,9 +85,9 @@ CHANNELS = flags.DEFINE_integer(
 )
 SPLIT = flags.DEFINE_enum(
     "split",
-    None,
+    "test",
     ["validation", "test"],
-    "the held-out images [validation where the run sets some aside, else test]",
+    "the held-out images [test]",
     flag_values=FLAGS,
     module_name="data",
 )
@@ -103,7 +103,6 @@ def main() -> int:
     names, seeds = registry.choose(text, "metrics"), chosen_seeds()
     subjects = chosen_subjects()
     output = chosen_output(subjects)
-    load_tensorflow()  # takes seconds: not before the command is right
     measurers = {}  # runs on the same data share what does not depend on the model
     loaded = [
         tb.run.results.load(

@@ -2,20 +2,32 @@
 
 import dataclasses
 import os
+import re
 import sys
 import textwrap
+import typing
 from collections.abc import Callable
+from pathlib import Path
+from typing import NoReturn
 
 from absl import flags
 
 from tf_bigan import models
+from tf_bigan.constraints import parts_of
+from tf_bigan.core.backend import use_defaults
+from tf_bigan.data import FROM_PATH
+from tf_bigan.data.home import expanded
 from tf_bigan.errors import UserError
 from tf_bigan.run.config import Config
-from tf_bigan.run.presets import PRESETS, default_preset, preset
-from tf_bigan.run.presets import system as system_of
+from tf_bigan.run.presets import PRESETS, default_preset, preset, system
 from tf_bigan.run.quiet import line_start, plain_output
 
-_DEFINE = {"str": flags.DEFINE_string, "int": flags.DEFINE_integer, "float": flags.DEFINE_float}
+_DEFINE = {
+    bool: flags.DEFINE_boolean,
+    int: flags.DEFINE_integer,
+    float: flags.DEFINE_float,
+    str: flags.DEFINE_string,
+}
 _HELP = {"--help", "-h", "-help", "--helpfull", "--helpshort"}
 _NAME_WIDTH, _TEXT_WIDTH = 24, 72
 
@@ -28,16 +40,17 @@ def define_config_flags(values: flags.FlagValues):
     """One flag for each field of `Config`, None where the user says nothing, and --preset."""
     text = f"a named set of options, which any flag overrides ({' | '.join(PRESETS)})"
     flags.DEFINE_string("preset", None, text, flag_values=values, module_name="data")
+    annotations = typing.get_type_hints(Config, include_extras=True)
     for option in dataclasses.fields(Config):
-        kind = str(option.type).removesuffix(" | None")
+        kind, _, choices, _ = parts_of(annotations[option.name])
         text = option.metadata["help"]
-        if option.metadata["choices"]:
-            text += f" ({' | '.join(map(str, option.metadata['choices']))})"
+        if choices:
+            kind = type(choices[0])
+            text += f" ({' | '.join(map(str, choices))})"
         if option.default is not None and option.default is not False:
             text += f" [{option.default}]"
-        define = flags.DEFINE_boolean if kind == "bool" else _DEFINE[kind]
         group = option.metadata["group"]
-        define(option.name, None, text, flag_values=values, module_name=group)
+        _DEFINE[kind](option.name, None, text, flag_values=values, module_name=group)
     flags.DEFINE_alias("source_dataset", "dataset", values, "data")
 
 
@@ -54,29 +67,38 @@ def config_from_flags(values: flags.FlagValues) -> Config:
         for option in dataclasses.fields(Config)
         if values[option.name].present
     }
+    for name in {"dataset", "target_dataset", "data_dir"} & given.keys():
+        given[name] = _absolute(given[name], is_dataset=name != "data_dir")
     name, dataset = values["preset"].value, given.get("dataset", Config.dataset)
     start = dict(default_preset(dataset) if name is None else preset(name))
     networks = start.get("networks", Config.networks)
     if given.get("networks", networks) != networks:
         start.pop("width", None)  # which is that of the preset's own networks
-    system = start.get("model", Config.model)
-    model, defaults = given.get("model", system), {}
-    if model != Config.model:
-        models.find(model)  # so that the message about an unknown one comes first
-        defaults = dict(system_of(model).options)
-    if model == system:
-        chosen = {**defaults, **start}
+    of_preset = start.get("model", Config.model)
+    model = given.get("model", of_preset)
+    models.find(model)  # an unknown one is the first thing to say
+    options = dict(system(model).options)
+    if model == of_preset:
+        chosen = options | start
     else:  # what the preset says of its own system's players does not hold for another's
         of_players = ("set", "moves", "player_rates")
-        chosen = {k: v for k, v in start.items() if k not in of_players} | defaults
+        chosen = {k: v for k, v in start.items() if k not in of_players} | options
     if "learning_rate" in given:  # the players' own rates would keep it from each of them
         chosen.pop("player_rates", None)
-    config = Config.from_dict({**chosen, **given})
-    if "latent" in given and all(part[-1].isdigit() for part in config.prior.split("+")):
+    config = Config.from_dict(chosen | given)
+    if "latent_dim" in given and all(part[-1].isdigit() for part in config.prior.split("+")):
         raise UserError(
-            f"--latent={config.latent}: --prior={config.prior} says the size of z itself"
+            f"latent_dim={config.latent_dim}: prior={config.prior} says the size of z itself"
         )
     return config
+
+
+def _absolute(path: str, is_dataset: bool) -> str:
+    """A path as config.json keeps it: valid from any directory."""
+    kind, _, rest = path.partition(":")
+    if not is_dataset:
+        return os.path.abspath(expanded(path))
+    return f"{kind}:{os.path.abspath(expanded(rest))}" if kind in FROM_PATH and rest else path
 
 
 def flags_given(values: flags.FlagValues) -> list[str]:
@@ -84,9 +106,22 @@ def flags_given(values: flags.FlagValues) -> list[str]:
     return [values[name].serialize() for name in values if values[name].present]
 
 
-def command(main: Callable[[], int], argv: list[str], about: str | None, values: flags.FlagValues):
+def spelling(command: str) -> str:
+    """How a user starts a command here: in the way in which this program was started."""
+    started = Path(sys.argv[0])
+    if started.name in ("train.py", "evaluate.py") and command in ("train", "evaluate"):
+        return f"python {started.with_name(command)}.py"
+    if started.parts[-2:] == ("tf_bigan", "__main__.py"):
+        return f"python -m tf_bigan {command}"
+    return f"tf-bigan {command}"
+
+
+def command(
+    main: Callable[[], int], argv: list[str], about: str | None, values: flags.FlagValues
+) -> NoReturn:
     """`run` as a program: it ends with the exit status, 1 too where its output was lost."""
     os.environ["MPLBACKEND"] = "agg"  # not a notebook's, which need not be there
+    use_defaults()
     plain_output()
     stdout = sys.stdout
     status = run(main, argv, about, values)
@@ -101,17 +136,18 @@ def run(
 
     Args:
         main: the command; its return value is the exit status.
-        argv: the command line, the script's name first.
-        about: what --help says first.
+        argv: the command line, the command as messages name it first.
+        about: what --help says first, in which the command is "tf-bigan NAME".
         values: where the command's flags are defined.
 
     Returns:
         The exit status: 2 for a mistake in the command, 1 for what went wrong after that, 130
         for Ctrl-C.
     """
-    script = argv[0].rsplit("/", 1)[-1]
+    script = argv[0]
     if _HELP & set(argv[1:]):
-        print(_help(about, values))
+        usage = re.sub(r"tf-bigan (\w+)", lambda found: spelling(found[1]), about or "")
+        print(_help(usage, values))
         return 0
     try:
         rest = values(argv)
@@ -129,12 +165,17 @@ def run(
     except KeyboardInterrupt:
         message, status = "interrupted", 130
     line = " ".join(str(message).split())
-    print(f"{line_start()}{script}: {line}", file=sys.stderr)
+    print(f"{line_start()}{script}: {_with_dashes(line, values)}", file=sys.stderr)
     return status
 
 
-def _help(about: str | None, values: flags.FlagValues) -> str:
-    lines = [(about or "").strip()]  # python -OO has no docstrings
+def _with_dashes(message: str, values: flags.FlagValues) -> str:
+    """The library's `name=value` as `--name=value`, where a flag has that name."""
+    return re.sub(rf"(?<![\w\-./,=])(?=(?:{'|'.join(values)})=)", "--", message)
+
+
+def _help(about: str, values: flags.FlagValues) -> str:
+    lines = [about.strip()]
     for group, members in values.flags_by_module_dict().items():
         lines += ["", f"{group}:"]
         for flag in members:

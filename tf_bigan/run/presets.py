@@ -9,7 +9,7 @@ PRESETS: dict[str, dict] = {
     # 8×8 handwritten digits that ship with scikit-learn: a small net and a long run.
     "digits": {
         "dataset": "digits",
-        "latent": 16,
+        "latent_dim": 16,
         "width": 512,
         "l2": 1e-4,
         "batch_size": 64,
@@ -17,8 +17,8 @@ PRESETS: dict[str, dict] = {
         "epochs": 250,
         "decay_epochs": 250,
         "ema": 0.998,
-        "steps_per_execution": 24,  # an epoch
-        "checkpoint_steps": 600,  # 25 epochs: one takes longer to save than to train
+        "steps_per_execution": 20,  # an epoch
+        "checkpoint_steps": 500,  # 25 epochs: one takes longer to save than to train
         "eval_every": 25,
         "picture_every": 25,
     },
@@ -46,7 +46,7 @@ PRESETS: dict[str, dict] = {
         "validation": 10_000,
         "model": "cycle_bigan",
         "set": "cycle=0.1,mask_rate=0.5",
-        "latent": 16,
+        "latent_dim": 16,
         "l2": 2.5e-5,
         "epochs": 9,
         "player_rates": "D=2e-5,EG=1e-3",
@@ -70,7 +70,7 @@ PRESETS: dict[str, dict] = {
         "model": "cycle_bigan",
         "networks": "dcgan_mlp",
         "set": "cycle=0.2,mask_rate=0.2",
-        "latent": 13,
+        "latent_dim": 13,
         "epochs": 8,
         "player_rates": "D=4e-5,EG=1e-3",
         "ema": 0.9995,
@@ -85,7 +85,7 @@ PRESETS: dict[str, dict] = {
         "networks": "dcgan",
         "set": "cycle=0.025,mask_rate=0.5",
         "width": 128,
-        "latent": 64,
+        "latent_dim": 64,
         "epochs": 300,
         "player_rates": "D=5e-5,EG=3e-4",
         "ema": 0.9999,
@@ -96,7 +96,7 @@ PRESETS: dict[str, dict] = {
         "networks": "dcgan",
         "set": "cycle=0.025,mask_rate=0.5",
         "width": 128,
-        "latent": 256,
+        "latent_dim": 256,
         "epochs": 100,
         "player_rates": "D=5e-5,EG=3e-4",
         "ema": 0.9999,
@@ -105,7 +105,7 @@ PRESETS: dict[str, dict] = {
     "tutorial_dcgan": {
         "dataset": "mnist",
         "networks": "tutorial",
-        "latent": 100,
+        "latent_dim": 100,
         "epochs": 6,
         "player_rates": "D=5e-5,EG=3e-4",
         "epsilon": 1e-7,

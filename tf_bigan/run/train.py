@@ -1,15 +1,15 @@
 """Trains an adversarial model on images.
 
-usage: python train.py [--name=value ...]
+usage: tf-bigan train [--name=value ...]
 
 examples:
-  python train.py                                  8x8 digits, without any download
-  python train.py --dataset=mnist
-  python train.py --dataset=folder:pictures --image_size=32 --networks=dcgan
-  python train.py --preset=dcgan_mnist --epochs=5 --workdir=runs/short
+  tf-bigan train                                  8x8 digits, without any download
+  tf-bigan train --dataset=mnist
+  tf-bigan train --dataset=folder:pictures --image_size=32 --networks=dcgan
+  tf-bigan train --preset=dcgan_mnist --epochs=5 --workdir=runs/short
 
 The same command again resumes a run. Defaults are in [brackets]; the data sets digits and mnist
-start from the presets of their names. --dry_run prints what a command comes to.
+start from the presets of their names. --dry_run checks everything and trains nothing.
 """
 
 import dataclasses
@@ -20,15 +20,22 @@ import signal
 import sys
 import time
 
+import keras
+import tensorflow as tf
 from absl import flags
 
 import tf_bigan as tb
 from tf_bigan.core.statistics import calibrate
 from tf_bigan.errors import UserError
 from tf_bigan.run.config import Config
-from tf_bigan.run.flags import Failure, config_from_flags, define_config_flags, flags_given
+from tf_bigan.run.flags import (
+    Failure,
+    config_from_flags,
+    define_config_flags,
+    flags_given,
+    spelling,
+)
 from tf_bigan.run.presets import preset
-from tf_bigan.run.quiet import load_tensorflow
 from tf_bigan.run.workdir import Workdir, environment
 
 DRY_RUN_SECONDS = 2.0  # of steps that are timed
@@ -54,10 +61,9 @@ define_config_flags(FLAGS)
 def main() -> int:
     config = config_from_flags(FLAGS)
     if WORKDIR.value == "":
-        raise UserError("--workdir= is empty: give a directory, or leave the option out")
+        raise UserError("workdir= is empty: give a directory, or leave the option out")
     workdir = Workdir(WORKDIR.value or default_workdir(config))
     workdir.check(config)
-    tf = load_tensorflow()  # takes seconds: not before the command is right
     strategy, which = tb.run.cluster.choose(config.strategy, config.join_timeout)
     several = len(tb.core.workers.over_workers(0, strategy)) > 1
     if not tb.core.workers.is_chief(strategy):
@@ -103,8 +109,11 @@ def run_or_try(config, workdir, strategy, which) -> int:
     if not chief:
         tb.core.workers.over_workers(0, strategy)  # until the chief has downloaded what it needs
     train = tb.run.build.load_split(config, "train")
-    split = tb.run.build.load_held_out(config, tb.run.build.held_out_split(config))
-    held_out = tb.run.build.picks(split, tb.run.build.QUICK_EXAMPLES)
+    # Never test images. Without validation images there are pictures of training images, and
+    # nothing is measured.
+    watched = "train" if config.validation == 0 else "validation"
+    images = tb.run.build.load_held_out(config, watched)
+    held_out = tb.run.build.picks(images, tb.run.build.QUICK_EXAMPLES)
     batches = tb.run.build.training_batches(config, train)
     if chief:
         tb.core.workers.over_workers(0, strategy)
@@ -115,7 +124,7 @@ def run_or_try(config, workdir, strategy, which) -> int:
             model, why = tb.run.build.build_model(
                 config, batches.image_shape, batches.steps_per_epoch, train.num_classes
             )
-        tb.run.measure.while_training(config, model, train, held_out)  # checks what is asked for
+        measurement(config, model, train, held_out)  # checks what is asked for
         return dry_run(config, workdir, batches, model, f"{why}; {which}")
     last = tb.callbacks.latest(workdir.checkpoints)
     if last is not None:
@@ -137,19 +146,26 @@ def run_or_try(config, workdir, strategy, which) -> int:
                 config, batches.image_shape, batches.steps_per_epoch, train.num_classes
             )
             what = f"training {config.model} in {why}, in {workdir.root}"
-    watched = tb.run.measure.while_training(config, model, train, held_out)
+    measured = measurement(config, model, train, held_out)
     if chief:
         workdir.prepare(config, environment(), batches.num_examples)
     print(f"{what}; {which}")
     try:
-        status = train_and_save(config, workdir, model, batches, held_out, watched)
+        status = train_and_save(config, workdir, model, batches, held_out, measured)
     except UserError as error:  # the command was right: that has been checked
         raise Failure(str(error)) from error
     tb.core.workers.over_workers(0, strategy)  # no worker leaves before the chief has written
     return status
 
 
-def train_and_save(config, workdir, model, batches, held_out, watched) -> int:
+def measurement(config, model, train, held_out) -> tuple:
+    """(what measures the model while it trains, the metric that picks the best); or Nones."""
+    if config.validation == 0:
+        return None, None
+    return tb.run.measure.while_training(config, model, train, held_out)
+
+
+def train_and_save(config, workdir, model, batches, held_out, measured) -> int:
     """Trains from the model's step to the last epoch, and says where everything is."""
     steps = batches.steps_per_epoch
     epoch, step = divmod(int(model.step.numpy()), steps)
@@ -164,7 +180,7 @@ def train_and_save(config, workdir, model, batches, held_out, watched) -> int:
                 initial_step=step,
                 verbose=0,
                 callbacks=[
-                    *run_callbacks(config, workdir, model, held_out, batches, watched),
+                    *run_callbacks(config, workdir, model, held_out, batches, measured),
                     stop,
                 ],
             )
@@ -176,19 +192,18 @@ def train_and_save(config, workdir, model, batches, held_out, watched) -> int:
     calibrate(model, parts, steps=tb.run.build.calibration_steps(batches))
     if tb.core.workers.is_chief(model.distribute_strategy):
         tb.callbacks.save_model(model, workdir.model)
-    evaluate = os.path.join(os.path.dirname(sys.argv[0]), "evaluate.py")
     print(
         f"\nfinished. Look next at\n"
         f"  pictures:    {workdir.samples}\n"
         f"  curves:      {shlex.join(['tensorboard', f'--logdir={workdir.logs}'])}\n"
-        f"  evaluation:  {shlex.join(['python', evaluate, f'--workdir={workdir.root}'])}"
+        f"  evaluation:  {spelling('evaluate')} {shlex.quote(f'--workdir={workdir.root}')}"
     )
     return 0
 
 
-def run_callbacks(config, workdir, model, held_out, batches, watched) -> list:
-    """What watches a run, in the order in which it sees an epoch's end."""
-    measurer, monitor = watched
+def run_callbacks(config, workdir, model, held_out, batches, measured) -> list:
+    """The callbacks of a run, in the order in which they are called."""
+    measurer, monitor = measured
     shown, replicas = held_out.take(32).as_float(), model.distribute_strategy.num_replicas_in_sync
     probe = next(batches.dataset(replicas=replicas).as_numpy_iterator())  # one replica's part
     watch = [
@@ -231,8 +246,6 @@ def run_callbacks(config, workdir, model, held_out, batches, watched) -> list:
 
 def dry_run(config, workdir, batches, model, why) -> int:
     """Prints what a run would be, and times a few steps of a model that is thrown away."""
-    import keras  # not before the command is right
-
     print(config.to_json())
     last = tb.callbacks.latest(workdir.checkpoints)
     print(f"workdir: {workdir.root}, {f'resumed from {last}' if last else 'a new run'}")
@@ -271,4 +284,4 @@ def _duration(seconds: float) -> str:
 def command_to_resume(workdir) -> str:
     """The command line of this run; the workdir in it makes it resume."""
     options = [option for option in flags_given(FLAGS) if not option.startswith("--workdir=")]
-    return shlex.join(["python", sys.argv[0], f"--workdir={workdir.root}", *options])
+    return f"{spelling('train')} {shlex.join([f'--workdir={workdir.root}', *options])}"

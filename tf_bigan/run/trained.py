@@ -8,8 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import keras
 from absl import logging
 
+from tf_bigan import callbacks, models
+from tf_bigan.callbacks.restore import checkpoints, damage
+from tf_bigan.core.model import AdversarialModel
 from tf_bigan.data.home import expanded
 from tf_bigan.errors import UserError
 from tf_bigan.run.config import Config
@@ -31,7 +35,7 @@ class Subject:
     workdir: Workdir | None = None
     file: Path | None = None
 
-    def load(self):
+    def load(self) -> AdversarialModel:
         """The model. Raises UserError if it cannot be loaded."""
         model, path = load_trained(self.file or self.workdir.root)
         if self.file is None and path != os.fspath(self.workdir.model):
@@ -45,11 +49,25 @@ def run_of(file: Path) -> Workdir | None:
     return next((run for run in map(Workdir, directories) if run.config.exists()), None)
 
 
-def load_trained(path: str | os.PathLike):
-    """A trained model from where it was saved.
+def load(path: str | os.PathLike) -> AdversarialModel:
+    """The trained model of a run, or in a .keras file.
+
+        model = tb.load("runs/mnist")
 
     Args:
-        path: a .keras file, or a run directory of train.py: its finished model, or its newest
+        path: as for `load_trained`.
+
+    Raises:
+        UserError: as `load_trained`.
+    """
+    return load_trained(path)[0]
+
+
+def load_trained(path: str | os.PathLike) -> tuple[AdversarialModel, str]:
+    """A trained model and the file that it came from.
+
+    Args:
+        path: a .keras file, or the directory of a run: its finished model, or its newest
             checkpoint where that has gone further.
 
     Returns:
@@ -58,12 +76,9 @@ def load_trained(path: str | os.PathLike):
     Raises:
         UserError: there is none, it cannot be read, or it is no `AdversarialModel`.
     """
-    from tf_bigan import callbacks, models
-    from tf_bigan.callbacks.restore import checkpoints, damage
-
     path = expanded(path)
     if not path.exists():
-        raise UserError(f"{path} does not exist: give a .keras file or a run directory of train.py")
+        raise UserError(f"{path} does not exist: give a .keras file or the directory of a run")
     workdir = run_of(path) if path.is_file() else Workdir(path)
     if workdir is not None:
         models.find(workdir.read_config().model)  # one's own must be known to Keras
@@ -81,13 +96,8 @@ def load_trained(path: str | os.PathLike):
     return callbacks.restore(workdir.checkpoints)
 
 
-def load_model(path: Path):
-    """The model in a .keras file. Raises UserError if it is none of `train.py`."""
-    import keras
-
-    from tf_bigan import AdversarialModel, models  # noqa: F401 - makes the classes known to Keras
-    from tf_bigan.callbacks.restore import damage
-
+def load_model(path: Path) -> AdversarialModel:
+    """The model in a .keras file. Raises UserError if it is not an `AdversarialModel`."""
     wrong = damage(path)
     if wrong is not None:
         raise UserError(f"{path} cannot be loaded as a model: {wrong}")
@@ -97,7 +107,7 @@ def load_model(path: Path):
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
         raise UserError(f"{path} cannot be loaded as a model: {reason}") from error
     if not isinstance(model, AdversarialModel):
-        raise UserError(f"{path} holds a {type(model).__name__}, not a model of train.py")
+        raise UserError(f"{path} holds a {type(model).__name__}, not an AdversarialModel")
     return model
 
 

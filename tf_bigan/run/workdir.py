@@ -7,15 +7,21 @@ import subprocess
 from dataclasses import asdict
 from pathlib import Path
 
+import keras
+import numpy
+import tensorflow
+
 try:
     import fcntl
 except ImportError:  # not on Windows
     fcntl = None
 
+import tf_bigan
 from tf_bigan.atomic import atomically
 from tf_bigan.data.home import expanded
 from tf_bigan.errors import UserError
 from tf_bigan.run.config import Config
+from tf_bigan.run.flags import spelling
 
 
 class Workdir:
@@ -54,11 +60,11 @@ class Workdir:
             if differences:
                 raise UserError(
                     f"{self.root} holds a run with other options ({'; '.join(differences)}): "
-                    "use the same options, or another --workdir"
+                    "use the same options, or another workdir=DIR"
                 )
         elif any(self.checkpoints.glob("*.keras")):
             raise UserError(
-                f"{self.root} has checkpoints but no config.json: use another --workdir"
+                f"{self.root} has checkpoints but no config.json: use another workdir=DIR"
             )
 
     def check_writable(self):
@@ -85,7 +91,7 @@ class Workdir:
         if before != number:
             raise UserError(
                 f"{self.root} holds a run with {before:,} training images, now there are "
-                f"{number:,}: use the same images, or another --workdir"
+                f"{number:,}: use the same images, or another workdir=DIR"
             )
 
     def prepare(self, config: Config, environment: dict, images: int):
@@ -114,8 +120,8 @@ class Workdir:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise UserError(
-                f"another train.py is training in {self.root}: wait for its end, or give another "
-                "--workdir"
+                f"another program is training in {self.root}: wait for its end, or give another "
+                "workdir=DIR"
             ) from None
         except OSError:  # a file system without locks
             self._lock.close()
@@ -134,10 +140,10 @@ class Workdir:
         except FileNotFoundError:
             raise UserError(
                 f"{self.root} holds no run (no config.json): train one with "
-                f"python train.py --workdir={self.root}"
+                f"{spelling('train')} --workdir={self.root}"
             ) from None
         except (KeyError, TypeError):
-            raise UserError(f"{self.config} is not a configuration of train.py") from None
+            raise UserError(f"{self.config} is not the configuration of a run") from None
         except (OSError, ValueError) as error:
             raise UserError(f"{self.config} is not readable as a configuration: {error}") from error
 
@@ -157,12 +163,6 @@ class Workdir:
 
 def environment() -> dict:
     """What a run depends on beside its options: versions, the revision of the code, the machine."""
-    import keras
-    import numpy
-    import tensorflow
-
-    import tf_bigan
-
     return {
         "tf_bigan": tf_bigan.__version__,
         "tensorflow": tensorflow.__version__,
