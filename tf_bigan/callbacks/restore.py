@@ -1,4 +1,4 @@
-"""Finding and loading the newest checkpoint that is whole."""
+"""Finding and loading the newest undamaged checkpoint."""
 
 import os
 import re
@@ -27,24 +27,27 @@ def checkpoints(directory: str | os.PathLike) -> list[tuple[int, str]]:
 
 
 def latest(directory: str | os.PathLike) -> str | None:
-    """The path of the newest checkpoint, whole or not; None where there is none."""
+    """The path of the newest checkpoint, which may be damaged; None if there is none."""
     found = checkpoints(directory)
     return found[-1][1] if found else None
 
 
 def restore(directory: str | os.PathLike) -> tuple[keras.Model, str]:
-    """Loads the newest checkpoint that is whole; a damaged one is named in a warning.
+    """Loads the newest checkpoint that is not damaged, and warns of damaged ones.
 
-    Call it inside `strategy.scope()` to go on under a distribution strategy.
+    Call it inside `strategy.scope()` to continue under a distribution strategy.
 
     Args:
         directory: where `Checkpoint` wrote.
 
     Returns:
-        (the compiled model with all of its state, the path it came from).
+        (the compiled model with all of its state, the path of the checkpoint).
 
     Raises:
-        UserError: there is no checkpoint, or none is whole.
+        UserError: there is no checkpoint, or all are damaged.
+
+    Example:
+        model, path = restore("runs/a/checkpoints")
     """
     found = checkpoints(directory)
     for _, path in reversed(found):
@@ -55,13 +58,15 @@ def restore(directory: str | os.PathLike) -> tuple[keras.Model, str]:
     if found:
         raise UserError(
             f"none of the {len(found)} checkpoints in {os.fspath(directory)} can be read: "
-            "delete them to start from the beginning"
+            "delete them to start again from the beginning"
         )
-    raise UserError(f"no checkpoint in {os.fspath(directory)}: train first, or name another place")
+    raise UserError(
+        f"no checkpoint in {os.fspath(directory)}: train first, or name another directory"
+    )
 
 
-def damage(path: str) -> str | None:
-    """What is wrong with the archive, by its checksums; None if nothing is."""
+def damage(path: str | os.PathLike) -> str | None:
+    """What is wrong with a .keras file, by its checksums; None if it is fine."""
     try:
         with zipfile.ZipFile(path) as archive:
             missing = _MEMBERS - set(archive.namelist())
@@ -69,5 +74,5 @@ def damage(path: str) -> str | None:
     except (zipfile.BadZipFile, EOFError, OSError) as error:
         return str(error)
     if missing:
-        return f"without {', '.join(sorted(missing))}"
+        return f"{', '.join(sorted(missing))} is missing"
     return f"wrong checksum of {broken}" if broken else None

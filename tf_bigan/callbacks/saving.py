@@ -1,4 +1,4 @@
-"""A model as a file, only if it is good, and whole."""
+"""Saving a model whose weights are finite, atomically."""
 
 import os
 
@@ -10,16 +10,16 @@ from tf_bigan.atomic import atomically
 from tf_bigan.errors import UserError
 
 
-def save_model(model: keras.Model, path: str | os.PathLike):
+def save_model(model: keras.Model, path: str | os.PathLike) -> None:
     """Saves an `AdversarialModel` with all of its state; `keras.saving.load_model` reads it.
 
     Args:
         model: a compiled model.
-        path: a name that ends in ".keras"; a file that is there is replaced at the very end.
+        path: a name that ends in ".keras". An existing file is replaced at the very end.
 
     Raises:
-        UserError: a weight or an optimizer's state is not finite, or the file cannot be written;
-            what was there before stays as it was.
+        UserError: a weight or an optimizer's state is not finite, or the file cannot be written.
+            An existing file stays as it was.
     """
     optimizers = [model.optimizer_of(player) for player in model.players]
     for owner in (model, *optimizers):
