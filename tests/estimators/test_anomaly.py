@@ -344,6 +344,18 @@ def test_bad_input_is_one_clear_error(arguments, X, message, eagerly):
         BiGANDetector(**{**TINY, **arguments}).fit(X)
 
 
+def test_many_fits_in_a_process_bring_no_warnings_about_tracing(monkeypatch):
+    """As in a cross-validation. TensorFlow counts the tracings of one piece of code."""
+    from tensorflow.python.eager.polymorphic_function import polymorphic_function
+
+    monkeypatch.setattr(polymorphic_function, "FREQUENT_TRACING_WARNING_THRESHOLD", 2)
+    warnings = []
+    monkeypatch.setattr(tf.get_logger(), "warning", lambda text, *_: warnings.append(text))
+    for _ in range(2):
+        BiGANDetector("autoencoder", **TINY).fit(TABLE).predict(TABLE)
+    assert warnings == []
+
+
 @pytest.mark.parametrize(
     "X, message",
     [

@@ -13,6 +13,9 @@ from tf_bigan.errors import UserError
 from tf_bigan.models.alad import ALAD
 from tf_bigan.models.ali import ALI
 from tf_bigan.models.bigan import BiGAN
+from tf_bigan.models.cycle_bigan import CycleBiGAN
+
+_OF_PAIRS = (BiGAN, CycleBiGAN, ALI)  # whose `discriminator` is D(x, z)
 
 # Rows of a call; the last one is padded. A row's numbers must not depend on the other rows.
 BATCH = 256
@@ -104,7 +107,7 @@ def _discriminator_of_pairs(model: AdversarialModel) -> keras.Model | None:
     """The system's D(x, z) with `features` and `head`; None if it has none."""
     if isinstance(model, ALAD):
         return model.discriminator_xz
-    return model.discriminator if isinstance(model, (BiGAN, ALI)) else None
+    return model.discriminator if isinstance(model, _OF_PAIRS) else None
 
 
 def _distance(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
