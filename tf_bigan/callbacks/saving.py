@@ -21,8 +21,9 @@ def save_model(model: keras.Model, path: str | os.PathLike) -> None:
         UserError: a weight or an optimizer's state is not finite, or the file cannot be written.
             An existing file stays as it was.
     """
+    average = [] if model.average is None else [model.average]
     optimizers = [model.optimizer_of(player) for player in model.players]
-    for owner in (model, *optimizers):
+    for owner in (model, *average, *optimizers):
         for variable in owner.variables:
             floating = tf.as_dtype(variable.dtype).is_floating
             if floating and not np.isfinite(variable.numpy()).all():
