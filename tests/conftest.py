@@ -141,6 +141,7 @@ def make_plain(system=tb.models.BiGAN, optimizer=None, **compile_arguments):
 def state_of(model) -> list:
     """All that a step changes: weights, adapted state and the optimizers'."""
     parts = [model, *map(model.optimizer_of, model.players)]
+    parts += [] if model.average is None else [model.average]
     return [variable for part in parts for variable in part.variables]
 
 

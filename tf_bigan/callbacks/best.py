@@ -5,11 +5,10 @@ import math
 import os
 from typing import Literal
 
-import keras
-
 from tf_bigan.atomic import atomically
 from tf_bigan.callbacks.saving import save_model
 from tf_bigan.constraints import check_arguments
+from tf_bigan.core.model import AdversarialModel
 from tf_bigan.errors import UserError, did_you_mean
 from tf_bigan.evaluation.registry import METRICS
 
@@ -61,7 +60,7 @@ class Best:
             return True
         return value > self.value if self.mode == "max" else value < self.value
 
-    def keep(self, model: keras.Model, logs: dict, epoch: int) -> None:
+    def keep(self, model: AdversarialModel, logs: dict, epoch: int) -> None:
         """Saves the model and its value. Raises UserError as `save_model`."""
         save_model(model, self._model_path)
         value, step = float(logs[self.monitor]), int(model.step.numpy())

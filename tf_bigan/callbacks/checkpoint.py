@@ -2,9 +2,8 @@
 
 import os
 
-import keras
-
 from tf_bigan.atomic import remove_incomplete
+from tf_bigan.callbacks.base import Callback
 from tf_bigan.callbacks.best import Best, Mode
 from tf_bigan.callbacks.restore import checkpoint_path, checkpoints
 from tf_bigan.callbacks.saving import save_model
@@ -12,7 +11,7 @@ from tf_bigan.constraints import Count, check_arguments
 from tf_bigan.errors import UserError
 
 
-class Checkpoint(keras.callbacks.Callback):
+class Checkpoint(Callback):
     """Saves model, optimizers and step as `step-00001234.keras`, and the best as `best.keras`.
 
     List it after the callbacks whose values it monitors. The state at the end of training is
@@ -39,8 +38,6 @@ class Checkpoint(keras.callbacks.Callback):
         model.fit(batches, epochs=10, callbacks=[Checkpoint("runs/a", monitor="val_loss_EG")])
     """
 
-    chief_only = True
-
     def __init__(
         self,
         directory: str | os.PathLike,
@@ -62,7 +59,7 @@ class Checkpoint(keras.callbacks.Callback):
     def on_train_begin(self, logs: dict | None = None) -> None:
         os.makedirs(self.directory, exist_ok=True)
         remove_incomplete(self.directory)
-        self._saved_step = self._step()
+        self._saved_step = self.step
         there = checkpoints(self.directory)
         if self._saved_step == 0 and there and there[-1][0] > 0:
             raise UserError(
@@ -97,7 +94,7 @@ class Checkpoint(keras.callbacks.Callback):
 
     def save(self) -> str:
         """Saves the current state, unless it is saved already, and returns the path."""
-        step = self._step()
+        step = self.step
         path = checkpoint_path(self.directory, step)
         if step > self._saved_step:  # it is less if a callback has restored earlier weights
             save_model(self.model, path)
@@ -108,9 +105,6 @@ class Checkpoint(keras.callbacks.Callback):
                 os.remove(old)
         return path
 
-    def _step(self) -> int:
-        return int(self.model.step.numpy())
-
     def _steps_are_due(self) -> bool:
         every = self.every_steps
-        return every is not None and self._step() // every > self._saved_step // every
+        return every is not None and self.step // every > self._saved_step // every

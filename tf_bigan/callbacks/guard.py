@@ -6,6 +6,7 @@ import keras
 import numpy as np
 from absl import logging
 
+from tf_bigan.callbacks.base import Callback
 from tf_bigan.core.statistics import diagnose
 from tf_bigan.data.pixels import to_unit_range
 
@@ -19,7 +20,7 @@ _FIRST_STEP = 1000  # samples of untrained weights differ little from each other
 _EVERY_STEPS = 100  # between two looks at the samples
 
 
-class Guard(keras.callbacks.Callback):
+class Guard(Callback):
     """Warns once when the discriminator has won, and once when the samples have collapsed.
 
     Won: D's accuracies on real and on generated images are both above 0.99 in two epochs in a row.
@@ -37,8 +38,6 @@ class Guard(keras.callbacks.Callback):
             uint8 or float in [0, 1]. 64 are enough.
     """
 
-    chief_only = True
-
     def __init__(self, batch: Mapping | np.ndarray):
         super().__init__()
         self._batch = dict(batch) if isinstance(batch, Mapping) else {"image": to_unit_range(batch)}
@@ -47,7 +46,7 @@ class Guard(keras.callbacks.Callback):
         self._checked_step = 0
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        step = int(self.model.step.numpy())
+        step = self.step
         due = step // _EVERY_STEPS > self._checked_step // _EVERY_STEPS
         if step >= _FIRST_STEP and due and hasattr(self.model, "generator"):
             self._checked_step = step

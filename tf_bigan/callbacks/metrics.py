@@ -6,10 +6,9 @@ import os
 import time
 from collections.abc import Callable, Mapping
 
-import keras
-
 from tf_bigan.atomic import atomically
 from tf_bigan.callbacks.periodic import Periodic
+from tf_bigan.core.model import AdversarialModel
 from tf_bigan.errors import UserError
 
 
@@ -36,7 +35,7 @@ class Evaluation(Periodic):
 
     def __init__(
         self,
-        function: Callable[[keras.Model], Mapping[str, float]],
+        function: Callable[[AdversarialModel], Mapping[str, float]],
         path: str | os.PathLike,
         every: int = 1,
     ):
@@ -56,7 +55,7 @@ class Evaluation(Periodic):
         super().on_epoch_begin(epoch, logs)
 
     def run(self, epoch: int, logs: dict) -> None:
-        step = int(self.model.step.numpy())
+        step = self.step
         values = {name: float(value) for name, value in self.function(self.model).items()}
         logs.update(values)
         seconds = round(time.monotonic() - self._start, 1)
@@ -71,7 +70,7 @@ class Evaluation(Periodic):
             return []
         with open(self.path, encoding="utf-8") as file:
             lines = [line for line in file if line.endswith("\n")]  # the last may be cut off
-        step = int(self.model.step.numpy())
+        step = self.step
         try:
             records = [json.loads(line) for line in lines]
             return [r for r in records if r["step"] <= step and r["seconds"] >= 0 and step > 0]

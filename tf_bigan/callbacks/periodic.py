@@ -1,11 +1,10 @@
 """The base class of callbacks that act every few epochs."""
 
-import keras
-
+from tf_bigan.callbacks.base import Callback
 from tf_bigan.constraints import Count, check_arguments
 
 
-class Periodic(keras.callbacks.Callback):
+class Periodic(Callback):
     """Calls `run(epoch, logs)` before the first step, after every `every`-th epoch and the last.
 
     `epoch` is the number of finished epochs. An epoch that was interrupted does not count: a
@@ -20,8 +19,6 @@ class Periodic(keras.callbacks.Callback):
         UserError: `every` is below 1.
     """
 
-    chief_only = True
-
     def __init__(self, every: Count = 1):
         super().__init__()
         check_arguments(Periodic, {"every": every})
@@ -33,7 +30,7 @@ class Periodic(keras.callbacks.Callback):
         raise NotImplementedError
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        if int(self.model.step.numpy()) == 0:
+        if self.step == 0:
             self.run(0, {} if logs is None else logs)
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:

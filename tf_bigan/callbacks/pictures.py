@@ -2,10 +2,10 @@
 
 import os
 
-import keras
 import numpy as np
 
 from tf_bigan.callbacks.periodic import Periodic
+from tf_bigan.core.model import AdversarialModel
 from tf_bigan.data.pixels import to_unit_range
 from tf_bigan.report.pictures import (
     enlarged,
@@ -15,7 +15,7 @@ from tf_bigan.report.pictures import (
 )
 
 
-def sample_picture(model: keras.Model, n: int = 64, seed: int = 0) -> np.ndarray | None:
+def sample_picture(model: AdversarialModel, n: int = 64, seed: int = 0) -> np.ndarray | None:
     """G(z) for `n` draws of z, which depend on the seed alone: uint8 [H', W', C], C 1 or 3.
 
     None for a model without a generator.
@@ -25,19 +25,19 @@ def sample_picture(model: keras.Model, n: int = 64, seed: int = 0) -> np.ndarray
     return image_grid(enlarged(visible(model.sample(n, seed))))
 
 
-def reconstruction_picture(model: keras.Model, images: np.ndarray) -> np.ndarray | None:
+def reconstruction_picture(model: AdversarialModel, images: np.ndarray) -> np.ndarray | None:
     """Images [N, H, W, C] in [0, 1] with G(E(x)) below each: uint8 [H', W', C], C 1 or 3.
 
     None for a model without encoder or generator.
     """
     if not _inverts(model):
         return None
-    both = (enlarged(visible(x)) for x in (images, model.reconstruct(images)))
-    return originals_over_reconstructions(*both)
+    reconstructions = enlarged(visible(model.reconstruct(images)))
+    return originals_over_reconstructions(enlarged(visible(images)), reconstructions)
 
 
 def interpolation_picture(
-    model: keras.Model, images: np.ndarray, steps: int = 10
+    model: AdversarialModel, images: np.ndarray, steps: int = 10
 ) -> np.ndarray | None:
     """A row for each pair of images: the first, `steps` interpolations between them, the second.
 
@@ -120,7 +120,7 @@ class InterpolationGrid(ReconstructionGrid):
         return interpolation_picture(self.model, self.images)
 
 
-def _inverts(model: keras.Model) -> bool:
+def _inverts(model: AdversarialModel) -> bool:
     return hasattr(model, "encoder") and hasattr(model, "generator")
 
 

@@ -2,11 +2,12 @@
 
 import os
 
-import keras
 import tensorflow as tf
 
+from tf_bigan.callbacks.base import Callback
 
-class Profile(keras.callbacks.Callback):
+
+class Profile(Callback):
     """Profiles the steps from `start` up to `stop`, exclusive, for TensorBoard's Profile tab.
 
     Calls of the training loop are profiled as a whole, so a few steps before and after may be
@@ -21,8 +22,6 @@ class Profile(keras.callbacks.Callback):
         ValueError: start is negative or not below stop.
     """
 
-    chief_only = True
-
     def __init__(self, log_dir: str | os.PathLike, start: int, stop: int):
         super().__init__()
         if not 0 <= start < stop:
@@ -31,14 +30,14 @@ class Profile(keras.callbacks.Callback):
         self._running = False
 
     def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
-        step = int(self.model.step.numpy())
+        step = self.step
         last = step + self.model.steps_of_call - 1
         if not self._running and step < self.stop and last >= self.start:
             tf.profiler.experimental.start(self.log_dir)
             self._running = True
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        if int(self.model.step.numpy()) >= self.stop:
+        if self.step >= self.stop:
             self._end()
 
     def on_train_end(self, logs: dict | None = None) -> None:

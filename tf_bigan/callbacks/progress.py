@@ -4,11 +4,12 @@ import datetime
 import sys
 import time
 
-import keras
 from tqdm import tqdm
 
+from tf_bigan.callbacks.base import Callback
 
-class Progress(keras.callbacks.Callback):
+
+class Progress(Callback):
     """A progress bar during an epoch, and a line after it: losses, metrics, speed, time left.
 
     For `fit(verbose=0)`. List it after the callbacks whose values it should show. Where the output
@@ -17,8 +18,6 @@ class Progress(keras.callbacks.Callback):
     Args:
         batch_size: images in a step over all replicas.
     """
-
-    chief_only = True
 
     def __init__(self, batch_size: int):
         super().__init__()

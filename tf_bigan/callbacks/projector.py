@@ -5,11 +5,11 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-import keras
 import numpy as np
 from tensorboard.plugins import projector
 
 from tf_bigan.callbacks.pictures import visible
+from tf_bigan.core.model import AdversarialModel
 from tf_bigan.report.pictures import image_grid, save_png
 
 _MOST_IMAGES = 1000
@@ -17,7 +17,7 @@ _LARGEST_SPRITE = 8192  # pixels on a side, the limit of TensorBoard
 
 
 def write_projector(
-    model: keras.Model,
+    model: AdversarialModel,
     log_dir: str | os.PathLike,
     images: np.ndarray,
     labels: Sequence | None = None,

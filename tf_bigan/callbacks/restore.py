@@ -3,10 +3,12 @@
 import os
 import re
 import zipfile
+from typing import Any
 
 import keras
 from absl import logging
 
+from tf_bigan.core.model import AdversarialModel
 from tf_bigan.errors import UserError
 
 _NAME = re.compile(r"step-(\d+)\.keras")
@@ -32,7 +34,7 @@ def latest(directory: str | os.PathLike) -> str | None:
     return found[-1][1] if found else None
 
 
-def restore(directory: str | os.PathLike) -> tuple[keras.Model, str]:
+def restore(directory: str | os.PathLike) -> tuple[AdversarialModel, str]:
     """Loads the newest checkpoint that is not damaged, and warns of damaged ones.
 
     Call it inside `strategy.scope()` to continue under a distribution strategy.
@@ -53,7 +55,8 @@ def restore(directory: str | os.PathLike) -> tuple[keras.Model, str]:
     for _, path in reversed(found):
         wrong = damage(path)
         if wrong is None:
-            return keras.saving.load_model(path), path
+            model: Any = keras.saving.load_model(path)
+            return model, path
         logging.warning("%s is damaged (%s); trying the checkpoint before it", path, wrong)
     if found:
         raise UserError(

@@ -2,15 +2,15 @@
 
 import os
 
-import keras
 import numpy as np
 import tensorflow as tf
 
 from tf_bigan.atomic import atomically
+from tf_bigan.core.model import AdversarialModel
 from tf_bigan.errors import UserError
 
 
-def save_model(model: keras.Model, path: str | os.PathLike) -> None:
+def save_model(model: AdversarialModel, path: str | os.PathLike) -> None:
     """Saves an `AdversarialModel` with all of its state; `keras.saving.load_model` reads it.
 
     Args:

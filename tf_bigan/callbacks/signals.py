@@ -4,13 +4,14 @@ import os
 import signal
 import threading
 
-import keras
 from absl import logging
+
+from tf_bigan.callbacks.base import Callback
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-class StopOnSignal(keras.callbacks.Callback):
+class StopOnSignal(Callback):
     """The first Ctrl-C or SIGTERM stops the training after the current call, a second one at once.
 
     Afterwards `received` is the signal, or None. The signal handlers are replaced during the
@@ -25,6 +26,8 @@ class StopOnSignal(keras.callbacks.Callback):
     Raises:
         KeyboardInterrupt: at a second signal.
     """
+
+    chief_only = False
 
     def __init__(self):
         super().__init__()

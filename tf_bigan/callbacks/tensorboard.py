@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -61,6 +62,7 @@ class Dashboard(Periodic):
             self._batch["label"] = np.asarray(labels[:_DIAGNOSED])
         self._batch = dict(batch or self._batch)
         self._train_names: set[str] = set()
+        self._writer: Any = None
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         self._writer = None  # until no callback has refused the training
@@ -72,7 +74,7 @@ class Dashboard(Periodic):
             if self.config is not None:
                 rows = [f"| {name} | `{value}` |" for name, value in self.config.items()]
                 text = "\n".join(["| | |", "|-|-|", *rows])
-                with self._writer.as_default(self._step()):
+                with self._writer.as_default(self.step):
                     # A path that is not UTF-8 has characters that cannot be encoded.
                     tf.summary.text("config", text.encode(errors="backslashreplace"))
         super().on_epoch_begin(epoch, logs)
@@ -84,18 +86,17 @@ class Dashboard(Periodic):
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         super().on_train_batch_end(batch, logs)
         speed = (batch + 1 - self._first) / (time.perf_counter() - self._begin)
-        logs = getattr(self.model, "last_logs", logs) or {}
-        self._train_names.update(logs)
-        with self._writer.as_default(self._step()):
-            for name, value in logs.items():
+        values: dict = getattr(self.model, "last_logs", logs)
+        self._train_names.update(values)
+        with self._writer.as_default(self.step):
+            for name, value in values.items():
                 tf.summary.scalar(f"train/{name}", value)
             for player in self.model.players:
                 rate = self.model.optimizer_of(player).learning_rate
                 tf.summary.scalar(f"learning_rate/{player}", rate)
-            if not self._call_is_first and self.batch_size is None:
-                tf.summary.scalar("speed/steps_per_second", speed)
-            elif not self._call_is_first:
-                tf.summary.scalar("speed/images_per_second", speed * self.batch_size)
+            if not self._call_is_first:
+                unit = "steps" if self.batch_size is None else "images"
+                tf.summary.scalar(f"speed/{unit}_per_second", speed * (self.batch_size or 1))
         self._call_is_first = False
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
@@ -108,7 +109,7 @@ class Dashboard(Periodic):
             "reconstructions": reconstruction_picture(self.model, self.images[:_SHOWN]),
             "interpolations": interpolation_picture(self.model, self.images[:_SHOWN]),
         }
-        with self._writer.as_default(self._step()):
+        with self._writer.as_default(self.step):
             for name, picture in pictures.items():
                 if picture is not None:
                     tf.summary.image(name, picture[None])
@@ -125,11 +126,8 @@ class Dashboard(Periodic):
             write_projector(self.model, self.log_dir, self.images, self.labels)
         self._writer.close()
 
-    def _step(self) -> int:
-        return int(self.model.step.numpy())
-
     def _write_metrics(self, logs: dict) -> None:
-        with self._writer.as_default(self._step()):
+        with self._writer.as_default(self.step):
             for name in logs.keys() - self._train_names:
                 group = "validation" if name.startswith("val_") else "metrics"
                 tf.summary.scalar(f"{group}/{name.removeprefix('val_')}", logs[name])

@@ -84,11 +84,11 @@ class AdversarialModel(keras.Model):
         self, prior: Prior, *, moves: Moves | None = None, name: str | None = None, **parts: Any
     ):
         super().__init__(name=name, dtype="float32")
+        values = {k: v for k, v in parts.items() if k not in self.network_names()}
+        constraints.check_arguments(type(self), values, where=f"{type(self).__name__}: ")
         missing = [network for network in self.network_names() if parts.get(network) is None]
         if missing:
             raise ValueError(f"{type(self).__name__} needs the networks {', '.join(missing)}")
-        values = {k: v for k, v in parts.items() if k not in self.network_names()}
-        constraints.check_arguments(type(self), values, where=f"{type(self).__name__}: ")
         self.prior = prior
         self.moves = tuple(tuple(group) for group in moves or type(self).moves)
         self._check_moves()

@@ -5,6 +5,7 @@ import math
 import random
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -33,7 +34,7 @@ def seeded(seed: int) -> Iterator[None]:
         seed: from 0 to 2**32 - 1.
     """
     # tf.random.set_seed would also restart the user's own random operations.
-    of_tensorflow = context.context()
+    of_tensorflow: Any = context.context()
     with _GLOBAL:
         python, numpy = random.getstate(), np.random.get_state()
         tensorflow = of_tensorflow._seed, getattr(of_tensorflow, "_rng", None)

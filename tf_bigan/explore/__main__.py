@@ -64,6 +64,7 @@ PORT = _define(
 
 
 def main() -> int:
+    host, port = str(HOST.value), PORT.value
     if WORKDIR.value is None:
         raise UserError("give --workdir=DIR, the directory of a run")
     workdir = Workdir(WORKDIR.value)
@@ -71,7 +72,7 @@ def main() -> int:
     if DATA_DIR.value is not None:
         config = config.replace(data_dir=DATA_DIR.value)
     check_gradio()
-    check_port(HOST.value, PORT.value)
+    check_port(host, port)
     explorer = open_run(workdir, config)
     with tempfile.TemporaryDirectory(prefix="tf_bigan-") as uploads:
         # Gradio reads these when it is imported: no check for new versions, and uploads go to a
@@ -82,8 +83,8 @@ def main() -> int:
 
         blocks = page.build(explorer)
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # cleans up as after Ctrl-C
-        page.serve(blocks, HOST.value, PORT.value)
-        print(f"open http://{HOST.value}:{PORT.value} in a browser; Ctrl-C ends it", flush=True)
+        page.serve(blocks, host, port)
+        print(f"open http://{host}:{port} in a browser; Ctrl-C ends it", flush=True)
         try:
             threading.Event().wait()
         except KeyboardInterrupt:

@@ -212,7 +212,7 @@ def about_directions(explorer: Explorer) -> str:
     return f'<div class="tb-faint">{text} Images of z far outside of the prior mean little.</div>'
 
 
-def strip(images: Sequence[np.ndarray], prior: Prior) -> str:
+def strip(images: np.ndarray, prior: Prior) -> str:
     """Two images, and the interpolations between them."""
     captions = ["from", "G(E(from))", *[""] * (len(images) - 4), "G(E(to))", "to"]
     tiles = (tile(image, 84, caption) for image, caption in zip(images, captions, strict=True))

@@ -7,6 +7,7 @@ from functools import wraps
 
 import gradio as gr
 import numpy as np
+from gradio.themes import Default
 
 from tf_bigan.errors import UserError
 from tf_bigan.explore import markup
@@ -82,7 +83,6 @@ def build(explorer: Explorer) -> gr.Blocks:
 
 def serve(page: gr.Blocks, host: str, port: int) -> None:
     """Serves a page until `page.close()`, without any connection to other machines."""
-    fonts = {"font": ("system-ui", "sans-serif"), "font_mono": ("ui-monospace", "monospace")}
     page.launch(
         server_name=host,
         server_port=port,
@@ -96,7 +96,11 @@ def serve(page: gr.Blocks, host: str, port: int) -> None:
         ssr_mode=False,
         pwa=False,
         mcp_server=False,
-        theme=gr.themes.Default(primary_hue="blue", **fonts),
+        theme=Default(
+            primary_hue="blue",
+            font=("system-ui", "sans-serif"),
+            font_mono=("ui-monospace", "monospace"),
+        ),
         css=markup.CSS,
     )
 

@@ -61,22 +61,23 @@ LICENCE = _define(_string, "licence", None, "of the weights, for the model card"
 
 
 def main() -> int:
-    if WORKDIR.value is None and MODEL.value is None:
+    trained = MODEL.value or WORKDIR.value
+    if not trained:
         raise UserError("give --workdir=DIR of a run, or --model=FILE.keras")
     part = chosen_part(PART.value)
     output = expanded(OUTPUT.value) if OUTPUT.value else None
     kind = FORMATS[chosen_format(FORMAT.value, output)]
     kind.check_installed()
-    beside = expanded(WORKDIR.value or Path(MODEL.value).parent) / "export"
+    beside = expanded(WORKDIR.value or Path(trained).parent) / "export"
     path = output or beside / (part.name + kind.suffix)
     check_free(path, OVERWRITE.value)
-    model, source = load_trained(MODEL.value or WORKDIR.value)
+    model, source = load_trained(trained)
     written = export(
         model,
         path,
         part.name,
         kind.name,
-        images=held_out(model) if part.input == "image" and WORKDIR.value else None,
+        images=held_out(WORKDIR.value, model) if part.input == "image" and WORKDIR.value else None,
         workdir=WORKDIR.value,
         licence=LICENCE.value,
         overwrite=OVERWRITE.value,
@@ -89,9 +90,9 @@ def main() -> int:
     return 0
 
 
-def held_out(model: AdversarialModel) -> np.ndarray | None:
+def held_out(workdir: str, model: AdversarialModel) -> np.ndarray | None:
     """Held-out images of the run, uint8; None, with a line on stderr, if they cannot be loaded."""
-    config = Workdir(WORKDIR.value).read_config()
+    config = Workdir(workdir).read_config()
     try:
         images = build.load_held_out(config, build.held_out_split(config))
         few = build.picks(images, MOST_INPUTS).converted(channels=model.image_shape[-1])

@@ -4,6 +4,7 @@ import importlib.metadata
 import importlib.util
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -73,7 +74,7 @@ model = tf.saved_model.load("{file}")
 
     @classmethod
     def write(cls, part, networks, model, path):
-        archive = keras.export.ExportArchive()
+        archive: Any = keras.export.ExportArchive()
         for network in networks:
             archive.track(network)
         serve = graph(part, networks)

@@ -197,7 +197,7 @@ class Config:
             kind, _, optional = str(option.type).partition(" | ")
             if value is None and optional:
                 continue
-            if not is_of_kind(value, kind):
+            if not is_of_kind(value, {"bool": bool, "int": int, "float": float, "str": str}[kind]):
                 raise UserError(f"--{option.name}={value}: it is no {kind}")
             if isinstance(value, np.generic):  # which JSON does not know
                 value = value.item()

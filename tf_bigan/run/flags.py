@@ -8,12 +8,12 @@ from collections.abc import Callable
 
 from absl import flags
 
+from tf_bigan import models
 from tf_bigan.errors import UserError
 from tf_bigan.run.config import Config
-from tf_bigan import models
 from tf_bigan.run.presets import PRESETS, default_preset, preset
 from tf_bigan.run.presets import system as system_of
-from tf_bigan.run.quiet import line_start, load_tensorflow, plain_output
+from tf_bigan.run.quiet import line_start, plain_output
 
 _DEFINE = {"str": flags.DEFINE_string, "int": flags.DEFINE_integer, "float": flags.DEFINE_float}
 _HELP = {"--help", "-h", "-help", "--helpfull", "--helpshort"}

@@ -15,8 +15,7 @@ from tf_bigan.core.model import AdversarialModel
 from tf_bigan.errors import UserError, did_you_mean
 from tf_bigan.evaluation.registry import METRICS, WITHOUT_SEED, in_groups, named
 from tf_bigan.report.table import mean
-from tf_bigan.run import build
-from tf_bigan.run import presets
+from tf_bigan.run import build, presets
 from tf_bigan.run.config import Config
 
 TRAINED, UNTRAINED, PIXELS, PCA = "trained", "untrained", "pixels", "PCA"

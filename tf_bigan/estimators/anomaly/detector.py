@@ -69,6 +69,9 @@ class BiGANDetector(OutlierMixin, BaseEstimator):
         is_outlier = detector.predict(images) == -1
     """
 
+    n_features_in_: int
+    image_shape_: tuple[int, int, int]
+
     def __init__(
         self,
         model: str = "cycle_bigan",
@@ -211,7 +214,8 @@ class BiGANDetector(OutlierMixin, BaseEstimator):
             X = X.reshape(len(X), math.prod(shape))
         else:
             shape = self.image_shape
-        rows = validate_data(self, X, reset=reset, ensure_min_samples=LEAST_ROWS if reset else 1)
+        least = LEAST_ROWS if reset else 1
+        rows: Any = validate_data(self, X=X, reset=reset, ensure_min_samples=least)  # type: ignore
         if reset:
             self.image_shape_ = (1, 1, rows.shape[1]) if shape is None else tuple(shape)
             self._is_table = shape is None

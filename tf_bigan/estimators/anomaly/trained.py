@@ -3,6 +3,7 @@
 import functools
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -48,11 +49,12 @@ class TrainedSystem:
             self.model.save(path)
             return {"keras": path.read_bytes()}
 
-    def __setstate__(self, state: dict):
+    def __setstate__(self, state: dict) -> None:
         with tempfile.TemporaryDirectory() as directory:
             path = Path(directory, "model.keras")
             path.write_bytes(state["keras"])
-            self.__init__(keras.saving.load_model(path))
+            model: Any = keras.saving.load_model(path)
+            self.__init__(model)
 
     def measure(self, images: np.ndarray) -> dict[str, np.ndarray]:
         """Measures images, float32 [N, H, W, C] in [0, 1].
