@@ -117,7 +117,7 @@ def neighbours(part: Split, seed: int, settings: None) -> dict[str, np.ndarray]:
 
 def detector(system: str, part: Split, seed: int, settings: dict) -> dict[str, np.ndarray]:
     """All scores of a `BiGANDetector` of a system."""
-    from tf_bigan.estimators.anomaly import BiGANDetector
+    from tf_bigan import BiGANDetector
 
     fitted = BiGANDetector(system, random_state=seed, **settings).fit(part.train)
     return fitted.anomaly_scores(part.test)
@@ -130,7 +130,7 @@ def settings_of(method: str, data: str, epochs: int | None) -> dict | None:
     if data == "breast_cancer":  # the cycle weighs a sum over few pixels here
         return {"options": {"set": "cycle=1"}} if method == "cycle_bigan" else {}
     if data == "digits":
-        return {"width": 256, "latent": 16}
+        return {"width": 256, "latent_dim": 16}
     return {"batch_size": 256, "learning_rate": 4e-4, "epochs": epochs}
 
 

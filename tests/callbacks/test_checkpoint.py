@@ -115,7 +115,7 @@ def test_misspelt_monitor_names_the_logs(tmp_path, model, play):
     "arguments", [{"keep": 0}, {"every_steps": 0}, {"every_epochs": 0}, {"mode": "least"}]
 )
 def test_arguments_out_of_range(tmp_path, arguments):
-    with pytest.raises(ValueError, match=next(iter(arguments))):
+    with pytest.raises(UserError, match=f"^{next(iter(arguments))}="):
         Checkpoint(tmp_path, monitor="NND", **arguments)
 
 

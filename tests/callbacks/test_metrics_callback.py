@@ -3,7 +3,8 @@ import math
 
 import pytest
 
-from tf_bigan.callbacks import Checkpoint, Evaluation
+from tests.conftest import as_it_was
+from tf_bigan.callbacks import Checkpoint, Dashboard, Evaluation, SampleGrid
 from tf_bigan.errors import UserError
 
 
@@ -49,7 +50,7 @@ def test_every(tmp_path, model, play):
     path = tmp_path / "metrics.jsonl"
     play(model, 3, [Evaluation(by_step, path, every=2)])
     assert [r["epoch"] for r in read(path)] == [0, 2, 3]  # the last one always
-    with pytest.raises(ValueError, match="every"):
+    with pytest.raises(UserError, match="^every=0: it must be an int in"):
         Evaluation(by_step, path, every=0)
 
 
@@ -65,6 +66,24 @@ def test_a_resumed_run_writes_the_lines_of_an_undisturbed_one(tmp_path, model, p
     assert lines[:2] == earlier[:2]
     assert [(r["epoch"], r["step"], r["NND"]) for r in lines[2:]] == [(2, 8, 92), (3, 12, 88)]
     assert 50 <= lines[2]["seconds"] <= lines[3]["seconds"]
+
+
+def test_a_refused_training_leaves_all_files_as_they_were(
+    tmp_path, built, fit, images, monkeypatch
+):
+    """The second new model in a directory is refused by the last of the callbacks."""
+    monkeypatch.chdir(tmp_path)
+
+    def callbacks():
+        watching = [SampleGrid("samples"), Dashboard("logs", images)]
+        return [Evaluation(by_step, "metrics.jsonl"), *watching, Checkpoint("checkpoints")]
+
+    fit(as_it_was(*built), 1, callbacks())
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    assert len(before) > 4 and before[tmp_path / "metrics.jsonl"].count(b"\n") == 2
+    with pytest.raises(UserError, match="earlier training"):
+        fit(as_it_was(*built), 1, callbacks())
+    assert {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()} == before
 
 
 def test_another_file_is_not_destroyed(tmp_path, model, play):

@@ -94,11 +94,6 @@ def test_any_number_of_channels(channels, shown):
     assert visible(np.zeros((2, 4, 4, channels))).shape == (2, 4, 4, shown)
 
 
-def test_every_below_one(tmp_path):
-    with pytest.raises(ValueError, match="every must be at least 1"):
-        SampleGrid(tmp_path, every=0)
-
-
 @pytest.mark.parametrize("callback", [ReconstructionGrid, InterpolationGrid])
 def test_bytes_make_the_same_pictures(callback, tmp_path, model, images):
     levels = np.rint(images[:4] * 255).astype(np.uint8)
@@ -108,5 +103,5 @@ def test_bytes_make_the_same_pictures(callback, tmp_path, model, images):
         grid.set_model(model)
         pictures.append(grid.picture())
     np.testing.assert_array_equal(*pictures)
-    with pytest.raises(ValueError, match=r"images must be in \[0, 1\]"):
+    with pytest.raises(ValueError, match=r"images has values from .* in \[0, 1\]"):
         callback(levels.astype(np.float32), tmp_path)

@@ -59,12 +59,3 @@ def test_training_that_raises_leaves_no_handler(model, play, handlers):
 
     with pytest.raises(RuntimeError, match="broken"), StopOnSignal() as stop:
         play(model, 1, [stop, Break()])
-
-
-def test_other_signals_are_left_alone(model, play, handlers):
-    class Check(keras.callbacks.Callback):
-        def on_train_batch_end(self, batch, logs=None):
-            assert signal.getsignal(signal.SIGINT) == handlers[signal.SIGINT]
-            assert signal.getsignal(signal.SIGTERM) != handlers[signal.SIGTERM]
-
-    play(model, 1, [StopOnSignal(signals=(signal.SIGTERM,)), Check()])

@@ -87,7 +87,7 @@ def work(directory: str):
     callbacks = [tb.callbacks.SampleGrid(mine), tb.callbacks.Checkpoint(mine, every_steps=1)]
     callbacks += [tb.callbacks.Dashboard(mine, noise()[:8]), tb.callbacks.Guard(noise()[:8])]
     callbacks += [tb.callbacks.Evaluation(lambda model: {"a": 1.0}, mine / "metrics.jsonl")]
-    callbacks += [tb.callbacks.Progress(5, 4, BATCH)] + [Terminated()] * (not chief)
+    callbacks += [tb.callbacks.Progress(BATCH)] + [Terminated()] * (not chief)
     callbacks += [tb.callbacks.StopOnSignal()]
     model.fit(noise(), batch_size=BATCH, epochs=5, verbose=0, callbacks=callbacks)
     found["stopped at"] = int(model.step.numpy())

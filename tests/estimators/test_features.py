@@ -63,15 +63,15 @@ def test_forms_and_ranges_of_images(model):
             assert_close(rows, wanted)
 
 
-def test_what_rounding_leaves_outside_of_the_range_is_taken(model):
-    beyond = np.where(FLOATS > 0.5, 1.00005, -0.00005)
+def test_values_outside_of_the_range_by_rounding_are_accepted(model):
+    beyond = np.where(FLOATS > 0.5, 1 + 5e-7, -5e-7)
     wanted = BiGANFeatures(model).transform(np.where(FLOATS > 0.5, 1.0, 0.0))
     np.testing.assert_array_equal(BiGANFeatures(model).transform(beyond), wanted)
 
 
 def test_fit_refuses_the_types_that_transform_refuses(model):
     for method in ("fit", "transform"):
-        with pytest.raises(ValueError, match="^X: expected uint8 .* got int64$"):
+        with pytest.raises(ValueError, match="^X has dtype int64; "):
             getattr(BiGANFeatures(model), method)(BYTES.astype(np.int64))
 
 
@@ -173,10 +173,10 @@ def test_of_a_run(model, tmp_path):
         ),
         (BYTES[0], "X: expected images"),
         (BYTES[:0], "X: expected images"),
-        (BYTES.astype(np.int64), r"X: expected uint8 \(0..255\) or floats in \[0, 1\], got int64"),
-        (FLOATS * 255, r"X: expected pixels in \[0, 1\], found \[0, 255\]"),
-        (np.where(FLOATS > 0.9, np.nan, FLOATS), "X: expected finite values"),
-        (np.array([["a"] * 64]), "X: expected uint8"),
+        (BYTES.astype(np.int64), "X has dtype int64"),
+        (FLOATS * 255, "X has values from"),
+        (np.where(FLOATS > 0.9, np.nan, FLOATS), "X contains NaN"),
+        (np.array([["a"] * 64]), "X has dtype <U1"),
     ],
 )
 def test_wrong_images(model, images, message):
@@ -187,8 +187,8 @@ def test_wrong_images(model, images, message):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"layer": "e_"}, "layer='e_' is unknown; did you mean e"),
-        ({"batch_size": 0}, "batch_size: expected an integer at least 1"),
+        ({"layer": "e_"}, "layer=e_ is unknown; did you mean e"),
+        ({"batch_size": 0}, "batch_size=0: it must be an int in"),
         ({"model": "no.keras"}, "no.keras does not exist"),
         ({"model": None}, "model: expected a .keras file, a run directory or an Adversarial"),
     ],

@@ -32,16 +32,16 @@ def test_a_look_by_hand(explorer):
 @pytest.mark.parametrize(
     ("error", "percent"), [(0.1, 0), (0.5, 20), (1.19, 40), (1.21, 60), (1.9, 80), (9, 100)]
 )
-def test_stranger_counts_the_smaller_errors(explorer, error, percent):
-    assert explorer.stranger(error) == percent
+def test_percentile_counts_the_smaller_errors(explorer, error, percent):
+    assert explorer.percentile(error) == percent
 
 
 def test_numbers_of_neighbours_are_those_of_all_training_images():
     train = data(*range(0, 200, 2))
     explorer = Explorer(Halving(), train, HELD_OUT, most=10)
-    assert len(explorer.codes) == 10 and len(set(explorer.gallery)) == 10
-    near = explorer.look(train.as_float(int(explorer.gallery[4]))).neighbours[0]
-    assert (near.index, near.label) == (explorer.gallery[4], None)
+    assert len(explorer.codes) == 10 and len(set(explorer.searched)) == 10
+    near = explorer.look(train.as_float(int(explorer.searched[4]))).neighbours[0]
+    assert (near.index, near.label) == (explorer.searched[4], None)
     assert near.distance == pytest.approx(0, abs=1e-6)
 
 
@@ -77,7 +77,7 @@ def test_what_cannot_be_explored_is_refused():
         Explorer(Halving(), ImageData("big", np.zeros((2, 3, 3, 1), np.uint8)), HELD_OUT)
     broken = Halving()
     broken.encode = lambda images: np.full((len(images), 4), np.nan, np.float32)
-    with pytest.raises(UserError, match="model of step 7 gives values that are not finite"):
+    with pytest.raises(UserError, match="outputs of the model of step 7 are not finite"):
         Explorer(broken, TRAIN, HELD_OUT)
 
 
@@ -90,9 +90,9 @@ def test_pictures_are_exact_and_names_are_escaped():
 
 
 def test_all_of_a_look_is_said(explorer):
-    html = markup.look(explorer, explorer.look(TRAIN.as_float(3)), "<i>.png", ["turned grey"])
-    assert "Stranger than 80 % of the held-out images" in html
-    assert "&lt;i&gt;.png: turned grey." in html
+    html = markup.look(explorer, explorer.look(TRAIN.as_float(3)), "<i>.png", ["converted to grey"])
+    assert "Reconstruction error above 80 % of held-out images" in html
+    assert "&lt;i&gt;.png: converted to grey." in html
     assert "1.00, 1.00, 1.00, 1.00<" in html and html.count("<rect") > 4
     assert html.index(">cat<") < html.index(">dog<")
 

@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from tf_bigan import data
 from tf_bigan.errors import UserError
 from tf_bigan.explore.fitting import Fitting
-from tf_bigan.explore.reading import Picture
+from tf_bigan.explore.reading import Picture, read_file
 
 
 def ink(height: int, width: int) -> np.ndarray:
@@ -53,15 +55,16 @@ def test_an_empty_drawing_is_refused():
         Fitting((28, 28, 1), 0.7).drawing(canvas(0, 0, 0, 0))
 
 
-def test_a_photo_is_cropped_resized_and_recoloured():
+def test_a_photo_is_resized_and_converted_to_grey_or_colour():
     columns = np.tile(np.arange(8, dtype=np.uint8), (4, 1))[..., None] * 10
     fitted = Fitting((4, 4, 1), None).photo(Picture(columns))
-    np.testing.assert_array_equal(fitted.pixels, columns[:, 2:6])
-    assert fitted.notes == ("cropped to its central 4 × 4",)
+    # The triangle of bilinear resampling has the weights 1, 3, 3, 1: in the middle a plain mean.
+    np.testing.assert_array_equal(fitted.pixels[:, 1:3, 0], np.tile([25, 45], (4, 1)))
+    assert fitted.notes == ("resized from 4 × 8 to 4 × 4",)
     red = Picture(np.full((30, 20, 3), (255, 0, 0), np.uint8))
     fitted = Fitting((6, 4, 1), None).photo(red)
     assert set(fitted.pixels.ravel()) == {76}  # .299 × 255
-    assert fitted.notes == ("shrunk to 6 × 4", "turned grey")
+    assert fitted.notes == ("resized from 30 × 20 to 6 × 4", "converted to grey")
     assert Fitting((3, 3, 3), None).photo(Picture(columns)).pixels.shape == (3, 3, 3)
     for fit in (Fitting((4, 4, 2), None).photo, Fitting((8, 8, 2), 0.7).drawing):
         with pytest.raises(UserError, match="cannot convert images of 3 channels to 2"):
@@ -78,3 +81,18 @@ def test_an_image_of_the_models_size_stays_and_paper_becomes_black():
     drawing = canvas(20, 150, 80, 40)
     paper = fitting.photo(Picture(255 - drawing.pixels))
     np.testing.assert_array_equal(paper.pixels, fitting.drawing(drawing).pixels)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_an_uploaded_training_file_becomes_the_training_image(tmp_path, channels):
+    rng = np.random.default_rng(0)
+    for i in range(12):  # wide photographs
+        small = Image.fromarray(rng.integers(60, 255, (3, 6, 3), np.uint8))
+        small.resize((120, 60), Image.Resampling.BICUBIC).save(tmp_path / f"{i:02}.png")
+    options = {"image_size": 16, "channels": channels}
+    images = np.concatenate(
+        [data.load(f"folder:{tmp_path}", split, **options).images for split in ("train", "test")]
+    )
+    fitting = Fitting.to(images)
+    fitted = [fitting.photo(read_file(path)).pixels for path in sorted(tmp_path.glob("*.png"))]
+    assert sorted(x.tobytes() for x in fitted) == sorted(x.tobytes() for x in images)

@@ -1,4 +1,4 @@
-"""Exports: each runtime says what the model says, and a file is there whole or not at all."""
+"""Exports: each runtime agrees with the model, and nothing half-written is left."""
 
 import json
 import os
@@ -56,15 +56,15 @@ def model():
     return make_model(ema=0.9)
 
 
-def by_keras(model, what, inputs):
+def by_keras(model, part, inputs):
     """What the model itself gives for images 0..255, or for codes."""
-    if what == "generator":
+    if part == "generator":
         return model.generate(inputs)
     x = inputs / np.float32(255)
-    if what == "encoder":
+    if part == "encoder":
         return model.encode(x)
     x_rec = model.reconstruct(x)
-    return x_rec if what == "reconstructor" else np.abs(x - x_rec).mean((1, 2, 3))
+    return x_rec if part == "reconstructor" else np.abs(x - x_rec).mean((1, 2, 3))
 
 
 def by_its_card(written, monkeypatch):
@@ -77,7 +77,7 @@ def by_its_card(written, monkeypatch):
     exec("\n".join(load), names)
 
     def run(inputs):
-        names.update(images=inputs, codes=inputs)
+        names.update(images=inputs, z=inputs)
         exec(call, names)
         return np.array(names[output])
 
@@ -95,24 +95,24 @@ def need(format):
         pytest.importorskip(module, reason=f'{module} is not installed: pip install -e ".[dev]"')
 
 
-@pytest.mark.parametrize("what", PARTS)
+@pytest.mark.parametrize("part", PARTS)
 @pytest.mark.parametrize("format", EACH_FORMAT)
-def test_a_file_says_what_the_averaged_model_says(model, what, format, tmp_path, monkeypatch):
+def test_a_file_agrees_with_the_averaged_model(model, part, format, tmp_path, monkeypatch):
     need(format)
-    inputs = CODES if what == "generator" else IMAGES
-    written = export(model, tmp_path / f"m{FORMATS[format].suffix}", what)
+    inputs = CODES if part == "generator" else IMAGES
+    written = export(model, tmp_path / f"m{FORMATS[format].suffix}", part)
     assert written.agreement.difference < 1e-5
     assert {path.name for path in tmp_path.iterdir()} == {written.path.name, written.card.name}
-    wanted = by_keras(model, what, inputs)
+    wanted = by_keras(model, part, inputs)
     run_file = by_its_card(written, monkeypatch)
     for rows in (20, 1, 7):
         outputs = run_file(inputs[:rows])
         assert outputs.dtype == np.float32
         np.testing.assert_allclose(outputs, wanted[:rows], rtol=0, atol=1e-5)
-    network = "encoder" if what == "encoder" else "generator"
-    own = getattr(model, network)(IMAGES / np.float32(255) if what == "encoder" else CODES)
+    network = "encoder" if part == "encoder" else "generator"
+    own = getattr(model, network)(IMAGES / np.float32(255) if part == "encoder" else CODES)
     average = getattr(model.average, network)(
-        IMAGES / np.float32(255) if what == "encoder" else CODES
+        IMAGES / np.float32(255) if part == "encoder" else CODES
     )
     assert np.abs(own - average).max() > 0.1  # the test would see the wrong weights
 
@@ -198,7 +198,7 @@ def test_a_conversion_that_fails_leaves_nothing(model, tmp_path, monkeypatch):
     old = export(model, tmp_path / "m", "generator")
     before = digest(old.path), old.card.read_text()
     monkeypatch.setattr(SavedModel, "write", classmethod(fail))
-    with pytest.raises(ValueError, match="^saved_model cannot hold the encoder: no such op$"):
+    with pytest.raises(ValueError, match="^saved_model does not support this encoder: no such op$"):
         export(model, tmp_path / "m")
     assert (digest(old.path), old.card.read_text()) == before
     assert {path.name for path in tmp_path.iterdir()} == {"m", "m.md"}
@@ -210,16 +210,18 @@ def test_only_an_export_is_replaced(model, tmp_path):
     old = digest(path)
     assert export(model, path, "generator").path == first.path and digest(path) != old
     (path / "variables" / "mine").write_text("mine")
-    with pytest.raises(ValueError, match="old is there, and not as an export wrote it"):
+    with pytest.raises(
+        ValueError, match="old exists and is no unchanged export: .* or overwrite=True"
+    ):
         export(model, path)
     export(model, path, overwrite=True)
     assert not (path / "variables" / "mine").exists()
     (path / "saved_model.pb").unlink()
     for overwrite in (False, True):
-        with pytest.raises(ValueError, match="old is "):
+        with pytest.raises(ValueError, match="old (exists|is a directory without a Saved)"):
             export(model, path, overwrite=overwrite)
     (tmp_path / "n.md").write_text("my notes")
-    with pytest.raises(ValueError, match="n.md is there, and not as an export wrote it"):
+    with pytest.raises(ValueError, match="n.md exists and is no unchanged export"):
         export(model, tmp_path / "n")
     assert (tmp_path / "n.md").read_text() == "my notes"
 
@@ -227,14 +229,17 @@ def test_only_an_export_is_replaced(model, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"what": "encodr"}, "what=encodr is unknown; did you mean encoder"),
+        ({"part": "encodr"}, "part=encodr is unknown; did you mean encoder"),
         ({"format": "onxx"}, "format=onxx is unknown; did you mean onnx"),
-        ({"path": "m.tflite", "format": "onnx"}, "is the name of an? tflite file"),
+        (
+            {"path": "m.tflite", "format": "onnx"},
+            "m.tflite has the suffix of tflite files",
+        ),
         ({"images": IMAGES[:, :5]}, r"images: expected \[N, 9, 11, 1\] with N > 0, got \[20, 5,"),
         ({"images": IMAGES[:0]}, "images: expected"),
-        ({"images": IMAGES.astype(np.float32)}, r"images: .*pixels in \[0, 1\], found \[0, 255\]"),
-        ({"images": IMAGES.astype(int)}, "images: .*got dtype int64"),
-        ({"images": np.full((2, *SHAPE), np.nan)}, "images: expected finite values"),
+        ({"images": IMAGES.astype(np.float32)}, "images has values from 0 to 255"),
+        ({"images": IMAGES.astype(int)}, "images has dtype int64"),
+        ({"images": np.full((2, *SHAPE), np.nan)}, "images contains NaN"),
     ],
 )
 def test_wrong_arguments(model, tmp_path, arguments, message):
@@ -246,7 +251,9 @@ def test_wrong_arguments(model, tmp_path, arguments, message):
 
 def test_a_system_without_the_network(tmp_path):
     gan = make_model(system=tb.models.GAN)
-    with pytest.raises(tb.UserError, match="what=anomaly: GAN has no encoder; what it has: gener"):
+    with pytest.raises(
+        tb.UserError, match="part=anomaly: GAN has no encoder; parts that it has: g"
+    ):
         export(gan, tmp_path / "m", "anomaly")
     assert export(gan, tmp_path / "m", "generator").agreement.inputs == "64 draws of z"
 
@@ -265,7 +272,7 @@ def test_a_runtime_that_is_not_installed(model, tmp_path, monkeypatch, format):
     for module in FORMATS[format].modules:
         monkeypatch.setitem(sys.modules, module, None)
     packages = " and ".join(FORMATS[format].modules.values())
-    message = f'{format} files need {packages}, not installed here: pip install -e ".[export]"'
+    message = f'{format} files need {packages}, which is not installed: pip install -e ".[export]"'
     with pytest.raises(tb.UserError, match=re.escape(message)):
         export(model, tmp_path / f"m.{format}")
 
@@ -281,18 +288,16 @@ class Unportable(keras.Model):
 
 @pytest.mark.extra
 @pytest.mark.parametrize("format", ["onnx", "tflite"])
-def test_a_network_that_no_converter_knows(model, tmp_path, format, capfd):
+def test_a_network_that_no_converter_knows(model, tmp_path, format):
     need(format)
     encoder = Unportable()
     encoder(keras.Input(SHAPE))
     parts = {n: getattr(model, n) for n in ("generator", "discriminator")}
     model = tb.models.BiGAN(encoder=encoder, prior=tb.priors.Uniform(LATENT), **parts)
     model.compile(jit_compile=False)
-    capfd.readouterr()
-    with pytest.raises(tb.UserError, match=f"^{format} cannot hold the encoder: .*") as error:
+    with pytest.raises(tb.UserError, match=f"^{format} does not support this encoder: .*") as error:
         export(model, tmp_path / f"m.{format}")
     assert len(str(error.value).splitlines()) == 1
-    assert capfd.readouterr().err == ""  # of pages from the converter
     assert list(tmp_path.iterdir()) == []
 
 
@@ -322,7 +327,7 @@ def test_the_card_of_a_run(a_run, tmp_path):
     text = written.card.read_text()
     size = sum(f.stat().st_size for f in written.path.rglob("*") if f.is_file())
     for part in (
-        r"| what | anomaly: the mean of \|x - G(E(x))\| over",
+        r"| part | anomaly: the mean of \|x - G(E(x))\| over",
         "| system | BiGAN after 1,200 steps |",
         f"{model.encoder.count_params() + model.generator.count_params():,} in MLPEncoder and MLPG",
         "moving average with decay 0.9",
@@ -331,8 +336,8 @@ def test_the_card_of_a_run(a_run, tmp_path):
         r"| licence | CC0 \| none |",
         "| input | `image` | uint8 | [N, 8, 8, 1] | 0 (black) to 255 |",
         "| output | `score` | float32 | [N] | 0 to 1 |",
-        f"on 64 random images in batches of 1, 3, 64: the largest difference from the Keras model "
-        f"in float32 is {written.agreement.difference:.1e}",
+        "on 64 random images in batches of 1, 3, 64: the largest difference is "
+        f"{written.agreement.difference:.1e} (0.0001 is allowed)",
         "| dataset | digits |",
         "| EGr | 2.5 | 7.25 |\n| NND | 4.5 ± 0.5 |  |",
         '"latent": 4',
@@ -342,7 +347,7 @@ def test_the_card_of_a_run(a_run, tmp_path):
     assert "somebody" not in text and str(a_run) not in text
     (a_run / "metrics.json").write_text(metrics_of(600))
     again = export(model, tmp_path / "m", workdir=a_run).card.read_text()
-    assert "EGr" not in again and "metrics.json is of step 600" in again
+    assert "EGr" not in again and "metrics.json is from step 600" in again
 
 
 @pytest.mark.parametrize("text", [b"{half", b"[1]", b"\xff"])
@@ -351,7 +356,7 @@ def test_metrics_that_cannot_be_read_are_said_before_the_conversion(
 ):
     monkeypatch.delattr(SavedModel, "write")
     (tmp_path / "metrics.json").write_bytes(text)
-    message = "metrics.json is not readable as metrics: run evaluate.py again, or move it away$"
+    message = "metrics.json is not a file of metrics: evaluate the run again, or move it away$"
     with pytest.raises(tb.UserError, match=message):
         export(model, tmp_path / "m", workdir=tmp_path)
 
@@ -371,10 +376,10 @@ def test_the_command(a_run, tmp_path, capsys):
     assert f"agrees with {a_run / 'model.keras'} on 64 real images: largest difference" in out
     assert f"wrote {path} and {path}.md" in out and (path / "saved_model.pb").is_file()
     status, out, err = call(
-        f"--model={a_run}/model.keras", "--what=generator", f"--output={tmp_path}/g", capsys=capsys
+        f"--model={a_run}/model.keras", "--part=generator", f"--output={tmp_path}/g", capsys=capsys
     )
     assert status == 0, err
-    assert "Not known: the model came without its run." in (tmp_path / "g.md").read_text()
+    assert "Not known: the model was exported without its run." in (tmp_path / "g.md").read_text()
 
 
 @pytest.mark.parametrize(
@@ -382,12 +387,12 @@ def test_the_command(a_run, tmp_path, capsys):
     [
         ((), "give --workdir=DIR of a run, or --model=FILE.keras"),
         (("--workdir=no/such",), "no/such does not exist"),
-        (("--workdir=.", "--what=decoder"), "what=decoder is unknown; did you mean encoder"),
+        (("--workdir=.", "--part=decoder"), "part=decoder is unknown; did you mean encoder"),
         (("--workdir=.", "--format=onyx"), "format=onyx is unknown"),
         (("--workdir={empty}",), "holds no run"),
         (("--model={text}",), "cannot be loaded as a model"),
-        (("--workdir={run}", "--output={text}"), "text is there, and not as an export wrote it"),
-        (("--workdir={run}", "--output=/"), "/ is no name to write to"),
+        (("--workdir={run}", "--output={text}"), "text exists and is no unchanged export"),
+        (("--workdir={run}", "--output=/"), "/ is no file name"),
     ],
 )
 def test_mistakes_are_one_line(a_run, tmp_path, capsys, arguments, message):

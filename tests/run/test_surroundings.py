@@ -220,7 +220,7 @@ def test_training_in_a_thread_and_without_stdout(make_bigan, images, tmp_path, m
     callbacks = [
         tb.callbacks.Checkpoint(run),
         tb.callbacks.Dashboard(run / "logs", images, config={"workdir": str(run)}),
-        tb.callbacks.Progress(1, 4, 12),
+        tb.callbacks.Progress(12),
         tb.callbacks.StopOnSignal(),
     ]
     in_threads(lambda: model.fit(images, batch_size=12, verbose=0, callbacks=callbacks))

@@ -1,4 +1,19 @@
-"""What happens around the training: checkpoints, pictures, curves, metrics, warnings."""
+"""Callbacks for `model.fit`. Keras's own work too, apart from those that `fit` refuses.
+
+Checkpoint          saves the full state of the training, and the best model
+Evaluation          computes metrics every few epochs and appends them to a JSON Lines file
+Dashboard           writes curves, histograms, pictures and an embedding for TensorBoard
+SampleGrid          pictures of G(z) as PNG files
+ReconstructionGrid  pictures of x above G(E(x))
+InterpolationGrid   pictures of G between the codes of two images
+Guard               warns when the discriminator wins or the samples collapse
+Progress            a progress bar, and a line per epoch
+Profile             profiles a range of steps for TensorBoard
+StopOnSignal        ends the training in good order after Ctrl-C or SIGTERM
+Periodic            base class for a callback that acts every few epochs
+
+save_model, restore, latest: write a checkpoint, load the newest, find the newest
+"""
 
 from tf_bigan.callbacks.checkpoint import Checkpoint
 from tf_bigan.callbacks.guard import Guard

@@ -1,38 +1,38 @@
-"""Which checkpoint is the best so far."""
+"""The best model so far."""
 
 import json
 import math
 import os
-
-import keras
+from typing import Literal
 
 from tf_bigan.atomic import atomically
 from tf_bigan.callbacks.saving import save_model
+from tf_bigan.constraints import check_arguments
+from tf_bigan.core.model import AdversarialModel
 from tf_bigan.errors import UserError, did_you_mean
 from tf_bigan.evaluation.registry import METRICS
 
-# Words in the names of logs outside of METRICS that mean: the higher the better.
+Mode = Literal["auto", "min", "max"]
+
+# Logs that are no registered metric, but higher is better where their name has one of these words.
 _HIGHER_IS_BETTER = ("accuracy", "nnc", "cls", "auroc", "auprc")
 
 
 class Best:
-    """Keeps the model with the best value of one log.
-
-    `best.keras` is the model and `best.json` its value, so that a resumed run knows it.
+    """Keeps the model with the best value of one log as `best.keras`, the value as `best.json`.
 
     Args:
         directory: where both are written.
         monitor: the log's name.
-        mode: "min", "max", or "auto": as `metrics.METRICS` has it, and for other logs "max" for
-            accuracies (accuracy, NNC, CLS, AUROC, AUPRC).
+        mode: "min", "max", or "auto": the direction of a metric of the registry; for other logs
+            "max" if the name says accuracy, NNC, CLS, AUROC or AUPRC, else "min".
 
     Raises:
-        ValueError: another mode.
+        UserError: another mode.
     """
 
-    def __init__(self, directory: str, monitor: str, mode: str = "auto"):
-        if mode not in ("auto", "min", "max"):
-            raise ValueError(f'mode must be "auto", "min" or "max", not {mode!r}')
+    def __init__(self, directory: str, monitor: str, mode: Mode = "auto"):
+        check_arguments(Best, {"mode": mode})
         if mode == "auto":
             mode = "max" if _higher_is_better(monitor.removeprefix("val_")) else "min"
         self.monitor, self.mode = monitor, mode
@@ -40,8 +40,8 @@ class Best:
         self._model_path = os.path.join(directory, "best.keras")
         self._record_path = os.path.join(directory, "best.json")
 
-    def load(self):
-        """Goes on from an earlier run's value, if that run monitored the same log."""
+    def load(self) -> None:
+        """Reads the best value of an earlier part of the run, if it monitored the same log."""
         if not os.path.exists(self._record_path):
             return
         with open(self._record_path, encoding="utf-8") as file:
@@ -50,11 +50,7 @@ class Best:
             self.value = record["value"]
 
     def improves(self, logs: dict) -> bool:
-        """Whether the logs hold a better value than any before.
-
-        Raises:
-            UserError: the logs have no such name.
-        """
+        """Whether the logs hold a better value than before. UserError: they do not have the log."""
         if self.monitor not in logs:
             raise UserError(f"no log is named {self.monitor}{did_you_mean(self.monitor, logs)}")
         value = logs[self.monitor]
@@ -64,8 +60,8 @@ class Best:
             return True
         return value > self.value if self.mode == "max" else value < self.value
 
-    def keep(self, model: keras.Model, logs: dict, epoch: int):
-        """Saves the model and records its value. Raises UserError as `save_model`."""
+    def keep(self, model: AdversarialModel, logs: dict, epoch: int) -> None:
+        """Saves the model and its value. Raises UserError as `save_model`."""
         save_model(model, self._model_path)
         value, step = float(logs[self.monitor]), int(model.step.numpy())
         record = {"monitor": self.monitor, "value": value, "epoch": epoch, "step": step}

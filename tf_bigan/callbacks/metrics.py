@@ -6,48 +6,56 @@ import os
 import time
 from collections.abc import Callable, Mapping
 
-import keras
-
 from tf_bigan.atomic import atomically
 from tf_bigan.callbacks.periodic import Periodic
+from tf_bigan.core.model import AdversarialModel
 from tf_bigan.errors import UserError
 
 
 class Evaluation(Periodic):
-    """Computes metrics every few epochs, and before the first step, and records them.
+    """Computes metrics before the first step and every few epochs, and appends them to a file.
 
-    Each time one line {"epoch", "step", "seconds", **values} is added to a file of JSON lines,
-    with the epochs and steps done and the seconds of training, earlier parts of a resumed run
-    included. The values join the logs, for the callbacks listed after this one; those that are not
-    finite are in the logs alone. Lines of steps that a killed run had made and the resumed one will
-    make again are removed.
+    Each evaluation adds one line of JSON, {"epoch", "step", "seconds", **values}: finished epochs
+    and steps, and seconds of training including the earlier parts of a resumed run. The values
+    also go to the logs, for callbacks listed after this one; values that are not finite go to the
+    logs only. Lines of later steps than the model's, from a run that was killed, are removed when
+    the training starts.
 
     Args:
         function: the model -> {name: value}.
-        path: the file; its directory is made if it does not exist.
+        path: the file. Its directory is made if it does not exist.
         every: epochs between two evaluations.
 
     Raises:
-        ValueError: `every` is below 1.
-        UserError: at the start of training, `path` holds something else.
+        UserError: `every` is below 1; at the start of training, `path` is another kind of file.
+
+    Example:
+        Evaluation(lambda model: {"error": error_of(model)}, "runs/a/metrics.jsonl", every=5)
     """
 
     def __init__(
         self,
-        function: Callable[[keras.Model], Mapping[str, float]],
+        function: Callable[[AdversarialModel], Mapping[str, float]],
         path: str | os.PathLike,
         every: int = 1,
     ):
         super().__init__(every)
         self.function, self.path = function, os.fspath(path)
 
-    def on_train_begin(self, logs=None):
-        os.makedirs(os.path.dirname(self.path) or ".", exist_ok=True)
-        self._start = time.monotonic() - self._seconds_before()
-        super().on_train_begin(logs)
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        self._earlier = self._read()
+        seconds = self._earlier[-1]["seconds"] if self._earlier else 0.0
+        self._start = time.monotonic() - seconds
 
-    def run(self, epoch: int, logs: dict):
-        step = int(self.model.step.numpy())
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        if self._earlier is not None:  # no callback has refused the training
+            with atomically(self.path) as temporary, open(temporary, "w", encoding="utf-8") as file:
+                file.writelines(json.dumps(record) + "\n" for record in self._earlier)
+            self._earlier = None
+        super().on_epoch_begin(epoch, logs)
+
+    def run(self, epoch: int, logs: dict) -> None:
+        step = self.step
         values = {name: float(value) for name, value in self.function(self.model).items()}
         logs.update(values)
         seconds = round(time.monotonic() - self._start, 1)
@@ -56,20 +64,17 @@ class Evaluation(Periodic):
         with open(self.path, "a", encoding="utf-8") as file:
             file.write(line + "\n")
 
-    def _seconds_before(self) -> float:
-        """Removes the lines that this run will write again; the seconds of the last one left."""
+    def _read(self) -> list[dict]:
+        """The records of earlier steps that this run goes on from."""
         if not os.path.exists(self.path):
-            return 0.0
+            return []
         with open(self.path, encoding="utf-8") as file:
             lines = [line for line in file if line.endswith("\n")]  # the last may be cut off
-        step = int(self.model.step.numpy())
+        step = self.step
         try:
             records = [json.loads(line) for line in lines]
-            kept = [r for r in records if r["step"] <= step and step > 0]
+            return [r for r in records if r["step"] <= step and r["seconds"] >= 0 and step > 0]
         except (ValueError, KeyError, TypeError) as error:
             raise UserError(
                 f"{self.path} is not a file of metrics: move it away, or name another file"
             ) from error
-        with atomically(self.path) as temporary, open(temporary, "w", encoding="utf-8") as file:
-            file.writelines(json.dumps(record) + "\n" for record in kept)
-        return kept[-1]["seconds"] if kept else 0.0

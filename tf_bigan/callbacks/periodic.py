@@ -1,39 +1,42 @@
-"""The base of the callbacks that do something every few epochs."""
+"""The base class of callbacks that act every few epochs."""
 
-import keras
+from tf_bigan.callbacks.base import Callback
+from tf_bigan.constraints import Count, check_arguments
 
 
-class Periodic(keras.callbacks.Callback):
-    """Calls `run(epoch, logs)` after every `every`-th epoch, the last, and before the first step.
+class Periodic(Callback):
+    """Calls `run(epoch, logs)` before the first step, after every `every`-th epoch and the last.
 
-    Before the first step is epoch 0. An epoch that was broken off does not count: a resumed run
-    will finish it. Of several workers only the chief calls it.
+    `epoch` is the number of finished epochs. An epoch that was interrupted does not count: a
+    resumed run finishes it. Of several workers only the chief calls `run`.
+
+    Nothing runs in `on_train_begin`, where other callbacks may still refuse the training.
+
+    Args:
+        every: epochs between two runs.
 
     Raises:
-        ValueError: `every` is below 1.
+        UserError: `every` is below 1.
     """
 
-    chief_only = True
-
-    def __init__(self, every: int = 1):
+    def __init__(self, every: Count = 1):
         super().__init__()
-        if every < 1:
-            raise ValueError(f"every must be at least 1 epoch, not {every}")
+        check_arguments(Periodic, {"every": every})
         self.every = every
         self._steps_done = 0
 
-    def run(self, epoch: int, logs: dict):
-        """What to do when `epoch` epochs are done; values put into `logs` reach later callbacks."""
+    def run(self, epoch: int, logs: dict) -> None:
+        """Called when `epoch` epochs are done. Later callbacks see what it puts into `logs`."""
         raise NotImplementedError
 
-    def on_train_begin(self, logs=None):
-        if int(self.model.step.numpy()) == 0:
-            self.run(0, logs)
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        if self.step == 0:
+            self.run(0, {} if logs is None else logs)
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         self._steps_done = batch + 1
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         due = (epoch + 1) % self.every == 0 or epoch + 1 == self.params["epochs"]
         if due and self._steps_done == self.params["steps"]:
-            self.run(epoch + 1, logs)
+            self.run(epoch + 1, {} if logs is None else logs)

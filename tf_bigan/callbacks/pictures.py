@@ -1,11 +1,11 @@
-"""What the model makes, as PNG files by epoch."""
+"""Pictures of what the model generates, as one PNG file per epoch."""
 
 import os
 
-import keras
 import numpy as np
 
 from tf_bigan.callbacks.periodic import Periodic
+from tf_bigan.core.model import AdversarialModel
 from tf_bigan.data.pixels import to_unit_range
 from tf_bigan.report.pictures import (
     enlarged,
@@ -15,37 +15,33 @@ from tf_bigan.report.pictures import (
 )
 
 
-def sample_picture(model: keras.Model, n: int = 64, seed: int = 0) -> np.ndarray | None:
-    """G(z) for `n` draws of z, the same for the same seed: uint8 [H', W', C], C 1 or 3.
+def sample_picture(model: AdversarialModel, n: int = 64, seed: int = 0) -> np.ndarray | None:
+    """G(z) for `n` draws of z, which depend on the seed alone: uint8 [H', W', C], C 1 or 3.
 
     None for a model without a generator.
     """
     if not hasattr(model, "generator"):
         return None
-    samples = enlarged(visible(model.sample(n, seed)))
-    return image_grid(samples)
+    return image_grid(enlarged(visible(model.sample(n, seed))))
 
 
-def reconstruction_picture(model: keras.Model, images: np.ndarray) -> np.ndarray | None:
+def reconstruction_picture(model: AdversarialModel, images: np.ndarray) -> np.ndarray | None:
     """Images [N, H, W, C] in [0, 1] with G(E(x)) below each: uint8 [H', W', C], C 1 or 3.
 
     None for a model without encoder or generator.
     """
     if not _inverts(model):
         return None
-    originals, reconstructions = (
-        enlarged(visible(images)),
-        enlarged(visible(model.reconstruct(images))),
-    )
-    return originals_over_reconstructions(originals, reconstructions)
+    reconstructions = enlarged(visible(model.reconstruct(images)))
+    return originals_over_reconstructions(enlarged(visible(images)), reconstructions)
 
 
 def interpolation_picture(
-    model: keras.Model, images: np.ndarray, steps: int = 10
+    model: AdversarialModel, images: np.ndarray, steps: int = 10
 ) -> np.ndarray | None:
-    """A row for each pair (image 2i, image 2i + 1): the one, G on the way in `steps`, the other.
+    """A row for each pair of images: the first, `steps` interpolations between them, the second.
 
-    images [N, H, W, C] in [0, 1] -> uint8 [H', W', C], C 1 or 3. None for a model without encoder
+    Images [N, H, W, C] in [0, 1] -> uint8 [H', W', C], C 1 or 3. None for a model without encoder
     or generator, and for fewer than two images.
     """
     if not _inverts(model) or len(images) < 2:
@@ -58,7 +54,7 @@ def interpolation_picture(
 
 
 class _Picture(Periodic):
-    """Writes `picture()` as "<directory>/<name>-epoch-0005.png", unless the model has none."""
+    """Writes `picture()` as DIRECTORY/NAME-epoch-0005.png, unless it is None."""
 
     name: str
 
@@ -69,7 +65,7 @@ class _Picture(Periodic):
     def picture(self) -> np.ndarray | None:
         raise NotImplementedError
 
-    def run(self, epoch: int, logs: dict):
+    def run(self, epoch: int, logs: dict) -> None:
         picture = self.picture()
         if picture is not None:
             os.makedirs(self.directory, exist_ok=True)
@@ -77,7 +73,14 @@ class _Picture(Periodic):
 
 
 class SampleGrid(_Picture):
-    """`n` samples of the same z every `every` epochs, and before training."""
+    """A picture of G(z) before training and every `every` epochs, for the same `n` draws of z.
+
+    Args:
+        directory: where DIRECTORY/samples-epoch-0005.png is written; made if it does not exist.
+        n: number of draws.
+        every: epochs between two pictures.
+        seed: of the draws.
+    """
 
     name = "samples"
 
@@ -90,7 +93,13 @@ class SampleGrid(_Picture):
 
 
 class ReconstructionGrid(_Picture):
-    """Images [N, H, W, C], uint8 or in [0, 1], over their reconstructions every `every` epochs."""
+    """A picture of images above G(E(x)), before training and every `every` epochs.
+
+    Args:
+        images: [N, H, W, C], uint8 or float in [0, 1].
+        directory: where DIRECTORY/reconstructions-epoch-0005.png is written.
+        every: epochs between two pictures.
+    """
 
     name = "reconstructions"
 
@@ -103,7 +112,7 @@ class ReconstructionGrid(_Picture):
 
 
 class InterpolationGrid(ReconstructionGrid):
-    """The way from each first to each second of such images every `every` epochs."""
+    """A picture of interpolations from each even to each odd image; see `ReconstructionGrid`."""
 
     name = "interpolations"
 
@@ -111,10 +120,10 @@ class InterpolationGrid(ReconstructionGrid):
         return interpolation_picture(self.model, self.images)
 
 
-def _inverts(model: keras.Model) -> bool:
+def _inverts(model: AdversarialModel) -> bool:
     return hasattr(model, "encoder") and hasattr(model, "generator")
 
 
 def visible(images: np.ndarray) -> np.ndarray:
-    """Grey and colour as they are; of any other number of channels the first."""
+    """Images of 1 or 3 channels as they are; of others only the first channel."""
     return images if images.shape[-1] in (1, 3) else images[..., :1]

@@ -1,26 +1,26 @@
-"""Where the time of some steps goes."""
+"""A profile of some training steps."""
 
 import os
 
-import keras
 import tensorflow as tf
 
+from tf_bigan.callbacks.base import Callback
 
-class Profile(keras.callbacks.Callback):
-    """Writes a profile of the steps `start` ... `stop` - 1 for TensorBoard's Profile tab.
 
-    Whole calls of the loop are profiled, those in which the steps lie. Steps count from 0 over
-    the whole training, so a resumed run that begins behind them profiles nothing.
+class Profile(Callback):
+    """Profiles the steps from `start` up to `stop`, exclusive, for TensorBoard's Profile tab.
+
+    Calls of the training loop are profiled as a whole, so a few steps before and after may be
+    included. Steps count from 0 over the whole training: a run that resumes after `stop` profiles
+    nothing.
 
     Args:
         log_dir: the directory of the event files.
-        start, stop: as above.
+        start, stop: 0 <= start < stop.
 
     Raises:
-        ValueError: there are no steps between the two.
+        ValueError: start is negative or not below stop.
     """
-
-    chief_only = True
 
     def __init__(self, log_dir: str | os.PathLike, start: int, stop: int):
         super().__init__()
@@ -29,21 +29,21 @@ class Profile(keras.callbacks.Callback):
         self.log_dir, self.start, self.stop = os.fspath(log_dir), start, stop
         self._running = False
 
-    def on_train_batch_begin(self, batch, logs=None):
-        step = int(self.model.step.numpy())
+    def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
+        step = self.step
         last = step + self.model.steps_of_call - 1
         if not self._running and step < self.stop and last >= self.start:
             tf.profiler.experimental.start(self.log_dir)
             self._running = True
 
-    def on_train_batch_end(self, batch, logs=None):
-        if int(self.model.step.numpy()) >= self.stop:
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        if self.step >= self.stop:
             self._end()
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: dict | None = None) -> None:
         self._end()
 
-    def _end(self):
+    def _end(self) -> None:
         if self._running:
             tf.profiler.experimental.stop()
         self._running = False

@@ -1,85 +1,79 @@
-"""Where the training is, on the terminal."""
+"""The progress of the training on the terminal."""
 
 import datetime
 import sys
 import time
 
-import keras
+from tqdm import tqdm
 
-from tf_bigan.run.quiet import is_terminal
+from tf_bigan.callbacks.base import Callback
 
 
-class Progress(keras.callbacks.Callback):
-    """A bar within an epoch and one line after it: losses, metrics, speed, time left.
+class Progress(Callback):
+    """A progress bar during an epoch, and a line after it: losses, metrics, speed, time left.
 
-    For `fit(verbose=0)`; list it after the callbacks whose values it shall show. Where the output
-    is not a terminal there are only the lines.
+    For `fit(verbose=0)`. List it after the callbacks whose values it should show. Where the output
+    is not a terminal, only the lines are printed.
 
     Args:
-        epochs: the epoch at which training ends.
-        steps: steps in an epoch.
         batch_size: images in a step over all replicas.
-        verbose: 0 for nothing, 1 for bar and lines, 2 for lines.
     """
 
-    chief_only = True
-
-    def __init__(self, epochs: int, steps: int, batch_size: int, verbose: int = 1):
+    def __init__(self, batch_size: int):
         super().__init__()
-        self.epochs, self.steps, self.batch_size = epochs, steps, batch_size
-        self.verbose = verbose
-        self._bar = None
+        self.batch_size = batch_size
 
-    def on_train_begin(self, logs=None):
-        self._since = None  # (epoch, time) of the end of the first, which compiles
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        self._since = None  # (epoch, time) at the end of the first epoch, which compiles
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         if logs:  # metrics of the untrained model
-            self._print("0", _format(logs))
-
-    def on_epoch_begin(self, epoch, logs=None):
+            self._print(0, _format(logs))
         self._begin, self._images, self._seconds, self._done = time.monotonic(), 0, 0.0, 0
-        if self.verbose == 1 and is_terminal(sys.stdout):
-            shown = ["images/s", *(f"loss_{player}" for player in self.model.players)]
-            # The logs are means already: not to be averaged again.
-            self._bar = keras.utils.Progbar(self.steps, stateful_metrics=shown)
+        self._bar = tqdm(
+            desc=f"epoch {epoch + 1}/{self.params['epochs']}",
+            total=self.params["steps"],
+            unit=" steps",
+            file=sys.stdout,
+            leave=False,  # the line takes its place
+            disable=None,  # unless it is a terminal
+        )
 
-    def on_train_batch_begin(self, batch, logs=None):
+    def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
         self._call_step, self._call_begin = batch, time.monotonic()
 
-    def on_train_batch_end(self, batch, logs=None):
-        self._done = batch + 1
-        self._images += (self._done - self._call_step) * self.batch_size
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         self._seconds += time.monotonic() - self._call_begin
-        if self._bar is not None:
-            values = [(name, value) for name, value in logs.items() if name.startswith("loss_")]
-            values.append(("images/s", round(self._rate())))
-            self._bar.update(self._done, values, finalize=False)
+        self._images += (batch + 1 - self._call_step) * self.batch_size
+        self._done = batch + 1
+        losses = {name: value for name, value in (logs or {}).items() if name.startswith("loss_")}
+        self._bar.set_postfix_str(f"{_format(losses)}  {self._speed()}", refresh=False)
+        self._bar.update(self._done - self._bar.n)
 
-    def on_epoch_end(self, epoch, logs=None):
-        now = time.monotonic()
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        self._bar.close()
+        now, epochs, steps = time.monotonic(), self.params["epochs"], self.params["steps"]
         seconds = now - self._begin
-        end = f"{self._rate():,.0f} images/s  {seconds:.1f} s"
-        if self._done < self.steps:
-            end += f"  stopped after {self._done} of {self.steps} steps"
-        elif epoch + 1 < self.epochs:
-            # By the mean, as not every epoch is measured or drawn.
+        end = f"{self._speed()}  {seconds:.1f} s"
+        if self._done < steps:
+            end += f"  stopped after {self._done} of {steps} steps"
+        elif epoch + 1 < epochs:
+            # By the mean, since not every epoch is evaluated.
             mean = (now - self._since[1]) / (epoch - self._since[0]) if self._since else seconds
-            left = datetime.timedelta(seconds=round(mean * (self.epochs - epoch - 1)))
-            end += f"  {left} left"
+            end += f"  {datetime.timedelta(seconds=round(mean * (epochs - epoch - 1)))} left"
             self._since = self._since or (epoch, now)
-        if self._bar is not None:
-            print("\r\x1b[2K", end="")  # the line takes the place of the bar
-        self._print(str(epoch + 1), f"{_format(logs)}  {end}")
+        self._print(epoch + 1, f"{_format(logs or {})}  {end}")
 
-    def _rate(self) -> float:
-        return self._images / max(self._seconds, 1e-9)
+    def _speed(self) -> str:
+        return f"{self._images / max(self._seconds, 1e-9):,.0f} images/s"
 
-    def _print(self, epoch: str, text: str):
-        if self.verbose:
-            print(f"epoch {epoch.rjust(len(str(self.epochs)))}/{self.epochs}  {text}", flush=True)
+    def _print(self, epoch: int, text: str) -> None:
+        epochs = self.params["epochs"]
+        print(f"epoch {epoch:>{len(str(epochs))}}/{epochs}  {text}", flush=True)
 
 
 def _format(logs: dict) -> str:
-    """The losses, then the rest; of the validation only the losses, and no logits."""
+    """Losses first, then the rest; no logits, and of the validation only the losses."""
     names = [
         name
         for name in logs

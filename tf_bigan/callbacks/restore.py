@@ -1,12 +1,14 @@
-"""Finding and loading the newest checkpoint that is whole."""
+"""Finding and loading the newest undamaged checkpoint."""
 
 import os
 import re
 import zipfile
+from typing import Any
 
 import keras
 from absl import logging
 
+from tf_bigan.core.model import AdversarialModel
 from tf_bigan.errors import UserError
 
 _NAME = re.compile(r"step-(\d+)\.keras")
@@ -27,41 +29,47 @@ def checkpoints(directory: str | os.PathLike) -> list[tuple[int, str]]:
 
 
 def latest(directory: str | os.PathLike) -> str | None:
-    """The path of the newest checkpoint, whole or not; None where there is none."""
+    """The path of the newest checkpoint, which may be damaged; None if there is none."""
     found = checkpoints(directory)
     return found[-1][1] if found else None
 
 
-def restore(directory: str | os.PathLike) -> tuple[keras.Model, str]:
-    """Loads the newest checkpoint that is whole; a damaged one is named in a warning.
+def restore(directory: str | os.PathLike) -> tuple[AdversarialModel, str]:
+    """Loads the newest checkpoint that is not damaged, and warns of damaged ones.
 
-    Call it inside `strategy.scope()` to go on under a distribution strategy.
+    Call it inside `strategy.scope()` to continue under a distribution strategy.
 
     Args:
         directory: where `Checkpoint` wrote.
 
     Returns:
-        (the compiled model with all of its state, the path it came from).
+        (the compiled model with all of its state, the path of the checkpoint).
 
     Raises:
-        UserError: there is no checkpoint, or none is whole.
+        UserError: there is no checkpoint, or all are damaged.
+
+    Example:
+        model, path = restore("runs/a/checkpoints")
     """
     found = checkpoints(directory)
     for _, path in reversed(found):
         wrong = damage(path)
         if wrong is None:
-            return keras.saving.load_model(path), path
+            model: Any = keras.saving.load_model(path)
+            return model, path
         logging.warning("%s is damaged (%s); trying the checkpoint before it", path, wrong)
     if found:
         raise UserError(
             f"none of the {len(found)} checkpoints in {os.fspath(directory)} can be read: "
-            "delete them to start from the beginning"
+            "delete them to start again from the beginning"
         )
-    raise UserError(f"no checkpoint in {os.fspath(directory)}: train first, or name another place")
+    raise UserError(
+        f"no checkpoint in {os.fspath(directory)}: train first, or name another directory"
+    )
 
 
-def damage(path: str) -> str | None:
-    """What is wrong with the archive, by its checksums; None if nothing is."""
+def damage(path: str | os.PathLike) -> str | None:
+    """What is wrong with a .keras file, by its checksums; None if it is fine."""
     try:
         with zipfile.ZipFile(path) as archive:
             missing = _MEMBERS - set(archive.namelist())
@@ -69,5 +77,5 @@ def damage(path: str) -> str | None:
     except (zipfile.BadZipFile, EOFError, OSError) as error:
         return str(error)
     if missing:
-        return f"without {', '.join(sorted(missing))}"
+        return f"{', '.join(sorted(missing))} is missing"
     return f"wrong checksum of {broken}" if broken else None

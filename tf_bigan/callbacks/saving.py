@@ -1,28 +1,29 @@
-"""A model as a file, only if it is good, and whole."""
+"""Saving a model whose weights are finite, atomically."""
 
 import os
 
-import keras
 import numpy as np
 import tensorflow as tf
 
 from tf_bigan.atomic import atomically
+from tf_bigan.core.model import AdversarialModel
 from tf_bigan.errors import UserError
 
 
-def save_model(model: keras.Model, path: str | os.PathLike):
+def save_model(model: AdversarialModel, path: str | os.PathLike) -> None:
     """Saves an `AdversarialModel` with all of its state; `keras.saving.load_model` reads it.
 
     Args:
         model: a compiled model.
-        path: a name that ends in ".keras"; a file that is there is replaced at the very end.
+        path: a name that ends in ".keras". An existing file is replaced at the very end.
 
     Raises:
-        UserError: a weight or an optimizer's state is not finite, or the file cannot be written;
-            what was there before stays as it was.
+        UserError: a weight or an optimizer's state is not finite, or the file cannot be written.
+            An existing file stays as it was.
     """
+    average = [] if model.average is None else [model.average]
     optimizers = [model.optimizer_of(player) for player in model.players]
-    for owner in (model, *optimizers):
+    for owner in (model, *average, *optimizers):
         for variable in owner.variables:
             floating = tf.as_dtype(variable.dtype).is_floating
             if floating and not np.isfinite(variable.numpy()).all():

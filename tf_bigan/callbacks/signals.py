@@ -3,19 +3,21 @@
 import os
 import signal
 import threading
-from collections.abc import Iterable
 
-import keras
 from absl import logging
 
+from tf_bigan.callbacks.base import Callback
 
-class StopOnSignal(keras.callbacks.Callback):
-    """The first signal stops the training at the next call boundary, a second one at once.
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
-    Afterwards `received` is the signal, or None. While the training runs, the signals' handlers
-    are this callback's. Use it as a context manager around `fit` and they are put back even if
-    `fit` raises; in another thread than the main one, where Python allows no handlers, it warns and
-    does nothing. List it last, so that what other callbacks do at the end is covered too:
+
+class StopOnSignal(Callback):
+    """The first Ctrl-C or SIGTERM stops the training after the current call, a second one at once.
+
+    Afterwards `received` is the signal, or None. The signal handlers are replaced during the
+    training. Use the callback as a context manager around `fit`, so that they are restored even if
+    `fit` raises. In a thread other than the main one, where Python allows no handlers, it warns and
+    does nothing. List it last, so that it also covers what other callbacks do at the end:
 
         with StopOnSignal() as stop:
             model.fit(..., callbacks=[..., stop])
@@ -25,46 +27,47 @@ class StopOnSignal(keras.callbacks.Callback):
         KeyboardInterrupt: at a second signal.
     """
 
-    def __init__(self, signals: Iterable[signal.Signals] = (signal.SIGINT, signal.SIGTERM)):
+    chief_only = False
+
+    def __init__(self):
         super().__init__()
-        self.signals = tuple(signals)
         self.received: signal.Signals | None = None
         self._previous: dict = {}
 
     def __enter__(self) -> "StopOnSignal":
         return self
 
-    def __exit__(self, *exception):
-        self._put_back()
+    def __exit__(self, *exception) -> None:
+        self._restore_handlers()
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict | None = None) -> None:
         self.received = None
         if threading.current_thread() is not threading.main_thread():
             logging.warning("no signal stops this training: it is not in the main thread")
             return
-        for number in self.signals:
+        for number in _SIGNALS:
             previous = signal.signal(number, self._receive)
             self._previous.setdefault(number, previous)
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         if self.received is not None:
             self.model.stop_training = True
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         self.on_train_batch_end(0)
 
-    def on_train_end(self, logs=None):
-        self._put_back()
+    def on_train_end(self, logs: dict | None = None) -> None:
+        self._restore_handlers()
 
-    def _receive(self, number, frame):
+    def _receive(self, number, frame) -> None:
         if self.received is not None:
-            self._put_back()
+            self._restore_handlers()
             raise KeyboardInterrupt
         self.received = signal.Signals(number)
         # Not by print, which may be what the signal has interrupted.
         os.write(2, b"\nstopping after this step, then saving; once more to stop at once\n")
 
-    def _put_back(self):
+    def _restore_handlers(self) -> None:
         for number, handler in self._previous.items():
             signal.signal(number, handler)
         self._previous.clear()

@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -22,24 +23,24 @@ _SHOWN = 32  # images in a picture
 
 
 class Dashboard(Periodic):
-    """Writes what TensorBoard shows, at the number of steps done, so that a resumed run goes on.
+    """Writes curves, histograms, pictures and an embedding for TensorBoard.
 
-    After each call of the loop: the last step's losses and accuracies ("train/..."), speed and
-    learning rates. Every few epochs: histograms of logits, gradient norms and pictures. After
-    each epoch: validation values and metrics that callbacks listed before this one put into the
-    logs. At the end of training: the embedding projector. Flushed after each epoch.
+    After each call of the training loop: losses and accuracies ("train/..."), speed and learning
+    rates. Every few epochs: histograms of logits, gradient norms, pictures. After each epoch:
+    validation values, and metrics that callbacks listed before this one put into the logs. At the
+    end: the embedding projector. The x-axis is the number of steps, also in a resumed run.
 
     Args:
         log_dir: the directory of the event files.
-        images: real images [N, H, W, C], uint8 or in [0, 1]: for the projector up to 1,000, for
-            pictures the first 32.
+        images: real images [N, H, W, C], uint8 or float in [0, 1]: up to 1,000 for the projector,
+            the first 32 for pictures.
         labels: their labels [N].
-        batch: a batch as `player_losses` takes it, for histograms and gradient norms; by default
-            the first 128 images and labels.
+        batch: a batch as `player_losses` takes it, for histograms and gradient norms. Default: the
+            first 128 images and labels.
         config: shown as a table of text.
         every_epochs: epochs between two sets of histograms and pictures.
-        batch_size: images in a step over all replicas; where it is known, speed is in images per
-            second, else in steps.
+        batch_size: images in a step over all replicas. If given, speed is in images per second,
+            else in steps per second.
     """
 
     def __init__(
@@ -61,50 +62,54 @@ class Dashboard(Periodic):
             self._batch["label"] = np.asarray(labels[:_DIAGNOSED])
         self._batch = dict(batch or self._batch)
         self._train_names: set[str] = set()
+        self._writer: Any = None
 
-    def on_train_begin(self, logs=None):
-        self._writer = tf.summary.create_file_writer(os.fsencode(self.log_dir))
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        self._writer = None  # until no callback has refused the training
         self._call_is_first = True  # it includes compilation: its speed says nothing
-        if self.config is not None:
-            rows = [f"| {name} | `{value}` |" for name, value in self.config.items()]
-            text = "\n".join(["| | |", "|-|-|", *rows])
-            with self._writer.as_default(self._step()):
-                # Of a path whose bytes are no UTF-8 Python makes what has no UTF-8 either.
-                tf.summary.text("config", text.encode(errors="backslashreplace"))
-        super().on_train_begin(logs)
-        self._write_metrics(logs)
 
-    def on_train_batch_begin(self, batch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        if self._writer is None:
+            self._writer = tf.summary.create_file_writer(os.fsencode(self.log_dir))
+            if self.config is not None:
+                rows = [f"| {name} | `{value}` |" for name, value in self.config.items()]
+                text = "\n".join(["| | |", "|-|-|", *rows])
+                with self._writer.as_default(self.step):
+                    # A path that is not UTF-8 has characters that cannot be encoded.
+                    tf.summary.text("config", text.encode(errors="backslashreplace"))
+        super().on_epoch_begin(epoch, logs)
+        self._write_metrics(logs or {})
+
+    def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
         self._first, self._begin = batch, time.perf_counter()
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         super().on_train_batch_end(batch, logs)
         speed = (batch + 1 - self._first) / (time.perf_counter() - self._begin)
-        logs = getattr(self.model, "last_logs", logs)
-        self._train_names.update(logs)
-        with self._writer.as_default(self._step()):
-            for name, value in logs.items():
+        values: dict = getattr(self.model, "last_logs", logs)
+        self._train_names.update(values)
+        with self._writer.as_default(self.step):
+            for name, value in values.items():
                 tf.summary.scalar(f"train/{name}", value)
             for player in self.model.players:
                 rate = self.model.optimizer_of(player).learning_rate
                 tf.summary.scalar(f"learning_rate/{player}", rate)
-            if not self._call_is_first and self.batch_size is None:
-                tf.summary.scalar("speed/steps_per_second", speed)
-            elif not self._call_is_first:
-                tf.summary.scalar("speed/images_per_second", speed * self.batch_size)
+            if not self._call_is_first:
+                unit = "steps" if self.batch_size is None else "images"
+                tf.summary.scalar(f"speed/{unit}_per_second", speed * (self.batch_size or 1))
         self._call_is_first = False
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         super().on_epoch_end(epoch, logs)
-        self._write_metrics(logs)
+        self._write_metrics(logs or {})
 
-    def run(self, epoch: int, logs: dict):
+    def run(self, epoch: int, logs: dict) -> None:
         pictures = {
             "samples": sample_picture(self.model),
             "reconstructions": reconstruction_picture(self.model, self.images[:_SHOWN]),
             "interpolations": interpolation_picture(self.model, self.images[:_SHOWN]),
         }
-        with self._writer.as_default(self._step()):
+        with self._writer.as_default(self.step):
             for name, picture in pictures.items():
                 if picture is not None:
                     tf.summary.image(name, picture[None])
@@ -114,16 +119,15 @@ class Dashboard(Periodic):
                 elif values.dtype != bool:
                     tf.summary.histogram(name, values)
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: dict | None = None) -> None:
+        if self._writer is None:  # there was no epoch to train
+            return
         if hasattr(self.model, "encoder"):
             write_projector(self.model, self.log_dir, self.images, self.labels)
         self._writer.close()
 
-    def _step(self) -> int:
-        return int(self.model.step.numpy())
-
-    def _write_metrics(self, logs: dict):
-        with self._writer.as_default(self._step()):
+    def _write_metrics(self, logs: dict) -> None:
+        with self._writer.as_default(self.step):
             for name in logs.keys() - self._train_names:
                 group = "validation" if name.startswith("val_") else "metrics"
                 tf.summary.scalar(f"{group}/{name.removeprefix('val_')}", logs[name])

@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Annotated, Any, Self
 
 import keras
@@ -752,7 +753,8 @@ class AdversarialModel(keras.Model):
         if function is None:
             model = self.inference_model()
             call = getattr(model if network is None else getattr(model, network), method)
-            function = tf.function(lambda x: call(x, training=False), reduce_retracing=True)
+            # A partial, whose tracings TensorFlow counts for each model apart: it warns of many.
+            function = tf.function(partial(call, training=False), reduce_retracing=True)
             self._inference_functions[f"{network}.{method}"] = function
         constraints.check("batch_size", batch_size, Count)
         if network == "generator":

@@ -1,11 +1,57 @@
 """The random numbers inside a step's losses: stateless, and the same for any number of replicas."""
 
+import contextlib
 import math
+import random
+import threading
+from collections.abc import Iterator
+from typing import Any
 
+import numpy as np
 import tensorflow as tf
+from keras.src.backend.common import global_state
+from tensorflow.python.eager import context
+
+_GLOBAL = threading.RLock()
+_OF_KERAS = ("global_random_seed", "global_seed_generator")
 
 # Apart from the replicas' numbers, which are folded into the same seed for the layers.
 _FIRST_STREAM = 1 << 20
+
+
+@contextlib.contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """A block in which initial weights depend on a seed alone, and which leaves no trace.
+
+    Keras draws them from global generators. Inside, those of Python, NumPy, TensorFlow and Keras
+    are as after `keras.utils.set_random_seed(seed)`; afterwards they are as they were before. One
+    thread at a time.
+
+        with seeded(0):
+            model = BiGAN(...)
+
+    Args:
+        seed: from 0 to 2**32 - 1.
+    """
+    # tf.random.set_seed would also restart the user's own random operations.
+    of_tensorflow: Any = context.context()
+    with _GLOBAL:
+        python, numpy = random.getstate(), np.random.get_state()
+        tensorflow = of_tensorflow._seed, getattr(of_tensorflow, "_rng", None)
+        of_keras = {name: global_state.get_global_attribute(name) for name in _OF_KERAS}
+        random.seed(seed)
+        np.random.seed(seed)
+        of_tensorflow._seed, of_tensorflow._rng = seed, random.Random(seed)
+        for name, value in zip(_OF_KERAS, (seed, None), strict=True):
+            global_state.set_global_attribute(name, value)
+        try:
+            yield
+        finally:
+            random.setstate(python)
+            np.random.set_state(numpy)
+            of_tensorflow._seed, of_tensorflow._rng = tensorflow
+            for name, value in of_keras.items():
+                global_state.set_global_attribute(name, value)
 
 
 class Randomness:

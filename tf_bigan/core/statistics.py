@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -56,7 +57,7 @@ def calibrate(model: "AdversarialModel", batches: Iterable[Mapping], steps: int 
     for norm in norms:
         norm.momentum = 0.0  # each batch then leaves its own statistics behind
     try:
-        forward = tf.function(model.forward)
+        forward = tf.function(partial(model.forward))
         total = [np.zeros(v.shape, np.float64) for v in moving]
         for step, batch in zip(range(steps), batches, strict=False):
             key = tf.constant([0, step, 0])

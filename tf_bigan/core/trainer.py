@@ -52,13 +52,14 @@ class Trainer:
             self.gradients["+".join(group)] = function
         self.update_average = model.update_average
         if not model.synchronises_in_step():
-            self.update_average = tf.function(model.update_average, jit_compile=xla)
+            self.update_average = tf.function(partial(model.update_average), jit_compile=xla)
         self.diagnose = tf.function(
-            lambda batch: self.strategy.run(logs_and_gradient_norms, args=(model, batch))
+            partial(lambda batch: self.strategy.run(logs_and_gradient_norms, args=(model, batch)))
         )
-        # Not reduce_retracing: one function for two batch sizes would not know its rows.
-        self._train_steps = tf.function(self._steps)
-        self._test_step = tf.function(self._one_test_step)
+        # Partials, whose tracings TensorFlow counts for each model apart: it warns of many. Not
+        # reduce_retracing: one function for two batch sizes would not know its rows.
+        self._train_steps = tf.function(partial(self._steps))
+        self._test_step = tf.function(partial(self._one_test_step))
         self._log_names: dict[str, list[str]] = {}
 
     def fit(

@@ -1,41 +1,39 @@
-"""Ways to move in latent space."""
-
-from __future__ import annotations
+"""Directions in latent space."""
 
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
+from sklearn.decomposition import PCA
 
 from tf_bigan.priors import Prior
 
-_DRAWS = 4096  # of z, to know how far its entries reach
+_DRAWS = 4096  # of z, to estimate its standard deviations
 
 
 @dataclass(frozen=True)
 class Directions:
-    """K directions in latent space and how far z reaches along each.
+    """K directions in latent space.
 
-    vectors: unit vectors, [K, latent].
-    spreads: standard deviations along them, [K].
-    names: one for each.
+    vectors: unit vectors, [K, latent_dim].
+    spreads: the standard deviation of z along each, [K].
+    names: of the directions.
     """
 
     vectors: np.ndarray
     spreads: np.ndarray
     names: tuple[str, ...]
 
-    def moved(self, z: np.ndarray, steps) -> np.ndarray:
-        """z [latent], moved by `steps` [K] standard deviations along the directions."""
+    def moved(self, z: np.ndarray, steps: npt.ArrayLike) -> np.ndarray:
+        """z [latent_dim], moved by `steps` [K] standard deviations along the directions."""
         steps = np.asarray(steps, np.float64) * self.spreads
         return (z + steps @ self.vectors).astype(np.float32)
 
 
 def principal(codes: np.ndarray, count: int) -> Directions:
-    """The directions along which codes E(x) [N, latent] differ most, largest spread first."""
-    from sklearn.decomposition import PCA
-
+    """The first principal components of codes E(x) [N, latent_dim]."""
     count = min(count, *codes.shape)
-    with np.errstate(invalid="ignore"):  # the shares of equal codes are 0 / 0
+    with np.errstate(invalid="ignore"):  # equal codes: shares are 0 / 0
         pca = PCA(random_state=0).fit(codes.astype(np.float64))
     spreads = np.sqrt(pca.explained_variance_[:count])
     shares = np.nan_to_num(pca.explained_variance_ratio_[:count])
@@ -44,7 +42,7 @@ def principal(codes: np.ndarray, count: int) -> Directions:
 
 
 def coordinates(prior: Prior, count: int) -> Directions:
-    """The first entries of z themselves."""
+    """The first dimensions of z."""
     count = min(count, prior.dim)
     spreads = prior.sample(_DRAWS, seed=0).numpy().std(0)[:count]
     names = tuple(f"z{i}" for i in range(1, count + 1))

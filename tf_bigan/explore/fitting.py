@@ -1,6 +1,4 @@
-"""An image of any size as the model takes it: what its training images look like."""
-
-from __future__ import annotations
+"""Converts an image of any size to what the training images look like."""
 
 from dataclasses import dataclass
 
@@ -11,42 +9,42 @@ from tf_bigan.data.images import convert, converted_shape
 from tf_bigan.errors import UserError
 from tf_bigan.explore.reading import Picture
 
-_DARK = 26  # of 255: pixels up to it are paper, not ink
-_PLAIN = 0.9  # the part of a border that is paper around strokes
+_DARK = 26  # of 255: pixels up to this value are background
+_PLAIN = 0.9  # share of the border that is background around strokes
 
 
 @dataclass(frozen=True)
 class Fitting:
-    """How images are made to fit a model.
+    """How to convert images for a model.
 
     shape: (H, W, C) of the model's images.
-    ink: where the training images are light strokes on black, the part of the image that a
-        drawing's longer side takes there (20 of 28 pixels in MNIST); else None.
+    ink: if the training images are light strokes on black, the share of the image that the longer
+        side of the strokes takes (20 of 28 pixels in MNIST); else None.
     """
 
     shape: tuple[int, int, int]
     ink: float | None
 
     @classmethod
-    def to(cls, images: np.ndarray) -> Fitting:
-        """As the training images are, uint8 [N, H, W, C]."""
+    def to(cls, images: np.ndarray) -> "Fitting":
+        """For a model of these training images, uint8 [N, H, W, C]."""
         height, width = images.shape[1:3]
         bright = images.max(-1) > _DARK  # [N, H, W]
         border = np.concatenate([bright[:, [0, -1]].ravel(), bright[:, :, [0, -1]].ravel()])
         if border.mean() > 0.5:
             return cls(images.shape[1:], None)
-        rows, columns = bright.any(2).sum(1), bright.any(1).sum(1)  # those with ink, [N]
+        rows, columns = bright.any(2).sum(1), bright.any(1).sum(1)  # those with strokes, [N]
         return cls(images.shape[1:], float(np.median(np.maximum(rows / height, columns / width))))
 
     def photo(self, picture: Picture) -> Picture:
-        """An uploaded image at the model's size: cropped to its shape, resized, recoloured.
+        """An uploaded image, resized and converted to grey or colour as training images are.
 
-        Where the training images are strokes on black, an image with a light border is inverted,
-        and strokes on a plain ground are cut out as those of a drawing; an image that has the
-        model's size already stays where it is.
+        If the training images are strokes on black, an image with a light border is inverted, and
+        strokes on a plain background are cut out as those of a drawing, unless the image already
+        has the model's size.
 
         Raises:
-            UserError: the model's channels are neither grey nor colour.
+            UserError: the model has neither 1 nor 3 channels.
         """
         height, width, channels = self.shape
         self._check_channels(picture)
@@ -55,24 +53,21 @@ class Fitting:
             fits = picture.pixels.shape[:2] == (height, width)
             if not fits and (_border(picture.pixels) <= _DARK).mean() > _PLAIN and _bright(picture):
                 return self._strokes(picture)
-        notes, pixels = list(picture.notes), _cropped(picture.pixels, height / width)
-        if pixels.shape != picture.pixels.shape:
-            notes.append(f"cropped to its central {_size(pixels)}")
-        if pixels.shape[:2] != (height, width):
-            verb = "enlarged" if pixels.shape[0] < height else "shrunk"
-            notes.append(f"{verb} to {height} × {width}")
-        if channels != pixels.shape[-1]:
-            notes.append("turned grey" if channels == 1 else "its grey taken for all colours")
-        fitted = convert(tf.constant(pixels), (height, width), channels).numpy()
+        notes, (h, w, c) = list(picture.notes), picture.pixels.shape
+        if (h, w) != (height, width):  # in whatever proportions, as `data` does it for training
+            notes.append(f"resized from {h:,} × {w:,} to {height} × {width}")
+        if c != channels:
+            notes.append("converted to grey" if channels == 1 else "its grey used for all colours")
+        fitted = convert(tf.constant(picture.pixels), (height, width), channels).numpy()
         return Picture(fitted, tuple(notes))
 
     def drawing(self, picture: Picture) -> Picture:
-        """A drawing on black at the model's size: its strokes as large as in the training images.
+        """A drawing on black, its strokes scaled to the size of those in the training images.
 
-        Where the training images are no strokes on black, the whole canvas is taken as a photo.
+        If the training images are no strokes on black, the whole canvas is converted as a photo.
 
         Raises:
-            UserError: nothing is drawn, or the model's channels are neither grey nor colour.
+            UserError: nothing is drawn, or the model has neither 1 nor 3 channels.
         """
         self._check_channels(picture)
         if not _bright(picture):
@@ -83,7 +78,7 @@ class Fitting:
         converted_shape(picture.pixels.shape, self.shape[:2], self.shape[2])
 
     def _strokes(self, picture: Picture) -> Picture:
-        """Strokes in their proportions, their centre of mass in the middle as far as they fit."""
+        """Scaled strokes in their proportions, centred by mass as far as they fit."""
         height, width, channels = self.shape
         bright = picture.pixels.max(-1) > _DARK
         rows, columns = np.flatnonzero(bright.any(1)), np.flatnonzero(bright.any(0))
@@ -95,24 +90,16 @@ class Fitting:
         top, left = _start(small.sum((1, 2)), height), _start(small.sum((0, 2)), width)
         fitted[top : top + h, left : left + w] = small
         notes = (
-            f"its strokes cut out, scaled to {h} × {w} of {height} × {width} pixels as those of "
-            "the training images, and centred by mass",
+            f"strokes cut out, scaled to {h} × {w} of {height} × {width} pixels as in the training "
+            "images, and centred by mass",
         )
         return Picture(fitted, picture.notes + notes)
 
 
 def _start(mass: np.ndarray, side: int) -> int:
-    """Where a part begins whose mass [n] is to balance about the middle of `side` >= n pixels."""
+    """The first of `side` pixels for n <= side masses, so that their centre is in the middle."""
     centre = (mass * np.arange(len(mass))).sum() / max(mass.sum(), 1)
     return int(np.clip(round((side - 1) / 2 - centre), 0, side - len(mass)))
-
-
-def _cropped(pixels: np.ndarray, ratio: float) -> np.ndarray:
-    """The largest central part [h, w, c] with h / w = ratio, to the pixel."""
-    height, width = pixels.shape[:2]
-    h, w = min(height, max(1, round(width * ratio))), min(width, max(1, round(height / ratio)))
-    top, left = (height - h) // 2, (width - w) // 2
-    return pixels[top : top + h, left : left + w]
 
 
 def _on_black(picture: Picture) -> Picture:
@@ -129,7 +116,3 @@ def _bright(picture: Picture) -> bool:
 def _border(pixels: np.ndarray) -> np.ndarray:
     edges = (pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1])
     return np.concatenate([edge.mean(-1) for edge in edges])
-
-
-def _size(pixels: np.ndarray) -> str:
-    return f"{pixels.shape[0]:,} × {pixels.shape[1]:,}"

@@ -1,6 +1,4 @@
-"""What the page shows, as HTML with its pictures inside: nothing is written to disk."""
-
-from __future__ import annotations
+"""The parts of the page as HTML. Pictures are embedded, so nothing is written to disk."""
 
 import base64
 import io
@@ -9,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 
 import numpy as np
+from PIL import Image
 
 from tf_bigan.callbacks.pictures import visible
 from tf_bigan.explore.explorer import Explorer, Look
@@ -47,9 +46,7 @@ CSS = """
 
 
 def picture_uri(image: np.ndarray) -> str:
-    """An image [H, W, C] in [0, 1] as a data: URI (PNG); of odd channels the first is shown."""
-    from PIL import Image
-
+    """An image [H, W, C] in [0, 1] as a data: URI (PNG); only channel 0 if C is not 1 or 3."""
     pixels = np.rint(np.clip(visible(image), 0, 1) * 255).astype(np.uint8)
     png = io.BytesIO()
     Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).save(png, "PNG")
@@ -57,7 +54,7 @@ def picture_uri(image: np.ndarray) -> str:
 
 
 def tile(image: np.ndarray, width: int, caption: str = "", *faint: str) -> str:
-    """One image, its pixels enlarged as squares to `width`, with lines of text below."""
+    """An image, enlarged to `width` without smoothing, with lines of text below."""
     lines = [f"<b>{escape(caption)}</b>"] if caption else []
     lines += [f'<span class="tb-faint">{escape(line)}</span>' for line in faint]
     text = f"<figcaption>{'<br>'.join(lines)}</figcaption>" if lines else ""
@@ -69,28 +66,28 @@ def tile(image: np.ndarray, width: int, caption: str = "", *faint: str) -> str:
 
 
 def row(tiles: Iterable[str]) -> str:
-    """Tiles side by side, on as many lines as they need."""
+    """Tiles side by side, wrapped into lines."""
     return f'<div class="tb-row">{"".join(tiles)}</div>'
 
 
 def line(tiles: Iterable[str]) -> str:
-    """Tiles side by side on one line, smaller where it is short."""
+    """Tiles side by side on one line, shrunk to fit."""
     return f'<div class="tb-row tb-line">{"".join(tiles)}</div>'
 
 
 def block(title: str, body: str, faint: str = "") -> str:
-    """A titled part of the page, with a line of explanation."""
+    """A part of the page with a title and a line of explanation."""
     explained = f'<div class="tb-faint">{escape(faint)}</div>' if faint else ""
     return f'<div class="tb-block"><h3>{escape(title)}</h3>{body}{explained}</div>'
 
 
 def notice(text: str) -> str:
-    """What went wrong, for the person at the page."""
+    """An error message."""
     return f'<div class="tb-notice" role="alert">{escape(text)}</div>'
 
 
 def code_bars(code: np.ndarray) -> str:
-    """E(x) as bars above and below zero, an SVG of 100 units' height."""
+    """E(x) as a bar chart (SVG)."""
     largest = max(float(np.abs(code).max()), 1e-6)
     step = 600 / len(code)
     bars = "".join(
@@ -104,7 +101,7 @@ def code_bars(code: np.ndarray) -> str:
 
 
 def error_histogram(errors: np.ndarray, error: float) -> str:
-    """The held-out images' errors as a histogram, with a line where one image lies."""
+    """A histogram of the held-out images' errors [N], ascending, with a line at `error`."""
     low, high = min(float(errors[0]), error), max(float(errors[-1]), error)
     high = max(high, low + 1e-6)
     counts, _ = np.histogram(errors, _BINS, (low, high))
@@ -124,23 +121,23 @@ def error_histogram(errors: np.ndarray, error: float) -> str:
 
 
 def heading(explorer: Explorer) -> str:
-    """Which model this is, of what data, and what it cannot do."""
+    """The model, its data, and what it lacks."""
     model, (height, width, channels) = explorer.model, explorer.model.image_shape
     name, step = type(model).__name__, int(model.step.numpy())
     facts = (
         f"Trained for {step:,} steps on {len(explorer.train):,} images of {height} × {width} × "
-        f"{channels}; {len(explorer.held_out):,} held out; {model.prior.dim} entries of z."
+        f"{channels}; {len(explorer.held_out):,} held out; latent dimension {model.prior.dim}."
     )
     missing = ""
     if not explorer.encodes:
         missing = (
-            f"{name} has no encoder: there is no E(x), hence no reconstruction, anomaly score, "
-            "nearest images or way between two images. Its generator can be explored."
+            f"{name} has no encoder E: there are no reconstructions, anomaly scores, nearest "
+            "images or interpolations between images. Its generator can be explored."
         )
     elif not explorer.generates:
         missing = (
-            f"{name} has no generator: there is no G(z), hence no reconstruction, anomaly score, "
-            "moving in latent space or samples. E(x) and the nearest images can be explored."
+            f"{name} has no generator G: there are no reconstructions, anomaly scores, samples or "
+            "moves in latent space. E(x) and the nearest images can be explored."
         )
     title = escape(f"{name} on {explorer.train.name}")
     return f'<h2>{title}</h2><div class="tb-faint">{facts}</div>' + (
@@ -149,23 +146,23 @@ def heading(explorer: Explorer) -> str:
 
 
 def look(explorer: Explorer, look: Look, source: str, notes: Sequence[str]) -> str:
-    """All of a `Look`: the image, its reconstruction and heat map, score, code and neighbours."""
+    """A `Look`: the image, its reconstruction and heat map, error, code and neighbours."""
     height, width, _ = look.x.shape
-    done = f"{source}: {'; '.join(notes)}." if notes else f"{source}, taken as it is."
-    tiles = [tile(look.x, 190, "x", f"as the model sees it, {height}×{width}")]
+    done = f"{source}: {'; '.join(notes)}." if notes else f"{source}, unchanged."
+    tiles = [tile(look.x, 190, "x", f"the model's input, {height}×{width}")]
     if look.reconstruction is not None:
         heat = heat_maps(look.x[None], look.reconstruction[None], scale=1.0)[0]
         tiles += [
-            tile(look.reconstruction, 190, "G(E(x))", "its reconstruction"),
+            tile(look.reconstruction, 190, "G(E(x))", "the reconstruction"),
             tile(heat, 190, "|x − G(E(x))|", "black is 0, pale yellow is 1"),
         ]
     parts = [block("The image", row(tiles), done)]
-    if look.stranger is not None:
+    if look.percentile is not None and look.error is not None:
         parts.append(
             block(
-                f"Stranger than {math.floor(look.stranger)} % of the held-out images",
+                f"Reconstruction error above {math.floor(look.percentile)} % of held-out images",
                 error_histogram(explorer.errors, look.error),
-                f"The sum of |x − G(E(x))| is {look.error:.1f} (the line); the bars are those of "
+                f"The sum of |x − G(E(x))| is {look.error:.1f}, the line. The bars are those of "
                 f"{len(explorer.errors):,} held-out images.",
             )
         )
@@ -191,35 +188,35 @@ def look(explorer: Explorer, look: Look, source: str, notes: Sequence[str]) -> s
         block(
             "Nearest training images",
             near,
-            f"By the distance between their E(x), among {len(explorer.codes):,} images: "
-            "class, distance, number.",
+            f"By the distance between codes E(x), among {len(explorer.codes):,} images. Below "
+            "each: class, distance, index.",
         )
     )
     return "".join(parts)
 
 
 def moved(start: np.ndarray, now: np.ndarray) -> str:
-    """G(z) of the start, and where the sliders have led."""
+    """G(z) at the start, and after the moves of the sliders."""
     return row([tile(start, 120, "G(z)", "the start"), tile(now, 264, "G(z moved)")])
 
 
 def about_directions(explorer: Explorer) -> str:
-    """What the sliders move."""
+    """An explanation of the sliders."""
     if explorer.encodes:
         text = (
-            f"The directions in which the E(x) of {len(explorer.codes):,} training images differ "
-            "most, with their share of the variance; in standard deviations from the start."
+            f"The principal components of E(x) over {len(explorer.codes):,} training images, with "
+            "their share of the variance. Units: standard deviations from the start."
         )
     else:
-        text = "The first entries of z, in standard deviations of the prior from the start."
-    return f'<div class="tb-faint">{text} Far out, G is asked for what it was not trained on.</div>'
+        text = "The first dimensions of z. Units: standard deviations of the prior."
+    return f'<div class="tb-faint">{text} Images of z far outside of the prior mean little.</div>'
 
 
-def strip(images: Sequence[np.ndarray], prior: Prior) -> str:
-    """From one image to another: the two at the ends, and G on the way between their codes."""
+def strip(images: np.ndarray, prior: Prior) -> str:
+    """Two images, and the interpolations between them."""
     captions = ["from", "G(E(from))", *[""] * (len(images) - 4), "G(E(to))", "to"]
     tiles = (tile(image, 84, caption) for image, caption in zip(images, captions, strict=True))
-    return block("The way", line(tiles), f"From E(from) to E(to) {prior.path}.")
+    return block("Interpolation", line(tiles), f"From E(from) to E(to); path: {prior.path}.")
 
 
 def samples(images: np.ndarray) -> str:

@@ -1,6 +1,4 @@
-"""The web page: what Gradio shows, and what it calls; all that is computed is the `Explorer`'s."""
-
-from __future__ import annotations
+"""The web page, in Gradio. Everything is computed by the `Explorer`."""
 
 import base64
 import os
@@ -9,6 +7,7 @@ from functools import wraps
 
 import gradio as gr
 import numpy as np
+from gradio.themes import Default
 
 from tf_bigan.errors import UserError
 from tf_bigan.explore import markup
@@ -19,7 +18,7 @@ _SLIDERS, _SAMPLES, _STEPS = 8, 48, 10
 _REACH = 3.0  # standard deviations, to either side
 _PNG = "data:image/png;base64,"
 
-# Pen, mouse or finger; after each stroke the canvas goes to the server as a PNG.
+# For pen, mouse or finger. After each stroke the canvas is sent to the server as a PNG.
 _PAD = """
 <div class="tb-pad">
   <canvas width="{width}" height="{height}"></canvas>
@@ -61,12 +60,12 @@ clear();
 
 
 def build(explorer: Explorer) -> gr.Blocks:
-    """The page of a model, ready to be served."""
+    """The page of a model, for `serve`."""
     name = type(explorer.model).__name__
     title = f"{name} on {explorer.train.name}"
     with gr.Blocks(title=title, analytics_enabled=False, fill_width=True) as page:
         gr.HTML(markup.heading(explorer))
-        image = gr.State(explorer.held_out.as_float(0))  # the one last looked at
+        image = gr.State(explorer.held_out.as_float(0))  # the one that was shown last
         if explorer.encodes:
             with gr.Tab("Look at an image"):
                 _look_tab(explorer, image)
@@ -74,7 +73,7 @@ def build(explorer: Explorer) -> gr.Blocks:
             with gr.Tab("Move in latent space"):
                 _move_tab(explorer, image)
         if explorer.inverts:
-            with gr.Tab("Between two images"):
+            with gr.Tab("Interpolate"):
                 _between_tab(explorer)
         if explorer.generates:
             with gr.Tab("Samples"):
@@ -82,9 +81,8 @@ def build(explorer: Explorer) -> gr.Blocks:
     return page
 
 
-def serve(page: gr.Blocks, host: str, port: int):
-    """Serves a page until `page.close()`. Nothing is shared, loaded or reported elsewhere."""
-    fonts = {"font": ("system-ui", "sans-serif"), "font_mono": ("ui-monospace", "monospace")}
+def serve(page: gr.Blocks, host: str, port: int) -> None:
+    """Serves a page until `page.close()`, without any connection to other machines."""
     page.launch(
         server_name=host,
         server_port=port,
@@ -98,7 +96,11 @@ def serve(page: gr.Blocks, host: str, port: int):
         ssr_mode=False,
         pwa=False,
         mcp_server=False,
-        theme=gr.themes.Default(primary_hue="blue", **fonts),
+        theme=Default(
+            primary_hue="blue",
+            font=("system-ui", "sans-serif"),
+            font_mono=("ui-monospace", "monospace"),
+        ),
         css=markup.CSS,
     )
 
@@ -127,9 +129,9 @@ def _look_tab(explorer: Explorer, image: gr.State):
             colour = _COLOUR if channels == 3 else ""
             gr.Markdown("### Draw")
             pad = gr.HTML(html_template=_PAD.format(**size, colour=colour), js_on_load=_PAD_JS)
-            gr.Markdown("### or give an image file")
+            gr.Markdown("### or upload an image file")
             upload = _upload()
-            gr.Markdown(f"### or take a held-out image, 0 to {len(explorer.held_out) - 1}")
+            gr.Markdown(f"### or choose a held-out image, 0 to {len(explorer.held_out) - 1}")
             number, random = _number(0)
         with gr.Column(scale=5, min_width=480):
             problem = gr.HTML(visible=False)
@@ -201,7 +203,7 @@ def _between_tab(explorer: Explorer):
     def numbered(number):
         return _held_out(explorer, number)[0]
 
-    def way(a, b):
+    def interpolated(a, b):
         return markup.strip(explorer.between(a, b, _STEPS), explorer.model.prior)
 
     ends, sources, last = [], [], len(explorer.held_out) - 1
@@ -212,12 +214,12 @@ def _between_tab(explorer: Explorer):
                 gr.Markdown(f"### {title} a held-out image, 0 to {last}, or an image file")
                 sources.append((*_number(i), _upload()))
     problem = gr.HTML(visible=False)
-    picture = gr.HTML(way(*(end.value for end in ends)))
+    picture = gr.HTML(interpolated(*(end.value for end in ends)))
     for end, (number, random, upload) in zip(ends, sources, strict=True):
         random.click(_random(explorer), None, number)
         _on_number(number, _answered(numbered, 1), [problem, end])
         _on_upload(upload, _answered(uploaded, 1), [problem, end])
-        end.change(way, ends, picture, show_progress="hidden")
+        end.change(interpolated, ends, picture, show_progress="hidden")
 
 
 def _samples_tab(explorer: Explorer):
@@ -225,7 +227,7 @@ def _samples_tab(explorer: Explorer):
         return markup.samples(explorer.model.sample(_SAMPLES, seed))
 
     seed = gr.State(0)
-    more = gr.Button("Other draws of z", scale=0, size="sm")
+    more = gr.Button("Draw again", scale=0, size="sm")
     picture = gr.HTML(samples(0))
     more.click(lambda seed: seed + 1, seed, seed).then(samples, seed, picture)
 
@@ -260,16 +262,16 @@ def _any_number() -> int:
 
 
 def _held_out(explorer: Explorer, number: int | None) -> tuple[np.ndarray, str]:
-    """A held-out image by its number, and what to call it."""
+    """A held-out image by its number, and a description."""
     if number is None or not 0 <= number < len(explorer.held_out):
-        raise UserError(f"the held-out images have the numbers 0 to {len(explorer.held_out) - 1}")
+        raise UserError(f"number={number}: choose one from 0 to {len(explorer.held_out) - 1}")
     label = label_of(explorer.held_out, number)
     kind = "" if label is None else f", of class {label}"
     return explorer.held_out.as_float(number), f"Held-out image {number}{kind}"
 
 
 def _read_and_delete(path: str) -> Picture:
-    """Reads an uploaded file, of which nothing is left on disk, whether it was an image or not."""
+    """Reads an uploaded file and deletes it, even if it is no image."""
     try:
         return read_file(path)
     finally:
@@ -281,7 +283,7 @@ def _floats(picture: Picture) -> np.ndarray:
 
 
 def _answered(function: Callable, outputs: int) -> Callable:
-    """The function with a notice before its `outputs`: of a UserError, the outputs then stay."""
+    """The function with an error message as a first output; after an error the others stay."""
 
     @wraps(function)
     def call(*arguments):

@@ -1,17 +1,19 @@
-"""Writes a part of a trained model as a file that runs without this library.
+"""Exports a part of a trained model as a file that runs without this library.
 
-usage: python -m tf_bigan.export --workdir=DIR [--name=value ...]
-       python -m tf_bigan.export --model=FILE.keras [--name=value ...]
+usage: python -m tf_bigan export --workdir=DIR [--name=value ...]
+       python -m tf_bigan export --model=FILE.keras [--name=value ...]
 
-The file's own runtime loads it back and must agree with the Keras model; a model card comes beside
-it. Images go in as uint8, 0 to 255, and come out as float32, 0 to 1. Defaults are in [brackets].
+The file's own runtime loads it and must agree with the Keras model. A model card is written too.
+Images are uint8 in 0..255 as input and float32 in [0, 1] as output. Defaults are in [brackets].
 """
 
 import sys
 from pathlib import Path
 
+import numpy as np
 from absl import flags
 
+from tf_bigan.core.model import AdversarialModel
 from tf_bigan.data.home import expanded
 from tf_bigan.errors import UserError
 from tf_bigan.export import FORMATS, export
@@ -19,22 +21,24 @@ from tf_bigan.export.checking import MOST_INPUTS
 from tf_bigan.export.formats import chosen_format
 from tf_bigan.export.parts import chosen_part
 from tf_bigan.export.place import check_free
+from tf_bigan.run import build
 from tf_bigan.run.flags import command
+from tf_bigan.run.trained import load_trained
 from tf_bigan.run.workdir import Workdir
 
 FLAGS = flags.FlagValues()
 
 
-def _define(define, name, default, text, group, **more):
-    return define(name, default, text, flag_values=FLAGS, module_name=group, **more)
+def _define(define, name, default, text, group):
+    return define(name, default, text, flag_values=FLAGS, module_name=group)
 
 
 _string, _boolean = flags.DEFINE_string, flags.DEFINE_boolean
 WORKDIR = _define(_string, "workdir", None, "the run: its model, or its newest checkpoint", "model")
-MODEL = _define(_string, "model", None, "another .keras file, or one without a run", "model")
-WHAT = _define(
+MODEL = _define(_string, "model", None, "a .keras file, of a run or without one", "model")
+PART = _define(
     _string,
-    "what",
+    "part",
     "encoder",
     "E(x), G(z), G(E(x)), or the mean of |x - G(E(x))| of each image "
     "(encoder | generator | reconstructor | anomaly) [encoder]",
@@ -44,38 +48,36 @@ FORMAT = _define(
     _string,
     "format",
     None,
-    "the runtime it is for (saved_model | onnx | tflite) [by the ending of --output, else "
-    "saved_model]",
+    "(saved_model | onnx | tflite) [by the suffix of --output, else saved_model]",
     "file",
 )
 OUTPUT = _define(
-    _string, "output", None, "where it goes [export/WHAT in the workdir, or beside FILE]", "file"
+    _string, "output", None, "the file [export/PART in the workdir, or beside the model]", "file"
 )
 OVERWRITE = _define(
-    _boolean, "overwrite", False, "replace what is there, even if no export wrote it", "file"
+    _boolean, "overwrite", False, "replace a file that is not an unchanged export", "file"
 )
 LICENCE = _define(_string, "licence", None, "of the weights, for the model card", "file")
 
 
 def main() -> int:
-    if WORKDIR.value is None and MODEL.value is None:
+    trained = MODEL.value or WORKDIR.value
+    if not trained:
         raise UserError("give --workdir=DIR of a run, or --model=FILE.keras")
-    part = chosen_part(WHAT.value)
+    part = chosen_part(PART.value)
     output = expanded(OUTPUT.value) if OUTPUT.value else None
     kind = FORMATS[chosen_format(FORMAT.value, output)]
-    kind.need()
-    beside = expanded(WORKDIR.value or Path(MODEL.value).parent) / "export"
+    kind.check_installed()
+    beside = expanded(WORKDIR.value or Path(trained).parent) / "export"
     path = output or beside / (part.name + kind.suffix)
     check_free(path, OVERWRITE.value)
-    from tf_bigan.run.trained import load_trained
-
-    model, source = load_trained(MODEL.value or WORKDIR.value)
+    model, source = load_trained(trained)
     written = export(
         model,
         path,
         part.name,
         kind.name,
-        images=held_out(model) if part.input == "image" and WORKDIR.value else None,
+        images=held_out(WORKDIR.value, model) if part.input == "image" and WORKDIR.value else None,
         workdir=WORKDIR.value,
         licence=LICENCE.value,
         overwrite=OVERWRITE.value,
@@ -88,11 +90,9 @@ def main() -> int:
     return 0
 
 
-def held_out(model):
-    """Held-out images of the run, uint8; None, and a line that says so, where they are not here."""
-    from tf_bigan.run import build
-
-    config = Workdir(WORKDIR.value).read_config()
+def held_out(workdir: str, model: AdversarialModel) -> np.ndarray | None:
+    """Held-out images of the run, uint8; None, with a line on stderr, if they cannot be loaded."""
+    config = Workdir(workdir).read_config()
     try:
         images = build.load_held_out(config, build.held_out_split(config))
         few = build.picks(images, MOST_INPUTS).converted(channels=model.image_shape[-1])

@@ -1,10 +1,13 @@
-"""A written file, run by its own runtime, must say what the Keras model says."""
+"""Compares a written file, in its own runtime, with the Keras model."""
 
 import dataclasses
 from collections.abc import Callable
 
+import keras
 import numpy as np
 
+from tf_bigan.core.model import AdversarialModel
+from tf_bigan.data.pixels import to_unit_range
 from tf_bigan.errors import UserError
 from tf_bigan.export.parts import Part, expected
 
@@ -17,11 +20,11 @@ class Agreement:
     """How well a file agrees with its model.
 
     Attributes:
-        difference: the largest one to the Keras networks in float32.
-        trained_difference: the largest one to the model as it computes by itself: more where it
-            multiplies in bfloat16.
-        inputs: how many of what it was measured on, in words.
-        batch_sizes: in batches of how many.
+        difference: the largest difference to the Keras networks in float32.
+        trained_difference: the largest difference to the model in its own precision, larger if
+            that is bfloat16.
+        inputs: number and kind of the inputs, as "64 real images".
+        batch_sizes: the sizes of the batches.
     """
 
     difference: float
@@ -30,8 +33,8 @@ class Agreement:
     batch_sizes: tuple[int, ...]
 
 
-def inputs_to_check(part: Part, model, images: np.ndarray | None) -> np.ndarray:
-    """Up to 64 inputs: of the images given, random images for None, or draws of z.
+def inputs_to_check(part: Part, model: AdversarialModel, images: np.ndarray | None) -> np.ndarray:
+    """Up to 64 inputs: draws of z, or images, random ones if none are given.
 
     Raises UserError for images of another shape, dtype or range.
     """
@@ -48,19 +51,13 @@ def inputs_to_check(part: Part, model, images: np.ndarray | None) -> np.ndarray:
     images = images[:MOST_INPUTS]
     if images.dtype == np.uint8:
         return images
-    from tf_bigan.evaluation.checks import as_images  # imports all metrics
-
-    try:
-        floats = as_images(images, "images")
-    except ValueError as error:
-        raise UserError(f"{error}; or give uint8 images") from error
-    return np.rint(255 * floats).clip(0, 255).astype(np.uint8)
+    return np.rint(255 * to_unit_range(images, "images")).astype(np.uint8)
 
 
 def check(
     part: Part,
-    model,
-    networks: list,
+    model: AdversarialModel,
+    networks: list[keras.Model],
     run: Callable[[np.ndarray], np.ndarray],
     inputs: np.ndarray,
     given: bool,
@@ -68,12 +65,12 @@ def check(
     """Compares outputs in batches of several sizes.
 
     Args:
-        part: what was exported.
-        model: of this model.
+        part: the exported part.
+        model: the exported model.
         networks: the part's networks in float32.
         run: the file in its runtime, input -> output.
-        inputs: what to compare on.
-        given: whether they were given, and so are real images.
+        inputs: to compare on.
+        given: whether the user gave them, so that they are real images.
 
     Raises:
         UserError: the outputs disagree, or are not finite.
@@ -111,5 +108,5 @@ def check(
                 f"batches of {size}, and {TOLERANCE:g} is allowed"
             )
     to_trained = np.abs(outputs - expected(part, inputs, as_trained)).max()
-    sort = "draws of z" if part.input == "z" else "real images" if given else "random images"
-    return Agreement(difference, float(to_trained), f"{len(inputs)} {sort}", sizes)
+    kind = "draws of z" if part.input == "z" else "real images" if given else "random images"
+    return Agreement(difference, float(to_trained), f"{len(inputs)} {kind}", sizes)

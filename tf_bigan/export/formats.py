@@ -1,15 +1,16 @@
-"""The files of three runtimes: how each is written, and run again."""
+"""The file formats of three runtimes: how to write a file and how to run it."""
 
-import contextlib
 import importlib.metadata
 import importlib.util
-import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import keras
 import numpy as np
+import tensorflow as tf
 
+from tf_bigan.core.model import AdversarialModel
 from tf_bigan.errors import UserError, did_you_mean
 from tf_bigan.export.parts import Part, graph
 
@@ -17,14 +18,15 @@ SIGNATURE = "serving_default"
 
 
 class Format:
-    """A kind of file.
+    """A file format.
 
     Attributes:
-        name: as the user calls it; `title`: as its makers do.
+        name: for the user.
+        title: the format's own name.
         suffix: of the file's name.
-        modules: what writing and running take, beside TensorFlow: module -> package.
-        runtime: the package that runs it.
-        example: Python that runs it, to be filled with the file's name and the part's.
+        modules: the modules that writing and running need beside TensorFlow: module -> package.
+        runtime: the package that runs the file.
+        example: a template of the Python code that runs it.
     """
 
     name: str
@@ -35,12 +37,12 @@ class Format:
     example: str
 
     @classmethod
-    def need(cls):
+    def check_installed(cls) -> None:
         """Raises UserError if the converter or the runtime is not installed."""
         missing = [p for module, p in cls.modules.items() if not importlib.util.find_spec(module)]
         if missing:
             raise UserError(
-                f"{cls.name} files need {' and '.join(missing)}, not installed here: "
+                f"{cls.name} files need {' and '.join(missing)}, which is not installed: "
                 'pip install -e ".[export]"'
             )
 
@@ -50,13 +52,15 @@ class Format:
         return f"{cls.runtime} {importlib.metadata.version(cls.runtime)}"
 
     @classmethod
-    def write(cls, part: Part, networks: list, model, path: Path):
-        """Writes the part to a path that is not there yet."""
+    def write(
+        cls, part: Part, networks: list[keras.Model], model: AdversarialModel, path: Path
+    ) -> None:
+        """Writes the part to a path that does not exist yet."""
         raise NotImplementedError
 
     @classmethod
     def load(cls, path: Path, part: Part) -> Callable[[np.ndarray], np.ndarray]:
-        """The written file in its runtime: a function from an input to its output."""
+        """Loads a file in its runtime: a function from an input array to the output array."""
         raise NotImplementedError
 
 
@@ -70,9 +74,7 @@ model = tf.saved_model.load("{file}")
 
     @classmethod
     def write(cls, part, networks, model, path):
-        import keras
-
-        archive = keras.export.ExportArchive()
+        archive: Any = keras.export.ExportArchive()
         for network in networks:
             archive.track(network)
         serve = graph(part, networks)
@@ -81,8 +83,6 @@ model = tf.saved_model.load("{file}")
 
     @classmethod
     def load(cls, path, part):
-        import tensorflow as tf
-
         loaded = tf.saved_model.load(str(path))
 
         def call(inputs):
@@ -103,7 +103,6 @@ session = onnxruntime.InferenceSession("{file}")
 
     @classmethod
     def write(cls, part, networks, model, path):
-        import tensorflow as tf
         import tf2onnx
 
         spec = [_spec(part, model)]
@@ -132,8 +131,6 @@ interpreter = Interpreter("{file}")
 
     @classmethod
     def write(cls, part, networks, model, path):
-        import tensorflow as tf
-
         source = path.with_name(f"{path.name}.saved_model")
         SavedModel.write(part, networks, model, source)
         path.write_bytes(tf.lite.TFLiteConverter.from_saved_model(str(source)).convert())
@@ -142,10 +139,10 @@ interpreter = Interpreter("{file}")
     def load(cls, path, part):
         from ai_edge_litert.interpreter import Interpreter
 
-        # From memory: the file, which is about to get another name, is not held open.
+        # From memory: an open file could not be moved on Windows.
         interpreter = Interpreter(model_content=path.read_bytes())
         runner = interpreter.get_signature_runner(SIGNATURE)
-        # A copy: the runner's arrays are views of memory that its next call overwrites.
+        # A copy: the next call overwrites the memory of the output.
         return lambda inputs: np.array(runner(**{part.input: inputs})[part.output])
 
 
@@ -153,9 +150,9 @@ FORMATS: dict[str, type[Format]] = {f.name: f for f in (SavedModel, ONNX, TFLite
 
 
 def chosen_format(name: str | None, path: Path | None = None) -> str:
-    """The format's name, by a path's ending where the user names none.
+    """The format's name; if None, by the suffix of the path.
 
-    Raises UserError for an unknown name, or one that the path's ending contradicts.
+    Raises UserError for an unknown name, or if the path has the suffix of another format.
     """
     by_suffix = {f.suffix: f.name for f in FORMATS.values() if f.suffix}
     ending = None if path is None else by_suffix.get(path.suffix)
@@ -164,26 +161,10 @@ def chosen_format(name: str | None, path: Path | None = None) -> str:
     if name not in FORMATS:
         raise UserError(f"format={name} is unknown{did_you_mean(name, FORMATS)}")
     if ending not in (None, name):
-        raise UserError(f"{path} is the name of an {ending} file, but the format is {name}")
+        raise UserError(f"{path} has the suffix of {ending} files, but format={name}")
     return name
 
 
-def _spec(part: Part, model):
-    import tensorflow as tf
-
+def _spec(part: Part, model: AdversarialModel) -> tf.TensorSpec:
     dtype, shape = part.signature(model)
     return tf.TensorSpec((None, *shape), dtype, name=part.input)
-
-
-@contextlib.contextmanager
-def native_stderr_dropped():
-    """Inside, what native code writes to stderr is dropped: what went wrong is raised as well."""
-    sys.stderr.flush()
-    stderr, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
-        yield
-    finally:
-        os.dup2(stderr, 2)
-        os.close(stderr)
-        os.close(nowhere)

@@ -1,4 +1,4 @@
-"""What the reader of an exported file should know of it, in Markdown."""
+"""The model card of an exported file, in Markdown."""
 
 import importlib.metadata
 import json
@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import tf_bigan
+from tf_bigan.core.model import AdversarialModel
 from tf_bigan.errors import UserError
 from tf_bigan.export.checking import TOLERANCE, Agreement
 from tf_bigan.export.formats import Format
@@ -17,15 +18,15 @@ from tf_bigan.run.config import Config
 from tf_bigan.run.workdir import Workdir
 
 _LIMITS = {
-    "z": "A code tells how an image differs from others like those of the training; for an image "
-    "of another kind it means little. No entry has a meaning that is known beforehand.",
-    "image": "Draw z from the prior: nothing was learnt about other codes. An image may resemble "
-    "one of the training data.",
-    "reconstruction": "A reconstruction is an image that G can make: like the given one in kind, "
-    "not in each pixel, and unlike it if that is of another kind than the training images.",
+    "z": "The code of an image unlike the training images means little. The dimensions of z have "
+    "no meaning that is known beforehand.",
+    "image": "Draw z from the prior: the model was not trained on other z. An image may resemble a "
+    "training image.",
+    "reconstruction": "A reconstruction is similar to the given image, but not in each pixel. That "
+    "of an image unlike the training images may look quite different.",
     "score": "Scores compare images with each other and are no probabilities. Choose a threshold "
-    "on normal images that the model was not trained on; what differs in a few pixels only may "
-    "score low.",
+    "on normal images that the model was not trained on. An image that differs in a few pixels "
+    "only may score low.",
 }
 
 
@@ -34,7 +35,7 @@ def model_card(
     written: Path,
     part: Part,
     kind: type[Format],
-    model,
+    model: AdversarialModel,
     agreement: Agreement,
     workdir: Workdir | None = None,
     metrics: Mapping | None = None,
@@ -43,15 +44,15 @@ def model_card(
     """The card of an exported file.
 
     Args:
-        file: its name.
-        written: where it lies now.
-        part: what of the model it holds.
-        kind: its format.
-        model: the model that it is from.
-        agreement: how it was checked.
-        workdir: the model's run; None where only the model is known.
+        file: the name of the file.
+        written: where it is now.
+        part: the exported part.
+        kind: the file's format.
+        model: the exported model.
+        agreement: the result of the comparison with the model.
+        workdir: the model's run; None if it is not known.
         metrics: what `read_metrics` gives for that run.
-        licence: of the weights; None where it is not known.
+        licence: of the weights; None if it is not known.
     """
     config = None if workdir is None else workdir.read_config()
     sections = [
@@ -69,9 +70,9 @@ def model_card(
 
 
 def read_metrics(workdir: Workdir) -> dict | None:
-    """What evaluate.py has measured in a run; None where it has not.
+    """The metrics of a run that were measured last; None if there are none.
 
-    Raises UserError if the file holds something else.
+    Raises UserError if the file has another format.
     """
     if not workdir.metrics.is_file():
         return None
@@ -81,7 +82,7 @@ def read_metrics(workdir: Workdir) -> dict | None:
         record = None
     if not isinstance(record, dict):
         raise UserError(
-            f"{workdir.metrics} is not readable as metrics: run evaluate.py again, or move it away"
+            f"{workdir.metrics} is not a file of metrics: evaluate the run again, or move it away"
         )
     return record
 
@@ -92,36 +93,38 @@ def _table(header: tuple, rows: list[tuple]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in cells)
 
 
-def _summary(written: Path, part: Part, kind: type[Format], model, licence: str | None) -> str:
+def _summary(
+    written: Path, part: Part, kind: type[Format], model: AdversarialModel, licence: str | None
+) -> str:
     networks = [getattr(model.inference_model(), name) for name in part.networks]
     classes = " and ".join(type(network).__name__ for network in networks)
     average = "" if model.average is None else f", their moving average with decay {model.ema:g}"
     files = [written] if written.is_file() else [f for f in written.rglob("*") if f.is_file()]
     rows = [
-        ("what", f"{part.name}: {part.meaning}"),
+        ("part", f"{part.name}: {part.meaning}"),
         ("system", f"{type(model).__name__} after {int(model.step.numpy()):,} steps"),
         ("weights", f"{sum(n.count_params() for n in networks):,} in {classes}{average}"),
         ("format", f"{kind.title}, {sum(f.stat().st_size for f in files):,} bytes"),
         ("SHA-256" if written.is_file() else "SHA-256 of its files'", f"`{digest(written)}`"),
-        ("licence", licence or "of the weights not stated; tf_bigan, which made them, is MIT"),
+        (
+            "licence",
+            licence or "not stated for the weights; tf_bigan, which trained them, is MIT",
+        ),
     ]
     return _table(("", ""), rows)
 
 
-def _signature(part: Part, model) -> str:
+def _signature(part: Part, model: AdversarialModel) -> str:
     dtype, shape = part.signature(model)
-    prior = f"as drawn from the prior, {type(model.prior).__name__}"
+    prior = f"drawn from the prior, {type(model.prior).__name__}"
     given = {"image": "0 (black) to 255", "z": prior}[part.input]
-    outputs = {
-        "z": ((model.prior.dim,), "any"),
-        "score": ((), "0 to 1"),
-    }
+    outputs = {"z": ((model.prior.dim,), "any"), "score": ((), "0 to 1")}
     size, result = outputs.get(part.output, (model.image_shape, "0 (black) to 1"))
     rows = [
         ("input", f"`{part.input}`", dtype, _shape(shape), given),
         ("output", f"`{part.output}`", "float32", _shape(size), result),
     ]
-    note = "\n\nN is any number. Batch statistics are fixed: the rows of a batch are independent."
+    note = "\n\nN is free. Batch norm uses its moving statistics, so the rows are independent."
     return _table(("", "name", "type", "shape", "values"), rows) + note
 
 
@@ -129,30 +132,30 @@ def _shape(shape: tuple[int, ...]) -> str:
     return f"[{', '.join(map(str, ('N', *shape)))}]"
 
 
-def _example(file: str, part: Part, kind: type[Format], model) -> str:
+def _example(file: str, part: Part, kind: type[Format], model: AdversarialModel) -> str:
     dtype, shape = part.signature(model)
-    inputs = {"image": "images", "z": "codes"}[part.input]
+    inputs = {"image": "images", "z": "z"}[part.input]
     code = kind.example.format(file=file, input=part.input, output=part.output, inputs=inputs)
     return f"`{inputs}` is a NumPy array, {dtype} {_shape(shape)}.\n\n```python\n{code}\n```"
 
 
-def _checked(kind: type[Format], model, agreement: Agreement) -> str:
+def _checked(kind: type[Format], model: AdversarialModel, agreement: Agreement) -> str:
     text = (
-        f"Loaded back by {kind.version()}, on {agreement.inputs} in batches of "
-        f"{', '.join(map(str, agreement.batch_sizes))}: the largest difference from the Keras "
-        f"model in float32 is {agreement.difference:.1e} ({TOLERANCE:g} is allowed)."
+        f"Compared with the Keras model in float32 by {kind.version()}, on {agreement.inputs} in "
+        f"batches of {', '.join(map(str, agreement.batch_sizes))}: the largest difference is "
+        f"{agreement.difference:.1e} ({TOLERANCE:g} is allowed)."
     )
     if model.policy != "float32":
         text += (
-            f" The model was trained in {model.policy}; from its outputs in that precision, the "
-            f"file's differ by up to {agreement.trained_difference:.1e}."
+            f" The model was trained in {model.policy}. The largest difference from its outputs "
+            f"in that precision is {agreement.trained_difference:.1e}."
         )
     return text
 
 
 def _data(config: Config | None) -> str:
     if config is None:
-        return "Not known: the model came without its run."
+        return "Not known: the model was exported without its run."
     options = _without_paths(config)
     names = ("dataset", "target_dataset", "image_size", "channels", "validation", "labels")
     rows = [(name, options[name]) for name in names if options.get(name)]
@@ -160,7 +163,7 @@ def _data(config: Config | None) -> str:
 
 
 def _without_paths(config: Config) -> dict:
-    """The options, without where things lie on the machine of the training."""
+    """The options, without paths of the machine that trained the model."""
     options = {k: v for k, v in config.__dict__.items() if k != "data_dir"}
     for name in ("dataset", "target_dataset"):
         kind, colon, path = (options[name] or "").partition(":")
@@ -173,26 +176,26 @@ def _metrics(record: Mapping | None, step: int) -> str:
     if record is None:
         return "Not measured."
     if record.get("step") != step:
-        return f"Not measured at this step; metrics.json is of step {record.get('step')}."
+        return f"Not measured after this step; metrics.json is from step {record.get('step')}."
     columns = {name: dict(_column(record, name)) for name in ("trained", "untrained")}
     shown = {name: values for name, values in columns.items() if values}
     metrics = dict.fromkeys(metric for values in shown.values() for metric in values)
     rows = [(m, *(_number(values.get(m)) for values in shown.values())) for m in metrics]
-    where = f"On {record.get('dataset')} ({record.get('split')}), by evaluate.py."
+    where = f"On {record.get('dataset')} ({record.get('split')}), measured by `tf-bigan evaluate`."
     if record.get("posthoc"):
-        where += " It replaced the batch statistics that are in this file (--posthoc)."
+        where += " Batch norm was recalibrated for it, and not in this file."
     return f"{where}\n\n{_table(('metric', *shown), rows)}"
 
 
 def _column(record: Mapping, name: str):
-    """(metric, value) of a column, wherever in the record it is."""
+    """(metric, value) of a column, at any depth of the record."""
     for key, value in record.items():
         if isinstance(value, Mapping):
             yield from value.items() if key == name else _column(value, name)
 
 
 def _number(value) -> str:
-    """A number, or the mean of several and half the range between them."""
+    """A number; of several the mean and half the range."""
     values = value if isinstance(value, list) else [value]
     if not values or not all(isinstance(v, (int, float)) for v in values):
         return ""

@@ -1,24 +1,26 @@
-"""What of a model can be exported: which networks, from which input to which output."""
-
-from __future__ import annotations
+"""The parts of a model that can be exported: networks, input and output."""
 
 import dataclasses
+from collections.abc import Callable
 
+import keras
 import numpy as np
+import tensorflow as tf
 
+from tf_bigan.core.model import AdversarialModel
 from tf_bigan.errors import UserError, did_you_mean
 
 
 @dataclasses.dataclass(frozen=True)
 class Part:
-    """A part of a model that is of use by itself.
+    """A part of a model that can be exported.
 
     Attributes:
-        name: what the user calls it.
-        networks: the networks that an input goes through, in order.
+        name: for the user.
+        networks: the networks that the input goes through, in order.
         input: "image" or "z".
-        output: the output's name.
-        meaning: of the output.
+        output: the name of the output.
+        meaning: of the output, in words.
     """
 
     name: str
@@ -27,7 +29,7 @@ class Part:
     output: str
     meaning: str
 
-    def signature(self, model) -> tuple[str, tuple[int, ...]]:
+    def signature(self, model: AdversarialModel) -> tuple[str, tuple[int, ...]]:
         """(dtype, shape without N) of the input."""
         if self.input == "z":
             return "float32", (model.prior.dim,)
@@ -38,47 +40,50 @@ _BOTH = ("encoder", "generator")
 PARTS = {
     part.name: part
     for part in (
-        Part("encoder", ("encoder",), "image", "z", "E(x), the code of each image"),
-        Part("generator", ("generator",), "z", "image", "G(z), an image for each code"),
-        Part("reconstructor", _BOTH, "image", "reconstruction", "G(E(x)), each image again"),
+        Part("encoder", ("encoder",), "image", "z", "E(x), the latent code of each image"),
+        Part("generator", ("generator",), "z", "image", "G(z), an image for each z"),
+        Part(
+            "reconstructor",
+            _BOTH,
+            "image",
+            "reconstruction",
+            "G(E(x)), each image reconstructed",
+        ),
         Part(
             *("anomaly", _BOTH, "image", "score"),
             "the mean of |x - G(E(x))| over an image's pixels and channels, with x in [0, 1]; "
-            "larger for images unlike those of the training",
+            "larger for images unlike the training images",
         ),
     )
 }
 
 
-def chosen_part(what: str, model=None) -> Part:
-    """The part of a name. Raises UserError if it is unknown or the model has no network for it."""
-    if what not in PARTS:
-        raise UserError(f"what={what} is unknown{did_you_mean(what, PARTS)}")
-    if model is None:
-        return PARTS[what]
-    for network in PARTS[what].networks:
+def chosen_part(name: str, model: AdversarialModel | None = None) -> Part:
+    """The part of a name. Raises UserError if it is unknown or the model lacks a network for it."""
+    if name not in PARTS:
+        raise UserError(f"part={name} is unknown{did_you_mean(name, PARTS)}")
+    part = PARTS[name]
+    for network in part.networks if model is not None else ():
         if not hasattr(model, network):
             able = [p.name for p in PARTS.values() if all(hasattr(model, n) for n in p.networks)]
             raise UserError(
-                f"what={what}: {type(model).__name__} has no {network}; "
-                f"what it has: {', '.join(able) or 'nothing to export'}"
+                f"part={name}: {type(model).__name__} has no {network}; "
+                f"parts that it has: {', '.join(able) or 'none'}"
             )
-    return PARTS[what]
+    return part
 
 
-def float32_networks(part: Part, model) -> list:
-    """The part's networks with the weights that `encode` and `generate` use, all in float32.
+def float32_networks(part: Part, model: AdversarialModel) -> list[keras.Model]:
+    """The part's networks in float32, with the weights that `encode` and `generate` use.
 
     Raises:
-        UserError: one trained in another precision that cannot be made again in float32.
+        UserError: a network of another precision cannot be rebuilt in float32.
     """
     source = model.inference_model()
     return [_in_float32(getattr(source, name), name) for name in part.networks]
 
 
-def _in_float32(network, name: str):
-    import keras
-
+def _in_float32(network: keras.Model, name: str) -> keras.Model:
     if _precisions(network) == {"float32"}:
         return network
     # Neither ONNX nor TFLite has bfloat16 products; the weights are float32 in any case.
@@ -87,22 +92,22 @@ def _in_float32(network, name: str):
         copy = keras.saving.deserialize_keras_object(config)
         copy.set_weights(network.get_weights())
         precisions = _precisions(copy)
-    except Exception as error:  # a class of the user's may be written in any way
-        raise UserError(f"the {name} cannot be made again in float32: {error}") from error
+    except Exception as error:  # of the user's own network class
+        raise UserError(f"the {name} cannot be rebuilt in float32: {error}") from error
     if precisions != {"float32"}:
         raise UserError(
-            f"the {name} computes in {', '.join(sorted(precisions))} whatever its dtype says: "
-            "give its layers the dtype of the network"
+            f"the {name} computes in {', '.join(sorted(precisions))} even with dtype float32: "
+            "pass the network's dtype to its layers"
         )
     return copy
 
 
-def _precisions(network) -> set[str]:
+def _precisions(network: keras.Model) -> set[str]:
     return {layer.compute_dtype for layer in network._flatten_layers()}
 
 
 def _with_float32(config):
-    """A serialised network with float32 in the place of every dtype policy."""
+    """A serialised network with every dtype policy replaced by float32."""
     if isinstance(config, (list, tuple)):
         return type(config)(map(_with_float32, config))
     if not isinstance(config, dict):
@@ -115,9 +120,8 @@ def _with_float32(config):
     }
 
 
-def graph(part: Part, networks: list):
-    """The TensorFlow function of the exported file: its input -> {output's name: output}."""
-    import tensorflow as tf
+def graph(part: Part, networks: list[keras.Model]) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
+    """The TensorFlow function in the exported file: input -> {name of the output: output}."""
 
     def serve(given):
         x = tf.cast(given, tf.float32) / 255.0 if part.input == "image" else given
@@ -131,13 +135,15 @@ def graph(part: Part, networks: list):
     return serve
 
 
-def expected(part: Part, inputs: np.ndarray, through) -> np.ndarray:
-    """The same in NumPy around the networks, to compare with.
+def expected(
+    part: Part, inputs: np.ndarray, through: Callable[[np.ndarray], np.ndarray]
+) -> np.ndarray:
+    """The same in NumPy, to compare with.
 
     Args:
-        part: what is exported.
-        inputs: uint8 images [N, H, W, C], or codes [N, latent].
-        through: a function from an array to what the part's networks give for it.
+        part: the exported part.
+        inputs: uint8 images [N, H, W, C], or z [N, latent_dim].
+        through: applies the part's networks to an array.
     """
     if part.input == "z":
         return through(inputs)

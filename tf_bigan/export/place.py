@@ -1,4 +1,4 @@
-"""An export is at its path whole or not at all, and takes the place of nothing but an export."""
+"""Where an export and its model card are written, and what they may replace."""
 
 import contextlib
 import hashlib
@@ -14,9 +14,9 @@ MARK = "<!-- written by tf_bigan.export -->"
 
 
 def card_path(path: Path) -> Path:
-    """Where the model card of an export lies. Raises UserError if the path has no last part."""
+    """The path of an export's model card. Raises UserError if `path` has no file name."""
     if not path.name:
-        raise UserError(f"{path} is no name to write to: give that of a file (--output)")
+        raise UserError(f"{path} is no file name")
     return path.with_name(path.name + ".md")
 
 
@@ -29,11 +29,11 @@ def digest(path: Path) -> str:
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
-def check_free(path: Path, overwrite: bool):
-    """Raises UserError if something at the path, or at its card's, must not be replaced.
+def check_free(path: Path, overwrite: bool) -> None:
+    """Raises UserError if a file at the path, or at that of its card, must not be replaced.
 
-    An earlier export may be: its card tells the digest of what it wrote. With `overwrite` any file
-    may, and any directory that holds a SavedModel.
+    An unchanged earlier export may be replaced: its card has its digest. With `overwrite` any file
+    may, and any directory with a SavedModel.
     """
     card = card_path(path)
     taken = [p for p in (path, card) if os.path.lexists(p)]
@@ -41,12 +41,11 @@ def check_free(path: Path, overwrite: bool):
         return
     if not overwrite:
         raise UserError(
-            f"{taken[0]} is there, and not as an export wrote it: "
-            "choose another path (--output), or overwrite it (--overwrite)"
+            f"{taken[0]} exists and is no unchanged export: choose another path, or overwrite=True"
         )
     for directory in (p for p in taken if p.is_dir()):
         if directory == card or not (directory / "saved_model.pb").is_file():
-            raise UserError(f"{directory} is a directory and no SavedModel: choose another path")
+            raise UserError(f"{directory} is a directory without a SavedModel: choose another path")
 
 
 def _is_export(path: Path, card: Path) -> bool:
@@ -58,9 +57,6 @@ def _is_export(path: Path, card: Path) -> bool:
 
 @contextlib.contextmanager
 def put_in_place(path: Path) -> Iterator[tuple[Path, Path]]:
-    """Gives two names to write to, for an export and its card; at the end they come to the path.
-
-    If anything fails before that, nothing has changed and nothing is left.
-    """
+    """Gives two paths to write an export and its card to; both are moved to `path` at the end."""
     with atomically(card_path(path)) as card, atomically(path) as written:
         yield Path(written), Path(card)

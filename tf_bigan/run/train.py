@@ -228,7 +228,7 @@ def run_callbacks(config, workdir, model, held_out, batches, measured) -> list:
             monitor=monitor,
             monitor_every=config.eval_every or 1,
         ),
-        tb.callbacks.Progress(config.epochs, batches.steps_per_epoch, config.batch_size),
+        tb.callbacks.Progress(config.batch_size),
     ]
     if measurer is not None:
         watch.insert(

@@ -1,6 +1,8 @@
-"""Anomaly detection: a scikit-learn outlier detector on a trained system, and its scores."""
+"""Anomaly detection: a scikit-learn outlier detector and its scores.
 
-from tf_bigan.estimators.anomaly.detector import BiGANDetector
-from tf_bigan.estimators.anomaly.scores import CRITERIA
-
-__all__ = ["CRITERIA", "BiGANDetector"]
+detector.py    BiGANDetector: trains a system on normal rows and scores others
+trained.py     what a trained system measures of an image: E(x), G(E(x)), D
+neighbours.py  distances between the codes E(x)
+scores.py      anomaly scores from these measurements
+columns.py     a table as images
+"""

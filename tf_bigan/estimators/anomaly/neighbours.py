@@ -1,36 +1,37 @@
-"""How far a code lies from the codes of training, and how sparse that is for the place."""
+"""Distances from a code E(x) to the codes of the training rows, absolute and local."""
 
 import numpy as np
+from sklearn.neighbors import NearestNeighbors
 
-LEAST = 1e-12  # keeps logarithms and ratios of distances finite where rows are equal
-SAME = 1e-3  # of the usual distance: what rounding leaves between a code and itself
+LEAST = 1e-12  # a lower bound, so that logarithms and ratios of distances are finite
+SAME = 1e-3  # a code this close, relative to its usual distance, is the same row up to rounding
 
 
 class CodeNeighbours:
-    """The training rows' codes, and what they say about others.
+    """Nearest-neighbour distances to the codes of the training rows.
 
     Args:
-        codes: [N, latent], N >= 2.
-        n_neighbors: k, fewer where there are not so many.
+        codes: [N, latent_dim], N >= 2.
+        n_neighbors: k, at most N - 1 are used.
     """
 
     def __init__(self, codes: np.ndarray, n_neighbors: int):
-        from sklearn.neighbors import NearestNeighbors
-
         k = min(n_neighbors, len(codes) - 1)
         self._index = NearestNeighbors(n_neighbors=k + 1).fit(codes)
-        distances, _ = self._index.kneighbors(n_neighbors=k)  # without itself
+        distances, _ = self._index.kneighbors(n_neighbors=k)  # a row is not its own neighbour
         self._usual = np.maximum(distances.mean(axis=1), LEAST)
 
     def measure(self, codes: np.ndarray) -> dict[str, np.ndarray]:
-        """Places codes among those of training.
+        """Compares codes [M, latent_dim] with those of the training rows.
 
-        A code of training is not its own neighbour: it would look more normal than a new one.
+        A training row is not its own neighbour, which would make it look more normal than a new
+        row.
 
         Returns:
-            latent_distance  the mean Euclidean distance to the k nearest codes, [N]
-            latent_density   that, in units of the same distance of these k: a local outlier factor
-                             (Breunig et al. 2000) without its reachability; about 1 inside
+            latent_distance  mean Euclidean distance to the k nearest codes, [M]
+            latent_density   latent_distance divided by its mean over these k codes, [M]: a local
+                             outlier factor (Breunig et al. 2000) without reachability distances;
+                             about 1 for an inlier
         """
         distances, nearest = self._index.kneighbors(codes)
         itself = distances[:, :1] <= SAME * self._usual[nearest[:, :1]]

@@ -1,33 +1,43 @@
-"""From what is measured of rows to scores of strangeness; larger is stranger."""
+"""Anomaly scores from the measurements of a row; larger is more anomalous."""
 
 from collections.abc import Mapping
+from typing import Literal
 
 import numpy as np
 
+Criterion = Literal[
+    "reconstruction",
+    "relative",
+    "feature_matching",
+    "cross_entropy",
+    "alad",
+    "latent_distance",
+    "latent_density",
+    "combined",
+]
 COMBINED = ("reconstruction", "relative", "latent_distance", "latent_density")
 LATENT = ("latent_distance", "latent_density", "combined")  # need the training rows' codes
-CRITERIA = (*COMBINED[:2], "feature_matching", "cross_entropy", "alad", *LATENT)
 LEAST = 1e-12
 
 
 def scores(measured: Mapping[str, np.ndarray], weight: float) -> dict[str, np.ndarray]:
-    """The scores that these measurements allow, all but `combined`.
+    """All scores that the measurements allow, except `combined`.
 
-    With L_G = Σ|x - G(E(x))|, the logits l of the discriminator of pairs, f its last hidden layer:
+    With L_G = Σ|x - G(E(x))|, D(x, z) with logits l and last hidden layer f:
 
         reconstruction    L_G
-        relative          L_G / Σ|x|, the share of an image that does not come back; not of a table
+        relative          L_G / Σ|x|, for images only
         feature_matching  a·L_G + (1 - a)·Σ|f(x, E(x)) - f(G(E(x)), E(x))|
         cross_entropy     a·L_G + (1 - a)·softplus(-l(G(E(x)), E(x)))
         alad              Σ|f_xx(x, x) - f_xx(x, G(E(x)))|
         latent_distance, latent_density   see `CodeNeighbours`
 
-    feature_matching and cross_entropy are of EGBAD (Zenati et al. 2018, section 3), alad of ALAD
-    (Zenati et al. 2018, section IV).
+    feature_matching and cross_entropy are from EGBAD (Zenati et al. 2018, section 3), alad is from
+    ALAD (Zenati et al. 2018, section IV).
 
     Args:
-        measured: of `TrainedSystem` and `CodeNeighbours`, [N] each.
-        weight: a.
+        measured: the results of `TrainedSystem` and `CodeNeighbours`, [N] each.
+        weight: a, in [0, 1].
     """
     found = {name: measured[name] for name in COMBINED if name in measured}
     error = measured["reconstruction"]
@@ -42,14 +52,14 @@ def scores(measured: Mapping[str, np.ndarray], weight: float) -> dict[str, np.nd
 
 
 class Combination:
-    """The mean of the logarithms of the scores in `COMBINED`, each in standard deviations.
+    """The mean of the standardised logarithms of the scores in `COMBINED`.
 
-    An error counts by itself and by the size of the image: simple images are easy to give back. A
-    distance counts by itself and by what is usual around: simple images lie densely.
+    Simple images are easy to reconstruct and their codes lie densely, so errors and distances
+    count absolutely and also relative to the image's size and to the local density.
 
     Args:
-        held_out: scores [N] of normal rows that the system did not learn from, N >= 2: what is
-            usual. No anomaly is needed. Those of `COMBINED` that are here count.
+        held_out: scores [N] of normal rows that the system was not trained on, N >= 2, which give
+            the mean and standard deviation. Those of `COMBINED` that it has are used.
     """
 
     def __init__(self, held_out: Mapping[str, np.ndarray]):

@@ -1,40 +1,47 @@
-"""A trained system that measures images, and that pickles as its .keras file."""
+"""What a trained system measures of images. Pickled as a .keras file."""
 
+import functools
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from tf_bigan.core.model import AdversarialModel
+from tf_bigan.errors import UserError
 from tf_bigan.models.alad import ALAD
 from tf_bigan.models.ali import ALI
 from tf_bigan.models.bigan import BiGAN
+from tf_bigan.models.cycle_bigan import CycleBiGAN
 
-# Rows of a call, the last one filled up: a row's numbers must not depend on how many come along.
+_OF_PAIRS = (BiGAN, CycleBiGAN, ALI)  # whose `discriminator` is D(x, z)
+
+# Rows of a call; the last one is padded. A row's numbers must not depend on the other rows.
 BATCH = 256
 
 
 class TrainedSystem:
-    """What the scores need of a system with an encoder and a generator.
+    """A system with an encoder and a generator, and its measurements of images.
 
     Args:
-        model: a trained system; the moving average of its weights is used where there is one.
+        model: a trained system. The moving average of its weights is used if it has one.
 
     Raises:
-        ValueError: the system does not encode, or does not generate.
+        UserError: the system has no encoder or no generator.
     """
 
     def __init__(self, model: AdversarialModel):
         missing = [role for role in ("encoder", "generator") if not hasattr(model, role)]
         if missing:
-            raise ValueError(
+            raise UserError(
                 f"model: {type(model).__name__} has no {missing[0]}, which every score needs; "
-                "give one that has, as bigan, alice, alad or autoencoder"
+                "use bigan, alice, alad or autoencoder, for example"
             )
         self.model = model
-        self._measure = tf.function(self._measurements)
+        # TensorFlow warns of too many tracings of one function. A partial counts for itself.
+        self._measure = tf.function(functools.partial(_measurements, model.inference_model()))
 
     def __getstate__(self) -> dict:
         with tempfile.TemporaryDirectory() as directory:
@@ -42,25 +49,26 @@ class TrainedSystem:
             self.model.save(path)
             return {"keras": path.read_bytes()}
 
-    def __setstate__(self, state: dict):
+    def __setstate__(self, state: dict) -> None:
         with tempfile.TemporaryDirectory() as directory:
             path = Path(directory, "model.keras")
             path.write_bytes(state["keras"])
-            self.__init__(keras.saving.load_model(path))
+            model: Any = keras.saving.load_model(path)
+            self.__init__(model)
 
     def measure(self, images: np.ndarray) -> dict[str, np.ndarray]:
         """Measures images, float32 [N, H, W, C] in [0, 1].
 
         Returns:
-            float64 arrays by name, with x_rec = G(E(x)), the logits l of the discriminator of
-            pairs, and f its last hidden layer:
+            float64 arrays by name, with x_rec = G(E(x)), D(x, z) with logits l and last hidden
+            layer f:
 
-            code            E(x), [N, latent]
+            code            E(x), [N, latent_dim]
             size            Σ|x|, [N]
             reconstruction  Σ|x - x_rec|, [N]
-            features        Σ|f(x, E(x)) - f(x_rec, E(x))|, where there is such a discriminator
-            cross_entropy   softplus(-l(x_rec, E(x))), the same
-            pairs           Σ|f_xx(x, x) - f_xx(x, x_rec)|, with ALAD's discriminator of cycles
+            features        Σ|f(x, E(x)) - f(x_rec, E(x))|, [N], if the system has a D(x, z)
+            cross_entropy   softplus(-l(x_rec, E(x))), [N], if the system has a D(x, z)
+            pairs           Σ|f_xx(x, x) - f_xx(x, x_rec)|, [N], with D_xx of ALAD
         """
         parts = []
         for start in range(0, len(images), BATCH):
@@ -74,34 +82,34 @@ class TrainedSystem:
             for name in parts[0]
         }
 
-    def _measurements(self, x: tf.Tensor) -> dict[str, tf.Tensor]:
-        model = self.model.inference_model()
-        z_hat = model.encoder(x, training=False)
-        x_rec = model.generator(z_hat, training=False)
-        measured = {
-            "code": z_hat,
-            "size": _distance(x, tf.zeros_like(x)),
-            "reconstruction": _distance(x, x_rec),
+
+def _measurements(model: AdversarialModel, x: tf.Tensor) -> dict[str, tf.Tensor]:
+    z_hat = model.encoder(x, training=False)
+    x_rec = model.generator(z_hat, training=False)
+    measured = {
+        "code": z_hat,
+        "size": _distance(x, tf.zeros_like(x)),
+        "reconstruction": _distance(x, x_rec),
+    }
+    discriminator = _discriminator_of_pairs(model)
+    if discriminator is not None:
+        real = discriminator.features([x, z_hat], training=False)
+        cycled = discriminator.features([x_rec, z_hat], training=False)
+        logits = tf.reshape(discriminator.head(cycled), [-1])
+        measured |= {
+            "features": _distance(real, cycled),
+            "cross_entropy": tf.nn.softplus(-logits),
         }
-        discriminator = _discriminator_of_pairs(model)
-        if discriminator is not None:
-            real = discriminator.features([x, z_hat], training=False)
-            cycled = discriminator.features([x_rec, z_hat], training=False)
-            logits = tf.reshape(discriminator.head(cycled), [-1])
-            measured |= {
-                "features": _distance(real, cycled),
-                "cross_entropy": tf.nn.softplus(-logits),
-            }
-        if isinstance(model, ALAD):
-            measured["pairs"] = _distance(model.pair_features(x, x), model.pair_features(x, x_rec))
-        return {name: tf.cast(value, tf.float32) for name, value in measured.items()}
+    if isinstance(model, ALAD):
+        measured["pairs"] = _distance(model.pair_features(x, x), model.pair_features(x, x_rec))
+    return {name: tf.cast(value, tf.float32) for name, value in measured.items()}
 
 
 def _discriminator_of_pairs(model: AdversarialModel) -> keras.Model | None:
-    """The system's D(x, z), with `features` and their `head`, where it has one."""
+    """The system's D(x, z) with `features` and `head`; None if it has none."""
     if isinstance(model, ALAD):
         return model.discriminator_xz
-    return model.discriminator if isinstance(model, (BiGAN, ALI)) else None
+    return model.discriminator if isinstance(model, _OF_PAIRS) else None
 
 
 def _distance(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
