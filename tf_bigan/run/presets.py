@@ -113,7 +113,6 @@ PRESETS: dict[str, dict] = {
 }
 
 
-
 class System(NamedTuple):
     """How a system is trained where the user says nothing else.
 
@@ -170,6 +169,7 @@ SYSTEMS = {
 def system(name: str) -> System:
     """What suits the system of a module's name."""
     return SYSTEMS.get(name, System())
+
 
 # What --dataset=NAME alone starts from.
 _OF_DATASET = {"digits": "digits", "mnist": "mnist"}
