@@ -198,14 +198,12 @@ class Inputs:
         if self.features is not None:
             return self.features
         if layer not in self._encoded:
-            both = (
-                self._encoded_images(self.train, layer),
-                self._encoded_images(self.held_out, layer),
-            )
-            self._encoded[layer] = both
+            both = (self.train, self.held_out)
+            train, held_out = (self._encode_images(images, layer) for images in both)
+            self._encoded[layer] = train, held_out
         return self._encoded[layer]
 
-    def _encode(self, images: np.ndarray, layer: str) -> np.ndarray:
+    def _encode_images(self, images: np.ndarray, layer: str) -> np.ndarray:
         blocks = []
         for rows in self._blocks(len(images), "encode"):
             features = self.encode(images[rows])

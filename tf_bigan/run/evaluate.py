@@ -57,8 +57,8 @@ SAMPLES = flags.DEFINE_integer(
 )
 SEEDS = _string(
     "seeds",
-    "number of seeds, or a list of them as 3,7: measure with each, by other draws of z, classifiers "
-    "and labelled images, and give mean ± standard deviation [1]",
+    "how many seeds to measure with, or a list of them as 3,7: other draws of z, classifiers and "
+    "labelled images; gives mean ± standard deviation [1]",
     "run",
     "1",
 )
