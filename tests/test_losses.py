@@ -26,7 +26,9 @@ def test_hand_computed_values():
     )
     mean_real = -(math.log(1 / 4) + math.log(1 / 2)) / 2
     mean_fake = -(math.log(1 / 4) + math.log(1 / 5)) / 2
-    assert float(swapped_labels_loss(REAL, FAKE)) == pytest.approx((mean_real + mean_fake) / 2, rel=1e-5)
+    assert float(swapped_labels_loss(REAL, FAKE)) == pytest.approx(
+        (mean_real + mean_fake) / 2, rel=1e-5
+    )
 
 
 def test_an_undecided_discriminator_costs_ln_2():

@@ -35,8 +35,9 @@ def format_table(means: Values, spreads: Values | None = None) -> str:
     Raises:
         ValueError: there is no column or no row.
     """
-    lines = shown(means, spreads).to_string(index_names=False).splitlines()
-    return "\n".join(line.rstrip() for line in lines)
+    # Two spaces between columns, as headings and values may have one in them.
+    texts = (" " + shown(means, spreads)).rename(columns=" {}".format)
+    return "\n".join(line.rstrip() for line in texts.to_string().splitlines())
 
 
 def markdown_table(means: Values, spreads: Values | None = None) -> str:
