@@ -120,9 +120,9 @@ def open_run(workdir: Workdir, config: Config):
     """The `Explorer` of a run: its finished model, or its newest checkpoint."""
     import tf_bigan as tb
     from tf_bigan.explore.explorer import Explorer
-    from tf_bigan.run.trained import Subject
+    from tf_bigan.run.trained import Trained
 
-    model = Subject(str(workdir.root), config, workdir).load()
+    model = Trained(str(workdir.root), config, workdir).load()
     held_out = tb.run.build.load_held_out(config, tb.run.build.held_out_split(config))
     parts = (tb.run.build.load_split(config, "train"), held_out)
     channels = model.image_shape[-1]  # of two data sets either may be the grey one

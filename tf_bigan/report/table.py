@@ -35,9 +35,13 @@ def format_table(means: Values, spreads: Values | None = None) -> str:
     Raises:
         ValueError: there is no column or no row.
     """
-    # Two spaces between columns, as headings and values may have one in them.
-    texts = (" " + shown(means, spreads)).rename(columns=" {}".format)
-    return "\n".join(line.rstrip() for line in texts.to_string().splitlines())
+    texts = shown(means, spreads)
+    rows = [["", *texts], *([name, *row] for name, row in zip(texts.index, texts.to_numpy(), strict=True))]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]).rstrip()
+        for row in rows
+    )
 
 
 def markdown_table(means: Values, spreads: Values | None = None) -> str:
