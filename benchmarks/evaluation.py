@@ -2,6 +2,7 @@
 
 python -m benchmarks.evaluation
 python -m benchmarks.evaluation --write                 renews docs/evaluation.md as well
+python -m benchmarks.evaluation --neighbours            nearest neighbours alone, 10,000 in 60,000
 
 What is timed are the metrics alone, on arrays: the samples are blends of training images, and in
 the encoder's place are random features of its sizes, as the time of a model is the model's. All
@@ -15,10 +16,13 @@ import time
 from collections.abc import Iterator
 
 import numpy as np
+from sklearn.metrics import pairwise_distances_chunked
+from sklearn.neighbors import NearestNeighbors
 
 from benchmarks import pages
 from tf_bigan import data, evaluation
 from tf_bigan.core import hardware
+from tf_bigan.evaluation.registry import in_groups
 
 PAGE, BLOCK = "docs/evaluation.md", "evaluation"
 _LATENT, _HIDDEN = 50, 1024  # features of the paper's encoder
@@ -36,11 +40,6 @@ def stand_ins(images: np.ndarray, count: int) -> np.ndarray:
     return 0.7 * images[chosen[0]] + 0.3 * np.roll(images[chosen[1]], 1, axis=2)
 
 
-def progress(stage: str, done: int, total: int):
-    if sys.stderr.isatty():
-        print(f"\r\x1b[2K{stage} {done:,}/{total:,}", end="", file=sys.stderr, flush=True)
-
-
 def measured(train, held_out, samples) -> Iterator[tuple[str, int]]:
     """Measures everything; after each part its name and its number of values."""
     (x, labels), (x_test, test_labels) = train, held_out
@@ -55,33 +54,59 @@ def measured(train, held_out, samples) -> Iterator[tuple[str, int]]:
         rows = images.reshape(len(images), -1)
         return {layer: np.maximum(rows @ weights, 0) for layer, weights in projections.items()}
 
-    official = evaluation.official_metrics(
+    inputs = evaluation.Inputs(
         *(x_test, test_labels, x, labels),
         generate=lambda z: samples[z[:, 0]],
         encode=encode,
         reconstruct=lambda images: 0.9 * images,
         z=np.arange(len(samples))[:, None],
-        progress=progress,
+        progress=True,
     )
-    yield "official", len(official.values)
-    classifier = evaluation.train_feature_classifier(x, labels, progress=progress)
+    names = in_groups(evaluation.METRICS, "official")
+    yield "official", len(evaluation.compute(names, inputs)[0])
+    classifier = evaluation.train_feature_classifier(x, labels, progress=True)
     yield "the classifier", 1
-    table = evaluation.generation_metrics(
-        *(x, labels, x_test, samples), classifier=classifier, progress=progress
-    ).table
-    yield "generation, floor and ceilings", 4 * len(table)
+    inputs = inputs.reseeded(0, inputs.z, classifier)
+    columns = [inputs, *inputs.references().values()]
+    names = in_groups(evaluation.METRICS, "generation")
+    counts = [len(evaluation.compute(names, column)[0]) for column in columns]
+    yield "generation, floor and ceilings", sum(counts)
     z = rng.normal(size=(len(samples), _LATENT))
     yield "latent", len(evaluation.latent_error(z, z + 1))
     pixels = [images.reshape(len(images), -1) for images in (x, x_test)]
+    names = in_groups(evaluation.METRICS, "representation")
     for name, features in (
         ("features", [encode(images)["e"] for images in (x, x_test)]),
         ("raw pixels", pixels),
         ("PCA", evaluation.pca_features(*pixels)),
     ):
-        values = evaluation.representation_metrics(
-            *(features[0], labels, features[1], test_labels), progress=progress
-        )
-        yield f"representation, {name}", len(values)
+        given = evaluation.Inputs(x_test, test_labels, x, labels, features=tuple(features))
+        yield f"representation, {name}", len(evaluation.compute(names, given)[0])
+
+
+def neighbours() -> str:
+    """Exact nearest neighbours of 10,000 rows among 60,000, by two functions of scikit-learn."""
+    lines = ["| values a row | function | seconds | processor seconds |", "|---:|---|---:|---:|"]
+    functions = {
+        "`evaluation.nearest` (`pairwise_distances_argmin`)": evaluation.nearest,
+        '`NearestNeighbors(algorithm="brute")`': lambda queries, rows: (
+            NearestNeighbors(n_neighbors=1, algorithm="brute").fit(rows).kneighbors(queries)
+        ),
+        "`pairwise_distances_chunked`": lambda queries, rows: list(
+            pairwise_distances_chunked(
+                queries, rows, reduce_func=lambda block, _: block.argmin(axis=1), working_memory=64
+            )
+        ),
+    }
+    rng = np.random.default_rng(0)
+    for width in (784, 50):
+        queries, rows = (rng.random((n, width), np.float32) for n in (10_000, 60_000))
+        for name, function in functions.items():
+            start = np.array([time.monotonic(), time.process_time()])
+            function(queries, rows)
+            seconds = np.array([time.monotonic(), time.process_time()]) - start
+            lines.append(f"| {width} | {name} | {seconds[0]:.1f} | {seconds[1]:.1f} |")
+    return "\n".join(lines)
 
 
 def main() -> int:
@@ -92,7 +117,11 @@ def main() -> int:
     parser.add_argument("--samples", type=int, default=10_000)
     parser.add_argument("--data_dir", default=None)
     parser.add_argument("--write", action="store_true", help=f"renew {PAGE}")
+    parser.add_argument("--neighbours", action="store_true", help="exact nearest neighbours alone")
     options = parser.parse_args()
+    if options.neighbours:
+        print(neighbours())
+        return 0
     machine = pages.machine(": ".join(hardware.choose()[::2]))
     sets = [data.load("mnist", split, data_dir=options.data_dir) for split in ("train", "test")]
     sets[0] = sets[0].take(options.train)

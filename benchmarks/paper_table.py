@@ -18,7 +18,7 @@ from absl import app, flags
 
 from benchmarks import pages
 from tf_bigan.errors import UserError
-from tf_bigan.run import build
+from tf_bigan.run import build, measure
 from tf_bigan.run.config import Config
 from tf_bigan.run.presets import preset
 from tf_bigan.run.workdir import environment
@@ -94,7 +94,7 @@ def run(out: Path, seed: int):
         for record in done:  # where another split has brought the training here
             if record["epoch"] == epoch and not losses:
                 losses = {name: value for name, value in record.items() if "loss" in name}
-        values = build.measure(model, train, held_out, posthoc=True).values
+        values = measure.values(model, train, held_out, recalibrate=True)
         record = {
             "split": SPLIT.value,
             "seed": seed,

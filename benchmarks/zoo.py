@@ -21,7 +21,7 @@ import numpy as np
 from benchmarks import pages
 from tf_bigan import data, evaluation, models, report
 from tf_bigan.core import hardware
-from tf_bigan.run import build, presets
+from tf_bigan.run import build, measure, presets
 from tf_bigan.run.config import Config
 from tf_bigan.run.workdir import environment
 
@@ -85,16 +85,14 @@ def run(config: Config, classifier, out: Path) -> dict:
     results = {"system": config.model, "seed": config.seed, "epochs": config.epochs}
     if config.model == "bigan":  # whose encoder is that of most others
         names = ("NNC_e-", "CLS_e-")
-        baseline = build.measure(model, train, held_out, metrics=names, posthoc=True).values
+        baseline = measure.values(model, train, held_out, names, recalibrate=True)
         results |= {f"untrained {name}": value for name, value in baseline.items()}
     start = time.monotonic()
     history = model.fit(batches, epochs=config.epochs, verbose=0).history
     results["seconds"] = round(time.monotonic() - start, 1)
     results["losses"] = {name: values[-1] for name, values in history.items() if "loss_" in name}
     names = ("NND/10", "EGr", "EGr_b", "NNC_e-", "CLS_e-", "accuracy")
-    results |= build.measure(
-        model, train, held_out, metrics=names, batches=batches, posthoc=True
-    ).values
+    results |= measure.values(model, train, held_out, names, batches=batches, recalibrate=True)
     rows = {"originals": held_out.as_float(range(SHOWN))}
     if hasattr(model, "generator"):
         samples = model.sample(SAMPLES, seed=1)

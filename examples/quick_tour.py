@@ -62,7 +62,7 @@ def main(epochs: int = 150, directory: str = "."):
 
 def measure(model, train, x, labels) -> dict[str, float]:
     """NND of 10,000 samples, the reconstruction error, and 1-NN accuracy on E's hidden layer."""
-    return tb.evaluation.official_metrics(
+    inputs = tb.evaluation.Inputs(
         x,
         labels,
         train.as_float(),
@@ -71,8 +71,9 @@ def measure(model, train, x, labels) -> dict[str, float]:
         encode=model.features,
         reconstruct=model.reconstruct,
         z=model.prior.sample(10_000, seed=1).numpy(),
-        metrics=("NND", "EGr", "EGr_b", "NNC_e-"),
-    ).values
+    )
+    values, _ = tb.evaluation.compute(["NND", "EGr", "EGr_b", "NNC_e-"], inputs)
+    return values
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ import tensorflow as tf
 
 import tf_bigan as tb
 from tf_bigan.run.flags import run
-from tf_bigan.run.gallery import Gallery
+from tf_bigan.run import compare, pictures
 
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
@@ -57,8 +57,8 @@ def eagerly():
 @pytest.fixture
 def undrawn(monkeypatch):
     """evaluate.py without pictures: they take as long as a quick measurement."""
-    monkeypatch.setattr(Gallery, "write_png", lambda *arguments: None)
-    monkeypatch.setattr(Gallery, "figures", lambda gallery: [])
+    monkeypatch.setattr(compare.report, "report_png", lambda *arguments: None)
+    monkeypatch.setattr(pictures, "figures", lambda *arguments: [])
 
 
 @pytest.fixture

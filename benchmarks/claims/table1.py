@@ -5,7 +5,7 @@ import sys
 from benchmarks.claims.claim import Check, Claim, Lab
 from tf_bigan import evaluation
 from tf_bigan.core.statistics import calibrate, statistics_kept
-from tf_bigan.run import build
+from tf_bigan.run.measure import untrained
 
 GALLERY, EPOCHS = 50_000, 20
 ROWS = {  # name: (options, published)
@@ -24,7 +24,7 @@ def measure(lab: Lab, seed: int):
         model = lab.trained(seed, **common, **options)
         measured = {name: (model, of_encoder)}
         if name == "bigan":
-            measured["untrained"] = (build.untrained(model), of_encoder)
+            measured["untrained"] = (untrained(model), of_encoder)
         if name == "latent_regressor":  # whose D is that of a GAN without an encoder
             measured["discriminator"] = (model, of_discriminator)
         for number, (network, features) in measured.items():

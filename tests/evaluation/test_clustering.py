@@ -30,9 +30,6 @@ def test_clusters_that_are_there():
     labels = np.array([7, -1, 3, 20])[rng.integers(0, 4, 400)]
     x = 10 * np.eye(4)[np.unique(labels, return_inverse=True)[1]] + rng.normal(size=(400, 4))
     assert clustering_accuracy(x, labels) == 100.0
-    half = clustering_accuracy(x, labels, clusters=2)
-    counts = np.unique(labels, return_counts=True)[1]
-    assert 25 < half <= 100 * np.sort(counts)[2:].sum() / 400  # two clusters match two classes
 
 
 def test_digits():
@@ -53,8 +50,6 @@ def test_digits():
         ({"labels": [0, 1]}, r"^labels: expected 3 labels"),
         ({"features": np.ones((3, 2))}, r"^features: expected rows that differ"),
         ({"features": np.full((3, 2), np.nan)}, r"^features: .* NaN"),
-        ({"clusters": 4}, r"^clusters: expected an integer from 2 to 3, got 4"),
-        ({"clusters": 1}, r"^clusters: expected an integer from 2 to 3, got 1"),
     ],
 )
 def test_bad_input(change, message):

@@ -35,7 +35,7 @@ X, Y = np.arange(8.0).reshape(4, 2), np.array([0, 1, 0, 1])
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"k": 5}, r"^k: expected an integer from 1 to 4, got 5"),
+        ({"k": 5}, r"^train_features: expected at least k=5 rows, got 4"),
         ({"train_labels": Y * 0}, r"^train_labels: expected at least 2 classes, found \[0\]"),
         ({"train_labels": Y[:3]}, r"^train_labels: expected 4 labels"),
         ({"train_labels": Y / 2}, r"^train_labels: expected integers"),

@@ -9,9 +9,8 @@ def test_by_hand():
     points = [[0, 0.9], [2.9, 0], [3.1, 0], [10.1, 0.2], [5, 5]]
     # Within 3: the first two of mode 0 and one of mode 1; 3.1 and (5, 5) are too far.
     assert modes_covered(points, centres, 1.0) == (2, 60.0)
-    assert modes_covered(points, centres, 1.0, least=2) == (1, 60.0)
-    assert modes_covered(points, centres, 0.1, radius=3.0) == (1, 20.0)
-    assert modes_covered(points, centres, 1.0, radius=4.0) == (2, 80.0)
+    assert modes_covered(points, centres, 0.1) == (1, 20.0)
+    assert modes_covered(points, centres, 4 / 3) == (2, 80.0)
 
 
 def test_a_ring_of_eight():
@@ -30,7 +29,7 @@ def test_a_ring_of_eight():
     ("points", "centres", "sigma", "message"),
     [
         (np.zeros((2, 3)), np.zeros((2, 2)), 1, r"^centres: expected 3 values a row as in points"),
-        (np.zeros((2, 2)), np.zeros((2, 2)), 0, r"^sigma: expected a number above 0, got 0"),
+        (np.zeros((2, 2)), np.zeros((2, 2)), 0, r"^sigma=0: it must be a float in \(0, inf\)"),
         (np.zeros((0, 2)), np.zeros((2, 2)), 1, r"^points: expected a non-empty array"),
         (np.full((2, 2), np.nan), np.zeros((2, 2)), 1, r"^points: .* NaN"),
     ],

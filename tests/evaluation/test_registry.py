@@ -1,37 +1,43 @@
-"""The names of the metrics are those of the functions, and each is known for what it is."""
+"""What is known of the metrics, and how they are chosen."""
 
 import pytest
 
-from tf_bigan import evaluation
 from tf_bigan.callbacks.best import Best
 from tf_bigan.errors import UserError
 from tf_bigan.evaluation import registry
-from tf_bigan.run import build
 
 
-def test_every_name_belongs_to_the_function_of_its_group():
-    of_the_model = registry.in_groups(registry.METRICS, "official", "latent", "accuracy")
-    assert of_the_model == build.MODEL_METRICS
-    assert registry.in_groups(registry.METRICS, "official") == evaluation.OFFICIAL_METRICS
-    assert registry.in_groups(registry.METRICS, "generation") == evaluation.GENERATION_METRICS
-    assert registry.in_groups(registry.METRICS, "representation") == (
-        evaluation.REPRESENTATION_METRICS
-    )
-    assert registry.METRICS.keys() >= registry.WITHOUT_SEED
+def test_rows():
     for name, metric in registry.METRICS.items():
-        assert metric.better in ("lower", "higher", "") and metric.about, name
+        assert metric.name == name and metric.about
+        assert metric.better in ("lower", "higher", "") and set(metric.needs) <= set(registry.NEEDS)
+
+
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [("FID", "fd_classifier"), ("KID", "kernel_distance"), ("Inception", "classifier_score")],
+)
+def test_a_search_for_the_usual_name_finds_the_metric(words, name):
+    assert words in registry.METRICS[name].about
 
 
 def test_choices():
-    assert registry.choose("all", "metrics") == tuple(registry.METRICS)
-    assert registry.choose("latent, EGr,latent_error", "metrics") == (
+    assert registry.choose("all") == tuple(registry.METRICS)
+    assert registry.choose("latent, EGr,latent_error") == (
         *("latent_error", "latent_error_b"),
         "EGr",
     )
     assert registry.named("latent, EGr,all") == {"EGr"}
     for text, close in [("covarage", "coverage"), ("officail", "official"), ("", "choose one of")]:
-        with pytest.raises(UserError, match=f"^--metrics: '{text}' is unknown; .*{close}"):
-            registry.choose(text, "metrics")
+        with pytest.raises(UserError, match=f"^m={text}: '{text}' is unknown; .*{close}"):
+            registry.choose(text, "m")
+
+
+def test_missing():
+    metric = registry.METRICS["EGr"]
+    assert metric.missing({"generator", "encoder"}) is None
+    assert metric.missing({"generator"}) == "needs an encoder"
+    assert metric.missing(()) == "needs a generator and an encoder"
 
 
 @pytest.mark.parametrize(

@@ -82,10 +82,9 @@ ROWS = np.arange(8.0).reshape(4, 2)
     ("a", "b", "options", "message"),
     [
         (ROWS, ROWS[:1], {}, r"^b: expected at least 2 rows, got 1"),
-        (ROWS * 0, ROWS, {}, r"^a: expected rows that differ"),
         (ROWS, ROWS[:, :1], {}, r"^b: expected 2 values a row as in a, got 1"),
         (ROWS, ROWS * np.nan, {}, r"^b: .* NaN"),
-        (ROWS, ROWS, {"directions": 0}, r"^directions: expected an integer at least 1, got 0"),
+        (ROWS, ROWS, {"directions": 0}, r"^directions=0: it must be an int in"),
     ],
 )
 def test_bad_input(a, b, options, message):

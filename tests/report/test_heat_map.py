@@ -33,7 +33,7 @@ def test_maps_of_one_call_share_a_scale():
 
 def test_bad_input():
     x = np.zeros((2, 2, 2, 1), np.float32)
-    with pytest.raises(ValueError, match=r"^reconstructions: expected the images' shape"):
+    with pytest.raises(ValueError, match=r"^reconstructions: expected the shape of images"):
         heat_maps(x, x[:1])
-    with pytest.raises(ValueError, match="^scale: expected a number above 0, got 0"):
+    with pytest.raises(ValueError, match="^scale=0: it must be a float in"):
         heat_maps(x, x, scale=0)

@@ -4,6 +4,9 @@ from sklearn.decomposition import PCA
 
 from tf_bigan.report import latent_map
 
+SIDE = 64  # of a tile: the images are enlarged to 60, and have frames of 2
+
+
 # Codes on a cross: the first component is the long horizontal arm, the second the vertical one.
 CODES = np.array([[-2, 0], [2, 0], [0, -1], [0, 1], [0, 0]], float) @ [
     [0.6, 0.8, 0],
@@ -24,8 +27,8 @@ def places(picture):
 
 
 def test_each_image_is_where_its_code_is():
-    picture, share = latent_map(CODES, IMAGES, side=210, thumbnail=6)
-    assert picture.dtype == np.uint8 and picture.shape == (210, 210, 4)
+    picture, share = latent_map(CODES, IMAGES, side=21 * SIDE)
+    assert picture.dtype == np.uint8 and picture.shape == (21 * SIDE, 21 * SIDE, 4)
     assert share == pytest.approx(1)
     left, right, down, up, middle = places(picture).values()
     assert left[0] + right[0] == pytest.approx(1, abs=0.06)
@@ -34,7 +37,7 @@ def test_each_image_is_where_its_code_is():
     assert (left[0] < right[0]) == (points[0, 0] < points[1, 0])
     assert (up[1] < down[1]) == (points[3, 1] > points[2, 1])  # rows count downwards
     assert middle == pytest.approx((0.5, 0.5), abs=0.06)
-    assert (picture[..., 3] == 255).mean() == pytest.approx(5 * 10**2 / 210**2)  # and no more
+    assert (picture[..., 3] == 255).mean() == pytest.approx(5 / 21**2)  # and no more
 
 
 def test_of_two_images_in_one_place_the_nearer_to_its_middle_is_shown():
@@ -42,13 +45,13 @@ def test_of_two_images_in_one_place_the_nearer_to_its_middle_is_shown():
     for codes in (np.concatenate([CODES, other]), np.concatenate([other, CODES])):
         black = np.zeros((1, 6, 6, 1), np.float32)
         parts = [IMAGES, black] if (codes[0] == CODES[0]).all() else [black, IMAGES]
-        picture, _ = latent_map(codes, np.concatenate(parts), side=210, thumbnail=6)
-        assert (picture[..., 3] == 255).sum() == 5 * 10**2
+        picture, _ = latent_map(codes, np.concatenate(parts), side=21 * SIDE)
+        assert (picture[..., 3] == 255).sum() == 5 * SIDE**2
         assert 255 in places(picture)
 
 
 def test_frames_tell_classes_apart():
-    picture, _ = latent_map(CODES, IMAGES, np.array([0, 0, 1, 1, 7]), side=210, thumbnail=6)
+    picture, _ = latent_map(CODES, IMAGES, np.array([0, 0, 1, 1, 7]), side=21 * SIDE)
     solid = picture[picture[..., 3] == 255][:, :3].astype(int)
     colours = {tuple(c) for c in solid[np.ptp(solid, axis=1) > 40]}
     assert len(colours) == 3

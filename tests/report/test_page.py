@@ -5,10 +5,11 @@ import re
 import xml.etree.ElementTree as ElementTree
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
-from tf_bigan.report import Figure, Section, Table, line_chart, report_html
+from tf_bigan.report import Figure, Report, Section, Table, line_chart, report_html
 
 RNG = np.random.default_rng(0)
 PICTURE = RNG.integers(0, 256, (20, 30, 4), np.uint8)
@@ -42,20 +43,16 @@ class Reader(html.parser.HTMLParser):
 
 @pytest.fixture
 def page(tmp_path):
-    report_html(
-        tmp_path / "report.html",
+    means = pd.DataFrame({"one": {"EGr": 1.5, "own <b>": 3}, "two": {"EGr": 4.0}})
+    spreads = pd.DataFrame({"one": {"EGr": 0.5**0.5}})
+    report = Report(
         title="A <title> & more",
-        facts="of $5 and 3 % {here}",
-        tables=[
-            Table(
-                "Metrics",
-                {"one": {"EGr": [1.0, 2.0], "own <b>": 3}, "two": {"EGr": 4.0}},
-                ["a note"],
-            )
-        ],
+        facts="of $5 and 3 % {{here}}",
+        tables=[Table("Metrics", means, spreads, ["a note"])],
         curves=CURVES,
         sections=[Section("Model", [Figure("Map", "note", PICTURE, "map")], {"set": "a<b"})],
     )
+    report_html(tmp_path / "report.html", report)
     assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
     return (tmp_path / "report.html").read_text(encoding="utf-8")
 
@@ -69,18 +66,18 @@ def test_it_is_whole_and_needs_no_other_file(page):
     assert "script" not in reader.tags and "link" not in reader.tags
     assert not re.search(r"@import|url\(|https?://", page)
     assert "prefers-color-scheme: dark" in page
-    assert "$" not in page.replace("$5", "")  # nothing of the templates is left
+    assert not re.search(r"{{|{%", page.replace("{{here}}", ""))  # nothing of the template is left
 
 
 def test_text_is_escaped(page):
     text = Reader(page).text
-    for part in ("A <title> & more", "of $5 and 3 % {here}", "own <b>", "b <&>", "a<b", "a note"):
+    for part in ("A <title> & more", "of $5 and 3 % {{here}}", "own <b>", "b <&>", "a<b", "a note"):
         assert part in text
 
 
 def test_values_pictures_and_meanings(page):
-    assert '<td class="main">1.50 ± 0.71</td><td class="beside">4.00</td>' in page
-    assert '<td class="main">3.00</td><td class="beside">–</td>' in page
+    assert '<td class="main">1.50 ± 0.71</td><td class="reference">4.00</td>' in page
+    assert '<td class="main">3.00</td><td class="reference">–</td>' in page
     assert "EGr ↓" in page and "of held-out images" in page
     (encoded,) = re.findall(r'src="data:image/png;base64,([^"]+)"', page)
     np.testing.assert_array_equal(Image.open(io.BytesIO(base64.b64decode(encoded))), PICTURE)
@@ -104,7 +101,7 @@ def test_a_chart_is_a_linear_picture_of_its_numbers():
 def test_a_run_has_the_colour_of_the_legend_in_every_chart(tmp_path):
     line = ([0, 1], [1.0, 2.0])
     curves = {"loss": {"a": line, "b": line}, "EGr": {"a": line, "c": line}}
-    report_html(tmp_path / "a.html", title="x", curves=curves)
+    report_html(tmp_path / "a.html", Report("x", curves=curves))
     page = (tmp_path / "a.html").read_text(encoding="utf-8")
     legend = re.findall(r'<i style="background: ([^"]+)"></i>(\w)', page)
     for chart in re.findall(r"<svg.*?</svg>", page):
@@ -117,8 +114,8 @@ def test_a_run_has_the_colour_of_the_legend_in_every_chart(tmp_path):
 
 
 def test_tables_of_one_title_share_a_section(tmp_path):
-    tables = [Table(title, {"a": {name: 1.0}}) for title, name in ("Px", "Qy", "Pz")]
-    report_html(tmp_path / "a.html", title="x", tables=tables)
+    tables = [Table(title, pd.DataFrame({"a": {name: 1.0}})) for title, name in ("Px", "Qy", "Pz")]
+    report_html(tmp_path / "a.html", Report("x", tables=tables))
     page = (tmp_path / "a.html").read_text(encoding="utf-8")
     assert re.findall(r"(?:<h2>|<tr><th>)(\w)", page) == ["P", "x", "z", "Q", "y"]
 
@@ -132,7 +129,7 @@ def test_a_chart_of_one_point_and_of_none():
 def test_nothing_is_left_of_a_page_that_fails(tmp_path):
     figure = Figure("a", "b", PICTURE.astype(float))
     with pytest.raises(ValueError, match="^picture: expected uint8"):
-        report_html(tmp_path / "a.html", title="x", sections=[Section("s", [figure], {})])
-    with pytest.raises(ValueError, match="^columns: expected at least one"):
-        report_html(tmp_path / "a.html", title="x", tables=[Table("t", {})])
+        report_html(tmp_path / "a.html", Report("x", sections=[Section("s", [figure], {})]))
+    with pytest.raises(ValueError, match="^means: expected at least one"):
+        report_html(tmp_path / "a.html", Report("x", tables=[Table("t", pd.DataFrame())]))
     assert not list(tmp_path.iterdir())

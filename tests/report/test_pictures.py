@@ -96,13 +96,13 @@ def test_bad_pictures(tmp_path, picture):
 
 def test_bad_arguments():
     images = np.zeros((2, 4, 4, 1))
-    with pytest.raises(ValueError, match="columns >= 1"):
+    with pytest.raises(ValueError, match="^columns=0: it must be an int"):
         image_grid(images, columns=0)
-    with pytest.raises(ValueError, match="scale >= 1"):
+    with pytest.raises(ValueError, match="^scale=0: it must be an int"):
         image_grid(images, scale=0)
     with pytest.raises(ValueError, match=r"^images: expected non-empty"):
         image_grid(images[:0])
-    with pytest.raises(ValueError, match=r"^reconstructions: expected the originals' shape"):
+    with pytest.raises(ValueError, match=r"^reconstructions: expected the shape of originals"):
         originals_over_reconstructions(images, images[:1])
 
 

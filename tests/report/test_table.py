@@ -1,5 +1,6 @@
 import csv
 import io
+import math
 
 import pytest
 
@@ -22,15 +23,15 @@ def test_rows_come_from_every_column():
 
 @pytest.mark.parametrize("columns", [{}, {"trained": {}}])
 def test_nothing_to_show(columns):
-    with pytest.raises(ValueError, match=r"^columns: expected at least one"):
+    with pytest.raises(ValueError, match=r"^means: expected at least one"):
         format_table(columns)
 
 
-SEVERAL = {"a": {"x": [1.0, 3.0], "y": 2}, "b": {"x": [4.0]}}
+SEVERAL = {"a": {"x": 2.0, "y": 2}, "b": {"x": 4.0}}, {"a": {"x": 2**0.5}}
 
 
 def test_several_values_show_as_mean_and_standard_deviation():
-    lines = format_table(SEVERAL).splitlines()
+    lines = format_table(*SEVERAL).splitlines()
     assert [line.split() for line in lines[1:]] == [
         ["x", "2.00", "±", "1.41", "4.00"],
         ["y", "2.00", "-"],
@@ -38,21 +39,28 @@ def test_several_values_show_as_mean_and_standard_deviation():
 
 
 @pytest.mark.parametrize(
-    ("value", "text"),
+    ("mean", "spread", "text"),
     [
-        (0.0, "0.00"), (0.5, "0.50"), (0.0123, "0.012"), (-0.00046, "-0.00046"), (1e-12, "0.00"),
-        ([96.28, 96.30], "96.290 ± 0.014"), ([1.0, 1.0], "1.00 ± 0.00"),
-        ([10.0, 30.0], "20.00 ± 14.14"), ([0.00123, 0.00123], "0.0012 ± 0.0000"),
-        (float("nan"), "nan"), (float("inf"), "inf"), ([1.0, float("nan")], "nan ± nan"),
+        (0.0, None, "0.00"), (0.5, None, "0.50"), (0.0123, None, "0.012"), (12.3, None, "12.30"),
+        (-0.00046, None, "-0.00046"), (1e-12, None, "0.00"), (math.inf, None, "inf"),
+        (96.29, 0.0141, "96.290 ± 0.014"), (1.0, 0.0, "1.00 ± 0.00"),
+        (20.0, 14.142, "20.00 ± 14.14"), (0.00123, 0.0, "0.0012 ± 0.0000"),
     ],
 )  # fmt: skip
-def test_small_numbers_keep_two_digits(value, text):
-    (line,) = format_table({"a": {"x": value}}).splitlines()[1:]
+def test_small_numbers_keep_two_digits(mean, spread, text):
+    spreads = None if spread is None else {"a": {"x": spread}}
+    (line,) = format_table({"a": {"x": mean}}, spreads).splitlines()[1:]
     assert line.removeprefix("x").strip() == text
 
 
+def test_metrics_have_the_decimals_of_the_registry():
+    means = {"a": {"coverage": 0.5, "classes_covered": 10.0, "NND": 4.608}}
+    lines = format_table(means).splitlines()[1:]
+    assert [line.split()[1] for line in lines] == ["0.500", "10", "4.61"]
+
+
 def test_markdown():
-    assert markdown_table(SEVERAL).splitlines() == [
+    assert markdown_table(*SEVERAL).splitlines() == [
         "| metric | a | b |",
         "| --- | ---: | ---: |",
         "| x | 2.00 ± 1.41 | 4.00 |",
@@ -61,8 +69,9 @@ def test_markdown():
 
 
 def test_csv_has_full_precision_and_the_spread_where_there_is_one():
-    third = {"a, b": {"x": [1 / 3, 1.0]}}
-    rows = list(csv.reader(io.StringIO(csv_table(SEVERAL | third))))
+    means, spreads = SEVERAL
+    third = {"a, b": {"x": 2 / 3}}
+    rows = list(csv.reader(io.StringIO(csv_table(means | third, spreads | {"a, b": {"x": 0.5}}))))
     assert rows[0] == ["metric", "a", "a sd", "b", "a, b", "a, b sd"]
     assert rows[1][:2] == ["x", "2.0"] and float(rows[1][2]) == pytest.approx(2**0.5)
     assert rows[1][4] == repr(2 / 3)

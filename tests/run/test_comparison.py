@@ -12,7 +12,7 @@ from tf_bigan.run.compare import lines, tables, write
 from tf_bigan.run.config import Config
 from tf_bigan.run.measure import Measured
 from tf_bigan.run.results import Result
-from tf_bigan.run.trained import Subject, subjects_of_files, subjects_of_runs
+from tf_bigan.run.trained import Subject, trained_files, trained_runs
 from tf_bigan.run.workdir import Workdir
 
 
@@ -160,7 +160,7 @@ def runs(tmp_path):
 
 def test_runs_by_names_and_patterns(runs):
     def found(text, **changes):
-        return {s.name: s.config for s in subjects_of_runs(text, changes)}
+        return {s.name: s.config for s in trained_runs(text, changes)}
 
     assert list(found(f"{runs}/b/*")) == ["other", "run"]
     configs = found(f"{runs}/b/run,{runs}/a/run,{runs}/b/../b/run", dataset="digits", channels=None)
@@ -177,23 +177,23 @@ def test_runs_by_names_and_patterns(runs):
 
 def test_files_are_measured_on_the_data_of_their_run(runs, monkeypatch):
     best = f"{runs}/b/other/checkpoints/best.keras"
-    (subject,) = subjects_of_files(best, {"dataset": None})
-    assert (subject.name, subject.config.dataset, subject.config.latent) == ("best", "mnist", 7)
-    (subject,) = subjects_of_files(best, {"dataset": "digits"})
-    assert (subject.config.dataset, subject.config.latent) == ("digits", 7)
+    (trained,) = trained_files(best, {"dataset": None})
+    assert (trained.name, trained.config.dataset, trained.config.latent) == ("best", "mnist", 7)
+    (trained,) = trained_files(best, {"dataset": "digits"})
+    assert (trained.config.dataset, trained.config.latent) == ("digits", 7)
     monkeypatch.chdir(runs / "b" / "other" / "checkpoints")
     monkeypatch.setenv("HOME", os.getcwd())
-    assert subjects_of_files("~/best.keras", {"dataset": None})[0].config.latent == 7
-    (subject,) = subjects_of_files(f"best.keras,./best.keras,{best}", {"dataset": None})
-    assert subject.config.latent == 7
+    assert trained_files("~/best.keras", {"dataset": None})[0].config.latent == 7
+    (trained,) = trained_files(f"best.keras,./best.keras,{best}", {"dataset": None})
+    assert trained.config.latent == 7
     (runs / "alone.keras").touch()
     with pytest.raises(UserError, match="--model needs --dataset"):
-        subjects_of_files(f"{runs}/alone.keras", {"dataset": None})
+        trained_files(f"{runs}/alone.keras", {"dataset": None})
     with pytest.raises(UserError, match="none.keras does not exist"):
-        subjects_of_files(f"{runs}/none.keras", {"dataset": "digits"})
+        trained_files(f"{runs}/none.keras", {"dataset": "digits"})
     for text in ("", f"{best},", ".", f"{best},{runs}"):
         with pytest.raises(UserError, match="^--model=.* (does not exist|is a directory): give a"):
-            subjects_of_files(text, {"dataset": "digits"})
+            trained_files(text, {"dataset": "digits"})
 
 
 def test_history(tmp_path):

@@ -6,6 +6,7 @@ from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from tf_bigan import data, evaluation
@@ -63,7 +64,7 @@ def test_values_are_those_of_the_functions(digits, model):
     try:
         codes = [model.features(part.as_float())["e"] for part in digits]
         squashed = [model.encode(part.as_float()) for part in digits]
-        values = measurer.measure(model).flat()
+        values = measurer.measure(model).means()
     finally:
         kernel.assign(2.0**-20 * kernel)
     assert values.keys() == {"knn", "NND/100"}
@@ -76,18 +77,18 @@ def test_values_are_those_of_the_functions(digits, model):
     assert values["knn"] == pytest.approx(expected, abs=1.5 * one_image)
 
 
-def test_each_seed_draws_its_own_samples(digits, model, classifier):
+def test_each_seed_draws_its_own_samples(digits, model):
     train, held_out = digits
     measurer = measure.Measurer(
         train, held_out, ["sliced_wasserstein"], seeds=(0, 3), samples=60, references=False
     )
-    measurer._classifiers = {0: classifier, 3: classifier}
-    values = measurer.measure(model).tables["generation"]["trained"]["sliced_wasserstein"]
+    records = measurer.measure(model).records
+    assert records.seed.tolist() == [0, 3] and set(records.column) == {"trained"}
     expected = [
         evaluation.sliced_wasserstein(held_out.as_float(), model.sample(60, seed=first))
-        for first in (build.FIRST_DRAW, build.FIRST_DRAW + 3)
+        for first in (measure.FIRST_DRAW, measure.FIRST_DRAW + 3)
     ]
-    assert values == pytest.approx(expected, rel=1e-5)
+    assert records.value.tolist() == pytest.approx(expected, rel=1e-5)
     # One draw taken twice would be at the same distance; these are .3 % apart.
     assert abs(expected[0] - expected[1]) > 1e-4 * expected[0]
 
@@ -99,40 +100,49 @@ def test_accuracy_is_in_percent(digits):
     right = np.arange(200) % 4 == 0
     held_out = dataclasses.replace(held_out, labels=np.where(right, named, (named + 1) % 10))
     found = measure.Measurer(None, held_out, ["accuracy"], references=False).measure(classifier)
-    assert found.flat() == {"accuracy": 25.0}
+    assert found.means() == {"accuracy": 25.0}
 
 
-def test_a_collapsed_generator_and_few_images_are_left_out_with_the_reason(
-    digits, model, classifier
-):
+def test_too_few_images_are_left_out_with_the_reason(digits, model, classifier):
     train, held_out = digits
-    measurer = measure.Measurer(
-        train.take(99), held_out.take(39), ["coverage", "probe_100", "probe_all"], references=False
-    )
+    names = ["kernel_distance", "sliced_wasserstein", "probe_100", "probe_all"]
+    measurer = measure.Measurer(train.take(99), held_out.take(15), names, references=False)
     measurer._classifiers[0] = classifier
     found = measurer.measure(model)
-    assert found.left_out["coverage"] == "held_out_images: expected at least 40 images, got 39"
-    assert found.left_out["probe_100"].startswith("label count: expected an integer from 10 to 99")
-    assert list(found.flat()) == ["probe_all"]
+    assert found.left_out["kernel_distance"] == "features_a: expected at least 20 rows, got 15"
+    assert found.left_out["probe_100"] == "train_labels: expected at least 100 labels, got 99"
+    assert list(found.means()) == ["sliced_wasserstein", "probe_all"]
 
 
-def test_a_metric_that_one_seed_cannot_give_is_in_no_table(digits, model, classifier, monkeypatch):
+def test_a_metric_that_one_seed_cannot_give_is_in_no_table(digits, model, monkeypatch):
     def fails_with_seed_1(function):
-        def fails(*arguments, seed, **options):
-            if seed == 1:
-                raise ValueError("not today")
-            return function(*arguments, seed=seed, **options)
+        def fails(inputs):
+            if inputs.seed == 1:
+                raise evaluation.Unmeasurable("not today")
+            return function(inputs)
 
         return fails
 
-    for name in ("generation_metrics", "representation_metrics"):
-        monkeypatch.setattr(evaluation, name, fails_with_seed_1(getattr(evaluation, name)))
     names = ["sliced_wasserstein", "probe_100", "one_nn"]
+    for name in names:
+        metric = evaluation.METRICS[name]
+        changed = metric._replace(function=fails_with_seed_1(metric.function))
+        monkeypatch.setitem(evaluation.METRICS, name, changed)
     measurer = measure.Measurer(*digits, names, seeds=(0, 1), references=False)
-    measurer._classifiers = {0: classifier, 1: classifier}
     found = measurer.measure(model)
     assert found.left_out == {"sliced_wasserstein": "not today", "probe_100": "not today"}
-    assert list(found.flat()) == ["one_nn"] and found.classifiers == []
+    assert list(found.means()) == ["one_nn"]
+
+
+def test_images_that_are_not_finite_end_the_measurement(digits, model):
+    kernel = model.generator.pixels.kernel
+    before = kernel.numpy()
+    kernel.assign(before * np.nan)
+    try:
+        with pytest.raises(UserError, match=r"^the model of step 0 cannot be measured: EGr: "):
+            measure.Measurer(*digits, ["EGr"], references=False).measure(model)
+    finally:
+        kernel.assign(before)
 
 
 def test_a_classifier_that_cannot_be_read_is_no_reason_to_leave_out(digits, model, monkeypatch):
@@ -151,17 +161,19 @@ def test_a_monitored_metric_that_the_data_cannot_give(tmp_path, command, monkeyp
     np.savez(tmp_path / "few.npz", images=images, labels=np.arange(100) % 2)
     status, _, err = command(
         *("train", f"--dataset=npz:{tmp_path}/few.npz", "--width=8", "--batch_size=8"),
-        *("--eval_metrics=coverage,EGr", "--monitor=val_coverage", f"--workdir={tmp_path}/run"),
+        *("--eval_metrics=kernel_distance,EGr", "--monitor=kernel_distance"),
+        f"--workdir={tmp_path}/run",
     )
-    reason = "held_out_images: expected at least 40 images, got 16"
-    assert status == 1 and err.splitlines()[-1] == f"train.py: --monitor=coverage: {reason}"
+    reason = "features_a: expected at least 20 rows, got 16"
+    assert status == 1 and err.splitlines()[-1] == f"train.py: --monitor=kernel_distance: {reason}"
     assert {path.name for path in (tmp_path / "run").iterdir()} == {".lock", "config.json"}
 
 
 def test_what_one_epoch_cannot_give_is_said_once_and_ends_nothing(model, caplog):
     trained = SimpleNamespace(step=SimpleNamespace(numpy=lambda: 9))
     left_out = {"coverage": "all the same", "recall": "all the same"}
-    found = measure.Measured({"model": {"trained": {"EGr": [2.0]}}}, left_out)
+    records = pd.DataFrame({"column": ["trained"], "metric": ["EGr"], "seed": [0], "value": [2.0]})
+    found = measure.Measured(records, records[:0], left_out)
     measurer = SimpleNamespace(measure=lambda model: found)
     values = measure.values_of(measurer, "coverage")
     for _ in range(2):
@@ -215,8 +227,30 @@ def test_the_model_is_left_as_it_was(digits, model):
     before = [np.array(weight) for weight in model.get_weights()]
     few = digits[0].take(200)  # for five steps of statistics
     measurer = measure.Measurer(few, digits[1], ["EGr"])
-    with build.measurable(model, few):
+    with measure.recalibrated(model, few):
         found = measurer.measure(model)
-    assert found.tables["model"].keys() == {"trained", "untrained"}
+    assert set(found.records.column) == {"trained", "untrained"}
     for weight, earlier in zip(model.get_weights(), before, strict=True):
         np.testing.assert_array_equal(weight, earlier)
+
+
+def loaded(measurers, split=None, **options):
+    model = SimpleNamespace(image_shape=(8, 8, 1))
+    config = Config(dataset="digits", **options)
+    trained = SimpleNamespace(load=lambda: model, config=config)
+    return measure.load(trained, measurers, split=split, metrics=["EGr"])[1]
+
+
+def test_models_on_the_same_images_share_a_measurer():
+    measurers = {}
+    first, same, other = (loaded(measurers, "test", validation=20, seed=seed) for seed in (0, 0, 1))
+    assert first is same and first.key != other.key  # other training images
+    assert (first.held_out.images == other.held_out.images).all()
+    own = loaded(measurers, validation=20)
+    assert own.split == "validation" and len(own.held_out) == 20
+    assert len(measurers) == 3
+
+
+def test_a_model_for_other_images():
+    with pytest.raises(UserError, match=r"for images of shape \(8, 8, 1\), but digits has \(4, 4"):
+        loaded({}, image_size="4")

@@ -16,7 +16,7 @@ import tf_bigan as tb
 from tf_bigan.run import train
 from tf_bigan.run.config import Config
 from tf_bigan.run.presets import PRESETS
-from tf_bigan.run.trained import subjects_of_files
+from tf_bigan.run.trained import trained_files
 
 ROOT = Path(__file__).parents[2]
 
@@ -190,7 +190,7 @@ def test_a_model_of_ones_own_is_resumed_and_measured(
     assert status == 0, err
     assert train.Workdir(tmp_path / "run").read_config().model == "own_package.own_model"
     forget()
-    (subject,) = subjects_of_files(f"{tmp_path}/run/model.keras", {"dataset": "digits"})
+    (trained,) = trained_files(f"{tmp_path}/run/model.keras", {"dataset": "digits"})
     assert type(subject.load()).__name__ == "Own"
 
 

@@ -1,5 +1,6 @@
 """Metrics: plain arrays (or plain callables) in, numbers out."""
 
+from tf_bigan.evaluation.checks import NotFinite, Unmeasurable
 from tf_bigan.evaluation.class_histogram import class_histogram, classes_covered
 from tf_bigan.evaluation.classifier_score import classifier_score
 from tf_bigan.evaluation.clustering import clustering_accuracy, matched_accuracy
@@ -8,14 +9,8 @@ from tf_bigan.evaluation.feature_classifier import (
     fd_classifier,
     train_feature_classifier,
 )
-from tf_bigan.evaluation.few_labels import balanced_rows
 from tf_bigan.evaluation.frechet import frechet_distance, gaussian_frechet_distance
-from tf_bigan.evaluation.generation import (
-    GENERATION_COLUMNS,
-    GENERATION_METRICS,
-    GenerationMetrics,
-    generation_metrics,
-)
+from tf_bigan.evaluation.inputs import Inputs
 from tf_bigan.evaluation.inversion import InversionError, inversion_error, to_uint8_levels
 from tf_bigan.evaluation.kernel_distance import KernelDistance, kernel_distance
 from tf_bigan.evaluation.knn import knn_accuracy
@@ -23,39 +18,34 @@ from tf_bigan.evaluation.latent_error import latent_error
 from tf_bigan.evaluation.logistic_probe import logistic_probe_accuracy
 from tf_bigan.evaluation.memorisation import Memorisation, memorisation
 from tf_bigan.evaluation.modes import Modes, modes_covered
-from tf_bigan.evaluation.neighbours import RunningNearest, nearest
-from tf_bigan.evaluation.nnd import nnd
-from tf_bigan.evaluation.official import OFFICIAL_METRICS, OfficialMetrics, official_metrics
+from tf_bigan.evaluation.neighbours import nearest
 from tf_bigan.evaluation.one_nn import one_nn_accuracy
 from tf_bigan.evaluation.pca import pca_features
 from tf_bigan.evaluation.prdc import PRDC, prdc
 from tf_bigan.evaluation.probe import linear_probe_accuracy
-from tf_bigan.evaluation.representation import REPRESENTATION_METRICS, representation_metrics
+from tf_bigan.evaluation.registry import METRICS, Metric, compute
 from tf_bigan.evaluation.sliced_wasserstein import sliced_wasserstein
 
 __all__ = [
     "FeatureClassifier",
-    "GENERATION_COLUMNS",
-    "GENERATION_METRICS",
-    "GenerationMetrics",
+    "Inputs",
     "InversionError",
     "KernelDistance",
+    "METRICS",
     "Memorisation",
+    "Metric",
     "Modes",
-    "OFFICIAL_METRICS",
-    "OfficialMetrics",
+    "NotFinite",
     "PRDC",
-    "REPRESENTATION_METRICS",
-    "RunningNearest",
-    "balanced_rows",
+    "Unmeasurable",
     "class_histogram",
     "classes_covered",
     "classifier_score",
     "clustering_accuracy",
+    "compute",
     "fd_classifier",
     "frechet_distance",
     "gaussian_frechet_distance",
-    "generation_metrics",
     "inversion_error",
     "kernel_distance",
     "knn_accuracy",
@@ -66,12 +56,9 @@ __all__ = [
     "memorisation",
     "modes_covered",
     "nearest",
-    "nnd",
-    "official_metrics",
     "one_nn_accuracy",
     "pca_features",
     "prdc",
-    "representation_metrics",
     "sliced_wasserstein",
     "to_uint8_levels",
     "train_feature_classifier",

@@ -1,20 +1,28 @@
-"""A small classifier of the data set's own classes, in whose features samples are judged."""
+"""A small classifier of the data set's own classes, in whose features samples are measured.
+
+FID, KID and the Inception Score take the features of a network trained on ImageNet photographs.
+Those of a classifier of the data's own classes suit digits better, and need no download.
+"""
+
+from __future__ import annotations
 
 import hashlib
 import math
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import keras
 import numpy as np
+import numpy.typing as npt
+from tqdm import tqdm
 
 from tf_bigan.atomic import atomically
+from tf_bigan.constraints import Count, Seed, check
 from tf_bigan.errors import UserError
 from tf_bigan.evaluation.checks import (
+    Unmeasurable,
     as_class_labels,
     as_images,
-    check_count,
     check_same_image_shape,
 )
 from tf_bigan.evaluation.frechet import frechet_distance
@@ -24,8 +32,6 @@ _FEATURES = 64
 _LEAST_IMAGES = 20
 _MOST_VALIDATION = 5000  # images; they measure an accuracy to a fraction of a percent
 _BLOCK_PIXELS = 1_000_000  # classified at a time
-
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -47,18 +53,18 @@ class FeatureClassifier:
     seed: int
     digest: str
 
-    def __call__(self, images) -> tuple[np.ndarray, np.ndarray]:
+    def __call__(self, images: npt.ArrayLike) -> tuple[np.ndarray, np.ndarray]:
         """Features [N, 64] and class probabilities [N, K], both float32.
 
         Args:
             images: [N, H, W, C] in [0, 1], of the size of the training images.
 
         Raises:
-            ValueError: for another rank, range or size, or NaN.
+            Unmeasurable: another rank, range or size, or NaN.
         """
-        images = as_images(images, "images").astype(np.float32, copy=False)
+        images = as_images(images, "images")
         if images.shape[1:] != self.model.input_shape[1:]:
-            raise ValueError(
+            raise Unmeasurable(
                 f"images: expected {self.model.input_shape[1:]} as the classifier was trained on, "
                 f"got {images.shape[1:]}"
             )
@@ -68,13 +74,13 @@ class FeatureClassifier:
 
 
 def train_feature_classifier(
-    images,
-    labels,
+    images: npt.ArrayLike,
+    labels: npt.ArrayLike,
     *,
-    seed: int = 0,
-    steps: int = 1000,
+    seed: Seed = 0,
+    steps: Count = 1000,
     path: str | os.PathLike | None = None,
-    progress: Progress | None = None,
+    progress: bool = False,
 ) -> FeatureClassifier:
     """Trains a small convolutional classifier, the same one for the same arguments.
 
@@ -89,21 +95,23 @@ def train_feature_classifier(
         steps: updates.
         path: a `.keras` file, or a directory in which each set of arguments has a file of its
             own. If the file exists, the classifier is read from it, otherwise it is written
-            there. A file that was trained on other arguments is refused.
-        progress: called as progress("train classifier", step, steps).
+            there. A file that was trained on other arguments is refused. Several programs may
+            use one path.
+        progress: show a bar on a terminal.
 
     Raises:
-        ValueError: for images or labels of a wrong shape, range or number, a single class, NaN, or
-            a file that is no classifier of these images and settings.
+        Unmeasurable: images or labels of a wrong shape, range or number, a single class, or NaN.
+        UserError: a file that is no classifier of these images and settings, or that cannot be
+            written; seed or steps out of range.
     """
-    images = as_images(images, "images").astype(np.float32, copy=False)
+    images = as_images(images, "images")
     labels = as_class_labels(labels, "labels", len(images))
     if len(images) < _LEAST_IMAGES:
-        raise ValueError(f"images: expected at least {_LEAST_IMAGES}, got {len(images)}")
-    check_count(seed, "seed", 0)
-    check_count(steps, "steps", 1)
+        raise Unmeasurable(f"images: expected at least {_LEAST_IMAGES}, got {len(images)}")
+    check("seed", seed, Seed)
+    check("steps", steps, Count)
     if path is not None and os.path.splitext(path)[1] not in ("", ".keras"):
-        raise ValueError(f"path: expected a name that ends in .keras, or a directory, got {path}")
+        raise UserError(f"path={path}: give a name that ends in .keras, or a directory")
 
     classes, targets = np.unique(labels, return_inverse=True)
     order = np.random.default_rng(seed).permutation(len(images))
@@ -129,11 +137,13 @@ def train_feature_classifier(
     )
 
 
-def fd_classifier(classifier: FeatureClassifier, images_a, images_b) -> float:
-    """Fréchet distance of two sets of images in the features of a classifier.
+def fd_classifier(
+    classifier: FeatureClassifier, images_a: npt.ArrayLike, images_b: npt.ArrayLike
+) -> float:
+    """FID-like: the Fréchet distance of two sets of images in the features of a classifier.
 
-    It is comparable only between values of the same classifier (the same digest) and the same
-    numbers of images, and with no distance that another network's features give.
+    Compare it only between values of the same classifier (the same digest) and the same numbers
+    of images, and with no FID by the Inception network.
 
     Args:
         classifier: as `train_feature_classifier` gives it.
@@ -141,7 +151,7 @@ def fd_classifier(classifier: FeatureClassifier, images_a, images_b) -> float:
         images_b: [M, H, W, C] in [0, 1], M >= 2.
 
     Raises:
-        ValueError: for another rank, range or size, NaN, or images that all have the same features.
+        Unmeasurable: another rank, range or size, or NaN.
     """
     images_a, images_b = as_images(images_a, "images_a"), as_images(images_b, "images_b")
     check_same_image_shape(images_a, "images_a", images_b, "images_b")
@@ -184,14 +194,14 @@ def _train(model, images, targets, rows, seed, steps, progress) -> None:
     )
     rng = np.random.default_rng(seed)
     order = np.zeros(0, np.int64)
-    for step in range(1, steps + 1):
+    for _ in tqdm(
+        range(steps), "train classifier", leave=False, disable=None if progress else True
+    ):
         if len(order) < _BATCH:
             passes = math.ceil(_BATCH / len(rows))
             order = np.concatenate([order, *(rng.permutation(rows) for _ in range(passes))])
         batch, order = np.split(order, [_BATCH])
         trained.train_on_batch(images[batch], targets[batch])
-        if progress is not None and (step % 10 == 0 or step == steps):
-            progress("train classifier", step, steps)
 
 
 def _outputs(model, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -217,10 +227,10 @@ def _load(path: str, name: str) -> keras.Model:
     try:
         model = keras.saving.load_model(path, compile=False)
     except Exception as error:
-        raise UserError(f"path: cannot read {path}: remove it to train anew") from error
+        raise UserError(f"path={path} cannot be read: remove it to train anew") from error
     if model.name != name:  # the name tells what it was trained on
         raise UserError(
-            f"path: {path} holds a classifier of other images, labels, seed or steps: "
+            f"path={path} holds a classifier of other images, labels, seed or steps: "
             "remove it to train anew, or give another path"
         )
     return model

@@ -1,18 +1,22 @@
-"""Fréchet distance between two sets of features, each taken as a Gaussian."""
+"""Fréchet distance between two sets of features, the formula of FID, in any features."""
+
+from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
-from tf_bigan.evaluation.checks import as_features, check_same_width
+from tf_bigan.evaluation.checks import Unmeasurable, as_rows, check_same_width
 
 _BLOCK_VALUES = 8_000_000  # converted to float64 at a time: 64 MB
 _ROUNDING = 1e-8  # of a covariance, in units of its largest value
 
 
-def frechet_distance(features_a, features_b) -> float:
+def frechet_distance(features_a: npt.ArrayLike, features_b: npt.ArrayLike) -> float:
     """Squared Fréchet distance of the Gaussians fitted to two sets of rows.
 
     |mean_a - mean_b|^2 + tr(A + B - 2 (A B)^(1/2)) with the unbiased covariances A and B, the
-    formula of Heusel et al. 2017, section 3. Its value depends on the features and, as estimated
+    formula of FID (Heusel et al. 2017, section 3). A set of identical rows is a Gaussian without
+    variance. The value depends on the features and, as estimated
     covariances are noisy, falls as the number of rows grows: compare equal features and numbers.
     With fewer rows than values a row, the covariances are singular and the bias is large.
 
@@ -24,16 +28,20 @@ def frechet_distance(features_a, features_b) -> float:
         The distance, >= 0, in squared units of the features.
 
     Raises:
-        ValueError: for fewer than two rows, rows that are all the same, non-finite values, or
-            unequal widths.
+        Unmeasurable: fewer than two rows, non-finite values, or unequal widths.
     """
-    a = as_features(features_a, "features_a")
-    b = as_features(features_b, "features_b")
+    a = as_rows(features_a, "features_a", least=2)
+    b = as_rows(features_b, "features_b", least=2)
     check_same_width(a, "features_a", b, "features_b")
     return gaussian_frechet_distance(*_mean_and_covariance(a), *_mean_and_covariance(b))
 
 
-def gaussian_frechet_distance(mean_a, covariance_a, mean_b, covariance_b) -> float:
+def gaussian_frechet_distance(
+    mean_a: npt.ArrayLike,
+    covariance_a: npt.ArrayLike,
+    mean_b: npt.ArrayLike,
+    covariance_b: npt.ArrayLike,
+) -> float:
     """Squared Fréchet (2-Wasserstein) distance of two Gaussians, in float64.
 
     With the symmetric roots R = A^(1/2) and S = B^(1/2), tr (A B)^(1/2) = tr (R B R)^(1/2) is the
@@ -45,28 +53,28 @@ def gaussian_frechet_distance(mean_a, covariance_a, mean_b, covariance_b) -> flo
         covariance_a, covariance_b: [D, D], symmetric and positive semi-definite.
 
     Raises:
-        ValueError: for other shapes, values that are not finite, or a covariance that is not
+        Unmeasurable: other shapes, values that are not finite, or a covariance that is not
             symmetric or has a negative eigenvalue.
     """
     mean_a, mean_b = (np.asarray(mean, np.float64) for mean in (mean_a, mean_b))
     covariances = [np.asarray(c, np.float64) for c in (covariance_a, covariance_b)]
     if mean_a.ndim != 1 or mean_a.shape != mean_b.shape:
-        raise ValueError(
+        raise Unmeasurable(
             f"mean_a, mean_b: expected [D] each, got shapes {mean_a.shape}, {mean_b.shape}"
         )
     for name, mean in (("mean_a", mean_a), ("mean_b", mean_b)):
         if not np.isfinite(mean).all():
-            raise ValueError(f"{name}: expected finite values, found NaN or infinity")
+            raise Unmeasurable(f"{name}: expected finite values, found NaN or infinity")
     for name, covariance in zip(("covariance_a", "covariance_b"), covariances, strict=True):
         if covariance.shape != 2 * mean_a.shape:
-            raise ValueError(
+            raise Unmeasurable(
                 f"{name}: expected [D, D] with D = {len(mean_a)}, got shape {covariance.shape}"
             )
         if not np.isfinite(covariance).all():
-            raise ValueError(f"{name}: expected finite values, found NaN or infinity")
+            raise Unmeasurable(f"{name}: expected finite values, found NaN or infinity")
         slack = _ROUNDING * np.abs(covariance).max()
         if not np.allclose(covariance, covariance.T, rtol=0, atol=slack):
-            raise ValueError(f"{name}: expected a symmetric matrix")
+            raise Unmeasurable(f"{name}: expected a symmetric matrix")
     root_a = _symmetric_root(covariances[0], "covariance_a")
     root_b = _symmetric_root(covariances[1], "covariance_b")
     traces = sum(map(np.trace, covariances))
@@ -87,5 +95,5 @@ def _mean_and_covariance(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _symmetric_root(matrix: np.ndarray, name: str) -> np.ndarray:
     values, vectors = np.linalg.eigh(matrix)
     if values[0] < -_ROUNDING * np.abs(values).max():
-        raise ValueError(f"{name}: expected no negative eigenvalue, found {values[0]:.4g}")
+        raise Unmeasurable(f"{name}: expected no negative eigenvalue, found {values[0]:.4g}")
     return (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T

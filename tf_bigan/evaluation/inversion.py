@@ -1,8 +1,11 @@
 """EGr, EGg: does G undo E?  Distances ||x - G(E(x))||_2, with a baseline of wrong pairs."""
 
-import numpy as np
+from __future__ import annotations
 
-from tf_bigan.evaluation.checks import as_image_pairs
+import numpy as np
+import numpy.typing as npt
+
+from tf_bigan.evaluation.checks import Unmeasurable, as_image_pairs
 
 
 class InversionError:
@@ -15,13 +18,13 @@ class InversionError:
     resembles x more than just any image.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._errors = []
         self._baseline = []
         self._first_image = None
         self._last_reconstruction = None
 
-    def update(self, images, reconstructions) -> None:
+    def update(self, images: npt.ArrayLike, reconstructions: npt.ArrayLike) -> None:
         """Takes the next block.
 
         Args:
@@ -29,7 +32,7 @@ class InversionError:
             reconstructions: G(E(x)) [N, H, W, C] in [0, 1].
 
         Raises:
-            ValueError: for another rank or range, NaN, or unequal shapes.
+            Unmeasurable: another rank or range, NaN, or unequal shapes.
         """
         images, reconstructions = as_image_pairs(images, reconstructions)
         self._errors.append(_distances(images, reconstructions))
@@ -44,10 +47,10 @@ class InversionError:
         """The error and its baseline, in pixel units of [0, 1].
 
         Raises:
-            ValueError: if fewer than two images came in: the baseline needs a next image.
+            Unmeasurable: fewer than two images came in: the baseline needs a next image.
         """
         if sum(map(len, self._errors)) < 2:
-            raise ValueError("images: expected at least 2, the baseline pairs each with the next")
+            raise Unmeasurable("images: expected at least 2, the baseline pairs each with the next")
         wrap = _distances(self._first_image, self._last_reconstruction)
         return (
             float(np.concatenate(self._errors).mean()),
@@ -59,7 +62,7 @@ def _distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.sqrt(np.square(a.astype(np.float64) - b).sum(axis=(1, 2, 3)))
 
 
-def inversion_error(images, reconstructions) -> tuple[float, float]:
+def inversion_error(images: npt.ArrayLike, reconstructions: npt.ArrayLike) -> tuple[float, float]:
     """EGr and EGr_b of arrays held in memory: see `InversionError`.
 
     Args:
@@ -70,7 +73,7 @@ def inversion_error(images, reconstructions) -> tuple[float, float]:
         The mean distance, and the mean distance to the next image.
 
     Raises:
-        ValueError: for another rank or range, NaN, unequal shapes, or a single image.
+        Unmeasurable: another rank or range, NaN, unequal shapes, or a single image.
     """
     running = InversionError()
     running.update(images, reconstructions)

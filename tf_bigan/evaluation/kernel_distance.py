@@ -1,11 +1,16 @@
-"""Kernel distance: squared maximum mean discrepancy between two sets of features."""
+"""KID-like: squared maximum mean discrepancy between two sets of features."""
+
+from __future__ import annotations
 
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
-from tf_bigan.evaluation.checks import as_features, check_count, check_same_width, check_size
+from tf_bigan.constraints import Seed, check
+from tf_bigan.evaluation.checks import as_rows, check_same_width, check_size
 
+_SUBSETS = 10
 _LARGEST_VALUE = 1e24  # squares of kernel values, powers of 12, are finite in float64
 _BLOCK_VALUES = 4_000_000  # of a block of the kernel matrix: 32 MB
 
@@ -17,38 +22,39 @@ class KernelDistance(NamedTuple):
     standard_error: float
 
 
-def kernel_distance(features_a, features_b, *, subsets: int = 10, seed: int = 0) -> KernelDistance:
+def kernel_distance(
+    features_a: npt.ArrayLike, features_b: npt.ArrayLike, *, seed: Seed = 0
+) -> KernelDistance:
     """Unbiased squared MMD with the cubic kernel k(x, y) = (x.y / D + 1)^3.
 
-    The estimator and kernel of Binkowski et al. 2018. Both sets are shuffled and cut
-    into as many disjoint subsets; the value is the mean of the subsets' estimates, and since these
-    are independent, their spread over the root of their number is its standard error. (The usual
-    protocol draws overlapping subsets of 1,000 and prints their spread, which is no error of the
-    mean.) The expectation does not depend on the number of rows.
+    The estimator and kernel of KID (Binkowski et al. 2018), in any features. Both sets are shuffled
+    and cut into ten disjoint subsets; the value is the mean of the subsets' estimates, and since
+    these are independent, their standard deviation over the root of ten is its standard error.
+    (The usual protocol draws overlapping subsets of 1,000 and prints their standard deviation,
+    which is no error of the mean.) The expectation does not depend on the number of rows.
 
     Args:
-        features_a: [N, ...] numbers, N >= 2 subsets.
-        features_b: [M, ...] numbers, M >= 2 subsets, of the same size a row.
-        subsets: how many, >= 2.
+        features_a: [N, ...] numbers, N >= 20.
+        features_b: [M, ...] numbers, M >= 20, of the same size a row.
         seed: of the shuffling.
 
     Raises:
-        ValueError: for too few rows, rows that are all the same, non-finite or enormous values, or
-            unequal widths.
+        Unmeasurable: too few rows, non-finite or enormous values, or unequal widths.
+        UserError: seed is out of range.
     """
-    check_count(subsets, "subsets", 2)
-    a = as_features(features_a, "features_a", least=2 * subsets)
-    b = as_features(features_b, "features_b", least=2 * subsets)
+    check("seed", seed, Seed)
+    a = as_rows(features_a, "features_a", least=2 * _SUBSETS)
+    b = as_rows(features_b, "features_b", least=2 * _SUBSETS)
     check_same_width(a, "features_a", b, "features_b")
     check_size(a, "features_a", _LARGEST_VALUE)
     check_size(b, "features_b", _LARGEST_VALUE)
     rng = np.random.default_rng(seed)
-    a_parts, b_parts = (np.array_split(rng.permutation(len(rows)), subsets) for rows in (a, b))
+    a_parts, b_parts = (np.array_split(rng.permutation(len(rows)), _SUBSETS) for rows in (a, b))
     estimates = [
         _unbiased_mmd2(a[a_rows].astype(np.float64), b[b_rows].astype(np.float64))
         for a_rows, b_rows in zip(a_parts, b_parts, strict=True)
     ]
-    error = np.std(estimates, ddof=1) / np.sqrt(subsets)
+    error = np.std(estimates, ddof=1) / np.sqrt(_SUBSETS)
     return KernelDistance(float(np.mean(estimates)), float(error))
 
 

@@ -1,16 +1,22 @@
 """k-NN: classification by the majority of the nearest training rows."""
 
-from tf_bigan.evaluation.checks import (
-    as_class_labels,
-    as_features,
-    as_labels,
-    as_rows,
-    check_count,
-    check_same_width,
-)
+from __future__ import annotations
+
+import numpy.typing as npt
+from sklearn.neighbors import KNeighborsClassifier
+
+from tf_bigan.constraints import Count, check
+from tf_bigan.evaluation.checks import Unmeasurable, as_classification
 
 
-def knn_accuracy(train_features, train_labels, test_features, test_labels, *, k: int = 5) -> float:
+def knn_accuracy(
+    train_features: npt.ArrayLike,
+    train_labels: npt.ArrayLike,
+    test_features: npt.ArrayLike,
+    test_labels: npt.ArrayLike,
+    *,
+    k: Count = 5,
+) -> float:
     """Accuracy, in percent, of giving each test row the majority label of its k nearest rows.
 
     Euclidean distance on the features as they are, every neighbour with one vote; of classes with
@@ -21,19 +27,18 @@ def knn_accuracy(train_features, train_labels, test_features, test_labels, *, k:
         train_labels: [N] integers, of at least two classes.
         test_features: [M, ...] numbers.
         test_labels: [M] integers.
-        k: neighbours that vote.
+        k: neighbours that vote, 1..N.
 
     Raises:
-        ValueError: for empty, constant or non-finite features, unequal widths, a wrong number of
-            labels, a single class, or a k that is not in 1..N.
+        Unmeasurable: empty, constant or non-finite features, fewer than k rows, unequal widths, a
+            wrong number of labels, or a single class.
+        UserError: k is below 1.
     """
-    from sklearn.neighbors import KNeighborsClassifier
-
-    train_features = as_features(train_features, "train_features")
-    test_features = as_rows(test_features, "test_features")
-    check_same_width(train_features, "train_features", test_features, "test_features")
-    train_labels = as_class_labels(train_labels, "train_labels", len(train_features))
-    test_labels = as_labels(test_labels, "test_labels", len(test_features))
-    check_count(k, "k", 1, len(train_features))
-    classifier = KNeighborsClassifier(k, algorithm="brute").fit(train_features, train_labels)
-    return 100 * float(classifier.score(test_features, test_labels))
+    check("k", k, Count)
+    train, train_labels, test, test_labels = as_classification(
+        train_features, train_labels, test_features, test_labels
+    )
+    if len(train) < k:
+        raise Unmeasurable(f"train_features: expected at least k={k} rows, got {len(train)}")
+    classifier = KNeighborsClassifier(k, algorithm="brute").fit(train, train_labels)
+    return 100 * float(classifier.score(test, test_labels))

@@ -1,15 +1,18 @@
 """Latent error: does E undo G?  Distances ||z - E(G(z))||_2, with a baseline of wrong pairs."""
 
+from __future__ import annotations
+
 import numpy as np
+import numpy.typing as npt
 
-from tf_bigan.evaluation.checks import as_features, as_rows
+from tf_bigan.evaluation.checks import Unmeasurable, as_rows
 
 
-def latent_error(z, z_hat) -> tuple[float, float]:
+def latent_error(z: npt.ArrayLike, z_hat: npt.ArrayLike) -> tuple[float, float]:
     """Mean ||z_i - E(G(z_i))||_2 and its baseline, the same with z_{i+1} (the last with the first).
 
-    The norm is not squared and runs over the whole latent. An error well under its baseline means
-    that the encoder finds the draw that a sample was made of.
+    The norm is not squared and runs over all latent dimensions. An error well under its baseline
+    means that the encoder finds the draw that a sample was made of.
 
     Args:
         z: latent draws [N, ...], N >= 2.
@@ -19,12 +22,11 @@ def latent_error(z, z_hat) -> tuple[float, float]:
         The mean distance, and the mean distance of wrong pairs.
 
     Raises:
-        ValueError: for unequal shapes, fewer than two rows, draws that are all the same, or
-            non-finite values.
+        Unmeasurable: unequal shapes, fewer than two rows, or non-finite values.
     """
     if np.shape(z) != np.shape(z_hat):
-        raise ValueError(f"z_hat: expected the shape of z, {np.shape(z)}, got {np.shape(z_hat)}")
-    z = as_features(z, "z").astype(np.float64)
+        raise Unmeasurable(f"z_hat: expected the shape of z, {np.shape(z)}, got {np.shape(z_hat)}")
+    z = as_rows(z, "z", least=2).astype(np.float64)
     z_hat = as_rows(z_hat, "z_hat")
     return (
         float(np.linalg.norm(z - z_hat, axis=1).mean()),

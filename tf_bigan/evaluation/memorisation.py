@@ -1,10 +1,13 @@
 """Memorisation: are samples closer to the training images than to unseen ones?"""
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
-from tf_bigan.evaluation.checks import as_images, check_same_image_shape
+from tf_bigan.evaluation.checks import Unmeasurable, as_images, check_same_image_shape
 from tf_bigan.evaluation.neighbours import nearest
 
 
@@ -15,7 +18,9 @@ class Memorisation(NamedTuple):
     nearer_train: float
 
 
-def memorisation(samples, train_images, held_out_images) -> Memorisation:
+def memorisation(
+    samples: npt.ArrayLike, train_images: npt.ArrayLike, held_out_images: npt.ArrayLike
+) -> Memorisation:
     """Mean distance to the nearest training image over that to the nearest held-out image.
 
     Euclidean distances in pixels. The nearest of more images is nearer, and a copy can only be
@@ -33,18 +38,17 @@ def memorisation(samples, train_images, held_out_images) -> Memorisation:
         half).
 
     Raises:
-        ValueError: for another rank or range, NaN, images of another size, or samples that are
-            all held-out images, for which there is no ratio.
+        Unmeasurable: another rank or range, NaN, images of another size, or samples that are all
+            held-out images, for which there is no ratio.
     """
     samples = as_images(samples, "samples")
-    galleries = {}
-    for name, images in {
-        "train_images": train_images, "held_out_images": held_out_images
-    }.items():  # fmt: skip
-        galleries[name] = as_images(images, name)
-        check_same_image_shape(samples, "samples", galleries[name], name)
-    train, held_out = (nearest(samples, images)[0] for images in galleries.values())
+    distances = []
+    for name, array in (("train_images", train_images), ("held_out_images", held_out_images)):
+        images = as_images(array, name)
+        check_same_image_shape(samples, "samples", images, name)
+        distances.append(nearest(samples, images)[0])
+    train, held_out = distances
     if held_out.max() == 0:
-        raise ValueError("samples: expected images of a model, each is one of held_out_images")
+        raise Unmeasurable("samples: expected images of a model, each is one of held_out_images")
     nearer = np.mean(train < held_out) + np.mean(train == held_out) / 2
     return Memorisation(float(train.mean() / held_out.mean()), 100 * float(nearer))

@@ -1,11 +1,17 @@
 """Modes covered: samples of a model of a mixture whose centres are known."""
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
-from tf_bigan.evaluation.checks import as_rows, check_count, check_positive, check_same_width
+from tf_bigan.constraints import Positive, check
+from tf_bigan.evaluation.checks import as_rows, check_same_width
 from tf_bigan.evaluation.neighbours import nearest
+
+_CLOSE = 3  # standard deviations
 
 
 class Modes(NamedTuple):
@@ -15,29 +21,25 @@ class Modes(NamedTuple):
     high_quality: float
 
 
-def modes_covered(points, centres, sigma: float, *, radius: float = 3.0, least: int = 1) -> Modes:
+def modes_covered(points: npt.ArrayLike, centres: npt.ArrayLike, sigma: Positive) -> Modes:
     """Counts the modes of a known mixture that samples reach.
 
-    The protocol of VEEGAN (Srivastava et al. 2017): a sample within `radius` standard
-    deviations of its nearest centre is of high quality, and that centre's mode is then covered.
-    They draw 2,500 samples, from rings and grids of 8 to 25 modes.
+    The protocol of VEEGAN (Srivastava et al. 2017): a sample within three standard deviations of
+    its nearest centre is of high quality, and that centre's mode is then covered. They draw 2,500
+    samples, from rings and grids of 8 to 25 modes.
 
     Args:
         points: samples [N, ...], numbers.
         centres: [modes, ...], numbers of the same size a row.
         sigma: standard deviation of a mode, along any axis; > 0.
-        radius: in units of sigma, > 0.
-        least: high-quality samples that a mode needs, >= 1.
 
     Raises:
-        ValueError: for empty or non-finite input, unequal widths, or a number that is not positive.
+        Unmeasurable: empty or non-finite input, or unequal widths.
+        UserError: sigma is not positive.
     """
-    check_positive(sigma, "sigma")
-    check_positive(radius, "radius")
-    check_count(least, "least", 1)
+    check("sigma", sigma, Positive)
     points, centres = as_rows(points, "points"), as_rows(centres, "centres")
     check_same_width(points, "points", centres, "centres")
     distances, owners = nearest(points, centres)
-    close = distances <= radius * sigma
-    counts = np.bincount(owners[close], minlength=len(centres))
-    return Modes(int((counts >= least).sum()), 100 * float(close.mean()))
+    close = distances <= _CLOSE * sigma
+    return Modes(len(np.unique(owners[close])), 100 * float(close.mean()))

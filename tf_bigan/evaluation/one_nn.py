@@ -1,23 +1,24 @@
 """NNC: 1-nearest-neighbour classification in a feature space."""
 
+from __future__ import annotations
+
 import numpy as np
+import numpy.typing as npt
 
-from tf_bigan.evaluation.checks import (
-    as_class_labels,
-    as_features,
-    as_labels,
-    as_rows,
-    check_same_width,
-    check_size,
-)
-from tf_bigan.evaluation.neighbours import LARGEST_VALUE, nearest
+from tf_bigan.evaluation.checks import as_classification
+from tf_bigan.evaluation.neighbours import nearest
 
 
-def one_nn_accuracy(train_features, train_labels, test_features, test_labels) -> float:
+def one_nn_accuracy(
+    train_features: npt.ArrayLike,
+    train_labels: npt.ArrayLike,
+    test_features: npt.ArrayLike,
+    test_labels: npt.ArrayLike,
+) -> float:
     """Accuracy, in percent, of giving each test row the label of its nearest training row.
 
     Euclidean distance on the features as they are. Officially NNC_e on the encoder's outputs
-    before the squashing and NNC_e- on its last hidden layer, with a gallery of 50,000.
+    before the squashing and NNC_e- on its last hidden layer, with 50,000 training images.
 
     Args:
         train_features: [N, ...] numbers.
@@ -26,15 +27,10 @@ def one_nn_accuracy(train_features, train_labels, test_features, test_labels) ->
         test_labels: [M] integers.
 
     Raises:
-        ValueError: for empty, constant, non-finite or enormous features, unequal widths, a wrong
+        Unmeasurable: empty, constant, non-finite or enormous features, unequal widths, a wrong
             number of labels, or a single class.
     """
-    train_features = as_features(train_features, "train_features")
-    test_features = as_rows(test_features, "test_features")
-    check_same_width(train_features, "train_features", test_features, "test_features")
-    check_size(train_features, "train_features", LARGEST_VALUE)
-    check_size(test_features, "test_features", LARGEST_VALUE)
-    train_labels = as_class_labels(train_labels, "train_labels", len(train_features))
-    test_labels = as_labels(test_labels, "test_labels", len(test_features))
-    _, indices = nearest(test_features, train_features)
-    return 100 * float(np.mean(train_labels[indices] == test_labels))
+    train, train_labels, test, test_labels = as_classification(
+        train_features, train_labels, test_features, test_labels
+    )
+    return 100 * float(np.mean(train_labels[nearest(test, train)[1]] == test_labels))

@@ -1,11 +1,18 @@
 """Principal components: features that a representation should beat."""
 
+from __future__ import annotations
+
 import numpy as np
+import numpy.typing as npt
+from sklearn.decomposition import PCA
 
-from tf_bigan.evaluation.checks import as_features, as_rows, check_count, check_same_width
+from tf_bigan.constraints import Count, check
+from tf_bigan.evaluation.checks import Unmeasurable, as_features, as_rows, check_same_width
 
 
-def pca_features(train, *others, components: int = 50) -> tuple[np.ndarray, ...]:
+def pca_features(
+    train: npt.ArrayLike, *others: npt.ArrayLike, components: Count = 50
+) -> tuple[np.ndarray, ...]:
     """Projects rows on the principal components of the training rows.
 
     Args:
@@ -17,13 +24,14 @@ def pca_features(train, *others, components: int = 50) -> tuple[np.ndarray, ...]
         Features [N, components] of `train`, then [M, components] of each of the others.
 
     Raises:
-        ValueError: for empty, constant or non-finite input, unequal widths, or a number of
-            components that the training rows do not allow.
+        Unmeasurable: empty, constant or non-finite input, unequal widths, or fewer rows or values
+            a row than components.
+        UserError: `components` is below 1.
     """
-    from sklearn.decomposition import PCA
-
+    check("components", components, Count)
     train = as_features(train, "train")
-    check_count(components, "components", 1, min(train.shape))
+    if components > min(train.shape):
+        raise Unmeasurable(f"train: expected at least components={components} rows and columns")
     rest = [as_rows(other, f"others[{i}]") for i, other in enumerate(others)]
     for i, rows in enumerate(rest):
         check_same_width(train, "train", rows, f"others[{i}]")

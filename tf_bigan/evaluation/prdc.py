@@ -1,11 +1,15 @@
 """Precision, recall, density and coverage: are samples realistic, and do they cover the data?"""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
-from tf_bigan.evaluation.checks import as_features, check_count, check_same_width
+from tf_bigan.constraints import Count, check
+from tf_bigan.evaluation.checks import as_rows, check_same_width
 
 _BLOCK_VALUES = 4_000_000  # of a block of distances: 32 MB
 _TIE = 1e-12  # of two rows' squared norms: what rounding may do to their squared distance
@@ -20,7 +24,7 @@ class PRDC(NamedTuple):
     coverage: float
 
 
-def prdc(real_features, fake_features, *, k: int = 5) -> PRDC:
+def prdc(real_features: npt.ArrayLike, fake_features: npt.ArrayLike, *, k: Count = 5) -> PRDC:
     """Precision, recall, density and coverage with k nearest neighbours (Naeem et al. 2020).
 
     The ball of a row has the distance to its k-th nearest neighbour within its own set as radius.
@@ -37,12 +41,12 @@ def prdc(real_features, fake_features, *, k: int = 5) -> PRDC:
         k: >= 1.
 
     Raises:
-        ValueError: for k < 1, too few rows, rows that are all the same, non-finite values, or
-            unequal widths.
+        Unmeasurable: too few rows, non-finite values, or unequal widths.
+        UserError: k is below 1.
     """
-    check_count(k, "k", 1)
-    real = as_features(real_features, "real_features", least=k + 1)
-    fake = as_features(fake_features, "fake_features", least=k + 1)
+    check("k", k, Count)
+    real = as_rows(real_features, "real_features", least=k + 1)
+    fake = as_rows(fake_features, "fake_features", least=k + 1)
     check_same_width(real, "real_features", fake, "fake_features")
     # Distances do not depend on the origin; near it the products lose fewer digits. (The mean of
     # rows with a far one among them may be near none.)

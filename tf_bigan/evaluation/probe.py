@@ -1,31 +1,27 @@
 """CLS: a linear classifier on fixed features, trained for a fixed number of steps."""
 
+from __future__ import annotations
+
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
-from tf_bigan.evaluation.checks import (
-    as_class_labels,
-    as_features,
-    as_labels,
-    as_rows,
-    check_count,
-    check_positive,
-    check_same_width,
-)
+from tf_bigan.constraints import Count, Positive, Seed, check_arguments
+from tf_bigan.evaluation.checks import as_classification
 
 _BETA_1, _BETA_2, _EPSILON = 0.5, 0.999, 1e-8
 
 
 def linear_probe_accuracy(
-    train_features,
-    train_labels,
-    test_features,
-    test_labels,
+    train_features: npt.ArrayLike,
+    train_labels: npt.ArrayLike,
+    test_features: npt.ArrayLike,
+    test_labels: npt.ArrayLike,
     *,
-    steps: int = 1000,
-    batch: int = 128,
-    learning_rate: float = 2e-4,
-    seed: int = 0,
+    steps: Count = 1000,
+    batch: Count = 128,
+    learning_rate: Positive = 2e-4,
+    seed: Seed = 0,
 ) -> float:
     """Test accuracy, in percent, of a softmax head trained on fixed features (official: CLS_e-).
 
@@ -41,31 +37,30 @@ def linear_probe_accuracy(
         test_features: [M, ...] numbers.
         test_labels: [M] integers; a class that is not in train_labels counts as an error.
         steps: updates of the head.
-        batch: rows an update; they come in a new random order in every pass over the rows.
+        batch: rows of an update; they come in a new random order in every pass over the rows.
         learning_rate: Adam's, constant.
         seed: of the order. The same seed gives the same accuracy.
 
     Raises:
-        ValueError: for empty, constant or non-finite features, unequal widths, a wrong number of
-            labels, a single class, or a number that is not positive.
+        Unmeasurable: empty, constant or non-finite features, unequal widths, a wrong number of
+            labels, or a single class.
+        UserError: another argument is out of range.
     """
-    check_count(steps, "steps", 1)
-    check_count(batch, "batch", 1)
-    check_positive(learning_rate, "learning_rate")
-    train_features = as_features(train_features, "train_features").astype(np.float32, copy=False)
-    test_features = as_rows(test_features, "test_features").astype(np.float32, copy=False)
-    check_same_width(train_features, "train_features", test_features, "test_features")
-    train_labels = as_class_labels(train_labels, "train_labels", len(train_features))
-    test_labels = as_labels(test_labels, "test_labels", len(test_features))
+    numbers = {"steps": steps, "batch": batch, "learning_rate": learning_rate, "seed": seed}
+    check_arguments(linear_probe_accuracy, numbers)
+    train, train_labels, test, test_labels = as_classification(
+        train_features, train_labels, test_features, test_labels
+    )
+    train, test = (rows.astype(np.float32, copy=False) for rows in (train, test))
 
     classes, targets = np.unique(train_labels, return_inverse=True)
     head = _train_head(
-        tf.constant(train_features),
+        tf.constant(train),
         tf.one_hot(targets, len(classes)),
-        tf.constant(_shuffled_rows(len(train_features), steps, batch, seed)),
+        tf.constant(_shuffled_rows(len(train), steps, batch, seed)),
         tf.constant(learning_rate, tf.float32),
     )
-    predicted = classes[np.argmax(test_features @ head.numpy(), axis=1)]
+    predicted = classes[np.argmax(test @ head.numpy(), axis=1)]
     return 100 * float(np.mean(predicted == test_labels))
 
 

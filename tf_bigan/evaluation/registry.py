@@ -1,118 +1,160 @@
-"""The names of all metrics: which group computes each, what it needs, which way is better.
-
-No TensorFlow here: a wrong name is answered at once. The functions are in `tf_bigan.evaluation`.
-"""
+"""All metrics, one a row: what each needs, which way is better, and how it is computed."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Callable, Container, Iterable
+from typing import Literal, NamedTuple
 
 from tf_bigan.errors import UserError, did_you_mean
+from tf_bigan.evaluation.checks import Unmeasurable
+from tf_bigan.evaluation.class_histogram import classes_covered
+from tf_bigan.evaluation.classifier_score import classifier_score
+from tf_bigan.evaluation.clustering import clustering_accuracy
+from tf_bigan.evaluation.frechet import frechet_distance
+from tf_bigan.evaluation.inputs import Inputs
+from tf_bigan.evaluation.knn import knn_accuracy
+from tf_bigan.evaluation.logistic_probe import logistic_probe_accuracy
+from tf_bigan.evaluation.one_nn import one_nn_accuracy
+from tf_bigan.evaluation.probe import linear_probe_accuracy
+from tf_bigan.evaluation.sliced_wasserstein import sliced_wasserstein
+
+NEEDS = {
+    "generator": "a generator",
+    "encoder": "an encoder",
+    "classes": "a system that names classes",
+    "labels": "labels",
+    "train": "training images",
+    "classifier": "a classifier of the images",
+}
 
 
 class Metric(NamedTuple):
-    """What is known of a metric before it is measured.
+    """A row of the registry.
 
-    group: the function that computes it.
-    needs: of "generator", "encoder", "labels" (of the images) and "classes" (named by the model).
-    better: "lower", "higher", or "" where neither is better by itself.
+    name: as the commands and files have it.
+    group: which metrics are chosen and shown together.
+    better: which way, or "" where neither is better by itself.
+    needs: of `NEEDS`.
+    function: from the inputs to the value.
     about: what it says, in a few words.
+    seeded: whether random choices are in it, so that it has a value for each seed.
+    digits: decimals to show; more where a value is small.
     """
 
+    name: str
     group: str
+    better: Literal["lower", "higher", ""]
     needs: tuple[str, ...]
-    better: str
+    function: Callable[[Inputs], float]
     about: str
+    seeded: bool = True
+    digits: int = 2
+
+    def missing(self, parts: Container[str]) -> str | None:
+        """ "needs an encoder and labels", or None if nothing is missing."""
+        lacking = [text for part, text in NEEDS.items() if part in self.needs and part not in parts]
+        return f"needs {' and '.join(lacking)}" if lacking else None
+
+    def measure(self, inputs: Inputs) -> float:
+        """The value. Raises Unmeasurable where the inputs do not allow it."""
+        missing = self.missing(inputs.parts)
+        if missing:
+            raise Unmeasurable(missing)
+        return float(self.function(inputs))
 
 
-def _metrics(group: str, *needs: str, **rows: tuple[str, str]) -> dict[str, Metric]:
-    return {name: Metric(group, needs, *row) for name, row in rows.items()}
+_G, _E, _EG = ("generator",), ("encoder", "labels", "train"), ("encoder", "generator")
+_C = ("generator", "labels", "train", "classifier")  # in the features of a classifier
+_M = ("generator", "train")
+_NND = "mean distance of a held-out image to the nearest of "
+_WRONG = "the same for wrong pairs, its baseline"
 
 
-_TO_SAMPLES = "mean distance of a held-out image to the nearest of "
-_WRONG_PAIRS = "the same for wrong pairs, its baseline"
+def _official(layer: str) -> Callable[[Inputs], float]:
+    return lambda i: one_nn_accuracy(*i.official_classification(layer))
 
-METRICS: dict[str, Metric] = {
-    **_metrics(
-        "official",
-        "generator",
-        **{
-            "NND/100": ("lower", f"{_TO_SAMPLES}a hundredth of the samples"),
-            "NND/10": ("lower", f"{_TO_SAMPLES}a tenth of the samples"),
-            "NND": ("lower", f"{_TO_SAMPLES}all samples"),
-        },
-    ),
-    **_metrics(
-        "official",
-        *("encoder", "labels"),
-        **{
-            "NNC_e": ("higher", "% right by the nearest neighbour in E's output before squashing"),
-            "NNC_e-": ("higher", "% right by the nearest neighbour in E's last hidden layer"),
-            "CLS_e-": ("higher", "% right by a linear head of 1,000 steps on that layer"),
-        },
-    ),
-    **_metrics(
-        "official",
-        *("encoder", "generator"),
-        EGr=("lower", "mean ‖x − G(E(x))‖ of held-out images"),
-        EGr_b=("", _WRONG_PAIRS),
-        EGg=("lower", "mean ‖x − G(E(x))‖ of samples"),
-        EGg_b=("", _WRONG_PAIRS),
-    ),
-    **_metrics(
-        "latent",
-        *("encoder", "generator"),
-        latent_error=("lower", "mean ‖z − E(G(z))‖"),
-        latent_error_b=("", _WRONG_PAIRS),
-    ),
-    **_metrics(
-        "accuracy",
-        *("classes", "labels"),
-        accuracy=("higher", "% right of the system's own answer"),
-    ),
-    **_metrics(
-        "generation",
-        *("generator", "labels"),
-        fd_classifier=("lower", "Fréchet distance in the features of a classifier"),
-        kernel_distance=("lower", "unbiased squared MMD there, with a cubic kernel"),
-        kernel_distance_error=("", "its standard error"),
-        precision=("higher", "share of samples among the real images"),
-        recall=("higher", "share of real images among the samples"),
-        density=("higher", "how full real neighbourhoods are of samples, about 1"),
-        coverage=("higher", "share of real neighbourhoods that hold a sample"),
-        classifier_score=("higher", "recognisable and of all classes, from 1 to their number"),
-        classes_covered=("higher", "classes with a tenth of their share or more"),
-        sliced_wasserstein=("lower", "transport in pixels along random directions"),
-        memorisation_ratio=("", "distance to training over held-out images; see the floor"),
-        memorisation_nearer_train=("", "% of samples nearer to training images; see the floor"),
-    ),
-    **_metrics(
-        "representation",
-        *("encoder", "labels"),
-        one_nn=("higher", "% right by the nearest neighbour"),
-        knn=("higher", "% right by the five nearest neighbours"),
-        probe_100=("higher", "% right by a logistic regression on 100 labels"),
-        probe_1000=("higher", "% right by a logistic regression on 1,000 labels"),
-        probe_all=("higher", "% right by a logistic regression on all labels"),
-        clustering=("higher", "% right by k-means clusters matched with the classes"),
-    ),
-}
-GROUPS = tuple(dict.fromkeys(metric.group for metric in METRICS.values()))
-DEFAULT = "official,accuracy"
-# No random choice is in these: the same for every seed of a measurement.
-WITHOUT_SEED = frozenset(
-    ("EGr", "EGr_b", "NNC_e", "NNC_e-", "accuracy", "one_nn", "knn", "probe_all")
+
+# fmt: off
+_ROWS = (
+    Metric("NND/100", "official", "lower", _G, lambda i: i.nnd(100), _NND + "1 % of the samples"),
+    Metric("NND/10", "official", "lower", _G, lambda i: i.nnd(10), _NND + "10 % of the samples"),
+    Metric("NND", "official", "lower", _G, lambda i: i.nnd(1), _NND + "all samples"),
+    Metric("NNC_e", "official", "higher", _E, _official("e"),
+           "% right by the nearest neighbour in E's output before squashing", seeded=False),
+    Metric("NNC_e-", "official", "higher", _E, _official("e-"),
+           "% right by the nearest neighbour in E's last hidden layer", seeded=False),
+    Metric("CLS_e-", "official", "higher", _E,
+           lambda i: linear_probe_accuracy(*i.official_classification("e-"), seed=i.seed),
+           "% right by a linear head of 1,000 steps on that layer"),
+    Metric("EGr", "official", "lower", _EG, lambda i: i.inversion[0],
+           "mean ‖x − G(E(x))‖ of held-out images", seeded=False),
+    Metric("EGr_b", "official", "", _EG, lambda i: i.inversion[1], _WRONG, seeded=False),
+    Metric("EGg", "official", "lower", _EG, lambda i: i.sample_inversion[0],
+           "mean ‖x − G(E(x))‖ of samples"),
+    Metric("EGg_b", "official", "", _EG, lambda i: i.sample_inversion[1], _WRONG),
+    Metric("latent_error", "latent", "lower", _EG, lambda i: i.latent[0], "mean ‖z − E(G(z))‖"),
+    Metric("latent_error_b", "latent", "", _EG, lambda i: i.latent[1], _WRONG),
+    Metric("accuracy", "accuracy", "higher", ("classes", "labels"), lambda i: i.accuracy,
+           "% right of the system's own answer", seeded=False),
+    Metric("fd_classifier", "generation", "lower", _C,
+           lambda i: frechet_distance(i.real[0], i.fake[0]),
+           "FID-like: Fréchet distance in the features of a classifier of the data's own classes"),
+    Metric("kernel_distance", "generation", "lower", _C, lambda i: i.kernel_distance.value,
+           "KID-like: unbiased squared MMD in those features, with a cubic kernel"),
+    Metric("kernel_distance_error", "generation", "", _C,
+           lambda i: i.kernel_distance.standard_error, "its standard error"),
+    Metric("precision", "generation", "higher", _C, lambda i: i.prdc.precision,
+           "share of samples among the real images", digits=3),
+    Metric("recall", "generation", "higher", _C, lambda i: i.prdc.recall,
+           "share of real images among the samples", digits=3),
+    Metric("density", "generation", "higher", _C, lambda i: i.prdc.density,
+           "samples in the neighbourhoods of real images; about 1 for equal distributions",
+           digits=3),
+    Metric("coverage", "generation", "higher", _C, lambda i: i.prdc.coverage,
+           "share of real neighbourhoods that hold a sample", digits=3),
+    Metric("classifier_score", "generation", "higher", _C,
+           lambda i: classifier_score(i.fake[1]),
+           "Inception-Score-like, by that classifier: from 1 to the number of classes"),
+    Metric("classes_covered", "generation", "higher", _C, lambda i: classes_covered(i.histogram),
+           "classes with at least a tenth of an equal share", digits=0),
+    Metric("sliced_wasserstein", "generation", "lower", _G,
+           lambda i: sliced_wasserstein(i.held_out, i.sample_images),
+           "transport in pixels along random directions"),
+    Metric("memorisation_ratio", "generation", "", _M, lambda i: i.memorisation.ratio,
+           "distance to training over held-out images; compare with the floor"),
+    Metric("memorisation_nearer_train", "generation", "", _M,
+           lambda i: i.memorisation.nearer_train,
+           "% of samples nearer to training images; compare with the floor"),
+    Metric("one_nn", "representation", "higher", _E,
+           lambda i: one_nn_accuracy(*i.classification()),
+           "% right by the nearest neighbour", seeded=False),
+    Metric("knn", "representation", "higher", _E, lambda i: knn_accuracy(*i.classification()),
+           "% right by the five nearest neighbours", seeded=False),
+    Metric("probe_100", "representation", "higher", _E, lambda i: i.probe(100),
+           "% right by a logistic regression on 100 labels"),
+    Metric("probe_1000", "representation", "higher", _E, lambda i: i.probe(1000),
+           "% right by a logistic regression on 1,000 labels"),
+    Metric("probe_all", "representation", "higher", _E,
+           lambda i: logistic_probe_accuracy(*i.classification()),
+           "% right by a logistic regression on all labels", seeded=False),
+    Metric("clustering", "representation", "higher", _E,
+           lambda i: clustering_accuracy(*i.classification()[2:], seed=i.seed),
+           "% right by k-means clusters matched with the classes"),
 )
+# fmt: on
+
+METRICS: dict[str, Metric] = {metric.name: metric for metric in _ROWS}
+GROUPS = tuple(dict.fromkeys(metric.group for metric in _ROWS))
+DEFAULT = "official,accuracy"
 
 
-def in_groups(chosen: Iterable[str], *groups: str) -> tuple[str, ...]:
-    """Those of the chosen metrics that the groups compute."""
-    return tuple(name for name in chosen if METRICS[name].group in groups)
+def in_groups(names: Iterable[str], *groups: str) -> tuple[str, ...]:
+    """Those of the metrics that are in the groups."""
+    return tuple(name for name in names if METRICS[name].group in groups)
 
 
-def choose(text: str, option: str) -> tuple[str, ...]:
-    """The names in a text of names, groups and "all", with commas between.
+def choose(text: str, option: str = "metrics") -> tuple[str, ...]:
+    """The names in a text of names, groups and "all", separated by commas.
 
     Raises UserError for anything else, naming the option.
     """
@@ -124,10 +166,33 @@ def choose(text: str, option: str) -> tuple[str, ...]:
             names += [name for name, metric in METRICS.items() if part in ("all", metric.group)]
         else:
             known = {"all", *GROUPS, *METRICS}
-            raise UserError(f"--{option}: {part!r} is unknown{did_you_mean(part, known)}")
+            raise UserError(f"{option}={text}: {part!r} is unknown{did_you_mean(part, known)}")
     return tuple(dict.fromkeys(names))
 
 
 def named(text: str) -> set[str]:
-    """The metrics that a text names one by one: it is a mistake if they cannot be had."""
+    """The metrics that a text names one by one, not by a group."""
     return {part.strip() for part in text.split(",")} & METRICS.keys()
+
+
+def compute(metrics: Iterable[str], inputs: Inputs) -> tuple[dict[str, float], dict[str, str]]:
+    """Computes metrics by their names.
+
+        inputs = Inputs(x_test, generate=model.generate, z=z, reconstruct=model.reconstruct, ...)
+        values, left_out = compute(["NND", "EGr"], inputs)
+
+    Returns:
+        {metric: value}, and {metric: reason} of those that the inputs do not allow.
+
+    Raises:
+        UserError: a name is unknown.
+    """
+    values, left_out = {}, {}
+    for name in metrics:
+        if name not in METRICS:
+            raise UserError(f"metrics={name} is unknown{did_you_mean(name, METRICS)}")
+        try:
+            values[name] = METRICS[name].measure(inputs)
+        except Unmeasurable as error:
+            left_out[name] = str(error)
+    return values, left_out

@@ -1,14 +1,20 @@
 """Sliced Wasserstein distance: optimal transport along random directions."""
 
-import numpy as np
+from __future__ import annotations
 
-from tf_bigan.evaluation.checks import as_features, check_count, check_same_width
+import numpy as np
+import numpy.typing as npt
+
+from tf_bigan.constraints import Count, Seed, check
+from tf_bigan.evaluation.checks import as_rows, check_same_width
 
 _BLOCK_VALUES = 4_000_000  # projected at a time, in float64: 32 MB
 _DIRECTIONS = 64  # at a time
 
 
-def sliced_wasserstein(a, b, *, directions: int = 512, seed: int = 0) -> float:
+def sliced_wasserstein(
+    a: npt.ArrayLike, b: npt.ArrayLike, *, directions: Count = 512, seed: Seed = 0
+) -> float:
     """Root of the mean squared 2-Wasserstein distance of the projections on random directions.
 
     Bonneel et al. 2015, with directions uniform on the unit sphere. Along a direction the
@@ -26,11 +32,12 @@ def sliced_wasserstein(a, b, *, directions: int = 512, seed: int = 0) -> float:
         The distance in units of the values, >= 0.
 
     Raises:
-        ValueError: for fewer than two rows, rows that are all the same, non-finite values, or
-            unequal widths.
+        Unmeasurable: fewer than two rows, non-finite values, or unequal widths.
+        UserError: directions or seed is out of range.
     """
-    check_count(directions, "directions", 1)
-    a, b = as_features(a, "a"), as_features(b, "b")
+    check("directions", directions, Count)
+    check("seed", seed, Seed)
+    a, b = as_rows(a, "a", least=2), as_rows(b, "b", least=2)
     check_same_width(a, "a", b, "b")
     width = a.shape[1]
     vectors = np.random.default_rng(seed).normal(size=(directions, width))

@@ -121,13 +121,15 @@ def check_port(host: str, port: int) -> None:
 
 def open_run(workdir: Workdir, config: Config) -> Explorer:
     """The `Explorer` of a run: its finished model, or its newest checkpoint."""
-    model, _ = load_trained(workdir.root)
-    parts = (
-        build.load_split(config, "train"),
-        build.load_held_out(config, build.held_out_split(config)),
-    )
-    channels = model.image_shape[-1]  # of two data sets one may be grey
-    train, held_out = (build.in_memory(part).converted(channels=channels) for part in parts)
+    import tf_bigan as tb
+    from tf_bigan.explore.explorer import Explorer
+    from tf_bigan.run.trained import Trained
+
+    model = Trained(str(workdir.root), config, workdir).load()
+    held_out = tb.run.build.load_held_out(config, tb.run.build.held_out_split(config))
+    parts = (tb.run.build.load_split(config, "train"), held_out)
+    channels = model.image_shape[-1]  # of two data sets either may be the grey one
+    train, held_out = (tb.run.build.in_memory(part).converted(channels=channels) for part in parts)
     return Explorer(
         model, train, held_out, MOST.value, progress=lambda line: print(line, flush=True)
     )

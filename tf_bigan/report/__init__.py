@@ -3,7 +3,8 @@
 from tf_bigan.report.heat_map import heat_maps
 from tf_bigan.report.latent_map import latent_map
 from tf_bigan.report.line_chart import line_chart
-from tf_bigan.report.page import Figure, Section, Table, report_html
+from tf_bigan.report.page import report_html
+from tf_bigan.report.parts import Figure, Report, Section, Table
 from tf_bigan.report.pictures import (
     enlarged,
     image_grid,
@@ -17,6 +18,7 @@ from tf_bigan.report.table import csv_table, format_table, markdown_table
 
 __all__ = [
     "Figure",
+    "Report",
     "Section",
     "Table",
     "csv_table",

@@ -1,13 +1,20 @@
 """Heat maps: where an image and its reconstruction differ."""
 
-import numpy as np
+from __future__ import annotations
 
-from tf_bigan.evaluation.checks import as_image_pairs, check_positive
+import numpy as np
+import numpy.typing as npt
+from matplotlib import colormaps
+
+from tf_bigan.constraints import Positive, check
+from tf_bigan.evaluation.checks import as_image_pairs
 
 _COLOURS = "magma"  # black where they agree
 
 
-def heat_maps(images, reconstructions, *, scale: float | None = None) -> np.ndarray:
+def heat_maps(
+    images: npt.ArrayLike, reconstructions: npt.ArrayLike, *, scale: Positive | None = None
+) -> np.ndarray:
     """|x - G(E(x))|, the mean over the channels, in colours from black to bright yellow.
 
     Args:
@@ -20,13 +27,11 @@ def heat_maps(images, reconstructions, *, scale: float | None = None) -> np.ndar
         float32 [N, H, W, 3] in [0, 1].
 
     Raises:
-        ValueError: for another rank or range, NaN, unequal shapes, or a scale that is not positive.
+        UserError: another rank or range, NaN, unequal shapes, or a scale that is not positive.
     """
-    from matplotlib import colormaps
-
     images, reconstructions = as_image_pairs(images, reconstructions)
     differences = np.abs(images.astype(np.float64) - reconstructions).mean(axis=-1)  # [N, H, W]
     if scale is None:
         scale = differences.max() or 1.0
-    check_positive(scale, "scale")
+    check("scale", scale, Positive)
     return colormaps[_COLOURS](np.minimum(differences / scale, 1))[..., :3].astype(np.float32)

@@ -1,7 +1,13 @@
 """The latent map: images at the places of their codes."""
 
-import numpy as np
+from __future__ import annotations
 
+import numpy as np
+import numpy.typing as npt
+from matplotlib import colormaps
+from sklearn.decomposition import PCA
+
+from tf_bigan.errors import UserError
 from tf_bigan.evaluation.checks import as_images, as_labels, as_rows
 
 _FRAME = 2  # pixels of the class's colour around an image
@@ -10,7 +16,11 @@ _MARGIN = 0.01  # of the codes, on each side: a few far ones would shrink all ot
 
 
 def latent_map(
-    codes, images, labels=None, *, side: int = 1200, thumbnail: int | None = None
+    codes: npt.ArrayLike,
+    images: npt.ArrayLike,
+    labels: npt.ArrayLike | None = None,
+    *,
+    side: int = 1200,
 ) -> tuple[np.ndarray, float]:
     """Draws each image where the first two principal components put its code.
 
@@ -18,29 +28,27 @@ def latent_map(
     place the one nearest to its middle is drawn.
 
     Args:
-        codes: E(x) [N, latent], N >= 2.
+        codes: E(x) [N, latent_dim], N >= 2.
         images: x [N, H, W, C] in [0, 1], C of 1 or 3.
         labels: classes [N], shown by the colour of a frame, or None.
-        side: pixels of the picture's sides, about.
-        thumbnail: pixels of an image's longer side in it, about, as images are enlarged or
-            thinned by whole factors; by default the smaller, the more images there are.
+        side: pixels of the picture's sides, about. The more images, the smaller is each; they are
+            enlarged or thinned by whole factors.
 
     Returns:
         uint8 [S, S', 4], transparent where nothing is; and the components' share of the variance.
 
     Raises:
-        ValueError: for arrays of a wrong shape, range or length, or NaN.
+        UserError: arrays of a wrong shape, range or length, or NaN.
     """
     images = as_images(images, "images")
     codes = as_rows(codes, "codes")
     if len(codes) != len(images) or len(codes) < 2:
-        raise ValueError(f"codes: expected {len(images)} rows, one an image, got {len(codes)}")
+        raise UserError(f"codes: expected {len(images)} rows, one an image, got {len(codes)}")
     if images.shape[3] not in (1, 3):
-        raise ValueError(f"images: expected 1 or 3 channels, got {images.shape[3]}")
+        raise UserError(f"images: expected 1 or 3 channels, got {images.shape[3]}")
     if labels is not None:
         labels = as_labels(labels, "labels", len(images))
-    if thumbnail is None:
-        thumbnail = int(np.clip(_SHARE * side / len(images) ** 0.5, *_THUMBNAILS))
+    thumbnail = int(np.clip(_SHARE * side / len(images) ** 0.5, *_THUMBNAILS))
     points, share = _principal(codes)
     tiles = _tiles(images, labels, thumbnail)  # [N, h, w, 4]
     height, width = tiles.shape[1:3]
@@ -59,8 +67,6 @@ def latent_map(
 
 def _principal(codes: np.ndarray) -> tuple[np.ndarray, float]:
     """Points [N, 2] in [0, 1], far ones at the rim, and the share of the variance in them."""
-    from sklearn.decomposition import PCA
-
     if np.ptp(codes, axis=0).max() == 0:
         return np.full((len(codes), 2), 0.5), 1.0
     pca = PCA(min(2, codes.shape[1]), random_state=0)
@@ -73,11 +79,9 @@ def _principal(codes: np.ndarray) -> tuple[np.ndarray, float]:
 
 def _tiles(images: np.ndarray, labels, thumbnail: int) -> np.ndarray:
     """uint8 [N, h, w, 4]: the images in frames."""
-    from matplotlib import colormaps
-
     longer = max(images.shape[1:3])
     factor, step = max(1, thumbnail // longer), max(1, longer // thumbnail)
-    pixels = np.rint(np.clip(images[:, ::step, ::step], 0, 1) * 255).astype(np.uint8)
+    pixels = np.rint(images[:, ::step, ::step] * 255).astype(np.uint8)
     pixels = pixels.repeat(factor, axis=1).repeat(factor, axis=2)
     if pixels.shape[3] == 1:
         pixels = pixels.repeat(3, axis=3)

@@ -1,19 +1,27 @@
 """Batches of images as one picture, and pictures as PNG files."""
 
+from __future__ import annotations
+
 import io
 import math
 import os
+from typing import Annotated
 
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
+from PIL import Image
 
 from tf_bigan.atomic import atomically
+from tf_bigan.constraints import Count, check
 from tf_bigan.evaluation.checks import as_image_pairs, as_images
 
 _BACKGROUND = 255  # white lines and margins show on dark and on colour images
 
 
-def image_grid(images, columns: int | None = None, scale: int = 1, pad: int = 1) -> np.ndarray:
+def image_grid(
+    images: npt.ArrayLike, columns: int | None = None, scale: Count = 1, pad: int = 1
+) -> np.ndarray:
     """Tiles images row by row on white.
 
     Args:
@@ -26,18 +34,17 @@ def image_grid(images, columns: int | None = None, scale: int = 1, pad: int = 1)
         uint8 [rows * (H * scale + pad) + pad, columns * (W * scale + pad) + pad, C].
 
     Raises:
-        ValueError: for another rank or range, NaN, columns or scale < 1, or pad < 0.
+        UserError: another rank or range, NaN, columns or scale < 1, or pad < 0.
     """
     images = as_images(images, "images")
     count, height, width, channels = images.shape
     if columns is None:
         columns = max(1, round(math.sqrt(count * height / width)))
-    if columns < 1 or scale < 1 or pad < 0:
-        raise ValueError(
-            f"expected columns >= 1, scale >= 1 and pad >= 0, got {columns}, {scale} and {pad}"
-        )
+    check("columns", columns, Count)
+    check("scale", scale, Count)
+    check("pad", pad, Annotated[int, "[0, inf)"])
     rows = -(-count // columns)
-    pixels = np.rint(np.clip(images, 0, 1) * 255).astype(np.uint8)
+    pixels = np.rint(images * 255).astype(np.uint8)
     pixels = pixels.repeat(scale, axis=1).repeat(scale, axis=2)
 
     tiles = np.full(
@@ -51,7 +58,11 @@ def image_grid(images, columns: int | None = None, scale: int = 1, pad: int = 1)
 
 
 def originals_over_reconstructions(
-    originals, reconstructions, columns: int | None = None, scale: int = 1, pad: int = 6
+    originals: npt.ArrayLike,
+    reconstructions: npt.ArrayLike,
+    columns: int | None = None,
+    scale: Count = 1,
+    pad: int = 6,
 ) -> np.ndarray:
     """Tiles pairs: each original with its reconstruction right below it.
 
@@ -66,7 +77,7 @@ def originals_over_reconstructions(
         uint8 [H', W', C].
 
     Raises:
-        ValueError: as `image_grid`, and for unequal shapes.
+        UserError: as `image_grid`, and for unequal shapes.
     """
     originals, reconstructions = as_image_pairs(originals, reconstructions, "originals")
     line = np.full_like(originals[:, :1], _BACKGROUND / 255)
@@ -74,8 +85,8 @@ def originals_over_reconstructions(
     return image_grid(pairs, columns, scale, pad)
 
 
-def enlarged(images, side: int = 64) -> np.ndarray:
-    """Small images enlarged smoothly, since an eye does not read a digit from 8×8 squares.
+def enlarged(images: np.ndarray, side: int = 64) -> np.ndarray:
+    """Small images enlarged smoothly, since 8×8 large squares are hard to read as a digit.
 
     Args:
         images: [N, H, W, C] in [0, 1].
@@ -92,7 +103,7 @@ def enlarged(images, side: int = 64) -> np.ndarray:
     return np.clip(larger.numpy(), 0.0, 1.0)
 
 
-def shrunk(images, side: int = 128) -> np.ndarray:
+def shrunk(images: np.ndarray, side: int = 128) -> np.ndarray:
     """Large images shrunk, so that a page of them stays small.
 
     Args:
@@ -124,7 +135,7 @@ def png_bytes(picture: np.ndarray) -> bytes:
 
 
 def save_png(path: str | os.PathLike, picture: np.ndarray) -> None:
-    """Writes a picture; whoever looks at `path` sees the old file or the new one, never a part.
+    """Writes a picture, as a whole or not at all.
 
     Args:
         path: file to write.
@@ -139,9 +150,7 @@ def save_png(path: str | os.PathLike, picture: np.ndarray) -> None:
         image.save(temporary, format="PNG")
 
 
-def _as_pillow(picture: np.ndarray):
-    from PIL import Image
-
+def _as_pillow(picture: np.ndarray) -> Image.Image:
     picture = np.asarray(picture)
     if picture.ndim == 3 and picture.shape[2] == 1:
         picture = picture[:, :, 0]

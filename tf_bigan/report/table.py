@@ -1,38 +1,42 @@
 """Tables of metrics: for the terminal, as Markdown and as CSV.
 
-A table is {column: {name: value}}; a value is a number, or a sequence of numbers of several seeds
-that shows as mean ± standard deviation.
+The columns are models and references, the rows metrics. `means` is a data frame or {column: {row:
+value}}; `spreads` has the same form. NaN means that there is no value, or a single one without
+spread.
 """
 
-import csv
-import io
-import math
-from collections.abc import Mapping, Sequence
+from __future__ import annotations
 
-import numpy as np
+import math
+from collections.abc import Mapping
+
+import pandas as pd
+
+from tf_bigan.evaluation.registry import METRICS
 
 _NOTHING = 1e-9  # shows as 0.00
 
-Value = float | Sequence[float]
-Columns = Mapping[str, Mapping[str, Value]]
+Values = pd.DataFrame | Mapping[str, Mapping[str, float]]
 
 
-def format_table(columns: Columns) -> str:
-    """Lays out columns of named values for the terminal, one row a name.
+def format_table(means: Values, spreads: Values | None = None) -> str:
+    """Lays out a table for the terminal.
+
+        format_table({"trained": {"NND": 4.61, "EGr": 7.3}, "untrained": {"NND": 13.4}})
 
     Args:
-        columns: heading -> {name: value}, as {"trained": {...}, "untrained": {...}}. Rows come in
-            the order in which names first appear; a value that a column lacks shows as "-".
+        means: the values; rows come in the order in which they first appear, and a value that a
+            column lacks shows as "-".
+        spreads: their standard deviations, shown as "4.614 ± 0.023", or None.
 
     Returns:
         Lines without trailing spaces, joined by newlines, none at the end.
 
     Raises:
-        ValueError: if there is no column or no name.
+        ValueError: there is no column or no row.
     """
-    rows = [["", *columns]]
-    for name in row_names(columns):
-        rows.append([name, *(shown(values.get(name), "-") for values in columns.values())])
+    texts = shown(means, spreads)
+    rows = [["", *texts], *([name, *row] for name, row in zip(texts.index, texts.to_numpy(), strict=True))]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(
         "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]).rstrip()
@@ -40,73 +44,70 @@ def format_table(columns: Columns) -> str:
     )
 
 
-def markdown_table(columns: Columns) -> str:
+def markdown_table(means: Values, spreads: Values | None = None) -> str:
     """The same as Markdown. Raises ValueError as `format_table`."""
-    names = row_names(columns)
-    rows = [["metric", *columns], ["---", *["---:"] * len(columns)]]
-    for name in names:
-        rows.append([name, *(shown(values.get(name), "") for values in columns.values())])
+    texts = shown(means, spreads, missing="")
+    rows = [["metric", *texts], ["---", *["---:"] * texts.shape[1]]]
+    rows += [[str(name), *row] for name, row in zip(texts.index, texts.to_numpy(), strict=True)]
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
 
-def csv_table(columns: Columns) -> str:
-    """The same as CSV in full precision: a column of means, and "NAME sd" where there are several.
+def csv_table(means: Values, spreads: Values | None = None) -> str:
+    """The same as CSV in full precision: a column of means, and "NAME sd" where there is a spread.
 
     Raises ValueError as `format_table`.
     """
-    names = row_names(columns)
-    several = {
-        heading for heading, values in columns.items() if any(map(_is_several, values.values()))
+    means, spreads = _frames(means, spreads)
+    columns = {}
+    for name in means:
+        columns[name] = means[name]
+        if spreads[name].notna().any():
+            columns[f"{name} sd"] = spreads[name]
+    return pd.DataFrame(columns).to_csv(index_label="metric", lineterminator="\n")
+
+
+def shown(means: Values, spreads: Values | None = None, missing: str = "-") -> pd.DataFrame:
+    """The texts of a table's cells: "4.61", "4.614 ± 0.023", or what stands for a missing value.
+
+    Two decimals or those of the registry, and more where a number is small.
+
+    Raises:
+        ValueError: there is no column or no row.
+    """
+    means, spreads = _frames(means, spreads)
+    texts = {
+        name: [
+            _text(row, mean, spread, missing)
+            for row, mean, spread in zip(means.index, means[name], spreads[name], strict=True)
+        ]
+        for name in means
     }
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    heads = ([head, f"{head} sd"] if head in several else [head] for head in columns)
-    writer.writerow(["metric", *(cell for pair in heads for cell in pair)])
-    for name in names:
-        cells = []
-        for heading, values in columns.items():
-            there = name in values
-            cells.append(mean(values[name]) if there else "")
-            if heading in several:
-                cells.append(spread(values[name]) if there and _is_several(values[name]) else "")
-        writer.writerow([name, *cells])
-    return text.getvalue()
+    return pd.DataFrame(texts, means.index)
 
 
-def row_names(columns: Columns) -> list[str]:
-    """The names of all columns, in the order in which they first appear. Raises ValueError."""
-    names = list(dict.fromkeys(name for values in columns.values() for name in values))
-    if not names:
-        raise ValueError("columns: expected at least one column with one value")
-    return names
+def _frames(means: Values, spreads: Values | None) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Both as data frames of floats, of one shape."""
+    means = pd.DataFrame(means).astype(float)
+    if means.empty:
+        raise ValueError("means: expected at least one column with one value")
+    spreads = pd.DataFrame({} if spreads is None else spreads)
+    return means, spreads.reindex(index=means.index, columns=means.columns).astype(float)
 
 
-def shown(value: Value | None, missing: str) -> str:
-    """ "4.61" or "4.614 ± 0.023": two decimals, or what shows two digits of a small number."""
-    if value is None:
+def _text(row: str, mean: float, spread: float, missing: str) -> str:
+    if math.isnan(mean):
         return missing
-    if not _is_several(value):
-        return _rounded(mean(value), mean(value))
-    finest = spread(value) if spread(value) >= _NOTHING else mean(value)
-    return f"{_rounded(mean(value), finest)} ± {_rounded(spread(value), finest)}"
+    digits = METRICS[row].digits if row in METRICS else 2
+    if math.isnan(spread):
+        return _rounded(mean, mean, digits)
+    digits = max(digits, 2)  # a mean has decimals, also that of a count
+    finest = spread if spread >= _NOTHING else mean
+    return f"{_rounded(mean, finest, digits)} ± {_rounded(spread, finest, digits)}"
 
 
-def mean(value: Value) -> float:
-    """Of one number or several."""
-    return float(np.mean(value))
-
-
-def spread(value: Value) -> float:
-    """The sample standard deviation; 0 of a single number."""
-    return float(np.std(value, ddof=1)) if _is_several(value) else 0.0
-
-
-def _is_several(value: Value) -> bool:
-    return np.size(value) > 1
-
-
-def _rounded(value: float, finest: float) -> str:
-    """Two decimals, or as many as show two digits of what is smaller."""
+def _rounded(value: float, finest: float, digits: int) -> str:
+    """So many decimals, or as many as show two digits of what is smaller."""
     size = abs(finest)
-    decimals = 1 - math.floor(math.log10(size)) if _NOTHING <= size < 0.1 else 2  # 2 of NaN too
-    return f"{value:.{decimals}f}"
+    if _NOTHING <= size < 0.1:
+        digits = max(digits, 1 - math.floor(math.log10(size)))
+    return f"{value:.{digits}f}"

@@ -5,10 +5,9 @@ from tf_bigan.run import (
     cluster,
     compare,
     config,
-    gallery,
     measure,
+    pictures,
     presets,
-    results,
     trained,
     workdir,
 )
@@ -18,10 +17,9 @@ __all__ = [
     "cluster",
     "compare",
     "config",
-    "gallery",
     "measure",
+    "pictures",
     "presets",
-    "results",
     "trained",
     "workdir",
 ]

@@ -1,27 +1,20 @@
-"""From a configuration to data, a compiled model, and its numbers: what both scripts share."""
+"""From a configuration to data and a compiled model."""
 
-import contextlib
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 import keras
 import numpy as np
 from absl import logging
 
-from tf_bigan import data, evaluation, models, networks, priors
+from tf_bigan import data, models, networks, priors
 from tf_bigan.core import hardware
 from tf_bigan.core.model import AdversarialModel
-from tf_bigan.core.statistics import calibrate, statistics_kept
 from tf_bigan.errors import UserError, did_you_mean
 from tf_bigan.optimizers import Adam, ConstantThenExponential
 from tf_bigan.run import presets
 from tf_bigan.run.config import Config
 
-LATENT_METRICS = ("latent_error", "latent_error_b")
-MODEL_METRICS = (*evaluation.OFFICIAL_METRICS, *LATENT_METRICS, "accuracy")
-FIRST_DRAW = 12345  # the seed of z of measurement 0
-QUICK_EXAMPLES = 1000  # held-out images to measure in training
-LATENT_DRAWS = 10_000  # of z, for the latent error
 MEMORY = 2**29  # bytes of images of a stream to evaluate on; their floats take four times as much
 
 
@@ -78,11 +71,12 @@ def training_batches(config: Config, train: data.ImageData | data.StreamedImages
         raise UserError(f"--target_dataset: {config.model} does not adapt to a second data set")
     if config.labels and "label" not in system.requires:
         raise UserError(f"--labels: {config.model} does not learn from labels")
-    _check_entries(system, batches)
+    check_entries(system, batches)
     return batches
 
 
-def _check_entries(system: AdversarialModel | type[AdversarialModel], batches: data.Batches):
+def check_entries(system: AdversarialModel | type[AdversarialModel], batches: data.Batches) -> None:
+    """Raises UserError if the system needs what the batches do not have."""
     name_of = system.__name__ if isinstance(system, type) else type(system).__name__
     for name in system.requires:
         if not {name, f"labelled_{name}"} & set(batches.dataset().element_spec):
@@ -181,98 +175,6 @@ def optimizers(
     return made
 
 
-def measure(
-    model: AdversarialModel,
-    train: data.ImageData | None,
-    held_out: data.ImageData,
-    *,
-    metrics: Sequence[str] = MODEL_METRICS,
-    samples: int = 100_000,
-    posthoc: bool = False,
-    batches: data.Batches | None = None,
-    seed: int = 0,
-    progress: Callable[[str, int, int], None] | None = None,
-) -> evaluation.OfficialMetrics:
-    """The official metrics of a model on held-out images, the latent error, and the accuracy.
-
-    The model is left as it was.
-
-    Args:
-        model: any system; what it has no network for is left out, with the reason.
-        train: the images behind the 1-NN gallery, the probe and the batch statistics; None
-            where no metric needs them.
-        held_out: the images to be measured on.
-        metrics: names out of `MODEL_METRICS`.
-        samples: draws of z for NND and EGg; the latent error takes the first `LATENT_DRAWS`.
-        batches: training batches, where the losses need more than the images of `train`.
-        posthoc: replace the moving batch statistics by the plain average over 1,000 training
-            batches first, as the official code does.
-        seed: of the draws of z, and of the order in which the probe sees its rows.
-        progress: called as progress(stage, done, total).
-
-    Raises:
-        UserError: what the model gives cannot be measured, as it is not finite.
-    """
-    encodes, generates = hasattr(model, "encoder"), hasattr(model, "generator")
-    classify = train is not None and any(name.startswith(("NNC", "CLS")) for name in metrics)
-    with measurable(model, train if posthoc else None, batches):
-        z = model.prior.sample(samples, seed=FIRST_DRAW + seed).numpy() if generates else None
-        measured = evaluation.official_metrics(
-            held_out.as_float(),
-            held_out.labels,
-            train.as_float() if classify else None,
-            train.labels if classify else None,
-            generate=model.generate if generates else None,
-            encode=model.features if encodes else None,
-            reconstruct=model.reconstruct if encodes and generates else None,
-            z=z,
-            metrics=[name for name in metrics if name in evaluation.OFFICIAL_METRICS],
-            seed=seed,
-            progress=progress,
-        )
-        if set(metrics) & set(LATENT_METRICS):
-            if encodes and generates:
-                z = z[:LATENT_DRAWS]
-                errors = evaluation.latent_error(z, model.encode(model.generate(z)))
-                found = dict(zip(LATENT_METRICS, errors, strict=True))
-                measured.values.update({n: v for n, v in found.items() if n in metrics})
-            else:
-                needs = "needs an encoder and a generator"
-                measured.left_out.update({n: needs for n in LATENT_METRICS if n in metrics})
-        if "accuracy" in metrics and held_out.labels is not None and classifies(model):
-            right = model.classify(held_out.as_float()).argmax(-1) == held_out.labels
-            measured.values["accuracy"] = 100.0 * float(right.mean())
-        return measured
-
-
-@contextlib.contextmanager
-def measurable(
-    model: AdversarialModel,
-    train: data.ImageData | None,
-    batches: data.Batches | None = None,
-) -> Iterator[None]:
-    """A block in which a model is measured; afterwards it is as it was.
-
-    train: where given, the batch statistics are first averaged over training batches: `batches`,
-        or batches of these images.
-
-    Raises:
-        UserError: a check of what the networks give has failed in the block.
-    """
-    with statistics_kept(model):
-        if train is not None:
-            batches = batches or train.batches(min(128, len(train)), seed=1)
-            _check_entries(model, batches)
-            calibrate(model, batches.dataset(), steps=calibration_steps(batches))
-        try:
-            yield
-        except UserError:
-            raise
-        except ValueError as error:
-            step = int(model.step.numpy())
-            raise UserError(f"the model of step {step} cannot be measured: {error}") from error
-
-
 def calibration_steps(batches: data.Batches) -> int:
     """Batches to average statistics over: 1,000 as in the official code, or five passes of few."""
     return min(1000, 5 * batches.steps_per_epoch)
@@ -281,14 +183,6 @@ def calibration_steps(batches: data.Batches) -> int:
 def classifies(model: AdversarialModel) -> bool:
     """Whether the system names the classes of the labels."""
     return hasattr(model, "class_logits")
-
-
-def untrained(model: AdversarialModel) -> AdversarialModel:
-    """Fresh weights of the same seed: the baseline of every figure about features."""
-    keras.utils.set_random_seed(model.seed)
-    fresh = type(model).from_config(model.get_config())
-    fresh.compile_from_config(model.get_compile_config())
-    return fresh
 
 
 def in_memory(

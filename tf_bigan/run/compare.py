@@ -1,4 +1,4 @@
-"""The tables and files of evaluate.py: sets results side by side, and writes them."""
+"""The tables and files of evaluate.py: one model, or several side by side."""
 
 from __future__ import annotations
 
@@ -8,75 +8,88 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+import pandas as pd
+
 from tf_bigan import report
 from tf_bigan.atomic import atomically
 from tf_bigan.errors import UserError
 from tf_bigan.evaluation.registry import METRICS
-from tf_bigan.report.table import mean
-from tf_bigan.run.config import Config
-from tf_bigan.run.measure import HELD_OUT, TRAINED, UNTRAINED
-from tf_bigan.run.results import Result
+from tf_bigan.run.measure import TRAINED, UNTRAINED, Result
 from tf_bigan.run.workdir import Workdir
 
+# The tables: key in metrics.json -> heading. All other groups of metrics are in the first.
 _TITLES = {"model": "Metrics", "generation": "Samples", "representation": "Representation"}
-_HEADINGS = {HELD_OUT: "held-out", "ceiling_noise": "noise", "ceiling_collapsed": "one class"}
-_CLASSES = ("% of the images that the classifier sees in each class.",)
 _NOTES = {
     "generation": (
-        "floor: training images in place of the samples; noise, one class: uniform pixels, and "
-        "training images of a single class. The same number of images each time.",
+        "Reference values: floor, training images in place of the samples; noise, uniform pixels; "
+        "one class, training images of a single class. The same number of images each time.",
     ),
     "representation": (
-        "On E(x) before squashing; beside it the untrained encoder, raw pixels and their 50 "
-        "principal components.",
+        "On E(x) before squashing. Reference values: the untrained encoder, raw pixels and their "
+        "50 principal components.",
     ),
 }
-
+_CLASSES = "% of the images that the classifier sees in each class."
 _OTHER_IMAGES = (
-    "Runs that differ in --seed alone have other training or held-out images each: the spread of "
-    "their mean holds that of the data, and the metrics of samples, by a classifier of each run's "
-    "own training images, have no mean."
+    "Runs that differ in --seed alone have different training or held-out images: the spread of "
+    "their mean includes that of the data, and the metrics of samples, by a classifier of each "
+    "run's own training images, have no mean."
 )
 
 
 def tables(results: Sequence[Result]) -> list[report.Table]:
-    """One table for each group of metrics: a column a model, then what to read them by.
+    """One table for each group of metrics: a column for each model, then the reference values.
 
-    Of several models, runs that differ in nothing but --seed have a column of their mean and the
-    spread over the runs as well.
+    Of several models, runs that differ in nothing but --seed also have a column of their mean and
+    its standard deviation between the runs.
+
+    Raises UserError if there is nothing in them.
     """
     made = []
     for group, title in _TITLES.items():
-        columns = _columns(results, group)
-        if any(columns.values()):
+        records = _headed(results, group)
+        if len(records):
             notes = _notes(results, group)
-            made.append(report.Table(title, columns, notes, emphasised=len(results)))
+            made.append(_table(title, records, notes, emphasised=len(results)))
     if not made:
         reasons = _joined(results[0].measured.left_out)
         raise UserError(f"nothing can be measured: {reasons}")
     return made
 
 
-def _columns(results: Sequence[Result], group: str) -> dict[str, Mapping]:
-    found = [(r.subject.name, r.measured.tables.get(group, {})) for r in results]
+def _table(title: str, records: pd.DataFrame, notes: Sequence[str], emphasised: int):
+    """Columns heading, metric and value -> means and standard deviations, in order."""
+    cells = records.groupby(["metric", "heading"]).value
+    order = {"index": records.metric.unique(), "columns": records.heading.unique()}
+    means, spreads = (frame.unstack().reindex(**order) for frame in (cells.mean(), cells.std()))
+    for frame in (means, spreads):
+        frame.columns.name = frame.index.name = None
+    return report.Table(title, means, spreads, notes, emphasised)
+
+
+def _headed(results: Sequence[Result], group: str) -> pd.DataFrame:
+    """The records of a table, with the headings of its columns, in order."""
+    found = []
+    for result in results:
+        records = result.measured.records
+        found.append(
+            records[records.metric.map(_table_of) == group].rename(columns={"column": "heading"})
+        )
     if len(results) == 1:
-        return {_HEADINGS.get(name, name): values for name, values in found[0][1].items()}
-    columns = {name: table.get(TRAINED, {}) for name, table in found}
-    columns |= _means_of_runs(results, columns)
-    seen = []
-    for name, table in found:
-        values = table.get(UNTRAINED)
-        if values and values not in seen:
-            columns[f"untrained {name}"] = values
-            seen.append(values)
-    if _same_data(results):
-        shared = next((table for _, table in found if table), {})
-        columns |= {
-            _HEADINGS.get(name, name): values
-            for name, values in shared.items()
-            if name not in (TRAINED, UNTRAINED)
-        }
-    return columns
+        return found[0]
+    trained, untrained, others = [], [], []
+    for result, records in zip(results, found, strict=True):
+        name = result.trained.name
+        trained.append(records[records.heading == TRAINED].assign(heading=name))
+        fresh = records[records.heading == UNTRAINED]
+        if len(fresh) and not any(
+            fresh.value.tolist() == other.value.tolist() for other in untrained
+        ):
+            untrained.append(fresh.assign(heading=f"untrained {name}"))
+        rest = records[~records.heading.isin((TRAINED, UNTRAINED))]
+        if len(rest) and _same_data(results) and not others:
+            others.append(rest)
+    return pd.concat([*trained, *_means_of_runs(results, trained, group), *untrained, *others])
 
 
 def _same_data(results: Iterable[Result]) -> bool:
@@ -84,32 +97,47 @@ def _same_data(results: Iterable[Result]) -> bool:
 
 
 def _groups_of_runs(results: Iterable[Result]) -> list[list[Result]]:
-    """Two or more runs each, that differ in --seed alone."""
-    groups: dict[Config, list[Result]] = {}
+    """Two or more runs each, of as many steps, that differ in --seed alone.
+
+    Options that a resumed run may change do not count.
+    """
+    groups: list[list[Result]] = []
     for result in results:
-        if result.subject.file is None:
-            alike = result.subject.config.replace(seed=0, data_dir=None)
-            groups.setdefault(alike, []).append(result)
-    return [runs for runs in groups.values() if len(runs) > 1]
+        if result.trained.file is not None:
+            continue
+        config = result.trained.config.replace(seed=0)
+        for runs in groups:
+            first = runs[0]
+            other = first.trained.config.replace(seed=0)
+            if first.step == result.step and not other.differences(config):
+                runs.append(result)
+                break
+        else:
+            groups.append([result])
+    return [runs for runs in groups if len(runs) > 1]
 
 
-def _means_of_runs(results: Sequence[Result], columns: Mapping) -> dict[str, dict]:
-    """Heading -> {name: a value for each run} of runs that differ in --seed alone."""
-    means = {}
+def _means_of_runs(
+    results: Sequence[Result], trained: Sequence[pd.DataFrame], group: str
+) -> list[pd.DataFrame]:
+    """A value for each run and metric, under a common heading, of runs that differ in seed alone."""
+    found, headings = [], []
+    by_name = {r.trained.name: records for r, records in zip(results, trained, strict=True)}
     for runs in _groups_of_runs(results):
-        names = [run.subject.name for run in runs]
-        headings = (f"{name}, {len(names)} runs" for name in (_common(names), *names))
-        means[next(heading for heading in headings if heading not in means)] = {
-            metric: [mean(columns[name][metric]) for name in names]
-            for metric in columns[names[0]]
-            if all(metric in columns[name] for name in names)
-            and (_table_of(metric) != "generation" or _same_data(runs))
-        }
-    return {heading: values for heading, values in means.items() if values}
+        names = [run.trained.name for run in runs]
+        choices = (f"{name}, {len(names)} runs" for name in (_common(names), *names))
+        headings.append(next(heading for heading in choices if heading not in headings))
+        if group == "generation" and not _same_data(runs):
+            continue
+        records = pd.concat([by_name[name] for name in names])
+        values = records.groupby(["metric", "heading"], sort=False).value.mean().unstack().dropna()
+        values = values.stack().rename("value").reset_index()
+        found.append(values.assign(heading=headings[-1]))
+    return found
 
 
 def _common(names: Sequence[str]) -> str:
-    """What the names of runs begin with, without the first digits of a seed: "x" of x-10, x-11."""
+    """The common beginning of the names without that of a seed: "x" of x-10, x-11."""
     common = os.path.commonprefix(names)
     if any(name[len(common) :][:1].isdigit() for name in names):
         common = common.rstrip("0123456789")
@@ -118,7 +146,7 @@ def _common(names: Sequence[str]) -> str:
 
 def _notes(results: Sequence[Result], group: str) -> list[str]:
     notes = []
-    if any(len(result.measured.tables.get(group, ())) > 1 for result in results):
+    if any(_has_references(result, group) for result in results):
         notes += _NOTES.get(group, ())
     if group == "generation":
         notes += classifier_lines(results)
@@ -127,37 +155,41 @@ def _notes(results: Sequence[Result], group: str) -> list[str]:
         left_out = result.measured.left_out
         left_out = {n: r for n, r in left_out.items() if _table_of(n) == group}
         if left_out:
-            notes.append(f"Left out of {result.subject.name}: {_joined(left_out)}.")
+            notes.append(f"Left out of {result.trained.name}: {_joined(left_out)}.")
     return notes
+
+
+def _has_references(result: Result, group: str) -> bool:
+    records = result.measured.records
+    return records[records.metric.map(_table_of) == group].column.nunique() > 1
 
 
 def _notes_on_spread(results: Sequence[Result]) -> list[str]:
     return [] if all(map(_same_data, _groups_of_runs(results))) else [_OTHER_IMAGES]
 
 
-def _table_of(name: str) -> str:
-    group = METRICS[name].group
+def _table_of(metric: str) -> str:
+    group = METRICS[metric].group
     return group if group in _TITLES else "model"
 
 
 def _class_tables(results: Sequence[Result]) -> list[report.Table]:
-    """For each data set the classes of its images and of samples: a column a class."""
-    several = len(results) > 1
-    judged = [result for result in results if result.measured.histograms]
-    keys = dict.fromkeys(result.data_key for result in judged)
-    return [_class_table([r for r in judged if r.data_key == key], several) for key in keys]
-
-
-def _class_table(results: Sequence[Result], several: bool) -> report.Table:
-    columns = {}
-    for label, shares in results[0].measured.histograms.items():
-        rows = {
-            r.subject.name if several else TRAINED: r.measured.histograms[label][TRAINED]
-            for r in results
-        }
-        rows |= {_HEADINGS.get(c, c): values for c, values in shares.items() if c != TRAINED}
-        columns[label] = {name: [100 * value for value in values] for name, values in rows.items()}
-    return report.Table(_TITLES["generation"], columns, _CLASSES, emphasised=0)
+    """For each data set the classes of its images and of samples: a column for each class."""
+    made = []
+    measured = [result for result in results if len(result.measured.shares)]
+    for key in dict.fromkeys(result.data_key for result in measured):
+        alike = [result for result in measured if result.data_key == key]
+        models, others = [], []
+        for result in alike:
+            shares = result.measured.shares
+            name = result.trained.name if len(results) > 1 else TRAINED
+            models.append(shares[shares.column == TRAINED].assign(column=name))
+            others = others or [shares[shares.column != TRAINED]]
+        shares = pd.concat([*models, *others])
+        records = shares.rename(columns={"column": "metric", "metric": "heading"})
+        records = records.assign(value=100 * records.value)
+        made.append(_table(_TITLES["generation"], records, (_CLASSES,), emphasised=0))
+    return made
 
 
 def _joined(left_out: Mapping[str, str]) -> str:
@@ -165,7 +197,7 @@ def _joined(left_out: Mapping[str, str]) -> str:
 
 
 def classifier_lines(results: Iterable[Result]) -> list[str]:
-    """A line for each classifier that judged samples."""
+    """A line for each classifier in whose features samples were measured."""
     lines = [
         f"classifier of seed {c['seed']}: {c['accuracy']:.2f} % of unseen training images right, "
         f"digest {c['digest']}"
@@ -176,7 +208,7 @@ def classifier_lines(results: Iterable[Result]) -> list[str]:
 
 
 def lines(results: Sequence[Result]) -> list[str]:
-    """The tables for a terminal, and what they are to be read by.
+    """The tables for a terminal, with their notes.
 
     Raises UserError if there is nothing in them.
     """
@@ -184,7 +216,7 @@ def lines(results: Sequence[Result]) -> list[str]:
     text = []
     for table in made:
         heading = [] if len(made) == 1 else [table.title]
-        text += [*heading, report.format_table(table.columns), ""]
+        text += [*heading, report.format_table(table.means, table.spreads), ""]
     text += _notes_on_data(results) + _notes_on_spread(results)
     return text + classifier_lines(results)
 
@@ -197,8 +229,8 @@ def _notes_on_data(results: Sequence[Result]) -> list[str]:
 def _data(results: Sequence[Result]) -> str:
     """What the results were measured on; equal texts may stand for other images."""
     texts = dict.fromkeys(result.data for result in results)
-    hidden = len({result.data_key for result in results}) > len(texts)
-    more = " (training or held-out images not all the same)" if hidden else ""
+    alike = len({result.data_key for result in results}) > len(texts)
+    more = " (training or held-out images not all the same)" if alike else ""
     return " and ".join(texts) + more
 
 
@@ -208,50 +240,68 @@ def write(results: Sequence[Result], output: Workdir, options: Mapping) -> str:
     metrics.json, report.png and report.html of one model; comparison.csv, comparison.md and
     report.html of several.
 
-    Raises UserError if there is nothing to write, or no place for it.
+    Args:
+        results: of one data set or several.
+        output: where.
+        options: how it was measured, with "samples" and "seeds".
+
+    Raises:
+        UserError: there is nothing to write, or the files cannot be written.
     """
     made = tables(results)
     output.make()
-    first = results[0]
-    if len(results) == 1:
+    first, alone = results[0], len(results) == 1
+    title = f"{len(results)} models compared"
+    if alone:
         title = f"{first.system} on {_dataset(first)}, step {first.step:,}"
-        files = [output.metrics, output.report]
-        _write(output.metrics, json.dumps(_record(first, options), indent=2) + "\n")
-        first.gallery.write_png(output.report, _means(made[0].columns), title)
-    else:
-        title = f"{len(results)} models compared"
-        files = [output.comparison_csv, output.comparison_markdown]
-        _write(output.comparison_csv, report.csv_table(_merged(made)))
-        _write(output.comparison_markdown, _markdown(title, results, made))
-    report.report_html(
-        output.page,
+    whole = report.Report(
         title=title,
         facts=_facts(results, options),
         tables=[*made, *_class_tables(results)],
         curves=_curves(results),
-        sections=[_section(result, len(results) == 1) for result in results],
+        sections=[_section(result, alone) for result in results],
     )
+    if alone:
+        files = [output.metrics, output.report]
+        _write(output.metrics, json.dumps(_record(first, options), indent=2) + "\n")
+        report.report_png(output.report, whole)
+    else:
+        files = [output.comparison_csv, output.comparison_markdown]
+        _write(output.comparison_csv, _csv(made))
+        _write(output.comparison_markdown, _markdown(title, results, made))
+    report.report_html(output.page, whole)
     *others, last = map(str, (*files, output.page))
     return f"wrote {', '.join(others)} and {last}"
 
 
-def _write(path: Path, text: str):
+def _write(path: Path, text: str) -> None:
     with atomically(path) as temporary:
         Path(temporary).write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def _dataset(result: Result) -> str:
-    config = result.subject.config
+    config = result.trained.config
     return config.target_dataset or config.dataset
 
 
 def _record(result: Result, options: Mapping) -> dict:
     """metrics.json: means over the seeds, and with several of them each value."""
     found = result.measured
-    values = dict(found.tables)
-    if found.histograms:
-        values["class_histogram"] = found.histograms
-    means = {group: _means(table) for group, table in values.items()}
+    by_seed = {
+        group: _nested(
+            found.records[found.records.metric.map(_table_of) == group], "column", "metric"
+        )
+        for group in _TITLES
+    }
+    by_seed["class_histogram"] = _nested(found.shares, "metric", "column")
+    by_seed = {group: columns for group, columns in by_seed.items() if columns}
+    means = {
+        group: {
+            column: {name: sum(values) / len(values) for name, values in rows.items()}
+            for column, rows in columns.items()
+        }
+        for group, columns in by_seed.items()
+    }
     record = {"dataset": _dataset(result), "split": result.split, "step": result.step, **options}
     record |= means.pop("model", {}) | means
     if found.classifiers:
@@ -259,35 +309,33 @@ def _record(result: Result, options: Mapping) -> dict:
     if found.left_out:
         record["left_out"] = found.left_out
     if len(options["seeds"]) > 1:
-        record["by_seed"] = values
+        record["by_seed"] = by_seed
     return record
 
 
-def _means(columns: Mapping) -> dict[str, dict]:
-    return {
-        heading: {name: mean(value) for name, value in values.items()}
-        for heading, values in columns.items()
-    }
+def _nested(records: pd.DataFrame, outer: str, inner: str) -> dict[str, dict[str, list[float]]]:
+    """{outer: {inner: values}}, in the order of the records."""
+    nested: dict[str, dict[str, list[float]]] = {}
+    for a, b, value in zip(records[outer], records[inner], records.value, strict=True):
+        nested.setdefault(a, {}).setdefault(b, []).append(value)
+    return nested
 
 
-def _merged(made: Sequence[report.Table]) -> dict[str, dict]:
+def _csv(made: Sequence[report.Table]) -> str:
     """All rows of all tables under common headings."""
-    merged: dict[str, dict] = {}
-    for table in made:
-        for heading, values in table.columns.items():
-            merged.setdefault(heading, {}).update(values)
-    return merged
+    means = pd.concat([table.means for table in made])
+    return report.csv_table(means, pd.concat([table.spreads for table in made]))
 
 
 def _markdown(title: str, results: Sequence[Result], made: Sequence[report.Table]) -> str:
     parts = [f"# {title}", ""]
     parts += [
-        f"- {r.subject.name}: {r.system}, step {r.step:,}, measured on {r.data}" for r in results
+        f"- {r.trained.name}: {r.system}, step {r.step:,}, measured on {r.data}" for r in results
     ]
     parts += [line for note in _notes_on_data(results) for line in ("", note)]
     for table in made:
-        parts += ["", f"## {table.title}", "", report.markdown_table(table.columns)]
-        parts += [line for note in table.note for line in ("", note)]
+        parts += ["", f"## {table.title}", "", report.markdown_table(table.means, table.spreads)]
+        parts += [line for note in table.notes for line in ("", note)]
     return "\n".join(parts) + "\n"
 
 
@@ -302,18 +350,17 @@ def _curves(results: Sequence[Result]) -> dict[str, dict]:
     """A chart for each measurement in metrics.jsonl, a line for each run."""
     charts: dict[str, dict] = {}
     for result in results:
-        records = result.subject.workdir.read_history() if result.subject.workdir else []
+        records = result.trained.workdir.read_history() if result.trained.workdir else []
         names = dict.fromkeys(name for record in records for name in record)
         for name in names:
             if name not in ("epoch", "step", "seconds"):
                 points = [(r["epoch"], r[name]) for r in records if name in r]
-                charts.setdefault(name, {})[result.subject.name] = tuple(zip(*points, strict=True))
+                charts.setdefault(name, {})[result.trained.name] = tuple(zip(*points, strict=True))
     return charts
 
 
 def _section(result: Result, alone: bool) -> report.Section:
-    title = (
-        "Pictures" if alone else f"{result.subject.name}: {result.system}, {result.step:,} steps"
-    )
-    config = {n: v for n, v in asdict(result.subject.config).items() if v is not None}
-    return report.Section(title, result.gallery.figures(), config)
+    name, step = result.trained.name, f"{result.step:,} steps"
+    title = "Pictures" if alone else f"{name}: {result.system}, {step}"
+    config = {n: v for n, v in asdict(result.trained.config).items() if v is not None}
+    return report.Section(title, result.figures, config)

@@ -4,8 +4,9 @@ usage: python evaluate.py --workdir=DIR [--name=value ...]
        python evaluate.py --workdir=DIR,DIR,... [--name=value ...]
        python evaluate.py --model=FILE.keras --dataset=NAME [--name=value ...]
 
-Prints the metrics beside those of the untrained model, and writes metrics.json, report.png and
-report.html; of several models one table, as comparison.csv, comparison.md and report.html.
+Prints the metrics with reference values (the untrained model, floor and ceilings), and writes
+metrics.json, report.png and report.html; of several models one table, as comparison.csv,
+comparison.md and report.html.
 Defaults are in [brackets].
 """
 
@@ -14,15 +15,14 @@ import sys
 from absl import flags
 
 import tf_bigan as tb
+from tf_bigan.constraints import Seed, check
 from tf_bigan.errors import UserError
 from tf_bigan.evaluation import registry
-from tf_bigan.run.config import LARGEST_SEED
-from tf_bigan.run.quiet import is_terminal, line_start
-from tf_bigan.run.trained import Subject, subjects_of_files, subjects_of_runs
+from tf_bigan.run.quiet import load_tensorflow
+from tf_bigan.run.trained import Trained, trained_files, trained_runs
 from tf_bigan.run.workdir import Workdir
 
 FLAGS = flags.FlagValues()
-_BAR = 24  # characters
 
 
 def _string(name: str, text: str, group: str, default: str | None = None):
@@ -35,14 +35,14 @@ def _boolean(name: str, default: bool, text: str):
 
 WORKDIR = _string(
     "workdir",
-    "the run to measure, its model or its newest checkpoint; several with commas between, or a "
+    "the run to measure, its model or its newest checkpoint; several separated by commas, or a "
     "pattern as runs/*",
     "run",
 )
 MODEL = _string("model", "a .keras file instead, or several", "run")
 METRICS = _string(
     "metrics",
-    f"all, groups ({', '.join(registry.GROUPS)}) or names, with commas between "
+    f"all, groups ({', '.join(registry.GROUPS)}) or names, separated by commas "
     f"[{registry.DEFAULT}]",
     "run",
 )
@@ -57,21 +57,22 @@ SAMPLES = flags.DEFINE_integer(
 )
 SEEDS = _string(
     "seeds",
-    "measure with so many seeds, or with those of a list as 3,7, and give mean ± standard "
-    "deviation: other draws of z, classifiers, labelled images [1]",
+    "how many seeds to measure with, or a list of them as 3,7: other draws of z, classifiers and "
+    "labelled images; gives mean ± standard deviation [1]",
     "run",
     "1",
 )
-POSTHOC = _boolean(
-    "posthoc",
+RECALIBRATE = _boolean(
+    "recalibrate_batch_norm",
     False,
-    "average the batch statistics anew over 1,000 training batches, as the official code does",
+    "recalibrate batch norm first: plain averages over 1,000 training batches, as in the official "
+    "code",
 )
 UNTRAINED = _boolean(
     "untrained",
     True,
-    "measure what the values are to be read by as well: the untrained model, floor and ceilings, "
-    "pixels and PCA [true]",
+    "also measure the reference values: the untrained model, floor and ceilings, pixels and PCA "
+    "[true]",
 )
 DATASET = _string("dataset", "data to measure on, as in train.py [the run's]", "data")
 DATA_DIR = _string("data_dir", "where data sets are found and kept [the run's]", "data")
@@ -101,12 +102,13 @@ OUTPUT = _string(
 def main() -> int:
     text = METRICS.value or registry.DEFAULT
     names, seeds = registry.choose(text, "metrics"), chosen_seeds()
-    subjects = chosen_subjects()
-    output = chosen_output(subjects)
+    chosen = chosen_models()
+    output = chosen_output(chosen)
+    load_tensorflow()  # takes seconds: not before the command is right
     measurers = {}  # runs on the same data share what does not depend on the model
     loaded = [
-        tb.run.results.load(
-            subject,
+        tb.run.measure.load(
+            trained,
             measurers,
             split=SPLIT.value,
             metrics=names,
@@ -114,23 +116,27 @@ def main() -> int:
             samples=SAMPLES.value,
             references=UNTRAINED.value,
             classifiers=output.classifiers,
+            progress=True,
         )
-        for subject in subjects
+        for trained in chosen
     ]
-    check_named(text, [one.measurer.missing(one.model) for one in loaded])
-    results = [
-        tb.run.results.measure(
-            one,
-            posthoc=POSTHOC.value,
-            progress=progress_of(one.subject.name if len(loaded) > 1 else ""),
+    check_named(text, [measurer.missing(model) for model, measurer in loaded])
+    results = []
+    for trained, (model, measurer) in zip(chosen, loaded, strict=True):
+        if len(chosen) > 1 and sys.stderr.isatty():
+            print(f"measuring {trained.name}", file=sys.stderr)
+        results.append(
+            tb.run.measure.measure(trained, model, measurer, recalibrate=RECALIBRATE.value)
         )
-        for one in loaded
-    ]
-    print(line_start(), end="", file=sys.stderr)
     check_named(text, [result.measured.left_out for result in results])
     left_out = report_left_out(results)
-    options = {"samples": SAMPLES.value, "posthoc": POSTHOC.value, "seeds": seeds}
-    print("\n".join([*tb.run.compare.lines(results), *left_out, ""]))  # though a disk be full
+    options = {
+        "samples": SAMPLES.value,
+        "recalibrate_batch_norm": RECALIBRATE.value,
+        "seeds": seeds,
+    }
+    # Printed first: the disk may be full.
+    print("\n".join([*tb.run.compare.lines(results), *left_out, ""]))
     print(tb.run.compare.write(results, output, options))
     return 0
 
@@ -142,24 +148,23 @@ def chosen_seeds() -> list[int]:
     if not numbers or ("," not in SEEDS.value and int(SEEDS.value) == 0):
         raise UserError(f"--seeds={SEEDS.value}: give a number above 0, or a list as 3,7")
     seeds = list(dict.fromkeys(int(part) for part in parts))
-    if max(seeds) > LARGEST_SEED:
-        raise UserError(f"--seeds={SEEDS.value}: a seed must be at most {LARGEST_SEED}")
+    check("seeds", max(seeds), Seed)
     return seeds if "," in SEEDS.value else list(range(seeds[0]))
 
 
-def chosen_subjects() -> list[Subject]:
+def chosen_models() -> list[Trained]:
     if (WORKDIR.value is None) == (MODEL.value is None):
         raise UserError("give either --workdir=DIR of a run or --model=FILE.keras")
     changes = {flag.name: flag.value for flag in (DATASET, DATA_DIR, IMAGE_SIZE, CHANNELS)}
     if WORKDIR.value is not None:
-        return subjects_of_runs(WORKDIR.value, changes)
-    return subjects_of_files(MODEL.value, changes)
+        return trained_runs(WORKDIR.value, changes)
+    return trained_files(MODEL.value, changes)
 
 
-def chosen_output(subjects: list[Subject]) -> Workdir:
-    first = subjects[0].file.parent if subjects[0].file else subjects[0].workdir.root
-    if len(subjects) > 1:
-        first = (first if subjects[0].file else first.parent) / "comparison"
+def chosen_output(chosen: list[Trained]) -> Workdir:
+    first = chosen[0].file.parent if chosen[0].file else chosen[0].workdir.root
+    if len(chosen) > 1:
+        first = (first if chosen[0].file else first.parent) / "comparison"
     output = Workdir(OUTPUT.value or first)
     output.check_writable()
     return output
@@ -178,21 +183,7 @@ def report_left_out(results: list) -> list[str]:
     return [
         f"{name} left out{of}: {reason}"
         for result in results
-        for of in ([f" of {result.subject.name}"] if len(results) > 1 else [""])
+        for of in ([f" of {result.trained.name}"] if len(results) > 1 else [""])
         for name, reason in result.measured.left_out.items()
         if METRICS.value is not None or name != "accuracy"  # few systems have one
     ]
-
-
-def progress_of(name: str):
-    """A bar on a terminal."""
-    if not is_terminal(sys.stderr):
-        return None
-    prefix = f"{name}, " if name else ""
-
-    def progress(stage: str, done: int, total: int):
-        bar = ("#" * (_BAR * done // total)).ljust(_BAR, ".")
-        line = f"{line_start()}[{bar}] {prefix}{stage} {done:,}/{total:,}"
-        print(line, end="", file=sys.stderr, flush=True)
-
-    return progress

@@ -1,70 +1,63 @@
-"""All chosen metrics of a model, over several seeds, beside what their values are to be read by."""
+"""Measures models: the chosen metrics, with several seeds, and their reference values."""
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import hashlib
 import math
-from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+import pandas as pd
 from absl import logging
+from tqdm import tqdm
 
 from tf_bigan import data, evaluation
 from tf_bigan.core.model import AdversarialModel
+from tf_bigan.core.randomness import seeded
+from tf_bigan.core.statistics import calibrate, statistics_kept
 from tf_bigan.errors import UserError, did_you_mean
-from tf_bigan.evaluation.registry import METRICS, WITHOUT_SEED, in_groups, named
-from tf_bigan.report.table import mean
-from tf_bigan.run import build, presets
+from tf_bigan.evaluation import Inputs, NotFinite, Unmeasurable
+from tf_bigan.evaluation.registry import METRICS, in_groups, named
+from tf_bigan.report import Figure
+from tf_bigan.run import build, pictures, presets
 from tf_bigan.run.config import Config
+from tf_bigan.run.trained import Trained
 
-TRAINED, UNTRAINED, PIXELS, PCA = "trained", "untrained", "pixels", "PCA"
-HELD_OUT = "held_out"
+TRAINED, UNTRAINED, HELD_OUT = "trained", "untrained", "held-out"
+FIRST_DRAW = 12345  # the seed of z of a measurement with seed 0
+QUICK_EXAMPLES = 1000  # held-out images to measure in training
+_TRAINING_IMAGES = 10_000  # to measure with in training
 _COMPONENTS = 50  # of PCA
-_OF_THE_MODEL, _OF_SAMPLES, _OF_FEATURES = "model", "generation", "representation"
-_REFERENCES = evaluation.GENERATION_COLUMNS[1:]  # floor and ceilings
-_TRAINING_IMAGES = 10_000  # of the gallery and the probes while a model trains
 
-_NEEDS = {
-    "generator": "a generator",
-    "encoder": "an encoder",
-    "classes": "a system that names classes",
-    "labels": "labels",
-}
-
-Progress = Callable[[str, int, int], None]
-
-
-def _table() -> defaultdict:
-    return defaultdict(lambda: defaultdict(list))
+Record = tuple[str, str, int, float]
 
 
 @dataclass
 class Measured:
-    """What `Measurer.measure` returns.
+    """The values of one model, in the long form.
 
     Attributes:
-        tables: "model", "generation" and "representation" -> column -> metric -> its values, one
-            for each seed, or one alone where no random choice is in it. The columns are "trained"
-            and, beside it, "untrained"; "floor", "ceiling_noise" and "ceiling_collapsed" (see
-            `evaluation.generation_metrics`); "pixels" and "PCA".
-        left_out: metric -> the reason why it could not be measured.
-        classifiers: seed, accuracy and digest of each classifier that judged samples.
-        histograms: class -> column -> the share of images that the classifier sees in it, for each
-            seed. The columns are those of "generation", and "held_out".
+        records: columns column, metric, seed and value, a row for each value. `column` is
+            "trained", or what the values compare with: "untrained"; "floor", "noise" and "one
+            class" (see `evaluation.Inputs.references`); "pixels" and "PCA". A metric without
+            random choices has a value for the first seed alone.
+        shares: the same of the shares of images that the classifier sees in each class: the class
+            is in the place of the metric. `column` may also be "held-out".
+        left_out: metric -> the reason why the trained model has no value.
+        classifiers: seed, accuracy and digest of each classifier of `generation`.
     """
 
-    tables: dict[str, dict[str, dict[str, list[float]]]] = field(
-        default_factory=lambda: defaultdict(_table)
-    )
+    records: pd.DataFrame
+    shares: pd.DataFrame
     left_out: dict[str, str] = field(default_factory=dict)
     classifiers: list[dict] = field(default_factory=list)
-    histograms: dict[str, dict[str, list[float]]] = field(default_factory=_table)
 
-    def flat(self) -> dict[str, float]:
+    def means(self) -> dict[str, float]:
         """The trained model's means by metric."""
-        columns = (table[TRAINED] for table in self.tables.values())
-        return {name: mean(values) for column in columns for name, values in column.items()}
+        values = self.records[self.records.column == TRAINED]
+        return values.groupby("metric", sort=False).value.mean().to_dict()
 
 
 class Measurer:
@@ -72,15 +65,15 @@ class Measurer:
 
     Args:
         train: the training images; None where no metric needs them.
-        held_out: the images to be measured on.
-        metrics: names out of `metrics.METRICS`.
+        held_out: the images to measure on.
+        metrics: names out of `evaluation.METRICS`.
+        split: of the held-out images.
         seeds: of the draws of z, the classifiers, the labelled rows, the order of a probe's rows
             and the starts of k-means; every metric that depends on one is measured for each.
-        samples: draws of z. Metrics of the generation take as many as there are held-out images,
-            at most.
-        references: measure the columns beside the trained model's as well.
+        samples: draws of z, at most 2**31 - 1.
+        references: measure the reference values as well.
         classifiers: a directory to keep the classifiers in, or None.
-        progress: called as progress(stage, done, total).
+        progress: show bars on a terminal.
     """
 
     def __init__(
@@ -89,27 +82,24 @@ class Measurer:
         held_out: data.ImageData,
         metrics: Sequence[str],
         *,
+        split: str = "test",
         seeds: Sequence[int] = (0,),
         samples: int = 100_000,
         references: bool = True,
         classifiers=None,
-        progress: Progress | None = None,
+        progress: bool = False,
     ):
-        self.train, self.held_out, self.metrics = train, held_out, tuple(metrics)
+        self.train, self.held_out, self.metrics, self.split = train, held_out, metrics, split
         self.seeds, self.samples, self.references = tuple(seeds), samples, references
-        self._path, self.progress = classifiers, progress
+        self.progress = progress
+        self._path = classifiers
         self._classifiers: dict[int, evaluation.FeatureClassifier] = {}
-        self._yardsticks: dict[int, evaluation.GenerationMetrics] = {}  # floor and ceilings by seed
+        self._of_references: dict[int, tuple[list[Record], list[Record]]] = {}  # by seed
 
-    def measure(
-        self,
-        model: AdversarialModel,
-        *,
-        batches: data.Batches | None = None,
-    ) -> Measured:
-        """The tables of one model, which is left as it was.
+    def measure(self, model: AdversarialModel, batches: data.Batches | None = None) -> Measured:
+        """Measures a model, which is left as it was.
 
-        For other batch statistics than the model's own, call it in `build.measurable`.
+        For other batch statistics than the model's own, call it in `recalibrated`.
 
         Args:
             model: any system.
@@ -117,183 +107,299 @@ class Measurer:
                 images.
 
         Raises:
-            UserError: what the model gives is not finite.
+            UserError: the model's output is not finite; a classifier's file cannot be used.
         """
-        found = Measured()
-        self._measure(found, TRAINED, model, False, batches)
-        if self.references:
-            self._measure(found, UNTRAINED, build.untrained(model), True, batches)
-            if found.tables[_OF_FEATURES]:
-                for column, values in self._baselines.items():
-                    found.tables[_OF_FEATURES][column] = values
-        found.tables = {
-            title: {c: dict(values) for c, values in found.tables[title].items()}
-            for title in (_OF_THE_MODEL, _OF_SAMPLES, _OF_FEATURES)
-            if any(found.tables[title].values())
-        }
-        return found
-
-    def _measure(self, found: Measured, column: str, model, posthoc: bool, batches):
-        tables = {title: found.tables[title] for title in (_OF_THE_MODEL, _OF_FEATURES)}
-        left_out = found.left_out if column == TRAINED else {}
-        with build.measurable(model, self.train if posthoc else None, batches):
+        left_out: dict[str, str] = {}
+        records, shares, used = [], [], []
+        inputs = self._inputs(model)
+        with statistics_kept(model):
             for seed in self.seeds:
-                measured = build.measure(
-                    model,
-                    self.train,
-                    self.held_out,
-                    metrics=self._due(seed, "official", "latent", "accuracy"),
-                    samples=self.samples,
-                    seed=seed,
-                    progress=self._stage(column),
-                )
-                _add(tables[_OF_THE_MODEL][column], measured.values)
-                left_out.update(measured.left_out)
-            self._possible(model, "accuracy", left_out)
-            names = self._possible(model, "representation", left_out)
-            if names:
-                features = [self._features(model, images) for images in self._both]
-                values = self._representation(column, features, names, left_out)
-                _add(tables[_OF_FEATURES][column], values, several=True)
-            names = self._possible(model, "generation", left_out)
-            if names and column == TRAINED:
-                self._measure_samples(found, model, names)
-
-    def _measure_samples(self, found: Measured, model, names: Sequence[str]):
-        by_seed = {}
-        count = max(1, min(self.samples, len(self.held_out)))
-        for seed in self.seeds:
-            samples = model.sample(count, seed=build.FIRST_DRAW + seed)
-            known = seed in self._yardsticks or not self.references
-            columns = evaluation.GENERATION_COLUMNS[:1] if known else evaluation.GENERATION_COLUMNS
-            try:
-                measured = evaluation.generation_metrics(
-                    self.train.as_float(),
-                    self.train.labels,
-                    self.held_out.as_float(),
-                    samples,
-                    classifier=self._classifier(seed),
-                    metrics=names,
-                    columns=columns,
-                    seed=seed,
-                    progress=self._stage("samples"),
-                )
-            except UserError:  # a classifier's file that cannot be read or written
-                raise
-            except ValueError as error:  # too few images, a single class, samples all the same
-                found.left_out.update(dict.fromkeys(names, str(error)))
-                return
-            if len(columns) > 1:
-                self._yardsticks[seed] = measured
-            by_seed[seed] = measured
-        table = found.tables[_OF_SAMPLES]
-        for seed, measured in by_seed.items():
-            self._add_shares(found, HELD_OUT, measured, HELD_OUT)
-            sources = {"value": measured}
-            if self.references:
-                sources |= dict.fromkeys(_REFERENCES, self._yardsticks[seed])
-            for name, source in sources.items():
-                column = TRAINED if name == "value" else name
-                _add(table[column], {metric: row[name] for metric, row in source.table.items()})
-                self._add_shares(found, column, source, name)
-            classifier = measured.classifier
-            found.classifiers.append(
-                {
-                    "seed": classifier.seed,
-                    "accuracy": classifier.accuracy,
-                    "digest": classifier.digest,
-                }
-            )
-
-    def _add_shares(self, found: Measured, column: str, measured, name: str):
-        names = self.train.class_names
-        classes = measured.classifier.classes.tolist()
-        for label, share in zip(classes, measured.histograms[name].tolist(), strict=True):
-            found.histograms[names[label] if names else str(label)][column].append(share)
-
-    def _classifier(self, seed: int) -> evaluation.FeatureClassifier:
-        if seed not in self._classifiers:
-            self._classifiers[seed] = evaluation.train_feature_classifier(
-                self.train.as_float(),
-                self.train.labels,
-                seed=seed,
-                path=self._path,
-                progress=self.progress,
-            )
-        return self._classifiers[seed]
-
-    @functools.cached_property
-    def _both(self):
-        """Training and held-out images."""
-        return self.train.as_float(), self.held_out.as_float()
-
-    def _features(self, model, images):
-        return model.features(images)["e"]
-
-    @functools.cached_property
-    def _baselines(self) -> dict[str, dict[str, list[float]]]:
-        """The columns of raw pixels and of their principal components."""
-        pixels = [images.reshape(len(images), -1) for images in self._both]
-        components = min(_COMPONENTS, *pixels[0].shape)
-        both = {PIXELS: pixels, PCA: evaluation.pca_features(*pixels, components=components)}
-        names = in_groups(self.metrics, "representation")
-        return {
-            column: self._representation(column, features, names, {})
-            for column, features in both.items()
-        }
-
-    def _representation(self, column, features, names, left_out) -> dict[str, list[float]]:
-        train, held_out = features
-        values = defaultdict(list)
-        for seed in self.seeds:
-            for name in names:
-                if seed != self.seeds[0] and name in WITHOUT_SEED:
-                    continue
-                if name in left_out:
-                    continue
+                names = self._due(seed)
+                classifier = self._classifier(seed, names, inputs, left_out)
+                inputs = inputs.reseeded(seed, self._z(model, seed), classifier)
                 try:
-                    measured = evaluation.representation_metrics(
-                        *(train, self.train.labels, held_out, self.held_out.labels),
-                        metrics=[name],
-                        seed=seed,
-                    )
-                except ValueError as error:  # too few labels, a single class, features all the same
-                    left_out[name] = str(error)
-                    values.pop(name, None)  # of the seeds before
-                    continue
-                values[name].append(measured[name])
-                if self.progress is not None:
-                    self.progress(f"{column}: {name}", names.index(name) + 1, len(names))
-        return values
-
-    def _due(self, seed: int, *groups: str) -> list[str]:
-        names = in_groups(self.metrics, *groups)
-        return [n for n in names if seed == self.seeds[0] or n not in WITHOUT_SEED]
-
-    def _possible(self, model, group: str, left_out: dict[str, str]) -> list[str]:
-        names, missing = in_groups(self.metrics, group), self.missing(model)
-        left_out.update({name: missing[name] for name in names if name in missing})
-        return [name for name in names if name not in missing]
+                    records += self._values(TRAINED, names, inputs, left_out)
+                except NotFinite as error:
+                    step = int(model.step.numpy())
+                    raise UserError(
+                        f"the model of step {step} cannot be measured: {error}"
+                    ) from error
+                if classifier is not None and "generator" in inputs.parts:
+                    shares += self._shares(HELD_OUT, inputs) + self._shares(TRAINED, inputs)
+                    used.append(classifier)
+                if self.references and in_groups(names, "generation"):
+                    of_references = self._reference_samples(seed, names, inputs)
+                    records, shares = records + of_references[0], shares + of_references[1]
+        records = [
+            record for record in records if record[0] != TRAINED or record[1] not in left_out
+        ]
+        if self.references:
+            records += self._untrained(model, batches)
+            if any(record[1] in in_groups(self.metrics, "representation") for record in records):
+                records += self._baselines
+        return Measured(
+            pd.DataFrame(records, columns=["column", "metric", "seed", "value"]),
+            pd.DataFrame(shares, columns=["column", "metric", "seed", "value"]),
+            left_out,
+            [{"seed": c.seed, "accuracy": c.accuracy, "digest": c.digest} for c in used],
+        )
 
     def missing(self, model: AdversarialModel) -> dict[str, str]:
         """Metric -> what it needs and the model or the data do not have, as "needs labels"."""
-        there = {
-            "generator": hasattr(model, "generator"),
-            "encoder": hasattr(model, "encoder"),
-            "classes": build.classifies(model),
-            "labels": self.held_out.labels is not None
-            and (self.train is None or self.train.labels is not None),
-        }
-        needs = {
-            name: [_NEEDS[part] for part in METRICS[name].needs if not there[part]]
-            for name in self.metrics
-        }
-        return {name: f"needs {' and '.join(parts)}" for name, parts in needs.items() if parts}
+        parts = self._inputs(model).parts | {"classifier"}
+        reasons = {name: METRICS[name].missing(parts) for name in self.metrics}
+        return {name: reason for name, reason in reasons.items() if reason}
 
-    def _stage(self, column: str) -> Progress | None:
-        if self.progress is None:
+    @functools.cached_property
+    def key(self) -> str:
+        """Tells other images or labels apart."""
+        digest = hashlib.blake2b(digest_size=8)
+        for part in (self.train, self.held_out):
+            for array in (part.images, part.labels) if part else ():
+                digest.update(b"none" if array is None else array.tobytes())
+        return digest.hexdigest()
+
+    def _due(self, seed: int) -> list[str]:
+        return [n for n in self.metrics if seed == self.seeds[0] or METRICS[n].seeded]
+
+    def _z(self, model: AdversarialModel, seed: int):
+        if not hasattr(model, "generator"):
             return None
-        return lambda stage, done, total: self.progress(f"{column}: {stage}", done, total)
+        return model.prior.sample(self.samples, seed=FIRST_DRAW + seed).numpy()
+
+    def _inputs(self, model: AdversarialModel) -> Inputs:
+        generates, encodes = hasattr(model, "generator"), hasattr(model, "encoder")
+        return self._images(
+            generate=model.generate if generates else None,
+            encode=model.features if encodes else None,
+            reconstruct=model.reconstruct if generates and encodes else None,
+            infer=model.encode if encodes else None,
+            classify=model.classify if build.classifies(model) else None,
+            z=self._z(model, self.seeds[0]),
+        )
+
+    def _images(self, **options) -> Inputs:
+        held_out, train = self._floats
+        labels = None if self.train is None else self.train.labels
+        images = held_out, self.held_out.labels, train, labels
+        return Inputs(*images, seed=self.seeds[0], progress=self.progress, **options)
+
+    @functools.cached_property
+    def _floats(self):
+        return self.held_out.as_float(), None if self.train is None else self.train.as_float()
+
+    def _classifier(self, seed: int, names, inputs: Inputs, left_out: dict[str, str]):
+        """The classifier of a seed, or None where no metric needs one or none can be trained."""
+        chosen = [name for name in names if "classifier" in METRICS[name].needs]
+        if not chosen or METRICS[chosen[0]].missing(inputs.parts | {"classifier"}):
+            return None
+        if seed not in self._classifiers:
+            try:
+                self._classifiers[seed] = evaluation.train_feature_classifier(
+                    *(inputs.train, inputs.train_labels),
+                    seed=seed,
+                    path=self._path,
+                    progress=self.progress,
+                )
+            except Unmeasurable as error:
+                left_out.update(dict.fromkeys(chosen, str(error)))
+                return None
+        return self._classifiers[seed]
+
+    def _values(
+        self, column: str, names: Sequence[str], inputs: Inputs, left_out: dict[str, str]
+    ) -> list[Record]:
+        records = []
+        bar = tqdm(names, leave=False, disable=None if self.progress else True)
+        for name in bar:
+            bar.set_description(f"{column}: {name}")
+            if name in left_out:
+                continue
+            try:
+                records.append((column, name, inputs.seed, METRICS[name].measure(inputs)))
+            except NotFinite as error:
+                raise NotFinite(f"{name}: {error}") from error
+            except Unmeasurable as error:
+                left_out[name] = str(error)
+        return records
+
+    def _shares(self, column: str, inputs: Inputs) -> list[Record]:
+        real = evaluation.class_histogram(inputs.real[1])
+        histogram = real if column == HELD_OUT else inputs.histogram
+        names, classes = self.train.class_names, inputs.classifier.classes.tolist()
+        return [
+            (column, names[label] if names else str(label), inputs.seed, float(share))
+            for label, share in zip(classes, histogram, strict=True)
+        ]
+
+    def _reference_samples(self, seed: int, names, inputs: Inputs):
+        """The values and the shares of known images in the samples' place."""
+        if seed not in self._of_references:
+            records, shares = [], []
+            known = {"train", "generator"} <= inputs.parts
+            for column, one in (inputs.references() if known else {}).items():
+                records += self._values(column, in_groups(names, "generation"), one, {})
+                if one.classifier is not None:
+                    shares += self._shares(column, one)
+            self._of_references[seed] = records, shares
+        return self._of_references[seed]
+
+    def _untrained(self, model: AdversarialModel, batches: data.Batches | None) -> list[Record]:
+        names = [name for name in self.metrics if METRICS[name].group != "generation"]
+        if not names:
+            return []
+        fresh, records = untrained(model), []
+        inputs = self._inputs(fresh)
+        with recalibrated(fresh, self.train, batches):
+            for seed in self.seeds:
+                due = [name for name in self._due(seed) if name in names]
+                inputs = inputs.reseeded(seed, self._z(fresh, seed), None)
+                records += self._values(UNTRAINED, due, inputs, {})
+        return records
+
+    @functools.cached_property
+    def _baselines(self) -> list[Record]:
+        """The values of raw pixels and of their principal components."""
+        images = self._images()
+        pixels = [part.reshape(len(part), -1) for part in (images.train, images.held_out)]
+        components = min(_COMPONENTS, *pixels[0].shape)
+        both = {"pixels": pixels, "PCA": evaluation.pca_features(*pixels, components=components)}
+        records = []
+        for column, features in both.items():
+            for seed in self.seeds:
+                names = in_groups(self._due(seed), "representation")
+                inputs = self._images(features=tuple(features)).reseeded(seed, None, None)
+                records += self._values(column, names, inputs, {})
+        return records
+
+
+@contextlib.contextmanager
+def recalibrated(
+    model: AdversarialModel,
+    train: data.ImageData | None,
+    batches: data.Batches | None = None,
+) -> Iterator[None]:
+    """A block in which batch norm has the plain average over training batches as statistics.
+
+    The official code measures so. Afterwards the model is as it was.
+
+    Args:
+        model: any system.
+        train: the training images; None leaves the statistics as they are.
+        batches: training batches, where the losses need more than these images.
+    """
+    with statistics_kept(model):
+        if train is not None:
+            batches = batches or train.batches(min(128, len(train)), seed=1)
+            build.check_entries(model, batches)
+            calibrate(model, batches.dataset(), steps=build.calibration_steps(batches))
+        yield
+
+
+def untrained(model: AdversarialModel) -> AdversarialModel:
+    """The model before its first step: the initial weights of the same seed."""
+    with seeded(model.seed):
+        fresh = type(model).from_config(model.get_config())
+    fresh.compile_from_config(model.get_compile_config())
+    return fresh
+
+
+def values(
+    model: AdversarialModel,
+    train: data.ImageData | None,
+    held_out: data.ImageData,
+    metrics: Sequence[str] = in_groups(METRICS, "official", "latent", "accuracy"),
+    *,
+    recalibrate: bool = False,
+    batches: data.Batches | None = None,
+) -> dict[str, float]:
+    """The metrics of a model, without reference values, of those that it allows.
+
+    Args:
+        model: any system; it is left as it was.
+        train: the training images; None where no metric needs them.
+        held_out: the images to measure on.
+        metrics: names out of `evaluation.METRICS`.
+        recalibrate: recalibrate batch norm first, see `recalibrated`.
+        batches: as in `recalibrated`.
+    """
+    with recalibrated(model, train if recalibrate else None, batches):
+        return Measurer(train, held_out, metrics, references=False).measure(model).means()
+
+
+@dataclass
+class Result:
+    """A trained model, measured.
+
+    system: the class of the model. data: what it was measured on, as text; `data_key` tells other
+    images apart.
+    """
+
+    trained: Trained
+    measured: Measured
+    figures: Sequence[Figure]
+    system: str
+    step: int
+    split: str
+    data: str
+    data_key: str
+
+
+def load(
+    trained: Trained, measurers: dict[str, Measurer], *, split: str | None, **options
+) -> tuple[AdversarialModel, Measurer]:
+    """A model, and what measures it.
+
+    Args:
+        trained: which.
+        measurers: those of the data seen so far, by key; a new one is added.
+        split: "validation" or "test"; None for the run's.
+        **options: of `Measurer`.
+
+    Raises:
+        UserError: the model or its data cannot be loaded, or the model is for other images.
+    """
+    model, config = trained.load(), trained.config
+    split = split or build.held_out_split(config)
+    train = build.in_memory(build.load_split(config, "train"))
+    held_out = build.in_memory(build.load_held_out(config, split))
+    if config.target_dataset:  # either of the two may be the grey one
+        channels = model.image_shape[-1]
+        train, held_out = (part.converted(channels=channels) for part in (train, held_out))
+    if model.image_shape != train.image_shape:
+        raise UserError(
+            f"the model is for images of shape {model.image_shape}, but {config.dataset} has "
+            f"{train.image_shape}: give --dataset, --image_size and --channels as in its training"
+        )
+    measurer = Measurer(train, held_out, split=split, **options)
+    return model, measurers.setdefault(measurer.key + split, measurer)
+
+
+def measure(
+    trained: Trained, model: AdversarialModel, measurer: Measurer, *, recalibrate: bool
+) -> Result:
+    """Measures a model that `load` gave, after batch norm is recalibrated if that is asked for.
+
+    Raises:
+        UserError: it cannot be measured.
+    """
+    config, batches = trained.config, None
+    if config.target_dataset:
+        batches = build.training_batches(config, measurer.train)
+    dataset = config.target_dataset or config.dataset
+    with recalibrated(model, measurer.train if recalibrate else None, batches):
+        measured = measurer.measure(model, batches)
+        figures = pictures.figures(model, measurer.held_out)
+    return Result(
+        trained=trained,
+        measured=measured,
+        figures=figures,
+        system=type(model).__name__,
+        step=int(model.step.numpy()),
+        split=measurer.split,
+        data=f"{len(measurer.held_out):,} {measurer.split} images of {dataset}",
+        data_key=measurer.key,
+    )
 
 
 def while_training(
@@ -302,7 +408,7 @@ def while_training(
     train: data.ImageData | data.StreamedImages,
     held_out: data.ImageData,
 ) -> tuple[Measurer | None, str | None]:
-    """What `--eval_every` measures, and the name of the measurement that picks the best.
+    """What `--eval_every` measures, and the metric that picks the best checkpoint.
 
     Raises:
         UserError: `--eval_metrics` or `--monitor` names what cannot be measured.
@@ -312,7 +418,7 @@ def while_training(
             raise UserError(f"--monitor={config.monitor}: nothing is measured with --eval_every=0")
         return None, None
     few = None
-    if any("labels" in METRICS[name].needs and name != "accuracy" for name in config.measured):
+    if any("train" in METRICS[name].needs for name in config.measured):
         few = build.picks(train, _TRAINING_IMAGES)
         few = few.converted(channels=held_out.image_shape[-1])
     measurer = Measurer(few, held_out, config.measured, references=False)
@@ -330,7 +436,9 @@ def while_training(
     return measurer, next((name for name in monitors if name in measurer.metrics), None)
 
 
-def values_of(measurer: Measurer, monitor: str | None) -> Callable[[AdversarialModel], dict]:
+def values_of(
+    measurer: Measurer, monitor: str | None
+) -> Callable[[AdversarialModel], dict[str, float]]:
     """For `callbacks.Evaluation`: a function from a model to its values.
 
     What the data or the samples do not allow is left out, with a warning the first time; the
@@ -339,7 +447,7 @@ def values_of(measurer: Measurer, monitor: str | None) -> Callable[[AdversarialM
     """
     told = set()
 
-    def values(model: AdversarialModel) -> dict[str, float]:
+    def measured(model: AdversarialModel) -> dict[str, float]:
         found = measurer.measure(model)
         reasons = found.left_out
         if monitor in reasons and int(model.step.numpy()) == 0:
@@ -347,11 +455,6 @@ def values_of(measurer: Measurer, monitor: str | None) -> Callable[[AdversarialM
         for name in reasons.keys() - told:
             logging.warning("%s left out: %s", name, reasons[name])
         told.update(reasons)
-        return found.flat() | ({monitor: math.nan} if monitor in reasons else {})
+        return found.means() | ({monitor: math.nan} if monitor in reasons else {})
 
-    return values
-
-
-def _add(column: dict[str, list[float]], values: dict, several: bool = False):
-    for name, value in values.items():
-        column[name].extend(value if several else [value])
+    return measured

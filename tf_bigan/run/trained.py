@@ -21,10 +21,10 @@ from tf_bigan.run.workdir import Workdir
 
 
 @dataclass(frozen=True)
-class Subject:
-    """A trained model.
+class Trained:
+    """What evaluate.py measures: a run, or a .keras file.
 
-    name: unlike the others'.
+    name: short, and different from the others'.
     config: what it was trained with, as far as the data go.
     workdir: its run, or None.
     file: a .keras file, or None for what the run has finished or saved last.
@@ -111,20 +111,17 @@ def load_model(path: Path) -> AdversarialModel:
     return model
 
 
-def subjects_of_runs(text: str, changes: Mapping[str, object]) -> list[Subject]:
-    """The runs in directories with commas between, or in those that a pattern matches.
+def trained_runs(text: str, changes: Mapping[str, object]) -> list[Trained]:
+    """The runs in directories separated by commas, or in those that a pattern matches.
 
     changes: options of the configurations to replace.
 
     Raises UserError where there is no run.
     """
     workdirs = []
-    for part in text.split(","):
-        if not part:
-            raise UserError(f"--workdir={text}: a name is empty; give DIR, or DIR,DIR,...")
-        if glob.has_magic(part) and not os.path.exists(part):
-            pattern = os.fspath(expanded(part))
-            found = [Workdir(path) for path in sorted(glob.glob(pattern))]
+    for part in _separated(text, "workdir"):
+        if glob.has_magic(part) and not expanded(part).exists():
+            found = [Workdir(path) for path in _matches(part)]
             found = [workdir for workdir in found if workdir.config.exists()]
             if not found:
                 raise UserError(f"--workdir={part}: no run is there")
@@ -134,32 +131,52 @@ def subjects_of_runs(text: str, changes: Mapping[str, object]) -> list[Subject]:
     workdirs = {workdir.root.resolve(): workdir for workdir in workdirs}.values()
     names = _names([workdir.root for workdir in workdirs])
     return [
-        Subject(name, _changed(workdir.read_config(), changes), workdir)
+        Trained(name, _changed(workdir.read_config(), changes), workdir)
         for name, workdir in zip(names, workdirs, strict=True)
     ]
 
 
-def subjects_of_files(text: str, changes: Mapping[str, object]) -> list[Subject]:
-    """The models of files with commas between; without a data set in `changes`, that of their run.
+def _separated(text: str, option: str) -> list[str]:
+    """Paths separated by commas. A path that exists may have commas in its name.
+
+    Raises UserError for an empty one.
+    """
+    parts, paths = text.split(","), []
+    while parts:
+        joined = [",".join(parts[:count]) for count in range(len(parts), 0, -1)]
+        path = next((j for j in joined if j and (expanded(j).exists() or _matches(j))), parts[0])
+        if not path:
+            raise UserError(f"--{option}={text}: a name is empty; separate names by one comma")
+        paths.append(path)
+        parts = parts[path.count(",") + 1 :]
+    return paths
+
+
+def _matches(pattern: str) -> list[str]:
+    return sorted(glob.glob(os.fspath(expanded(pattern)))) if glob.has_magic(pattern) else []
+
+
+def trained_files(text: str, changes: Mapping[str, object]) -> list[Trained]:
+    """The models of files separated by commas, each with the data set in `changes` or of its run.
 
     Raises UserError for a file that does not exist, or belongs to no run.
     """
     paths = {}
-    for part in text.split(","):
+    for part in _separated(text, "model"):
         path = expanded(part)
         if not path.is_file():
             state = "is a directory" if path.is_dir() else "does not exist"
             raise UserError(f"--model={part} {state}: give a .keras file of train.py")
         paths.setdefault(path.resolve(), path)
     paths = paths.values()
-    subjects = []
+    found = []
     for name, path in zip(_names([path.with_suffix("") for path in paths]), paths, strict=True):
         workdir = run_of(path)
         if changes.get("dataset") is None and workdir is None:
             raise UserError("--model needs --dataset: the data to measure on")
         config = Config() if workdir is None else workdir.read_config()
-        subjects.append(Subject(name, _changed(config, changes), workdir, path))
-    return subjects
+        found.append(Trained(name, _changed(config, changes), workdir, path))
+    return found
 
 
 def _changed(config: Config, changes: Mapping[str, object]) -> Config:

@@ -1,0 +1,321 @@
+"""What the metrics of one model are computed from."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
+
+import numpy as np
+from tqdm import tqdm
+
+from tf_bigan.data.splits import balanced_rows
+from tf_bigan.evaluation.checks import (
+    Unmeasurable,
+    as_class_labels,
+    as_images,
+    as_labels,
+    check_same_image_shape,
+)
+from tf_bigan.evaluation.class_histogram import class_histogram
+from tf_bigan.evaluation.feature_classifier import FeatureClassifier
+from tf_bigan.evaluation.inversion import InversionError, to_uint8_levels
+from tf_bigan.evaluation.kernel_distance import KernelDistance, kernel_distance
+from tf_bigan.evaluation.latent_error import latent_error
+from tf_bigan.evaluation.logistic_probe import logistic_probe_accuracy
+from tf_bigan.evaluation.memorisation import Memorisation, memorisation
+from tf_bigan.evaluation.neighbours import nearest
+from tf_bigan.evaluation.prdc import PRDC, prdc
+
+_NEIGHBOURS = 50_000  # training images of the official NNC and CLS
+_LATENT_DRAWS = 10_000  # of z, for the latent error
+_BLOCK_VALUES = 8_000_000  # of the images that are generated or encoded at a time: 32 MB
+
+Function = Callable[[np.ndarray], np.ndarray]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Inputs:
+    """Images, labels and the functions of a model; the metrics of the registry read them.
+
+    What several metrics share is computed when the first of them needs it, and kept. All but
+    `held_out` may be missing: `parts` says which metrics can then be computed.
+
+    Args:
+        held_out: images [N, H, W, C], uint8 or floats in [0, 1].
+        held_out_labels: their classes [N], integers.
+        train: training images [M, H, W, C].
+        train_labels: their classes [M].
+        generate: latent draws [B, ...] -> G(z) [B, H, W, C] in [0, 1].
+        encode: x [B, H, W, C] -> {"e": E's output before the squashing [B, latent_dim], "e-": the
+            last hidden layer [B, ...]}. Either key may be missing.
+        reconstruct: x -> G(E(x)), both [B, H, W, C] in [0, 1].
+        infer: x -> E(x) [B, latent_dim], after the squashing.
+        classify: x -> class probabilities [B, K] by the model itself.
+        z: latent draws [S, ...], officially 100,000. NND and EGg take all of them, the metrics of
+            the group "generation" as many as there are held-out images, at most.
+        samples: images in the place of G(z), for the group "generation".
+        questioned: images in the place of G(z), for memorisation alone.
+        features: (of `train` [M, ...], of `held_out` [N, ...]) in the place of E's output.
+        classifier: for the metrics that need one; see `train_feature_classifier`.
+        seed: of all random choices.
+        progress: show bars on a terminal.
+    """
+
+    held_out: np.ndarray
+    held_out_labels: np.ndarray | None = None
+    train: np.ndarray | None = None
+    train_labels: np.ndarray | None = None
+    _: dataclasses.KW_ONLY
+    generate: Function | None = None
+    encode: Callable[[np.ndarray], Mapping[str, np.ndarray]] | None = None
+    reconstruct: Function | None = None
+    infer: Function | None = None
+    classify: Function | None = None
+    z: np.ndarray | None = None
+    samples: np.ndarray | None = None
+    questioned: np.ndarray | None = None
+    features: tuple[np.ndarray, np.ndarray] | None = None
+    classifier: FeatureClassifier | None = None
+    seed: int = 0
+    progress: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("held_out", "train", "samples", "questioned"):
+            images = getattr(self, name)
+            if images is not None:
+                object.__setattr__(self, name, as_images(images, name))
+                check_same_image_shape(self.held_out, "held_out", getattr(self, name), name)
+        for images, labels in (("held_out", "held_out_labels"), ("train", "train_labels")):
+            if getattr(self, labels) is not None:
+                as_labels(getattr(self, labels), labels, len(getattr(self, images)))
+
+    @cached_property
+    def parts(self) -> frozenset[str]:
+        """Those of the needs of a `registry.Metric` that are here."""
+        there = {
+            "generator": self.samples is not None or self.generate and self.z is not None,
+            "encoder": self.encode is not None or self.features is not None,
+            "labels": self.held_out_labels is not None
+            and (self.train is None or self.train_labels is not None),
+            "train": self.train is not None,
+            "classes": self.classify is not None,
+            "classifier": self.classifier is not None,
+        }
+        return frozenset(part for part, is_there in there.items() if is_there)
+
+    def reseeded(
+        self, seed: int, z: np.ndarray | None, classifier: FeatureClassifier | None
+    ) -> Inputs:
+        """The same model and images with another seed. The encoded images are kept."""
+        inputs = dataclasses.replace(self, seed=seed, z=z, classifier=classifier)
+        inputs.__dict__["_encoded"] = self._encoded
+        return inputs
+
+    # The official metrics
+
+    @cached_property
+    def _nearest_samples(self) -> dict[int, np.ndarray]:
+        return {0: np.full(len(self.held_out), np.inf)}
+
+    def nnd(self, divisor: int) -> float:
+        """Mean distance of a held-out image to the nearest of the first 1 / `divisor` samples."""
+        end = len(self.z) // divisor
+        if end == 0:
+            raise Unmeasurable(f"z: expected at least {divisor} draws, got {len(self.z)}")
+        known = self._nearest_samples
+        start = max(count for count in known if count <= end)
+        distances = known[start]
+        for samples in self._generated(start, end):
+            distances = np.minimum(distances, nearest(self.held_out, samples)[0])
+        known[end] = distances
+        return float(distances.mean())
+
+    @cached_property
+    def inversion(self) -> tuple[float, float]:
+        """EGr and its baseline."""
+        error = InversionError()
+        for rows in self._blocks(len(self.held_out), "reconstruct"):
+            error.update(self.held_out[rows], self.reconstruct(self.held_out[rows]))
+        return error.result()
+
+    @cached_property
+    def sample_inversion(self) -> tuple[float, float]:
+        """EGg and its baseline."""
+        error = InversionError()
+        for samples in self._generated(0, len(self.z)):
+            rounded = to_uint8_levels(samples)
+            error.update(rounded, self.reconstruct(rounded))
+        return error.result()
+
+    def official_classification(self, layer: str) -> tuple[np.ndarray, ...]:
+        """As `classification`, with at most 50,000 training images.
+
+        They are the first ones. Where a class has less than half of its share among these, as in
+        a file sorted by class, they are drawn from all, always the same ones.
+        """
+        train, labels, held_out, held_out_labels = self.classification(layer)
+        rows = np.arange(min(_NEIGHBOURS, len(labels)))
+        classes, counts = np.unique(labels, return_counts=True)
+        first = np.array([np.mean(labels[rows] == name) for name in classes])
+        if (first < counts / len(labels) / 2).any():
+            rows = np.sort(np.random.default_rng(0).permutation(len(labels))[:_NEIGHBOURS])
+        return train[rows], labels[rows], held_out, held_out_labels
+
+    @cached_property
+    def latent(self) -> tuple[float, float]:
+        """The latent error and its baseline."""
+        z = self.z[:_LATENT_DRAWS]
+        return latent_error(z, self.infer(self.generate(z)))
+
+    @cached_property
+    def accuracy(self) -> float:
+        """% of the held-out images that the model itself classifies right."""
+        right = self.classify(self.held_out).argmax(axis=-1) == self.held_out_labels
+        return 100 * float(right.mean())
+
+    # Representation
+
+    def classification(self, layer: str = "e") -> tuple[np.ndarray, ...]:
+        """Training features and labels, held-out features and labels, of a layer of E."""
+        train, held_out = self._features(layer)
+        return train, self.train_labels, held_out, self.held_out_labels
+
+    def probe(self, count: int) -> float:
+        """% right by a logistic regression on so many labels, balanced over the classes."""
+        train, labels, *held_out = self.classification()
+        as_class_labels(labels, "train_labels", len(labels))
+        if not len(np.unique(labels)) <= count <= len(labels):
+            raise Unmeasurable(f"train_labels: expected at least {count} labels, got {len(labels)}")
+        rows = balanced_rows(labels, count, self.seed)
+        return logistic_probe_accuracy(train[rows], labels[rows], *held_out)
+
+    @cached_property
+    def _encoded(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        return {}
+
+    def _features(self, layer: str) -> tuple[np.ndarray, np.ndarray]:
+        if self.features is not None:
+            return self.features
+        if layer not in self._encoded:
+            both = (self.train, self.held_out)
+            train, held_out = (self._encode_images(images, layer) for images in both)
+            self._encoded[layer] = train, held_out
+        return self._encoded[layer]
+
+    def _encode_images(self, images: np.ndarray, layer: str) -> np.ndarray:
+        blocks = []
+        for rows in self._blocks(len(images), "encode"):
+            features = self.encode(images[rows])
+            if layer not in features:
+                raise Unmeasurable(f"the encoder has no layer {layer!r}")
+            blocks.append(np.asarray(features[layer]))
+        return np.concatenate(blocks)
+
+    # Generation
+
+    @cached_property
+    def sample_images(self) -> np.ndarray:
+        """The samples to measure, [S, H, W, C]."""
+        if self.samples is not None:
+            return self.samples
+        count = min(len(self.z), len(self.held_out))
+        return np.concatenate(list(self._generated(0, count)))
+
+    @cached_property
+    def real(self) -> tuple[np.ndarray, np.ndarray]:
+        """The classifier's features [N, D] and probabilities [N, K] of the held-out images."""
+        return self.classifier(self.held_out)
+
+    @cached_property
+    def fake(self) -> tuple[np.ndarray, np.ndarray]:
+        """The classifier's features and probabilities of the samples."""
+        return self.classifier(self.sample_images)
+
+    @cached_property
+    def histogram(self) -> np.ndarray:
+        """Share of the samples that the classifier sees in each class [K]."""
+        return class_histogram(self.fake[1])
+
+    @cached_property
+    def kernel_distance(self) -> KernelDistance:
+        """KID-like, in the classifier's features."""
+        return kernel_distance(self.real[0], self.fake[0], seed=self.seed)
+
+    @cached_property
+    def prdc(self) -> PRDC:
+        """Precision, recall, density and coverage, in the classifier's features."""
+        return prdc(self.real[0], self.fake[0])
+
+    @cached_property
+    def memorisation(self) -> Memorisation:
+        """Of the samples, in pixels; see `references`."""
+        halves, compared, _ = self._split
+        asked = self.sample_images if self.questioned is None else self.questioned
+        return memorisation(asked, self.train[compared], self.held_out[halves[0]])
+
+    @cached_property
+    def _split(self) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
+        """Halves of the held-out images, and the training images: to compare with, of one class.
+
+        The rows of one class come out of one half of the training images, so that enough of their
+        class are left to be compared with.
+        """
+        rng = np.random.default_rng(self.seed)
+        halves = np.array_split(rng.permutation(len(self.held_out)), 2)
+        order = rng.permutation(len(self.train))
+        one_class = np.zeros(0, np.int64)
+        if self.train_labels is not None:
+            half = order[len(order) // 2 :]
+            classes, counts = np.unique(self.train_labels[half], return_counts=True)
+            one_class = half[self.train_labels[half] == classes[counts.argmax()]]
+            one_class = one_class[: len(self.sample_images)]
+        return halves, np.setdiff1d(order, one_class), one_class
+
+    def references(self) -> dict[str, Inputs]:
+        """Known sets of images in the samples' place, equally many: floor and ceilings.
+
+        - "floor": training images, what a perfect model would reach. (The classifier has seen
+          them, so that they fit a little worse than fresh images would.)
+        - "noise": images of independent uniform pixels.
+        - "one class": training images of a single class, a model without diversity; at most as
+          many, and only those that the data set has. Not without labels.
+
+        Memorisation compares all sets with the training images, without those of "one class", and
+        with one half of the held-out images; its floor is the other half. Compare the samples'
+        values with that floor, not with 1 and 50.
+        """
+        halves, _, one_class = self._split
+        rng = np.random.default_rng([self.seed, 1])
+        order = rng.permutation(len(self.train))
+        count = len(self.sample_images)
+
+        def with_samples(samples: np.ndarray, questioned: np.ndarray | None = None) -> Inputs:
+            inputs = dataclasses.replace(self, samples=samples, questioned=questioned)
+            if self.classifier is not None:
+                inputs.__dict__["real"] = self.real
+            return inputs
+
+        found = {
+            "floor": with_samples(self.train[order[:count]], self.held_out[halves[1]]),
+            "noise": with_samples(rng.random(self.sample_images.shape, np.float32)),
+        }
+        if len(one_class):
+            found["one class"] = with_samples(self.train[one_class])
+        return found
+
+    # Blocks
+
+    def _blocks(self, count: int, what: str, start: int = 0) -> Iterator[slice]:
+        step = max(1, _BLOCK_VALUES // self.held_out[0].size)
+        disable = None if self.progress else True
+        for begin in tqdm(range(start, count, step), what, leave=False, disable=disable):
+            yield slice(begin, min(begin + step, count))
+
+    def _generated(self, start: int, end: int) -> Iterator[np.ndarray]:
+        for rows in self._blocks(end, "generate", start):
+            samples = as_images(self.generate(self.z[rows]), "generate(z)")
+            expected = (rows.stop - rows.start, *self.held_out.shape[1:])
+            if samples.shape != expected:
+                raise Unmeasurable(f"generate(z): expected images {expected}, got {samples.shape}")
+            yield samples
