@@ -20,8 +20,8 @@ import pytest
 import tensorflow as tf
 
 import tf_bigan as tb
-from tf_bigan.run.flags import run
 from tf_bigan.run import compare, pictures
+from tf_bigan.run.flags import run
 
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2

@@ -6,12 +6,12 @@ import re
 from types import SimpleNamespace
 
 import pytest
+from tf_bigan.run.results import Result
 
 from tf_bigan.errors import UserError
 from tf_bigan.run.compare import lines, tables, write
 from tf_bigan.run.config import Config
 from tf_bigan.run.measure import Measured
-from tf_bigan.run.results import Result
 from tf_bigan.run.trained import Subject, trained_files, trained_runs
 from tf_bigan.run.workdir import Workdir
 

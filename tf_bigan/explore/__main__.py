@@ -19,10 +19,8 @@ from absl import flags
 
 from tf_bigan.errors import UserError
 from tf_bigan.explore.explorer import Explorer
-from tf_bigan.run import build
 from tf_bigan.run.config import Config
 from tf_bigan.run.flags import Failure, command
-from tf_bigan.run.trained import load_trained
 from tf_bigan.run.workdir import Workdir
 
 FLAGS = flags.FlagValues()

@@ -36,7 +36,10 @@ def format_table(means: Values, spreads: Values | None = None) -> str:
         ValueError: there is no column or no row.
     """
     texts = shown(means, spreads)
-    rows = [["", *texts], *([name, *row] for name, row in zip(texts.index, texts.to_numpy(), strict=True))]
+    rows = [
+        ["", *texts],
+        *([name, *row] for name, row in zip(texts.index, texts.to_numpy(), strict=True)),
+    ]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(
         "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]).rstrip()

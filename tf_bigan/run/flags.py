@@ -16,7 +16,6 @@ from tf_bigan import models
 from tf_bigan.errors import UserError
 from tf_bigan.run.config import Config
 from tf_bigan.run.presets import PRESETS, default_preset, preset
-from tf_bigan.run.presets import system as system_of
 from tf_bigan.run.quiet import line_start, plain_output
 
 _DEFINE = {
