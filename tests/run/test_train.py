@@ -191,7 +191,7 @@ def test_a_model_of_ones_own_is_resumed_and_measured(
     assert train.Workdir(tmp_path / "run").read_config().model == "own_package.own_model"
     forget()
     (trained,) = trained_files(f"{tmp_path}/run/model.keras", {"dataset": "digits"})
-    assert type(subject.load()).__name__ == "Own"
+    assert type(trained.load()).__name__ == "Own"
 
 
 @pytest.mark.parametrize(

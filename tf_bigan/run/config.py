@@ -191,13 +191,7 @@ class Config:
     )
 
     def __post_init__(self):
-        for option in dataclasses.fields(self):
-            value, rules = getattr(self, option.name), option.metadata
-            kind, _, optional = str(option.type).partition(" | ")
-            if value is None and optional:
-                continue
-            if not is_of_kind(value, {"bool": bool, "int": int, "float": float, "str": str}[kind]):
-                raise UserError(f"--{option.name}={value}: it is no {kind}")
+        for name, value in vars(self).items():
             if isinstance(value, np.generic):  # which JSON does not know
                 object.__setattr__(self, name, value.item())
         check_arguments(type(self), vars(self))

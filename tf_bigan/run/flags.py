@@ -13,9 +13,13 @@ from typing import NoReturn
 from absl import flags
 
 from tf_bigan import models
+from tf_bigan.constraints import parts_of
+from tf_bigan.core.backend import use_defaults
+from tf_bigan.data import FROM_PATH
+from tf_bigan.data.home import expanded
 from tf_bigan.errors import UserError
 from tf_bigan.run.config import Config
-from tf_bigan.run.presets import PRESETS, default_preset, preset
+from tf_bigan.run.presets import PRESETS, default_preset, preset, system
 from tf_bigan.run.quiet import line_start, plain_output
 
 _DEFINE = {
