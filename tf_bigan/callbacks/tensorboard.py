@@ -86,7 +86,7 @@ class Dashboard(Periodic):
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         super().on_train_batch_end(batch, logs)
         speed = (batch + 1 - self._first) / (time.perf_counter() - self._begin)
-        values: dict = getattr(self.model, "last_logs", logs)
+        values: Any = getattr(self.model, "last_logs", logs)
         self._train_names.update(values)
         with self._writer.as_default(self.step):
             for name, value in values.items():

@@ -1,6 +1,7 @@
 """Directions in latent space."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -34,7 +35,7 @@ def principal(codes: np.ndarray, count: int) -> Directions:
     """The first principal components of codes E(x) [N, latent_dim]."""
     count = min(count, *codes.shape)
     with np.errstate(invalid="ignore"):  # equal codes: shares are 0 / 0
-        pca = PCA(random_state=0).fit(codes.astype(np.float64))
+        pca: Any = PCA(random_state=0).fit(codes.astype(np.float64))
     spreads = np.sqrt(pca.explained_variance_[:count])
     shares = np.nan_to_num(pca.explained_variance_ratio_[:count])
     names = tuple(f"Direction {i} ({share:.0%})" for i, share in enumerate(shares, 1))

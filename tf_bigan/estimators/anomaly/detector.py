@@ -217,7 +217,8 @@ class BiGANDetector(OutlierMixin, BaseEstimator):
         least = LEAST_ROWS if reset else 1
         rows: Any = validate_data(self, X=X, reset=reset, ensure_min_samples=least)  # type: ignore
         if reset:
-            self.image_shape_ = (1, 1, rows.shape[1]) if shape is None else tuple(shape)
+            height, width, channels = (1, 1, rows.shape[1]) if shape is None else shape
+            self.image_shape_ = (height, width, channels)
             self._is_table = shape is None
             if math.prod(self.image_shape_) != rows.shape[1]:
                 raise UserError(
