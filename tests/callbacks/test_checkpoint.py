@@ -261,7 +261,7 @@ def test_a_best_whose_run_was_killed_before_its_checkpoint_is_not_lost(
     with monkeypatch.context() as patch:
 
         def killed(self):
-            if self._step() == 8:
+            if self.step == 8:
                 raise KeyboardInterrupt
             return whole(self)
 

@@ -45,6 +45,6 @@ def test_the_option():
     assert Config().profiled is None
     assert Config(profile="100:110").profiled == (100, 110)
     for text in ("", "5", "5:", ":5", "5:5", "9:5", "-1:5", "a:b", "1:2:3", "1.5:2"):
-        with pytest.raises(UserError, match="^--profile=.*: give START:STOP") as error:
+        with pytest.raises(UserError, match="^profile=.*: give START:STOP") as error:
             Config(profile=text)
         assert "\n" not in str(error.value)

@@ -100,8 +100,8 @@ def test_in_a_pipeline_and_a_grid_search(file):
 def test_it_is_loaded_when_needed_and_once(file, monkeypatch):
     calls = []
     features._load_once.cache_clear()
-    original = features.load_trained
-    monkeypatch.setattr(features, "load_trained", lambda p: calls.append(p) or original(p))
+    original = features.load
+    monkeypatch.setattr(features, "load", lambda p: calls.append(p) or original(p))
     one = BiGANFeatures(file)
     others = [clone(one), pickle.loads(pickle.dumps(one)), BiGANFeatures(file, "e")]
     assert not calls

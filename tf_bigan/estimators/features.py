@@ -17,7 +17,7 @@ from tf_bigan.core.model import AdversarialModel
 from tf_bigan.data.home import expanded
 from tf_bigan.data.pixels import to_unit_range
 from tf_bigan.errors import UserError, did_you_mean
-from tf_bigan.run.trained import load_trained
+from tf_bigan.run.trained import load
 
 MODELS_KEPT = 4
 
@@ -133,7 +133,7 @@ class BiGANFeatures(TransformerMixin, BaseEstimator):
 
 @functools.lru_cache(maxsize=MODELS_KEPT)
 def _load_once(path: str, stamp: tuple) -> AdversarialModel:
-    return load_trained(path)[0]
+    return load(path)
 
 
 def _stamp(path: Path) -> tuple:

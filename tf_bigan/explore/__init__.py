@@ -1,1 +1,1 @@
-"""A local web page to explore a trained model: `python -m tf_bigan explore --workdir=DIR`."""
+"""A local web page to explore a trained model: `tf-bigan explore --workdir=DIR`."""

@@ -1,6 +1,6 @@
 """Opens a trained model in a web page on this machine.
 
-usage: python -m tf_bigan explore --workdir=DIR [--name=value ...]
+usage: tf-bigan explore --workdir=DIR [--name=value ...]
 
 Draw or upload an image to see E(x), G(E(x)), where they differ, the nearest training images and an
 anomaly score; move in latent space; interpolate between images. Ctrl-C ends it. Defaults are in
@@ -19,8 +19,10 @@ from absl import flags
 
 from tf_bigan.errors import UserError
 from tf_bigan.explore.explorer import Explorer
+from tf_bigan.run import build
 from tf_bigan.run.config import Config
 from tf_bigan.run.flags import Failure, command
+from tf_bigan.run.trained import load
 from tf_bigan.run.workdir import Workdir
 
 FLAGS = flags.FlagValues()
@@ -119,19 +121,15 @@ def check_port(host: str, port: int) -> None:
 
 def open_run(workdir: Workdir, config: Config) -> Explorer:
     """The `Explorer` of a run: its finished model, or its newest checkpoint."""
-    import tf_bigan as tb
-    from tf_bigan.explore.explorer import Explorer
-    from tf_bigan.run.trained import Trained
-
-    model = Trained(str(workdir.root), config, workdir).load()
-    held_out = tb.run.build.load_held_out(config, tb.run.build.held_out_split(config))
-    parts = (tb.run.build.load_split(config, "train"), held_out)
-    channels = model.image_shape[-1]  # of two data sets either may be the grey one
-    train, held_out = (tb.run.build.in_memory(part).converted(channels=channels) for part in parts)
+    model = load(workdir.root)
+    held_out = build.load_held_out(config, build.held_out_split(config))
+    parts = (build.load_split(config, "train"), held_out)
+    channels = model.image_shape[-1]  # of two data sets one may be grey
+    train, held_out = (build.in_memory(part).converted(channels=channels) for part in parts)
     return Explorer(
         model, train, held_out, MOST.value, progress=lambda line: print(line, flush=True)
     )
 
 
 if __name__ == "__main__":
-    command(main, ["python -m tf_bigan.explore", *sys.argv[1:]], __doc__, FLAGS)
+    command(main, ["tf-bigan explore", *sys.argv[1:]], __doc__, FLAGS)

@@ -1,7 +1,7 @@
 """Exports a part of a trained model as a file that runs without this library.
 
-usage: python -m tf_bigan export --workdir=DIR [--name=value ...]
-       python -m tf_bigan export --model=FILE.keras [--name=value ...]
+usage: tf-bigan export --workdir=DIR [--name=value ...]
+       tf-bigan export --model=FILE.keras [--name=value ...]
 
 The file's own runtime loads it and must agree with the Keras model. A model card is written too.
 Images are uint8 in 0..255 as input and float32 in [0, 1] as output. Defaults are in [brackets].
@@ -103,4 +103,4 @@ def held_out(workdir: str, model: AdversarialModel) -> np.ndarray | None:
 
 
 if __name__ == "__main__":
-    command(main, ["tf_bigan.export", *sys.argv[1:]], __doc__, FLAGS)
+    command(main, ["tf-bigan export", *sys.argv[1:]], __doc__, FLAGS)

@@ -182,7 +182,7 @@ def _metrics(record: Mapping | None, step: int) -> str:
     metrics = dict.fromkeys(metric for values in shown.values() for metric in values)
     rows = [(m, *(_number(values.get(m)) for values in shown.values())) for m in metrics]
     where = f"On {record.get('dataset')} ({record.get('split')}), measured by `tf-bigan evaluate`."
-    if record.get("posthoc"):
+    if record.get("recalibrate_batch_norm"):
         where += " Batch norm was recalibrated for it, and not in this file."
     return f"{where}\n\n{_table(('metric', *shown), rows)}"
 
