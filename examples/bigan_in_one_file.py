@@ -2,19 +2,19 @@
 
     python examples/bigan_in_one_file.py
 
-needs no download, takes about a minute and writes bigan_in_one_file.png: samples G(z) on top,
-digits x above their reconstructions G(E(x)) below. For those who want to see all of it at once;
-the library does the same step (tests/test_examples.py compares the weights), faster and for more.
+downloads nothing, takes about a minute and writes bigan_in_one_file.png: samples G(z) at the top,
+digits x above their reconstructions G(E(x)) at the bottom. The library takes the same training step
+(tests/test_examples.py compares the weights), but faster, and for more systems and data.
 
-Three networks play (Donahue, Krähenbühl & Darrell, "Adversarial Feature Learning", ICLR 2017):
+Three networks (Donahue, Krähenbühl & Darrell, "Adversarial Feature Learning", ICLR 2017):
 
-    the generator      G: z -> x     makes an image of random numbers z
-    the encoder        E: x -> z     guesses the random numbers that would have made an image
-    the discriminator  D: (x, z)     tells pairs (x, E(x)), real image first, from pairs (G(z), z)
+    generator      G: z -> x     makes an image from random numbers z
+    encoder        E: x -> z     estimates the random numbers from which G would make an image
+    discriminator  D: (x, z)     distinguishes pairs (x, E(x)) of real images from pairs (G(z), z)
 
-D learns to tell the two kinds of pairs apart, E and G together learn to make them alike. They can
-only be alike if E and G invert each other: E finds what G would need to make x again. So E learns
-what is in an image although no label, and no pixel-by-pixel comparison, ever told it.
+D is trained to distinguish the two kinds of pairs, E and G together to make them indistinguishable.
+At the optimum E and G invert each other. So E learns a representation of images without labels and
+without a reconstruction error.
 """
 
 import math
@@ -24,7 +24,7 @@ import numpy as np
 import tensorflow as tf
 
 IMAGE_SHAPE = (8, 8, 1)
-LATENT = 16  # entries of z
+LATENT_DIM = 16  # dimension of z
 WIDTH = 256  # units of a hidden layer
 BATCH = 64
 EPOCHS = 250
@@ -34,7 +34,7 @@ LEARNING_RATE = 3e-4
 
 
 def dense(units, initializer=None):
-    # No biases: batch normalisation would take most of them away again.
+    # No biases: batch norm would cancel most of them.
     initializer = initializer or keras.initializers.RandomNormal(stddev=0.02)
     return keras.layers.Dense(units, use_bias=False, kernel_initializer=initializer)
 
@@ -48,8 +48,8 @@ def leaky_relu():
 
 
 def make_generator() -> keras.Model:
-    """G: z [B, LATENT] in (-1, 1) -> x [B, 8, 8, 1] in (0, 1)."""
-    z = keras.Input((LATENT,))
+    """G: z [B, LATENT_DIM] in (-1, 1) -> x [B, 8, 8, 1] in (0, 1)."""
+    z = keras.Input((LATENT_DIM,))
     h = keras.layers.ReLU()(batch_norm()(dense(WIDTH)(z)))
     h = keras.layers.Concatenate()([h, z])  # z enters again at the second layer
     h = keras.layers.ReLU()(batch_norm()(dense(WIDTH)(h)))
@@ -58,24 +58,24 @@ def make_generator() -> keras.Model:
 
 
 def make_encoder() -> keras.Model:
-    """E: x [B, 8, 8, 1] -> z_hat [B, LATENT] in (-1, 1), the range of z."""
+    """E: x [B, 8, 8, 1] -> z_hat [B, LATENT_DIM] in (-1, 1), the range of z."""
     x = keras.Input(IMAGE_SHAPE)
     h = leaky_relu()(dense(WIDTH)(keras.layers.Flatten()(x)))
     h = leaky_relu()(batch_norm()(dense(WIDTH)(h)))
-    logits = dense(LATENT)(h)
+    logits = dense(LATENT_DIM)(h)
     return keras.Model(x, 2.0 * keras.ops.sigmoid(logits) - 1.0)
 
 
 def make_discriminator() -> keras.Model:
-    """D: (x [B, 8, 8, 1], z [B, LATENT]) -> logit [B, 1], above 0 for "x is real"."""
-    x, z = keras.Input(IMAGE_SHAPE), keras.Input((LATENT,))
+    """D: (x [B, 8, 8, 1], z [B, LATENT_DIM]) -> logit [B, 1], above 0 for "x is real"."""
+    x, z = keras.Input(IMAGE_SHAPE), keras.Input((LATENT_DIM,))
     h = leaky_relu()(dense(WIDTH)(keras.layers.Flatten()(x)))
     h = keras.layers.Concatenate()([h, z])
     h = leaky_relu()(batch_norm()(dense(WIDTH)(h)))
-    return keras.Model([x, z], dense(1, "zeros")(h))  # undecided at first
+    return keras.Model([x, z], dense(1, "zeros")(h))  # logits start at 0
 
 
-# --- the game -------------------------------------------------------------------------------
+# --- the training step ----------------------------------------------------------------------
 
 
 class BiGAN:
@@ -85,7 +85,7 @@ class BiGAN:
         self.E, self.G, self.D = make_encoder(), make_generator(), make_discriminator()
         self.D_weights = self.D.trainable_variables
         self.EG_weights = self.E.trainable_variables + self.G.trainable_variables
-        # β1 of 0.5 instead of 0.9: the other player moves, so old gradients mislead.
+        # β1 = 0.5 instead of 0.9: the other player moves, so old gradients are soon outdated.
         self.D_optimizer = keras.optimizers.Adam(LEARNING_RATE, beta_1=0.5, epsilon=1e-8)
         self.EG_optimizer = keras.optimizers.Adam(LEARNING_RATE, beta_1=0.5, epsilon=1e-8)
         self.D_optimizer.build(self.D_weights)
@@ -93,23 +93,22 @@ class BiGAN:
 
     @tf.function
     def train_step(self, x, z):
-        """Images x [B, 8, 8, 1] in [0, 1] and draws z [B, LATENT] -> the losses of D and E, G."""
+        """Images x [B, 8, 8, 1] in [0, 1] and z [B, LATENT_DIM] -> the losses of D and of E and G."""
         with tf.GradientTape(persistent=True) as tape:  # persistent: asked for gradients twice
-            # The two calls of D are two batches to its batch normalisation, each with a mean and
-            # a variance of its own: they must not be put into one.
+            # Two calls of D: batch norm needs separate statistics for real and generated pairs.
             logits_real = self.D([x, self.E(x, training=True)], training=True)
             logits_fake = self.D([self.G(z, training=True), z], training=True)
-            # D's probability that a pair is real is σ(logit), and -log σ(a) = softplus(-a),
-            # -log(1 - σ(a)) = softplus(a), without overflow.
+            # D's probability that a pair is real is σ(logit). softplus(-a) = -log σ(a) and
+            # softplus(a) = -log(1 - σ(a)) do not overflow.
             D_loss = 0.5 * tf.reduce_mean(
                 tf.nn.softplus(-logits_real) + tf.nn.softplus(logits_fake)
             )
-            # E and G want the opposite: the same loss with the labels exchanged, whose gradient
-            # does not vanish while D is winning, as that of -D_loss would.
+            # E and G minimise the same loss with swapped labels. Unlike that of -D_loss, its
+            # gradient does not vanish when D is much better.
             EG_loss = 0.5 * tf.reduce_mean(
                 tf.nn.softplus(logits_real) + tf.nn.softplus(-logits_fake)
             )
-        # A simultaneous step: both gradients are taken before either player moves.
+        # A simultaneous step: both gradients are computed before either player moves.
         D_gradients = tape.gradient(D_loss, self.D_weights)
         EG_gradients = tape.gradient(EG_loss, self.EG_weights)
         self.D_optimizer.apply(D_gradients, self.D_weights)
@@ -136,7 +135,7 @@ def train(images: np.ndarray, epochs: int, seed: int = 0) -> BiGAN:
         order = rng.permutation(len(images))
         for start in range(0, len(images) - BATCH + 1, BATCH):
             x = tf.constant(images[order[start : start + BATCH]])
-            z = tf.constant(rng.uniform(-1, 1, (BATCH, LATENT)), tf.float32)
+            z = tf.constant(rng.uniform(-1, 1, (BATCH, LATENT_DIM)), tf.float32)
             D_loss, EG_loss = bigan.train_step(x, z)
         if epoch % 25 == 0 or epoch == epochs:
             print(f"epoch {epoch:3d}/{epochs}  D {D_loss:.3f}  E and G {EG_loss:.3f}", flush=True)
@@ -145,7 +144,7 @@ def train(images: np.ndarray, epochs: int, seed: int = 0) -> BiGAN:
 
 def picture(bigan: BiGAN, images: np.ndarray, seed: int = 1) -> np.ndarray:
     """uint8 [H, W]: 4 rows of samples, then 2 times a row of images above its reconstructions."""
-    z = np.random.default_rng(seed).uniform(-1, 1, (64, LATENT)).astype(np.float32)
+    z = np.random.default_rng(seed).uniform(-1, 1, (64, LATENT_DIM)).astype(np.float32)
     samples = bigan.G(z, training=False).numpy()
     originals = images[:32]
     reconstructions = bigan.G(bigan.E(originals, training=False), training=False).numpy()

@@ -27,7 +27,7 @@ def split(kernel, width):
 
 def test_one_file_takes_the_step_of_the_library():
     example = load("bigan_in_one_file")
-    shape, latent, width = example.IMAGE_SHAPE, example.LATENT, example.WIDTH
+    shape, latent, width = example.IMAGE_SHAPE, example.LATENT_DIM, example.WIDTH
     keras.utils.set_random_seed(3)
     simple = example.BiGAN()
     rng = np.random.default_rng(0)
