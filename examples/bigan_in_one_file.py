@@ -93,7 +93,7 @@ class BiGAN:
 
     @tf.function
     def train_step(self, x, z):
-        """Images x [B, 8, 8, 1] in [0, 1] and z [B, LATENT_DIM] -> the losses of D and of E and G."""
+        """Images x [B, 8, 8, 1] in [0, 1] and z [B, LATENT_DIM] -> losses of D and of E and G."""
         with tf.GradientTape(persistent=True) as tape:  # persistent: asked for gradients twice
             # Two calls of D: batch norm needs separate statistics for real and generated pairs.
             logits_real = self.D([x, self.E(x, training=True)], training=True)
