@@ -81,7 +81,7 @@ class Randomness:
         bits = tf.random.stateless_uniform(
             (self._rows * self._replicas, *shape),
             _not_negative(seed),
-            minval=None,
+            minval=None,  # type: ignore
             maxval=None,
             dtype=tf.int32,
             alg="philox",
