@@ -36,7 +36,7 @@ def test_the_model_shown_is_found_trains_and_is_saved(tmp_path, monkeypatch):
     package.mkdir()
     (package / "cycle_bigan.py").write_text(blocks(README, "python")[-1])
     monkeypatch.syspath_prepend(tmp_path)
-    config = Config(model="my_package.cycle_bigan", latent=4, width=8, steps_per_execution=2)
+    config = Config(model="my_package.cycle_bigan", latent_dim=4, width=8, steps_per_execution=2)
     model, _ = build.build_model(config, (8, 8, 1), steps_per_epoch=2)
     assert type(model).__name__ == "CycleBiGAN" and model.cycle == 0.02
     images = np.random.default_rng(0).random((32, 8, 8, 1), np.float32)

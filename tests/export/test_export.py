@@ -305,7 +305,7 @@ def test_a_network_that_no_converter_knows(model, tmp_path, format):
 def a_run(tmp_path_factory):
     """A workdir with a model for the digits, as train.py leaves it."""
     root = tmp_path_factory.mktemp("run")
-    config = Config(dataset="digits", data_dir="/home/somebody/data", width=8, latent=4, ema=0.9)
+    config = Config(dataset="digits", data_dir="/home/somebody/data", width=8, latent_dim=4, ema=0.9)
     workdir = Workdir(root)
     workdir.prepare(config, {}, images=1)
     made, _ = tb.run.build.build_model(config, (8, 8, 1), 4)
@@ -340,7 +340,7 @@ def test_the_card_of_a_run(a_run, tmp_path):
         f"{written.agreement.difference:.1e} (0.0001 is allowed)",
         "| dataset | digits |",
         "| EGr | 2.5 | 7.25 |\n| NND | 4.5 ± 0.5 |  |",
-        '"latent": 4',
+        '"latent_dim": 4',
         f"| tensorflow | {tf.__version__} |",
     ):
         assert part in text, part

@@ -165,11 +165,11 @@ def run(
     except KeyboardInterrupt:
         message, status = "interrupted", 130
     line = " ".join(str(message).split())
-    print(f"{line_start()}{script}: {_with_dashes(line, values)}", file=sys.stderr)
+    print(f"{line_start()}{script}: {with_dashes(line, values)}", file=sys.stderr)
     return status
 
 
-def _with_dashes(message: str, values: flags.FlagValues) -> str:
+def with_dashes(message: str, values: flags.FlagValues) -> str:
     """The library's `name=value` as `--name=value`, where a flag has that name."""
     return re.sub(rf"(?<![\w\-./,=])(?=(?:{'|'.join(values)})=)", "--", message)
 

@@ -245,7 +245,7 @@ class BiGANDetector(OutlierMixin, BaseEstimator):
         values = {
             "model": self.model,
             "networks": self.networks,
-            "latent": self.latent_dim or most,
+            "latent_dim": self.latent_dim or most,
             "width": self.width or (128 if table else None),
             "epochs": epochs,
             "decay_epochs": epochs if epochs > 1 else 0,
