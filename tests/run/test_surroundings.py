@@ -202,14 +202,17 @@ def test_a_reader_who_has_gone(caplog):
     assert record.message == "stdout: Broken pipe: no more is printed there"
 
 
-def test_terminals(monkeypatch):
+def test_a_message_takes_the_place_of_a_bar_on_a_terminal(monkeypatch):
+    monkeypatch.setattr(sys, "stderr", None)
+    assert quiet.line_start() == ""
     terminal = io.StringIO()
-    assert not quiet.is_terminal(None) and not quiet.is_terminal(terminal)
+    monkeypatch.setattr(sys, "stderr", terminal)
+    assert quiet.line_start() == ""
     monkeypatch.setattr(terminal, "isatty", lambda: True, raising=False)
     monkeypatch.setenv("TERM", "xterm")
-    assert quiet.is_terminal(terminal)
+    assert quiet.line_start() == "\r\x1b[2K"
     monkeypatch.setenv("TERM", "dumb")
-    assert not quiet.is_terminal(terminal)
+    assert quiet.line_start() == ""
 
 
 # --- threads ----------------------------------------------------------------------------------

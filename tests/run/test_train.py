@@ -224,7 +224,7 @@ def test_training_never_reads_the_test_images(tmp_path, command, monkeypatch, ea
     # Nothing is left to measure on, and nothing picks a best checkpoint.
     assert not (workdir / "metrics.jsonl").exists()
     assert not (workdir / "checkpoints" / "best.keras").exists()
-    assert len(list((workdir / "samples").glob("reconstructions-*.png"))) == 1
+    assert list((workdir / "samples").glob("reconstructions-*.png"))
 
     opened.clear()
     quick = ("--metrics=EGr", "--nountrained")
