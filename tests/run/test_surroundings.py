@@ -275,19 +275,17 @@ def test_detectors_that_are_fitted_at_once():
 def test_a_report_under_a_style_of_ones_own(tmp_path):
     with matplotlib.rc_context({"text.usetex": True, "font.size": 40.0}):
         before = dict.copy(matplotlib.rcParams)
-        tb.report.report_png(
-            tmp_path / "r.png",
-            codes=np.eye(4),
-            labels=[0, 0, 1, 1],
-            class_names=["katze\udcff", r"$\frac$"],
-            title="folder:b\udcff",
-        )
+        picture = np.zeros((4, 4, 3), np.uint8)
+        figure = tb.report.Figure("katze\udcff $\\frac$", "", picture, "map")
+        section = tb.report.Section("Model", [figure], {})
+        report = tb.report.Report("folder:b\udcff", sections=[section])
+        tb.report.report_png(tmp_path / "r.png", report)
         assert dict.copy(matplotlib.rcParams) == before
     assert (tmp_path / "r.png").exists()
 
 
 def test_a_page_about_a_path_that_is_not_utf8(tmp_path):
-    tb.report.report_html(tmp_path / "r.html", title="folder:b\udcff")
+    tb.report.report_html(tmp_path / "r.html", tb.report.Report("folder:b\udcff"))
     assert r"folder:b\udcff" in (tmp_path / "r.html").read_text(encoding="utf-8")
 
 

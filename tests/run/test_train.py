@@ -132,7 +132,7 @@ def test_learns_from_colour_images_that_are_streamed(tmp_path, command, monkeypa
     assert "8 images 8x10x3, streamed" in err and "2 images 8x10x3, streamed" in err
     status, out, err = command("evaluate", run, "--samples=100", "--nountrained")
     assert status == 0, err
-    assert "NNC_e left out: needs train_labels, test_labels" in out
+    assert "NNC_e left out: needs labels" in out
     assert (tmp_path / "run" / "report.png").exists()
 
 
