@@ -8,7 +8,7 @@ import textwrap
 import typing
 from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from absl import flags
 
@@ -62,7 +62,7 @@ def config_from_flags(values: flags.FlagValues) -> Config:
     Raises:
         UserError: an unknown preset, or a value out of its range.
     """
-    given = {
+    given: dict[str, Any] = {
         option.name: values[option.name].value
         for option in dataclasses.fields(Config)
         if values[option.name].present
