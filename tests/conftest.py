@@ -188,10 +188,13 @@ def command():
 
 @pytest.fixture(scope="session")
 def tiny_options() -> list[str]:
-    """Options of a run of 3 epochs of 24 steps, with an average and checkpoints in mid-epoch."""
+    """Options of a run of 3 epochs of 24 steps, with an average and checkpoints in mid-epoch.
+
+    An epoch is ceil(1249 / 53) steps.
+    """
     return [
-        *("--dataset=digits", "--width=16", "--epochs=3", "--eval_every=1", "--picture_every=3"),
-        *("--checkpoint_steps=8", "--steps_per_execution=2"),
+        *("--dataset=digits", "--batch_size=53", "--width=16", "--epochs=3", "--eval_every=1"),
+        *("--picture_every=3", "--checkpoint_steps=8", "--steps_per_execution=2"),
     ]
 
 

@@ -19,7 +19,7 @@ COMMANDS = {"train": train, "evaluate": evaluate, "export": export, "explore": e
 def main(name: str | None = None) -> NoReturn:
     """Runs the command that the command line names, or `name` with all of the command line."""
     if name is not None:
-        _run(name, [Path(sys.argv[0]).name, *sys.argv[1:]])
+        return _run(name, [Path(sys.argv[0]).name, *sys.argv[1:]])
     name, program = (sys.argv[1:] or [""])[0], spelling("").strip()
     if name in ("--help", "-h"):
         print(f"{__doc__ or ''}\ncommands:")
@@ -30,12 +30,12 @@ def main(name: str | None = None) -> NoReturn:
     if name not in COMMANDS:
         problem = f"no command {name}" if name else "no command given"
         sys.exit(f"{program}: {problem}{did_you_mean(name, COMMANDS)} (see {program} --help)")
-    _run(name, [f"tf-bigan {name}", *sys.argv[2:]])
+    return _run(name, [f"tf-bigan {name}", *sys.argv[2:]])
 
 
 def _run(name: str, argv: list[str]) -> NoReturn:
     module = COMMANDS[name]
-    command(module.main, argv, module.__doc__, module.FLAGS)
+    return command(module.main, argv, module.__doc__, module.FLAGS)
 
 
 if __name__ == "__main__":

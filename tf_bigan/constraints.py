@@ -61,7 +61,7 @@ def check(name: str, value: object, annotation: object, where: str = "") -> None
     if kind is None:
         return
     fits = is_of_kind(value, kind)
-    if not fits or interval and not within(value, interval):
+    if not fits or interval and not within(typing.cast(float, value), interval):
         article = "an int" if kind is int else f"a {kind.__name__}"
         raise UserError(f"{what}: it must be {article}{f' in {interval}' if interval else ''}")
 

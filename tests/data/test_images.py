@@ -101,6 +101,16 @@ def test_a_sources_own_parts_are_used():
     own = {"train": numbered(60), "test": numbered(5), "validation": numbered(3)}
     assert [len(s) for s in chosen(own)] == [60, 3, 5]
     assert [len(s) for s in chosen(own, validation=10)] == [50, 10, 5]
+    assert chosen(own, validation=None) == chosen(own, validation=0)
+
+
+def test_validation_by_default_is_a_sixth_and_the_same_for_every_seed():
+    parts = {"train": numbered(72)}
+    first, second = (chosen(parts, validation=None, seed=seed) for seed in (1, 2))
+    assert first == second and [len(split) for split in first] == [50, 10, 12]
+    with_test = {"train": numbered(60_000), "test": numbered(10_000)}
+    assert [len(s) for s in chosen(with_test, validation=None)] == [50_000, 10_000, 10_000]
+    assert [len(s) for s in chosen({"train": numbered(4)}, validation=None)] == [1, 2, 1]
 
 
 def test_refused_splits():

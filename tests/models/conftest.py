@@ -27,7 +27,7 @@ def make_system(name, image_shape=(8, 8, 1), optimizer=None, options=None, **com
     options_of_system = dict(presets.system(name).options)
     config = Config.from_dict(
         options_of_system
-        | {"model": name, "latent": LATENT, "width": 12, "precision": "float32", "ema": 0.0}
+        | {"model": name, "latent_dim": LATENT, "width": 12, "precision": "float32", "ema": 0.0}
         | {"prior": _small(options_of_system.get("prior", "uniform"))}
         | {"set": ",".join([*SOON.get(name, "").split(), *choice]) or None}
         | (options or {})

@@ -54,7 +54,7 @@ def test_models_then_means_of_runs_then_what_to_read_them_by():
 )
 def test_every_mean_of_runs_has_a_column(names, headings):
     results = [
-        result(name, {"trained": {"recall": [i]}}, seed=i % 2, latent=16 + i // 2)
+        result(name, {"trained": {"recall": [i]}}, seed=i % 2, latent_dim=16 + i // 2)
         for i, name in enumerate(names)
     ]
     (table,) = tables(results)
@@ -152,7 +152,7 @@ def runs(tmp_path):
         root = tmp_path / path
         (root / "checkpoints").mkdir(parents=True)
         (root / "checkpoints" / "best.keras").touch()
-        record = {"config": {"dataset": "mnist", "latent": len(path)}}
+        record = {"config": {"dataset": "mnist", "latent_dim": len(path)}}
         (root / "config.json").write_text(json.dumps(record))
     (tmp_path / "b" / "none").mkdir()
     return tmp_path
@@ -178,14 +178,14 @@ def test_runs_by_names_and_patterns(runs):
 def test_files_are_measured_on_the_data_of_their_run(runs, monkeypatch):
     best = f"{runs}/b/other/checkpoints/best.keras"
     (trained,) = trained_files(best, {"dataset": None})
-    assert (trained.name, trained.config.dataset, trained.config.latent) == ("best", "mnist", 7)
+    assert (trained.name, trained.config.dataset, trained.config.latent_dim) == ("best", "mnist", 7)
     (trained,) = trained_files(best, {"dataset": "digits"})
-    assert (trained.config.dataset, trained.config.latent) == ("digits", 7)
+    assert (trained.config.dataset, trained.config.latent_dim) == ("digits", 7)
     monkeypatch.chdir(runs / "b" / "other" / "checkpoints")
     monkeypatch.setenv("HOME", os.getcwd())
-    assert trained_files("~/best.keras", {"dataset": None})[0].config.latent == 7
+    assert trained_files("~/best.keras", {"dataset": None})[0].config.latent_dim == 7
     (trained,) = trained_files(f"best.keras,./best.keras,{best}", {"dataset": None})
-    assert trained.config.latent == 7
+    assert trained.config.latent_dim == 7
     (runs / "alone.keras").touch()
     with pytest.raises(UserError, match="--model needs --dataset"):
         trained_files(f"{runs}/alone.keras", {"dataset": None})

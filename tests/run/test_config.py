@@ -2,16 +2,19 @@
 
 import dataclasses
 import json
+import re
+import sys
 
 import numpy as np
 import pytest
 from absl import flags
 
+from tf_bigan import __main__ as dispatcher
 from tf_bigan import networks
 from tf_bigan.errors import UserError
 from tf_bigan.run.build import optimizers
 from tf_bigan.run.config import QUICK_METRICS, Config
-from tf_bigan.run.flags import config_from_flags, define_config_flags
+from tf_bigan.run.flags import config_from_flags, define_config_flags, spelling, with_dashes
 from tf_bigan.run.presets import PRESETS
 
 
@@ -43,7 +46,7 @@ def test_image_size(size, expected):
     "values",
     [
         *({"image_size": size} for size in ("abc", "0", "3x", "1x2x3", "-4", "", "²")),
-        *({name: 0} for name in ("latent", "epochs", "batch_size", "width", "keep")),
+        *({name: 0} for name in ("latent_dim", "epochs", "batch_size", "width", "keep")),
         *({name: -1} for name in ("validation", "l2", "decay_epochs", "seed", "eval_every")),
         *({"learning_rate": value} for value in (0.0, -1.0, float("nan"), float("inf"))),
         *({name: 1.0} for name in ("ema", "beta_1")),
@@ -53,11 +56,12 @@ def test_image_size(size, expected):
         {"monitor": "EG"},
         {"monitor": "val_NND/10"},  # a metric, but not among those of an epoch
         {"monitor": "EGr", "eval_metrics": "NND"},
+        {"monitor": "EGr", "validation": 0},
     ],
     ids=str,
 )
 def test_out_of_range(values):
-    with pytest.raises(UserError, match=f"^--{next(iter(values))}=") as error:
+    with pytest.raises(UserError, match=f"^{next(iter(values))}=") as error:
         Config(**values)
     assert "\n" not in str(error.value)
 
@@ -68,7 +72,7 @@ def test_out_of_range(values):
     + [{"labels": "ten"}, {"dataset": None}, {"sync_batch_norm": 1}],
 )
 def test_wrong_types(values):
-    with pytest.raises(UserError, match=f"^--{next(iter(values))}=.*: it is no "):
+    with pytest.raises(UserError, match=f"^{next(iter(values))}=.*: it must be an? "):
         Config(**values)
 
 
@@ -83,10 +87,10 @@ def test_what_is_measured_in_training():
     config = Config(eval_metrics="knn, latent", monitor="val_latent_error")
     assert config.measured == ("knn", "latent_error", "latent_error_b")
     assert config.monitored == "latent_error"
-    with pytest.raises(UserError, match="^--eval_metrics: 'knnn' is unknown; did you mean knn"):
+    with pytest.raises(UserError, match="eval_metrics.*'knnn' is unknown; did you mean knn"):
         Config(eval_metrics="knnn")
     with pytest.raises(
-        UserError, match="it is not among --eval_metrics; did you mean EGr or EGr_b"
+        UserError, match="it is not among .* eval_metrics.*; did you mean EGr or EGr_b"
     ):
         Config(monitor="val_EGR")
 
@@ -96,7 +100,7 @@ def test_differences_are_those_that_change_what_is_learnt():
     assert config.differences(config.replace(epochs=9, keep=1, picture_every=5, data_dir="x")) == []
     assert config.differences(config.replace(eval_metrics="NND", monitor="NND")) == []
     other = config.replace(width=8, seed=3)
-    assert config.differences(other) == ["--width: None there, 8 here", "--seed: 0 there, 3 here"]
+    assert config.differences(other) == ["width=None there, 8 here", "seed=0 there, 3 here"]
 
 
 def test_flags_over_preset_over_defaults():
@@ -134,7 +138,7 @@ def test_player_rates_reach_their_optimizers():
 
 def test_what_a_preset_says_of_players_is_of_its_own_system():
     config = parse("--preset=best_mnist", "--model=gan")
-    assert (config.set, config.player_rates, config.latent) == (None, None, 16)
+    assert (config.set, config.player_rates, config.latent_dim) == (None, None, 16)
     assert parse("--preset=best_mnist", "--model=cycle_bigan").set is not None
     assert parse("--preset=dcgan_mnist", "--model=infogan").player_rates == "D=2e-4,G=1e-3"
     assert parse("--preset=mnist", "--model=began").decay_epochs == 0  # it halves its rate itself
@@ -162,3 +166,57 @@ def test_a_schedule_of_rates_counts_the_moves_of_a_step():
     assert float(made["D"]._learning_rate(39)) == pytest.approx(1e-3, rel=1e-5)
     assert float(made["D"]._learning_rate(79)) == pytest.approx(1e-5, rel=1e-5)
     assert float(made["G"]._learning_rate(39)) == pytest.approx(1e-5, rel=1e-5)
+
+
+def test_names_of_flags_get_their_dashes():
+    values = flags.FlagValues()
+    define_config_flags(values)
+    for message, shown in {
+        "batch_size=9 is too large: use batch_size=N": "--batch_size=9 is too large: "
+        "use --batch_size=N",
+        "other options (seed=0 there, 3 here; width=4 there": "other options (--seed=0 there, "
+        "3 here; --width=4 there",
+        "set=period=5,seed=3: gamma=0.7": "--set=period=5,seed=3: gamma=0.7",
+        "--seed=3 and noseed=3": "--seed=3 and noseed=3",
+        "runs/seed=3 and a,seed=3 hold no run": "runs/seed=3 and a,seed=3 hold no run",
+    }.items():
+        assert with_dashes(message, values) == shown
+
+
+def test_a_command_is_spelt_as_the_program_was_started(monkeypatch):
+    for started, spelt in {
+        "train.py": "python evaluate.py",
+        "/a/b/evaluate.py": "python /a/b/evaluate.py",
+        "/venv/bin/tf-bigan": "tf-bigan evaluate",
+        "/venv/lib/tf_bigan/__main__.py": "python -m tf_bigan evaluate",
+        "/venv/lib/pytest/__main__.py": "tf-bigan evaluate",
+    }.items():
+        monkeypatch.setattr(sys, "argv", [started])
+        assert spelling("evaluate") == spelt
+    monkeypatch.setattr(sys, "argv", ["train.py"])
+    assert spelling("explore") == "tf-bigan explore"
+
+
+@pytest.mark.smoke
+def test_the_dispatcher(monkeypatch, capsys):
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["tf-bigan", *arguments])
+        with pytest.raises(SystemExit) as end:
+            dispatcher.main()
+        return end.value.code
+
+    assert call("--help") == 0
+    out = capsys.readouterr().out
+    for name, module in dispatcher.COMMANDS.items():
+        assert re.search(rf"^  {name} +{re.escape(module.__doc__.splitlines()[0])}$", out, re.M)
+    assert call("trian") == "tf-bigan: no command trian; did you mean train? (see tf-bigan --help)"
+    assert "no command given" in call()
+    for name, module in dispatcher.COMMANDS.items():
+        monkeypatch.setattr(dispatcher, "command", lambda *given: given)
+        monkeypatch.setattr(sys, "argv", ["tf-bigan", name, "--a=b"])
+        assert dispatcher.main() == (
+            module.main,
+            [f"tf-bigan {name}", "--a=b"],
+            module.__doc__,
+            module.FLAGS,
+        )

@@ -8,12 +8,12 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from tests.test_resume import assert_same_bits
 
 import tf_bigan as tb
 from tests.conftest import BATCH, IMAGE_SHAPE, LATENT
 from tests.core.test_game import NoisyEncoder
 from tests.core.test_loop import two_replicas
+from tests.core.test_resume import assert_same_bits
 from tests.models.conftest import make_system
 from tf_bigan.callbacks.restore import checkpoints
 from tf_bigan.core import workers

@@ -97,7 +97,7 @@ def test_bigan_on_mnist():
     """Donahue et al. 2017, the official train_mnist.sh and train_gan.py."""
     config = Config.from_dict(presets.preset("paper_mnist"))
     assert (config.dataset, config.model, config.networks) == ("mnist", "bigan", "mlp")
-    assert (config.prior, config.latent, config.batch_size) == ("uniform", 50, 128)
+    assert (config.prior, config.latent_dim, config.batch_size) == ("uniform", 50, 128)
     assert (config.learning_rate, config.beta_1, config.epsilon) == (2e-4, 0.5, 1e-8)
     assert (config.l2, config.epochs, config.decay_epochs) == (2.5e-5, 400, 400)
     assert (config.validation, config.ema, config.seed) == (10_000, 0.0, 42)

@@ -32,7 +32,8 @@ def choose(parts: Mapping[str, Images], split: str, validation: int | None, seed
     """
     if split not in SPLITS:
         raise UserError(f"unknown split {split!r}: choose one of {', '.join(SPLITS)}")
-    check("validation", validation, Annotated[int, "[0, inf)"] | None)
+    if validation is not None:
+        check("validation", validation, Annotated[int, "[0, inf)"])
     check("seed", seed, Seed)
     train = parts["train"]
     test = parts.get("test")

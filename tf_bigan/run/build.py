@@ -86,7 +86,7 @@ def check_entries(system: AdversarialModel | type[AdversarialModel], batches: da
 
 def build_model(
     config: Config,
-    image_shape: tuple[int, int, int],
+    image_shape: tuple[int, ...],
     steps_per_epoch: int,
     classes: int | None = None,
 ) -> tuple[AdversarialModel, str]:

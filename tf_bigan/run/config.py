@@ -214,15 +214,17 @@ class Config:
             self._check_monitor()
 
     def _check_monitor(self):
-        for name in ("validation", "eval_every"):
-            if getattr(self, name) == 0:
+        for option in ("validation", "eval_every"):
+            if getattr(self, option) == 0:
                 raise UserError(
-                    f"monitor={self.monitor}: nothing is measured with {name}=0: change one of them"
+                    f"monitor={self.monitor}: nothing is measured with {option}=0: change one of "
+                    "them"
                 )
-        if self.monitored not in self.measured:
+        name = str(self.monitored)
+        if name not in self.measured:
             raise UserError(
                 f"monitor={self.monitor}: it is not among the metrics of eval_metrics=NAME,..."
-                f"{did_you_mean(self.monitored, self.measured)}"
+                f"{did_you_mean(name, self.measured)}"
             )
 
     @property

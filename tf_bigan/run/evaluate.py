@@ -1,8 +1,8 @@
 """Measures trained models.
 
-usage: python evaluate.py --workdir=DIR [--name=value ...]
-       python evaluate.py --workdir=DIR,DIR,... [--name=value ...]
-       python evaluate.py --model=FILE.keras --dataset=NAME [--name=value ...]
+usage: tf-bigan evaluate --workdir=DIR [--name=value ...]
+       tf-bigan evaluate --workdir=DIR,DIR,... [--name=value ...]
+       tf-bigan evaluate --model=FILE.keras --dataset=NAME [--name=value ...]
 
 Prints the metrics with reference values (the untrained model, floor and ceilings), and writes
 metrics.json, report.png and report.html; of several models one table, as comparison.csv,
@@ -18,7 +18,6 @@ import tf_bigan as tb
 from tf_bigan.constraints import Seed, check
 from tf_bigan.errors import UserError
 from tf_bigan.evaluation import registry
-from tf_bigan.run.quiet import load_tensorflow
 from tf_bigan.run.trained import Trained, trained_files, trained_runs
 from tf_bigan.run.workdir import Workdir
 
@@ -104,7 +103,6 @@ def main() -> int:
     names, seeds = registry.choose(text, "metrics"), chosen_seeds()
     chosen = chosen_models()
     output = chosen_output(chosen)
-    load_tensorflow()  # takes seconds: not before the command is right
     measurers = {}  # runs on the same data share what does not depend on the model
     loaded = [
         tb.run.measure.load(

@@ -8,7 +8,7 @@ import textwrap
 import typing
 from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from absl import flags
 
@@ -62,7 +62,7 @@ def config_from_flags(values: flags.FlagValues) -> Config:
     Raises:
         UserError: an unknown preset, or a value out of its range.
     """
-    given = {
+    given: dict[str, Any] = {
         option.name: values[option.name].value
         for option in dataclasses.fields(Config)
         if values[option.name].present
@@ -165,11 +165,11 @@ def run(
     except KeyboardInterrupt:
         message, status = "interrupted", 130
     line = " ".join(str(message).split())
-    print(f"{line_start()}{script}: {_with_dashes(line, values)}", file=sys.stderr)
+    print(f"{line_start()}{script}: {with_dashes(line, values)}", file=sys.stderr)
     return status
 
 
-def _with_dashes(message: str, values: flags.FlagValues) -> str:
+def with_dashes(message: str, values: flags.FlagValues) -> str:
     """The library's `name=value` as `--name=value`, where a flag has that name."""
     return re.sub(rf"(?<![\w\-./,=])(?=(?:{'|'.join(values)})=)", "--", message)
 

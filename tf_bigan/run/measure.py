@@ -346,21 +346,20 @@ class Result:
 
 
 def load(
-    trained: Trained, measurers: dict[str, Measurer], *, split: str | None, **options
+    trained: Trained, measurers: dict[str, Measurer], *, split: str, **options
 ) -> tuple[AdversarialModel, Measurer]:
     """A model, and what measures it.
 
     Args:
         trained: which.
         measurers: those of the data seen so far, by key; a new one is added.
-        split: "validation" or "test"; None for the run's.
+        split: "validation" or "test".
         **options: of `Measurer`.
 
     Raises:
         UserError: the model or its data cannot be loaded, or the model is for other images.
     """
     model, config = trained.load(), trained.config
-    split = split or build.held_out_split(config)
     train = build.in_memory(build.load_split(config, "train"))
     held_out = build.in_memory(build.load_held_out(config, split))
     if config.target_dataset:  # either of the two may be the grey one

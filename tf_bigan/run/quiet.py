@@ -56,11 +56,7 @@ class Lasting:
             logging.warning("%s: %s: no more is printed there", self._name, error.strerror)
 
 
-def is_terminal(stream) -> bool:
-    """Whether a stream is a terminal that can rewrite its line."""
-    return stream is not None and stream.isatty() and os.environ.get("TERM") != "dumb"
-
-
 def line_start() -> str:
     """What a message begins with, so that it takes the place of a progress bar on a terminal."""
-    return "\r\x1b[2K" if is_terminal(sys.stderr) else ""
+    terminal = sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+    return "\r\x1b[2K" if terminal else ""

@@ -109,8 +109,11 @@ def run_or_try(config, workdir, strategy, which) -> int:
     if not chief:
         tb.core.workers.over_workers(0, strategy)  # until the chief has downloaded what it needs
     train = tb.run.build.load_split(config, "train")
-    split = tb.run.build.load_held_out(config, tb.run.build.held_out_split(config))
-    held_out = tb.run.build.picks(split, tb.run.measure.QUICK_EXAMPLES)
+    # Never test images. Without validation images there are pictures of training images, and
+    # nothing is measured.
+    shown = "train" if config.validation == 0 else "validation"
+    images = tb.run.build.load_held_out(config, shown)
+    held_out = tb.run.build.picks(images, tb.run.measure.QUICK_EXAMPLES)
     batches = tb.run.build.training_batches(config, train)
     if chief:
         tb.core.workers.over_workers(0, strategy)

@@ -37,8 +37,11 @@ class Trained:
 
     def load(self) -> AdversarialModel:
         """The model. Raises UserError if it cannot be loaded."""
-        model, path = load_trained(self.file or self.workdir.root)
-        if self.file is None and path != os.fspath(self.workdir.model):
+        if self.file is not None:
+            return load(self.file)
+        assert self.workdir is not None  # one of the two there is
+        model, path = load_trained(self.workdir.root)
+        if path != os.fspath(self.workdir.model):
             print(f"the run has no finished model: using {path}")
         return model
 
@@ -82,7 +85,7 @@ def load_trained(path: str | os.PathLike) -> tuple[AdversarialModel, str]:
     workdir = run_of(path) if path.is_file() else Workdir(path)
     if workdir is not None:
         models.find(workdir.read_config().model)  # one's own must be known to Keras
-    if path.is_file():
+    if workdir is None or path.is_file():
         return load_model(path), os.fspath(path)
     if workdir.model.exists():
         wrong = damage(workdir.model)

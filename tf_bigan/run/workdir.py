@@ -80,7 +80,7 @@ class Workdir:
         try:
             self.root.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise self._not_writable(error.strerror) from error
+            raise self._not_writable(error.strerror or str(error)) from error
 
     def check_images(self, number: int):
         """Raises UserError if the run here trains on another number of images than `number`.
