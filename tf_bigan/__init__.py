@@ -19,6 +19,7 @@ from tf_bigan.core.model import AdversarialModel
 from tf_bigan.core.trainer import NonFiniteLoss
 from tf_bigan.errors import UserError
 from tf_bigan.estimators import BiGANDetector, BiGANFeatures
+from tf_bigan.run.trained import load
 
 __version__ = "0.1.0"
 
@@ -34,6 +35,7 @@ __all__ = [
     "estimators",
     "evaluation",
     "export",
+    "load",
     "losses",
     "models",
     "networks",

@@ -138,6 +138,6 @@ def as_seed(seed) -> tf.Tensor:
     An int must be in [0, 2^62): each gives other numbers, none wraps around.
     """
     if isinstance(seed, (int, np.integer)):
-        check("seed", int(seed), Annotated[int, "[0, 4611686018427387903]"])
+        check("seed", int(seed), Annotated[int, "[0, 4611686018427387904)"])
         seed = (int(seed) % 2**31, int(seed) // 2**31)
     return tf.convert_to_tensor(seed, tf.int32)

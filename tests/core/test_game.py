@@ -23,7 +23,7 @@ SEED = 3
 
 @keras.saving.register_keras_serializable("tests")
 class AlternatingBiGAN(tb.models.BiGAN):
-    schedule = (("D",), ("EG",))
+    moves = (("D",), ("EG",))
 
 
 @keras.saving.register_keras_serializable("tests")
@@ -168,9 +168,9 @@ def test_dropout_and_noise_follow_the_step_and_not_their_past(images):
 
 def test_a_player_twice_at_one_moment_is_refused(bigan):
     parts = {name: getattr(bigan, name) for name in tb.models.BiGAN.network_names()}
-    with pytest.raises(ValueError, match="moves D twice at the same moment"):
+    with pytest.raises(ValueError, match="moves: D is twice in the same group"):
         tb.models.BiGAN(prior=tb.priors.Uniform(LATENT), moves=(("D", "EG", "D"),), **parts)
-    with pytest.raises(ValueError, match="a move without players"):
+    with pytest.raises(ValueError, match="moves: a group without players"):
         tb.models.BiGAN(prior=tb.priors.Uniform(LATENT), moves=(("D", "EG"), ()), **parts)
     twice = tb.models.BiGAN(prior=tb.priors.Uniform(LATENT), moves=(("D",), ("D",)), **parts)
     assert twice.moves == (("D",), ("D",))

@@ -27,17 +27,19 @@ def test_wrong_use_is_named(bigan, images):
         bigan.encode(images[..., 0])
     with pytest.raises(ValueError, match="N > 0"):
         bigan.encode(images[:0])
-    with pytest.raises(ValueError, match="ema is a decay between 0 and 1"):
+    with pytest.raises(ValueError, match=r"ema=1.0: it must be a float in \(0, 1\)"):
         bigan.compile(ema=1.0)
     with pytest.raises(ValueError, match="optimizers are for"):
         bigan.compile({"D": keras.optimizers.SGD(0.1)})
     parts = {name: getattr(bigan, name) for name in bigan.network_names()}
-    with pytest.raises(ValueError, match="did you mean generator"):
+    with pytest.raises(TypeError, match="unexpected keyword argument 'generater'"):
         tb.models.BiGAN(prior=bigan.prior, **parts, generater=bigan.generator)
-    with pytest.raises(ValueError, match="needs the networks encoder"):
+    with pytest.raises(TypeError, match="missing 1 required positional argument: 'encoder'"):
         tb.models.BiGAN(
             prior=bigan.prior, generator=parts["generator"], discriminator=parts["discriminator"]
         )
+    with pytest.raises(ValueError, match="BiGAN needs the networks encoder"):
+        tb.models.BiGAN(prior=bigan.prior, **(parts | {"encoder": None}))
     wrong = tb.networks.MLPEncoder(IMAGE_SHAPE, LATENT + 1, width=4)
     with pytest.raises(ValueError, match="encoder gives"):
         tb.models.BiGAN(prior=bigan.prior, **(parts | {"encoder": wrong}))
@@ -52,9 +54,9 @@ def test_predict_uses_the_average(images, eagerly):
 def test_images_as_bytes_are_encoded_as_fit_takes_them(bigan, images):
     levels = np.rint(images * 255).astype(np.uint8)
     np.testing.assert_array_equal(bigan.encode(levels), bigan.encode(levels / np.float32(255)))
-    with pytest.raises(ValueError, match="uint8, or float in .*, not int64"):
+    with pytest.raises(ValueError, match="dtype int64; pixels must be uint8 or floats"):
         bigan.encode(levels.astype(np.int64))
-    with pytest.raises(ValueError, match=r"in \[0, 1\], not \["):
+    with pytest.raises(ValueError, match="values from 0 to 255; pixels must be"):
         bigan.encode(levels.astype(np.float32))
 
 
@@ -63,10 +65,10 @@ def test_wrong_numbers_of_images_are_named(bigan, images):
         bigan.interpolate(images[:2], images[:3])
     with pytest.raises(ValueError, match="at least 2 steps"):
         bigan.interpolate(images[:2], images[:2], steps=0)
-    with pytest.raises(ValueError, match="at least 1 draw, not 0"):
+    with pytest.raises(ValueError, match="n=0: it must be an int"):
         bigan.sample(0)
     parts = {name: getattr(bigan, name) for name in bigan.network_names()}
-    with pytest.raises(ValueError, match="generator does not take z of 6"):
+    with pytest.raises(ValueError, match="generator does not take z of latent_dim=6"):
         tb.models.BiGAN(prior=tb.priors.Uniform(LATENT + 1), **parts)
 
 

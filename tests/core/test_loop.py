@@ -103,15 +103,15 @@ def clock(monkeypatch):
 
 def test_a_call_takes_about_a_second_whatever_a_step_costs(bigan, images, monkeypatch, clock):
     """Steps of .3 s, the first of 60 s, as it is compiled; but from the 10th on they cost 5 s."""
-    run_steps, calls = tb.AdversarialModel._run_steps, []
+    run_steps, calls = trainer.Trainer._run_steps, []
 
-    def slowly(model, iterator, count):
+    def slowly(self, iterator, count):
         step = sum(calls)
         clock[0] += sum(60 if i == 0 else 0.3 if i < 10 else 5 for i in range(step, step + count))
         calls.append(count)
-        return run_steps(model, iterator, count)
+        return run_steps(self, iterator, count)
 
-    monkeypatch.setattr(tb.AdversarialModel, "_run_steps", slowly)
+    monkeypatch.setattr(trainer.Trainer, "_run_steps", slowly)
     bigan.fit(images, batch_size=BATCH, steps_per_epoch=16, verbose=0)
     assert calls == [1, 1, 3, 3, 3, 1, 1, 1, 1, 1]
 
@@ -193,9 +193,9 @@ def test_a_loss_that_breaks_is_named_with_its_step(images, eagerly):
 def test_images_of_a_dataset_out_of_their_range_are_refused(bigan, images, worst):
     images[-1, 0, 0, 0] = worst
     dataset = tf.data.Dataset.from_tensor_slices(images).batch(BATCH, drop_remainder=True)
-    with pytest.raises(ValueError, match=r"must be uint8, or float in \[0, 1\]"):
+    with pytest.raises(ValueError, match=r"must be uint8 or floats in \[0, 1\]"):
         bigan.fit(dataset, verbose=0)
-    with pytest.raises(ValueError, match=r"must be uint8, or float in \[0, 1\]"):
+    with pytest.raises(ValueError, match=r"must be uint8 or floats in \[0, 1\]"):
         bigan.evaluate(dataset)
 
 
@@ -213,25 +213,25 @@ def test_images_in_any_usual_form_give_the_same_step(built_bigan, images, eagerl
 
 
 def test_unusable_data_is_named(bigan, images):
-    with pytest.raises(ValueError, match="batch_size is needed"):
-        bigan.fit(images)
-    with pytest.raises(ValueError, match=r"images must be in \[0, 1\], not \[.*2\.0\]"):
+    with pytest.raises(ValueError, match="images has values from 2 to 2; pixels must be"):
         bigan.fit(np.full_like(images, 2.0), batch_size=BATCH)
-    with pytest.raises(ValueError, match=r"must be in \[0, 1\], not \[nan"):
+    with pytest.raises(ValueError, match="images contains NaN"):
         bigan.fit(np.full_like(images, np.nan), batch_size=BATCH)
-    with pytest.raises(ValueError, match="steps_per_epoch is needed"):
+    with pytest.raises(ValueError, match="steps_per_epoch=N is needed"):
         bigan.fit(tf.data.Dataset.from_tensors(images).repeat())
-    with pytest.raises(ValueError, match="not list"):
+    with pytest.raises(ValueError, match=r"an array \[N, H, W, C\], not \[2\]"):
         bigan.fit([1, 2])
+    with pytest.raises(ValueError, match="not generator"):
+        bigan.fit(image for image in images)
     dataset = tf.data.Dataset.from_tensor_slices(images)
     with pytest.raises(ValueError, match="no whole batch"):
         bigan.fit(dataset.batch(10_000, drop_remainder=True))
     whole = dataset.batch(BATCH, drop_remainder=True)
-    with pytest.raises(ValueError, match="validation_steps is needed"):
+    with pytest.raises(ValueError, match="validation_steps=N is needed"):
         bigan.fit(whole, validation_data=whole.filter(lambda x: True))
-    with pytest.raises(ValueError, match="uint8, or float in .*, not int32"):
+    with pytest.raises(ValueError, match="dtype int32; pixels must be"):
         bigan.fit(whole.map(lambda x: tf.cast(x, tf.int32)))
-    with pytest.raises(ValueError, match="no weights"):
+    with pytest.raises(ValueError, match="and nothing else"):
         bigan.fit(whole.map(lambda x: (x, x[:, 0], x[:, 0])))
     with pytest.raises(ValueError, match="initial_step=4: an epoch has the steps 0 to 3"):
         bigan.fit(whole, steps_per_epoch=4, initial_step=4)
@@ -324,16 +324,14 @@ def test_logs_that_depend_on_the_entries_keep_their_names(images):
 @pytest.mark.parametrize("shape", [(12, 9, 8, 1), (12, 8, 8, 3), (12, 8, 8), (8, 8, 1), (12, 64)])
 def test_batches_of_other_images_are_refused_before_a_step(bigan, images, shape):
     wrong = tf.data.Dataset.from_tensors(np.zeros(shape, np.float32))
-    line = "batches of image must be .B, 8, 8, 1., all of one size B"
+    line = "batches of image must be .B, 8, 8, 1., B a multiple"
     with pytest.raises(ValueError, match=line):
         bigan.fit(wrong, verbose=0)
     with pytest.raises(ValueError, match=line):  # and not after an epoch
         bigan.fit(images, batch_size=12, validation_data=wrong, verbose=0)
-    with pytest.raises(ValueError, match=line):
-        bigan.fit(tf.data.Dataset.from_tensor_slices(images).batch(12), verbose=0)
     assert bigan.step.numpy() == 0
 
 
 def test_steps_of_nothing_are_refused(bigan, images):
-    with pytest.raises(ValueError, match="steps_per_epoch must be at least 1, not 0"):
+    with pytest.raises(ValueError, match="steps_per_epoch=0: it must be an int in"):
         bigan.fit(images, batch_size=12, steps_per_epoch=0)

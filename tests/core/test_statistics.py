@@ -13,15 +13,28 @@ from tf_bigan.core.statistics import calibrate, diagnose
 
 
 def test_average_has_the_batch_statistics_of_its_own_weights(make_bigan, images, eagerly):
-    """After the tenth step: 0.9 of the initial statistics, 0.1 of the averaged weights' own."""
+    """In each of the first steps 0.9 of the former statistics, 0.1 of the averaged weights' own."""
     data = images[:BATCH]
     model = make_bigan(optimizer=keras.optimizers.SGD(0.5), ema=0.9)
-    model.fit(data, batch_size=BATCH, epochs=10, verbose=0)
-    encoder = model.average.encoder
-    hidden = tf.nn.leaky_relu(encoder.dense1(encoder.flatten(data)), 0.2)
-    own = encoder.dense2(hidden).numpy()
-    assert_close(encoder.norm2.moving_mean, 0.1 * own.mean(0))
-    assert_close(encoder.norm2.moving_variance, 0.9 + 0.1 * own.var(0, ddof=1))
+    encoder, mean, variance = model.average.encoder, 0.0, 1.0
+    for epoch in range(3):
+        model.fit(data, batch_size=BATCH, initial_epoch=epoch, epochs=epoch + 1, verbose=0)
+        hidden = tf.nn.leaky_relu(encoder.dense1(encoder.flatten(data)), 0.2)
+        own = encoder.dense2(hidden).numpy()
+        mean, variance = 0.9 * mean + 0.1 * own.mean(0), 0.9 * variance + 0.1 * own.var(0, ddof=1)
+    assert_close(encoder.norm2.moving_mean, mean)
+    assert_close(encoder.norm2.moving_variance, variance)
+
+
+def test_average_sees_a_batch_every_tenth_step_after_the_first_fifty(make_bigan, images, eagerly):
+    model, seen = make_bigan(ema=0.9), []
+    norm = model.average.encoder.norm2
+    for step in (48, 49, 50, 51, 58, 59, 60):
+        model.step.assign(step)
+        before = norm.moving_mean.numpy()
+        model.fit(images[:BATCH], batch_size=BATCH, verbose=0)
+        seen.append(bool((norm.moving_mean.numpy() != before).any()))
+    assert seen == [True, True, False, False, False, True, False]
 
 
 def test_calibrate_averages_batch_means_and_unbiased_variances(bigan, images):

@@ -88,9 +88,9 @@ def test_an_unknown_form_is_refused():
         make_system("alice", options={"set": "cycle=l3"})
 
 
-def test_the_adversarial_form_needs_its_discriminator_in_the_schedule():
-    with pytest.raises(UserError, match="--moves leaves out: D.C.EG"):
-        make_system("alice", options={"set": "cycle=adversarial", "schedule": "D+EG"})
+def test_the_adversarial_form_needs_its_discriminator_to_move():
+    with pytest.raises(UserError, match="needs C to move, as in moves=D.C.EG"):
+        make_system("alice", options={"set": "cycle=adversarial", "moves": "D+EG"})
 
 
 def test_who_does_not_play_has_no_loss():

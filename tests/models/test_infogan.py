@@ -86,9 +86,9 @@ def test_codes_are_the_parts_of_q():
 
 
 def test_a_prior_without_codes_is_refused():
-    with pytest.raises(UserError, match="--prior=normal62"):
+    with pytest.raises(UserError, match="prior=normal62"):
         make(prior="uniform")
-    with pytest.raises(UserError, match="a prior begins with noise: --prior=normal62"):
+    with pytest.raises(UserError, match="a prior begins with noise: prior=normal62"):
         make(prior="categorical10+uniform62")
 
 

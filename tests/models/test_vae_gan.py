@@ -74,5 +74,5 @@ def test_the_encoder_is_not_told_what_the_discriminator_thinks():
 def test_what_it_cannot_do_is_named():
     with pytest.raises(UserError, match="VAEGAN: kind=pixel is unknown; did you mean pixels"):
         make("pixel")
-    with pytest.raises(UserError, match="--prior=normal"):
+    with pytest.raises(UserError, match="prior=normal"):
         make("pixels", prior="uniform")

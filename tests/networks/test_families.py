@@ -49,11 +49,11 @@ def test_tutorial_layers():
 
 
 def test_what_a_family_cannot_do_is_named():
-    with pytest.raises(UserError, match="--networks=dcgam is unknown; did you mean dcgan"):
+    with pytest.raises(UserError, match="networks=dcgam is unknown; did you mean dcgan"):
         make("dcgam", "encoder")
     with pytest.raises(UserError, match="no role clasifier; did you mean classifier"):
         make("mlp", "clasifier")
-    with pytest.raises(UserError, match="28×28×1, not .*32, 32, 3.*--image_size=28"):
+    with pytest.raises(UserError, match="28×28×1, not .*32, 32, 3.*image_size=28"):
         make("tutorial", "generator", image_shape=(32, 32, 3), latent_dim=4)
-    with pytest.raises(UserError, match="fixed --width"):
+    with pytest.raises(UserError, match="fixed width"):
         make("tutorial", "encoder", image_shape=(28, 28, 1), latent_dim=4, width=8)

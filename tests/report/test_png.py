@@ -19,7 +19,8 @@ def figure(width="third", channels=1, shape=(90, 90), title="Samples"):
     return Figure(title, "G(z)", picture, width)
 
 
-def report(*figures, tables=(Table("Metrics", MEANS),), title="A title"):
+def report(*figures, tables=None, title="A title"):
+    tables = [Table("Metrics", MEANS)] if tables is None else tables
     return Report(title, tables=tables, sections=[Section("s", figures, {})])
 
 

@@ -92,8 +92,8 @@ class AdversarialModel(keras.Model):
         self.prior = prior
         self.moves = tuple(tuple(group) for group in moves or type(self).moves)
         self._check_moves()
-        for part, value in parts.items():
-            setattr(self, part, value)
+        for part in (*self.network_names(), *values):  # the order of the model's variables
+            setattr(self, part, parts[part])
         self.random = Randomness()
         # The number of training steps so far, a part of the saved state.
         self.step = self.add_weight(
@@ -133,17 +133,25 @@ class AdversarialModel(keras.Model):
 
     @classmethod
     def from_preset(
-        cls, preset: str, image_shape: tuple[int, int, int], **options: Any
+        cls,
+        preset: str,
+        image_shape: tuple[int, int, int],
+        classes: int | None = None,
+        steps_per_epoch: int | None = None,
+        **options: Any,
     ) -> "AdversarialModel":
         """A compiled model with the networks, prior and optimizers of a preset of train.py.
 
         Args:
             preset: its name, as "best_mnist"; see `tf_bigan.run.presets.PRESETS`.
             image_shape: (H, W, C) of the images to train on.
+            classes: number of classes of the labels, for a system that learns from them.
+            steps_per_epoch: for a learning rate that falls over the preset's epochs; without it
+                the rate is constant.
             **options: fields of `tf_bigan.run.config.Config` that replace the preset's.
 
         Raises:
-            UserError: an unknown preset or option; a preset of another system.
+            UserError: an unknown preset or option.
 
         Example:
             model = tb.models.BiGAN.from_preset("best_mnist", image_shape=(28, 28, 1))
@@ -151,7 +159,7 @@ class AdversarialModel(keras.Model):
         # The one import upwards: a constructor belongs to its class, presets to the commands.
         from tf_bigan.run.build import model_from_preset
 
-        return model_from_preset(cls, preset, image_shape, **options)
+        return model_from_preset(cls, preset, image_shape, classes, steps_per_epoch, **options)
 
     def player_losses(
         self, batch: Mapping[str, tf.Tensor], z: tf.Tensor, training: bool
@@ -358,17 +366,19 @@ class AdversarialModel(keras.Model):
         """
         if not str(filepath).endswith(".keras"):
             raise ValueError(
-                f"{filepath}: an adversarial model is saved as FILE.keras, or exported by "
-                "tb.export.export"
+                f"{filepath}: an adversarial model is saved as FILE.keras; tb.export.export makes "
+                "files for other runtimes"
             )
         super().save(filepath, overwrite=overwrite, **kwargs)
 
     def export(self, filepath, *args: Any, **kwargs: Any) -> None:
-        """Refused: a game has no single graph. See `tb.export.export`, for one part of it."""
-        raise ValueError(
-            f"{filepath}: choose what to export: "
-            "tb.export.export(model, path, part='generator', format='onnx')"
-        )
+        """Exports `call`, G(E(x)) or G(z), as Keras does; `tb.export.export` exports the parts.
+
+        The signature is float32 [None, H, W, C], or [None, latent_dim] without an encoder.
+        """
+        shape = self.image_shape if hasattr(self, "encoder") else (self.prior.dim,)
+        signature = [keras.InputSpec(shape=(None, *shape), dtype="float32")]
+        super().export(filepath, *args, **{"input_signature": signature} | kwargs)
 
     def optimizer_of(self, player: str) -> keras.optimizers.Optimizer:
         """The optimizer of one player, with its state."""

@@ -95,10 +95,11 @@ class Trainer:
         validate = None
         if validation_data is not None:  # checked now, and not after an epoch
             held_out = validation_data if isinstance(validation_data, tuple) else (validation_data,)
+            of_arrays = _arrays(*held_out) is not None
             validate = partial(
                 self.evaluate,
                 *held_out,
-                batch_size=validation_batch_size or batch_size,
+                batch_size=validation_batch_size or batch_size if of_arrays else None,
                 steps=validation_steps,
                 steps_name="validation_steps",
             )
@@ -289,9 +290,9 @@ def _usable_callbacks(callbacks) -> list:
         for kind, instead in _WITHOUT_EFFECT.items():
             if isinstance(callback, kind):
                 raise ValueError(f"{kind.__name__} needs stock Keras; take {instead}")
-        monitor = str(getattr(callback, "monitor", "")).removeprefix("val_")
-        if monitor.startswith("loss") and getattr(callback, "monitor_op", 0) is None:
-            callback.monitor_op = np.less  # Keras's mode="auto" knows the name "loss" alone
+        if isinstance(callback, keras.callbacks.EarlyStopping) and callback.mode == "auto":
+            if callback.monitor.removeprefix("val_").startswith("loss"):
+                callback.mode = "min"  # Keras's "auto" knows the name "loss" alone
     return listed
 
 

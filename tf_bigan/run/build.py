@@ -2,14 +2,15 @@
 
 import math
 from collections.abc import Iterable, Sequence
+from typing import Any
 
-import keras
 import numpy as np
 from absl import logging
 
 from tf_bigan import data, models, networks, priors
 from tf_bigan.core import hardware
 from tf_bigan.core.model import AdversarialModel
+from tf_bigan.core.randomness import seeded
 from tf_bigan.errors import UserError, did_you_mean
 from tf_bigan.optimizers import Adam, ConstantThenExponential
 from tf_bigan.run import presets
@@ -99,7 +100,6 @@ def build_model(
     """
     jit_compile = {"true": True, "false": False}.get(config.jit_compile, "auto")
     policy, _, _ = hardware.choose(config.precision)
-    keras.utils.set_random_seed(config.seed)
     system = models.find(config.model)
     prior = priors.from_text(config.prior, config.latent_dim)
 
@@ -117,7 +117,8 @@ def build_model(
     still = set(system.players) - {p for group in config.groups or [system.players] for p in group}
     if still:
         logging.warning("--moves=%s never moves %s", config.moves, ", ".join(sorted(still)))
-    parts = system.make_networks(make, prior.dim, classes)
+    with seeded(config.seed):
+        parts = system.make_networks(make, prior.dim, classes)
     steps = steps_per_epoch * config.epochs
     _, xla, why = hardware.choose(config.precision, jit_compile, parts.values(), steps)
     model = system(prior=prior, moves=config.groups, **parts, **options)
@@ -130,6 +131,22 @@ def build_model(
         sync_batch_norm=config.sync_batch_norm,
     )
     return model, f"{policy}{' with XLA' if xla else ''} ({why})"
+
+
+def model_from_preset(
+    system: type[AdversarialModel],
+    preset: str,
+    image_shape: tuple[int, int, int],
+    classes: int | None = None,
+    steps_per_epoch: int | None = None,
+    **options: Any,
+) -> AdversarialModel:
+    """See `AdversarialModel.from_preset`."""
+    name = system.__module__.removeprefix("tf_bigan.models.")
+    config = Config.from_dict(presets.combined(presets.preset(preset), {"model": name} | options))
+    if steps_per_epoch is None:
+        config = config.replace(decay_epochs=0)  # nothing says how long an epoch is
+    return build_model(config, image_shape, steps_per_epoch or 1000, classes)[0]
 
 
 def hyperparameters(config: Config, system: type[AdversarialModel]) -> dict:

@@ -120,7 +120,7 @@ def _groups_of_runs(results: Iterable[Result]) -> list[list[Result]]:
 def _means_of_runs(
     results: Sequence[Result], trained: Sequence[pd.DataFrame], group: str
 ) -> list[pd.DataFrame]:
-    """A value for each run and metric, under a common heading, of runs that differ in seed alone."""
+    """The values of runs that differ in seed alone, under a common heading."""
     found, headings = [], []
     by_name = {r.trained.name: records for r, records in zip(results, trained, strict=True)}
     for runs in _groups_of_runs(results):

@@ -19,7 +19,7 @@ from tf_bigan.data import FROM_PATH
 from tf_bigan.data.home import expanded
 from tf_bigan.errors import UserError
 from tf_bigan.run.config import Config
-from tf_bigan.run.presets import PRESETS, default_preset, preset, system
+from tf_bigan.run.presets import PRESETS, combined, default_preset, preset
 from tf_bigan.run.quiet import line_start, plain_output
 
 _DEFINE = {
@@ -55,9 +55,7 @@ def define_config_flags(values: flags.FlagValues):
 
 
 def config_from_flags(values: flags.FlagValues) -> Config:
-    """Defaults < --preset, or that of the data set < the system's defaults < the flags given.
-
-    A preset that is for this very system comes after the system's defaults.
+    """The flags given, over --preset or that of the data set: see `presets.combined`.
 
     Raises:
         UserError: an unknown preset, or a value out of its range.
@@ -70,22 +68,10 @@ def config_from_flags(values: flags.FlagValues) -> Config:
     for name in {"dataset", "target_dataset", "data_dir"} & given.keys():
         given[name] = _absolute(given[name], is_dataset=name != "data_dir")
     name, dataset = values["preset"].value, given.get("dataset", Config.dataset)
-    start = dict(default_preset(dataset) if name is None else preset(name))
-    networks = start.get("networks", Config.networks)
-    if given.get("networks", networks) != networks:
-        start.pop("width", None)  # which is that of the preset's own networks
-    of_preset = start.get("model", Config.model)
-    model = given.get("model", of_preset)
-    models.find(model)  # an unknown one is the first thing to say
-    options = dict(system(model).options)
-    if model == of_preset:
-        chosen = options | start
-    else:  # what the preset says of its own system's players does not hold for another's
-        of_players = ("set", "moves", "player_rates")
-        chosen = {k: v for k, v in start.items() if k not in of_players} | options
-    if "learning_rate" in given:  # the players' own rates would keep it from each of them
-        chosen.pop("player_rates", None)
-    config = Config.from_dict(chosen | given)
+    start = default_preset(dataset) if name is None else preset(name)
+    # An unknown system is the first thing to say.
+    models.find(given.get("model", start.get("model", Config.model)))
+    config = Config.from_dict(combined(start, given))
     if "latent_dim" in given and all(part[-1].isdigit() for part in config.prior.split("+")):
         raise UserError(
             f"latent_dim={config.latent_dim}: prior={config.prior} says the size of z itself"

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from tf_bigan.errors import UserError, did_you_mean
+from tf_bigan.run.config import Config
 
 PRESETS: dict[str, dict] = {
     # 8×8 handwritten digits that ship with scikit-learn: a small net and a long run.
@@ -169,6 +170,32 @@ SYSTEMS = {
 def system(name: str) -> System:
     """What suits the system of a module's name."""
     return SYSTEMS.get(name, System())
+
+
+def combined(start: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Options: a preset's < the defaults of the system < those given.
+
+    The options of a preset for this very system come after the system's defaults.
+
+    Args:
+        start: of a preset.
+        given: fields of `Config` that the user chose.
+    """
+    start = dict(start)
+    networks = start.get("networks", Config.networks)
+    if given.get("networks", networks) != networks:
+        start.pop("width", None)  # which is that of the preset's own networks
+    of_preset = start.get("model", Config.model)
+    model = given.get("model", of_preset)
+    options = dict(system(model).options)
+    if model == of_preset:
+        chosen = options | start
+    else:  # what the preset says of its own system's players does not hold for another's
+        of_players = ("set", "moves", "player_rates")
+        chosen = {k: v for k, v in start.items() if k not in of_players} | options
+    if "learning_rate" in given:  # the players' own rates would keep it from each of them
+        chosen.pop("player_rates", None)
+    return chosen | dict(given)
 
 
 # What --dataset=NAME alone starts from.

@@ -1,0 +1,188 @@
+"""What a Keras user writes: fit, evaluate, callbacks, save and export do what they do there."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import tf_bigan as tb
+from tests.conftest import BATCH, IMAGE_SHAPE, LATENT, make_bigan, make_plain  # noqa: F401
+from tests.models.conftest import make_system
+
+SGD = keras.optimizers.SGD
+
+
+@pytest.fixture(scope="module")
+def autoencoder():
+    return make_plain(tb.models.Autoencoder, SGD(0.0))  # which stays as it is
+
+
+def error_of(model, images):
+    """The autoencoder's loss of each image."""
+    return np.square(images - model.reconstruct(images)).sum((1, 2, 3))
+
+
+@pytest.mark.parametrize("rows", [12, 20, 47, 5])
+def test_evaluate_counts_each_example_once(autoencoder, images, rows):
+    expected = error_of(autoencoder, images[:rows]).mean()
+    labels = np.zeros(rows, np.int64)
+    data = tf.data.Dataset.from_tensor_slices(images[:rows]).batch(BATCH)
+    for values in (
+        autoencoder.evaluate(images[:rows], batch_size=min(BATCH, rows)),
+        autoencoder.evaluate(images[:rows]),  # in batches of 32, or fewer
+        autoencoder.evaluate(images[:rows], labels, BATCH if rows >= BATCH else rows),
+        autoencoder.evaluate(data),
+        autoencoder.evaluate(tb.data.ImageData("x", to_bytes(images[:rows])).batches(5)),
+    ):
+        assert values["loss_EG"] == pytest.approx(expected, rel=1e-2 if rows == 0 else 5e-3)
+    exact = autoencoder.evaluate(images[:rows], batch_size=5)["loss_EG"]
+    assert exact == pytest.approx(expected, rel=1e-5)
+
+
+def to_bytes(images):
+    return np.rint(images * 255).astype(np.uint8)
+
+
+def test_a_validation_split_is_the_last_rows(autoencoder, images):
+    history = autoencoder.fit(images, batch_size=BATCH, validation_split=0.25, verbose=0).history
+    errors = error_of(autoencoder, images)
+    assert history["val_loss_EG"][0] == pytest.approx(errors[36:].mean(), rel=1e-5)
+    assert history["loss_EG"][0] == pytest.approx(errors[:36].mean(), rel=1e-5)
+    with pytest.raises(tb.UserError, match="validation_split=1.0: it must be a float in"):
+        autoencoder.fit(images, validation_split=1.0)
+    data = tf.data.Dataset.from_tensor_slices(images).batch(4)
+    with pytest.raises(tb.UserError, match="validation_split=0.5: it is for arrays"):
+        autoencoder.fit(data, validation_split=0.5)
+
+
+def test_validation_data_with_labels(autoencoder, images):
+    labels = np.zeros(len(images), np.int64)
+    history = autoencoder.fit(
+        images, labels, validation_data=(images[:7], labels[:7]), verbose=0
+    ).history
+    expected = error_of(autoencoder, images[:7]).mean()
+    assert history["val_loss_EG"][0] == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_default_batch_is_of_32_or_of_all_rows(autoencoder, images):
+    for rows, steps in ((48, 2), (20, 1)):
+        before = int(autoencoder.step.numpy())
+        autoencoder.fit(images[:rows], verbose=0)
+        assert int(autoencoder.step.numpy()) - before == steps
+
+
+def test_batches_of_image_dataset_from_directory(autoencoder, tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        for i in range(5):
+            pixels = np.random.default_rng(i).integers(0, 256, IMAGE_SHAPE, np.uint8)
+            keras.utils.save_img(tmp_path / name / f"{i}.png", pixels, scale=False)
+    data = keras.utils.image_dataset_from_directory(
+        tmp_path, color_mode="grayscale", image_size=IMAGE_SHAPE[:2], batch_size=4, verbose=False
+    )
+    with pytest.raises(tb.UserError, match="divide by 255"):
+        autoencoder.fit(data, verbose=0)
+    data = data.map(lambda x, y: (x / 255.0, y))
+    before = int(autoencoder.step.numpy())
+    history = autoencoder.fit(data, validation_data=data, epochs=2, verbose=0).history
+    assert int(autoencoder.step.numpy()) - before == 6  # batches of 4, 4 and 2, rebatched
+    images = np.concatenate([x for x, _ in data])
+    expected = error_of(autoencoder, images).mean()
+    assert history["val_loss_EG"][1] == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("name", ["sgan", "triple_gan"])
+def test_labelled_arrays(name, images, eagerly):
+    model = make_system(name)
+    labels = np.arange(len(images)) % 3
+    history = model.fit(images, labels, batch_size=8, verbose=0).history
+    assert np.isfinite(history["loss_D"][0]) and "accuracy_labelled" in history
+    with pytest.raises(ValueError, match="needs batches with label"):
+        model.fit(images, batch_size=8)
+    with pytest.raises(tb.UserError, match="labels must be integers from 0"):
+        model.fit(images, labels - 1, batch_size=8)
+    with pytest.raises(tb.UserError, match="differ in length"):
+        model.fit(images, labels[:-1], batch_size=8)
+
+
+def test_one_batch_is_one_step(images):
+    model, other = make_plain(optimizer=SGD(0.1)), make_plain(optimizer=SGD(0.1))
+    logs = model.train_on_batch(images[:BATCH])
+    history = other.fit(images[:BATCH], batch_size=BATCH, verbose=0).history
+    assert logs["loss_D"] == pytest.approx(history["loss_D"][0], rel=1e-5)
+    assert int(model.step.numpy()) == 1
+    tested = model.test_on_batch(images[:BATCH], np.zeros(BATCH, np.int64))
+    assert set(tested) >= {"loss_D", "loss_EG"} and int(model.step.numpy()) == 1
+    with pytest.raises(ValueError, match="leave return_dict out"):
+        model.train_on_batch(images[:BATCH], return_dict=False)
+
+
+@pytest.mark.parametrize("monitor", ["loss_EG", "val_loss_EG"])
+def test_early_stopping_knows_that_a_loss_falls(autoencoder, images, monitor):
+    stop = keras.callbacks.EarlyStopping(monitor=monitor, patience=1, min_delta=1e-3)
+    data = {"batch_size": 48, "validation_data": images, "verbose": 0, "callbacks": [stop]}
+    history = autoencoder.fit(images, epochs=9, **data).history
+    assert len(history["loss_EG"]) == 2  # nothing falls with a rate of 0
+
+
+def test_early_stopping_restores_the_averaged_copy(images, eagerly):
+    model = make_plain(optimizer=SGD(0.5), ema=0.5)
+    stop = keras.callbacks.EarlyStopping(
+        monitor="loss_D", mode="max", patience=9, restore_best_weights=True, min_delta=-9.0
+    )
+    stop.baseline = None
+    model.fit(images, batch_size=48, epochs=2, verbose=0, callbacks=[stop])
+    kept = model.get_weights()
+    assert len(kept) == len(model.weights) + len(model.average.weights)
+    other = make_plain(ema=0.5)
+    other.set_weights(kept)
+    np.testing.assert_array_equal(other.encode(images), model.encode(images))
+
+
+def test_the_averaged_copy_is_not_counted(images, tmp_path):
+    plain, averaged = make_plain(), make_plain(ema=0.9)
+    assert len(averaged.trainable_variables) == len(plain.trainable_variables)
+    assert averaged.count_params() == plain.count_params()
+    text = []
+    averaged.summary(print_fn=text.append)
+    assert "average" not in "".join(text)
+    averaged.fit(images, batch_size=BATCH, verbose=0)  # and is saved all the same
+    averaged.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    for a, b in zip(averaged.average.weights, again.average.weights, strict=True):
+        np.testing.assert_array_equal(a.numpy(), b.numpy())
+
+
+def test_another_format_is_refused_and_leaves_no_file(tmp_path):
+    with pytest.raises(ValueError, match="saved as FILE.keras"):
+        make_plain().save(tmp_path / "model.h5")
+    assert not list(tmp_path.iterdir())
+
+
+def test_float16_is_trained_with_loss_scaling(images):
+    keras.utils.set_random_seed(3)
+    encoder, generator = (
+        tb.networks.make(
+            "mlp", role, image_shape=IMAGE_SHAPE, latent_dim=LATENT, width=8, dtype="mixed_float16"
+        )
+        for role in ("encoder", "generator")
+    )
+    model = tb.models.Autoencoder(encoder, generator, tb.priors.Uniform(LATENT))
+    model.compile(tb.optimizers.Adam(1e-3), jit_compile=False)
+    optimizer = model.optimizer_of("EG")
+    assert isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+    before = [v.numpy() for v in model.trainable_variables]
+    model.fit(images, batch_size=BATCH, epochs=3, verbose=0)
+    moved = [(v.numpy() != w).any() for v, w in zip(model.trainable_variables, before, strict=True)]
+    assert all(moved)
+
+
+def test_from_preset():
+    model = tb.models.BiGAN.from_preset("best_mnist", image_shape=(8, 8, 1), width=8)
+    assert type(model) is tb.models.BiGAN and model.compiled and model.prior.dim == 16
+    assert model.ema == 0.9995 and model.seed == 42
+    model = tb.models.CycleBiGAN.from_preset("best_mnist", image_shape=(8, 8, 1), width=8)
+    assert (model.cycle, model.mask_rate) == (0.1, 0.5)
+    assert float(model.optimizer_of("D").learning_rate) == pytest.approx(2e-5)
+    with pytest.raises(tb.UserError, match="best_mnis"):
+        tb.models.BiGAN.from_preset("best_mnis", image_shape=(8, 8, 1))
