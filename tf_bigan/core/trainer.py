@@ -290,9 +290,9 @@ def _usable_callbacks(callbacks) -> list:
         for kind, instead in _WITHOUT_EFFECT.items():
             if isinstance(callback, kind):
                 raise ValueError(f"{kind.__name__} needs stock Keras; take {instead}")
-        if isinstance(callback, keras.callbacks.EarlyStopping) and callback.mode == "auto":
-            if callback.monitor.removeprefix("val_").startswith("loss"):
-                callback.mode = "min"  # Keras's "auto" knows the name "loss" alone
+        unsure = isinstance(callback, keras.callbacks.EarlyStopping) and callback.mode == "auto"
+        if unsure and callback.monitor.removeprefix("val_").startswith("loss"):
+            callback.mode = "min"  # Keras's "auto" knows the name "loss" alone
     return listed
 
 
