@@ -14,7 +14,7 @@ class VAE(VAEGAN):
     A Gaussian likelihood of pixels (Kingma & Welling 2014); the discriminator never moves.
     """
 
-    schedule = (("E", "G"),)
+    moves = (("E", "G"),)
 
     def player_losses(self, batch, z, training):
         x = batch["image"]

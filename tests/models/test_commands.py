@@ -70,11 +70,14 @@ def test_trains_and_is_measured(name, command, tmp_path, eagerly):
         (["--model=dann"], "--target_dataset"),
         (["--model=gan", "--target_dataset=digits"], "does not adapt"),
         (["--model=gan", "--labels=20"], "does not learn from labels"),
-        (["--model=sgan", "--labels=3"], "3 labels are too few"),
+        (["--model=sgan", "--labels=3"], "3 labelled examples cannot be chosen"),
         (["--model=gan", "--set=minimax=perhaps"], "minimax=perhaps is no bool"),
-        (["--model=gan", "--set=smoothin=0.1"], "did you mean smoothing"),
+        (["--model=gan", "--set=smoothin=0.1"], "did you mean label_smoothing"),
         (["--model=gan", "--moves=D,H"], "no player H"),
-        (["--model=began", "--set=halve_every=0"], "BEGAN: halve_every=0: it must be in [1, inf)"),
+        (
+            ["--model=began", "--set=halve_every=0"],
+            "BEGAN: halve_every=0: it must be an int in [1, inf)",
+        ),
         (["--model=alice", "--set=cycle=l3"], "cycle=l3 is unknown; did you mean"),
         (["--model=autoencoder", "--set=norm=l3"], "norm=l3 is unknown; did you mean"),
     ],
@@ -88,7 +91,7 @@ def test_mistakes_are_one_line(options, message, command, tmp_path):
 
 
 def test_a_player_that_never_moves_is_named(caplog):
-    make_system("gan", options={"schedule": "D"})
+    make_system("gan", options={"moves": "D"})
     assert "--moves=D never moves G" in caplog.text
     caplog.clear()
     make_system("alice")  # whose C stands still by default

@@ -3,26 +3,51 @@
 import json
 import os
 import re
-from types import SimpleNamespace
 
+import pandas as pd
 import pytest
-from tf_bigan.run.results import Result
 
 from tf_bigan.errors import UserError
 from tf_bigan.run.compare import lines, tables, write
 from tf_bigan.run.config import Config
-from tf_bigan.run.measure import Measured
-from tf_bigan.run.trained import Subject, trained_files, trained_runs
+from tf_bigan.run.measure import Measured, Result
+from tf_bigan.run.trained import Trained, trained_files, trained_runs
 from tf_bigan.run.workdir import Workdir
 
 
+def long(nested, outer, inner):
+    """{outer: {inner: a value for each seed}} as records."""
+    rows = [
+        {outer: a, inner: b, "seed": seed, "value": value}
+        for a, columns in nested.items()
+        for b, values in columns.items()
+        for seed, value in enumerate(values)
+    ]
+    return pd.DataFrame(rows, columns=["column", "metric", "seed", "value"])
+
+
 def result(name, columns, *, data="d", file=None, left_out=None, histograms=None, **options):
-    measured = Measured({"generation": columns}, left_out or {}, [], histograms or {})
-    subject = Subject(name, Config(**options), Workdir(name), file)
-    return Result(subject, measured, None, "BiGAN", 1, "test", "9 images", data)
+    shares = long(histograms or {}, "metric", "column")
+    measured = Measured(long(columns, "column", "metric"), shares, left_out or {}, [])
+    trained = Trained(name, Config(**options), Workdir(name), file)
+    return Result(trained, measured, [], "BiGAN", 1, "test", "9 images", data)
 
 
-FLOOR = {"floor": {"recall": [0.9]}, "ceiling_noise": {"recall": [0.1]}}
+def values(table, heading):
+    """{metric: (mean, standard deviation or None)} of a column."""
+    return {
+        metric: (
+            mean,
+            None
+            if pd.isna(table.spreads.loc[metric, heading])
+            else table.spreads.loc[metric, heading],
+        )
+        for metric, mean in table.means[heading].items()
+        if not pd.isna(mean)
+    }
+
+
+FLOOR = {"floor": {"recall": [0.9]}, "noise": {"recall": [0.1]}}
 
 
 def test_models_then_means_of_runs_then_what_to_read_them_by():
@@ -33,11 +58,12 @@ def test_models_then_means_of_runs_then_what_to_read_them_by():
             result("other", {"trained": {"recall": [0.5]}, **FLOOR}, seed=1, width=7),
         ]
     )
-    assert list(table.columns) == ["x-0", "x-1", "other", "x, 2 runs", "floor", "noise"]
+    assert list(table.means) == ["x-0", "x-1", "other", "x, 2 runs", "floor", "noise"]
     # The spread of the mean is that between the runs' means, not that of their measurements.
-    assert table.columns["x, 2 runs"] == {"recall": pytest.approx([0.3, 0.6])}
-    assert table.columns["x-0"] == {"recall": [0.2, 0.4]}
-    assert table.columns["noise"] == {"recall": [0.1]}
+    root = 2**0.5
+    assert values(table, "x, 2 runs") == {"recall": pytest.approx((0.45, 0.3 / root))}
+    assert values(table, "x-0") == {"recall": pytest.approx((0.3, 0.2 / root))}
+    assert values(table, "noise") == {"recall": (0.1, None)}
     assert table.emphasised == 3
 
 
@@ -58,31 +84,31 @@ def test_every_mean_of_runs_has_a_column(names, headings):
         for i, name in enumerate(names)
     ]
     (table,) = tables(results)
-    assert list(table.columns) == names + headings
-    assert [table.columns[h]["recall"] for h in headings] == [[0, 1], [2, 3]]
+    assert list(table.means) == names + headings
+    means = [values(table, heading)["recall"] for heading in headings]
+    assert means == [pytest.approx((0.5, 0.5**0.5)), pytest.approx((2.5, 0.5**0.5))]
 
 
 def test_other_data_have_no_common_floor():
     one, two = ({"trained": {"recall": [0.2]}, **FLOOR} for _ in range(2))
     (table,) = tables([result("a", one), result("b", two, data="e")])
-    assert list(table.columns)[:2] == ["a", "b"] and "floor" not in table.columns
+    assert list(table.means) == ["a", "b"]
 
 
 def test_runs_whose_seed_draws_the_images_share_no_mean_of_their_samples(tmp_path):
     def of(name, data, **options):
-        found = result(name, {"trained": {"recall": [0.2]}}, data=data, **options)
-        found.measured.tables["model"] = {"trained": {"EGr": [float(len(data))]}}
-        found.gallery = SimpleNamespace(figures=list)
-        return found
+        values = {"recall": [0.2], "EGr": [float(len(data))]}
+        return result(name, {"trained": values}, data=data, **options)
 
     alike = [of("x-0", "d", seed=0), of("x-1", "d", seed=1)]
     results = [*alike, of("y-0", "d", seed=0, width=7), of("y-1", "eee", seed=1, width=7)]
     model, samples = tables(results)
-    assert model.columns["y, 2 runs"] == {"EGr": [1.0, 3.0]} and "x, 2 runs" in model.columns
-    assert samples.columns["x, 2 runs"] == {"recall": [0.2, 0.2]}
-    assert "y, 2 runs" not in samples.columns
+    assert values(model, "y, 2 runs") == {"EGr": pytest.approx((2.0, 2**0.5))}
+    assert "x, 2 runs" in model.means
+    assert values(samples, "x, 2 runs") == {"recall": (pytest.approx(0.2), 0)}
+    assert "y, 2 runs" not in samples.means
     told = "measured on different data: 9 images (training or held-out images not all the same)"
-    spread = "the spread of their mean holds that of the data"
+    spread = "the spread of their mean includes that of the data"
     write(results, Workdir(tmp_path), {"samples": 9, "seeds": [0]})
     markdown = (tmp_path / "comparison.md").read_text(encoding="utf-8")
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
@@ -95,24 +121,22 @@ def test_runs_whose_seed_draws_the_images_share_no_mean_of_their_samples(tmp_pat
 
 def test_untrained_models_that_are_the_same_show_once():
     columns = {"trained": {"recall": [0.2]}, "untrained": {"recall": [0.1]}}
-    (table,) = tables([result("a", columns), result("b", columns, epochs=3)])
-    assert list(table.columns) == ["a", "b", "untrained a"]
+    (table,) = tables([result("a", columns), result("b", columns, width=3)])
+    assert list(table.means) == ["a", "b", "untrained a"]
     (table,) = tables([result("a", columns)])
-    assert list(table.columns) == ["trained", "untrained"]
+    assert list(table.means) == ["trained", "untrained"]
 
 
 def test_classes_of_samples_stand_below_their_metrics(tmp_path):
     def of(name, *trained, **others):
-        shares = {"held_out": [0.5], "trained": trained} | others
+        shares = {"held-out": [0.5], "trained": trained} | others
         rest = {column: [1 - share for share in values] for column, values in shares.items()}
-        found = result(
+        return result(
             name,
             {"trained": {"recall": [0.2]}},
             data="e" if others else "d",
             histograms={"cat <3": shares, "dog": rest},
         )
-        found.gallery = SimpleNamespace(figures=list)
-        return found
 
     options = {"samples": 9, "seeds": [0, 1]}
     write([of("a", 0.25, 0.75), of("b", 0), of("c", 1, floor=[0.4])], Workdir(tmp_path), options)
@@ -141,7 +165,7 @@ def test_classes_of_samples_stand_below_their_metrics(tmp_path):
 def test_what_is_left_out_is_noted():
     reasons = {"density": "needs labels"}
     (table,) = tables([result("a", {"trained": {"recall": [0.2]}}, left_out=reasons)])
-    assert table.note == ["Left out of a: density needs labels."]
+    assert table.notes == ["Left out of a: density needs labels."]
     with pytest.raises(UserError, match="nothing can be measured: density needs labels"):
         tables([result("a", {"trained": {}}, left_out=reasons)])
 
@@ -167,7 +191,7 @@ def test_runs_by_names_and_patterns(runs):
     assert list(configs) == ["b/run", "a/run"]  # no more of a path than tells them apart
     assert {config.dataset for config in configs.values()} == {"digits"}
     for text in ("", f"{runs}/b/run,", f",{runs}/b/run"):
-        with pytest.raises(UserError, match=f"^--workdir={text}: a name is empty; give DIR"):
+        with pytest.raises(UserError, match=f"^--workdir={text}: a name is empty; separate"):
             found(text)
     with pytest.raises(UserError, match=r"--workdir=.*/c\*: no run is there"):
         found(f"{runs}/c*")
@@ -192,7 +216,9 @@ def test_files_are_measured_on_the_data_of_their_run(runs, monkeypatch):
     with pytest.raises(UserError, match="none.keras does not exist"):
         trained_files(f"{runs}/none.keras", {"dataset": "digits"})
     for text in ("", f"{best},", ".", f"{best},{runs}"):
-        with pytest.raises(UserError, match="^--model=.* (does not exist|is a directory): give a"):
+        with pytest.raises(
+            UserError, match="^--model=.* (does not exist|is a directory|a name is empty)"
+        ):
             trained_files(text, {"dataset": "digits"})
 
 
@@ -205,3 +231,12 @@ def test_history(tmp_path):
         workdir.history.write_text(text)
         with pytest.raises(UserError, match="metrics.jsonl is not readable as metrics"):
             workdir.read_history()
+
+
+def test_runs_that_differ_in_what_a_resumed_run_may_change_have_a_mean():
+    options = [{"seed": 0, "keep": 3}, {"seed": 1, "keep": 9}]
+    results = [
+        result(f"x-{i}", {"trained": {"recall": [float(i)]}}, **o) for i, o in enumerate(options)
+    ]
+    (table,) = tables(results)
+    assert values(table, "x, 2 runs")["recall"][0] == pytest.approx(0.5)

@@ -11,7 +11,7 @@ import pytest
 
 from tf_bigan import data, evaluation
 from tf_bigan.errors import UserError
-from tf_bigan.run import build, measure
+from tf_bigan.run import build, measure, presets
 from tf_bigan.run.config import Config
 
 
@@ -164,9 +164,11 @@ def test_a_monitored_metric_that_the_data_cannot_give(tmp_path, command, monkeyp
         *("--eval_metrics=kernel_distance,EGr", "--monitor=kernel_distance"),
         f"--workdir={tmp_path}/run",
     )
-    reason = "features_a: expected at least 20 rows, got 16"
+    reason = "features_a: expected at least 20 rows, got 14"
     assert status == 1 and err.splitlines()[-1] == f"train.py: --monitor=kernel_distance: {reason}"
-    assert {path.name for path in (tmp_path / "run").iterdir()} == {".lock", "config.json"}
+    left = {path.name for path in (tmp_path / "run").iterdir()}
+    assert left == {".lock", "config.json", "checkpoints"}
+    assert not list((tmp_path / "run" / "checkpoints").iterdir())
 
 
 def test_what_one_epoch_cannot_give_is_said_once_and_ends_nothing(model, caplog):
@@ -196,23 +198,22 @@ def test_what_one_epoch_cannot_give_is_said_once_and_ends_nothing(model, caplog)
         ({"eval_metrics": "official,accuracy", "monitor": "accuracy"}, None, "accuracy needs a"),
         ({"monitor": "accuracy"}, None, "--monitor=accuracy: accuracy needs a system that names"),
         ({"eval_every": 0}, None, None),
-        ({"eval_every": 0, "monitor": "EGr"}, None, "--monitor=EGr: nothing is measured"),
+        ({"eval_every": 0, "monitor": "EGr"}, None, "monitor=EGr: nothing is measured"),
     ],
 )
 def test_what_is_watched(digits, model, options, metrics, monitor):
-    arguments = Config(**options), model, *digits
     if metrics is None and monitor is not None:
         with pytest.raises(UserError, match=monitor):
-            measure.while_training(*arguments)
+            measure.while_training(Config(**options), model, *digits)
         return
-    measurer, monitored = measure.while_training(*arguments)
+    measurer, monitored = measure.while_training(Config(**options), model, *digits)
     assert monitored == monitor
     assert metrics is None if measurer is None else metrics <= set(measurer.metrics)
 
 
 def test_a_system_says_by_what_its_best_is_picked(digits, model, monkeypatch):
     """Where it is measured; where not, by what BiGAN's is. It is never a mistake of the user's."""
-    monkeypatch.setattr(type(model), "monitor", "EGr")
+    monkeypatch.setitem(presets.SYSTEMS, "bigan", presets.System(monitor="EGr"))
     for options, monitor in {
         (): "EGr",
         (("eval_metrics", "NND/100"),): "NND/100",
@@ -234,7 +235,7 @@ def test_the_model_is_left_as_it_was(digits, model):
         np.testing.assert_array_equal(weight, earlier)
 
 
-def loaded(measurers, split=None, **options):
+def loaded(measurers, split="test", **options):
     model = SimpleNamespace(image_shape=(8, 8, 1))
     config = Config(dataset="digits", **options)
     trained = SimpleNamespace(load=lambda: model, config=config)
@@ -246,7 +247,7 @@ def test_models_on_the_same_images_share_a_measurer():
     first, same, other = (loaded(measurers, "test", validation=20, seed=seed) for seed in (0, 0, 1))
     assert first is same and first.key != other.key  # other training images
     assert (first.held_out.images == other.held_out.images).all()
-    own = loaded(measurers, validation=20)
+    own = loaded(measurers, "validation", validation=20)
     assert own.split == "validation" and len(own.held_out) == 20
     assert len(measurers) == 3
 

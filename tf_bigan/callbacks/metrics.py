@@ -48,10 +48,11 @@ class Evaluation(Periodic):
         self._start = time.monotonic() - seconds
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        if self._earlier is not None:  # no callback has refused the training
+        # Now, since no callback has refused the training.
+        if self._earlier is not None and os.path.exists(self.path):
             with atomically(self.path) as temporary, open(temporary, "w", encoding="utf-8") as file:
                 file.writelines(json.dumps(record) + "\n" for record in self._earlier)
-            self._earlier = None
+        self._earlier = None
         super().on_epoch_begin(epoch, logs)
 
     def run(self, epoch: int, logs: dict) -> None:

@@ -326,7 +326,9 @@ class AdversarialModel(keras.Model):
 
     def get_config(self) -> dict:
         names = [n for n, p in _parameters(type(self)).items() if p.kind is not p.VAR_KEYWORD]
-        names = dict.fromkeys([*names, *self.network_names()])
+        # The networks first, in the order in which `make_networks` usually makes them: a model that
+        # is made from this draws its initial weights in the same order.
+        names = dict.fromkeys([*self.network_names(), *names])
         # Keras does not save which layers are frozen; a reloaded model would move them again.
         frozen = {
             name: [i for i, layer in enumerate(self._layers_of(name)) if not layer.trainable]

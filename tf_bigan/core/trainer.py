@@ -290,7 +290,7 @@ def _usable_callbacks(callbacks) -> list:
         for kind, instead in _WITHOUT_EFFECT.items():
             if isinstance(callback, kind):
                 raise ValueError(f"{kind.__name__} needs stock Keras; take {instead}")
-        unsure = isinstance(callback, keras.callbacks.EarlyStopping) and callback.mode == "auto"
+        unsure = getattr(callback, "mode", None) == "auto"
         if unsure and callback.monitor.removeprefix("val_").startswith("loss"):
             callback.mode = "min"  # Keras's "auto" knows the name "loss" alone
     return listed

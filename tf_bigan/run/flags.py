@@ -12,7 +12,6 @@ from typing import Any, NoReturn
 
 from absl import flags
 
-from tf_bigan import models
 from tf_bigan.constraints import parts_of
 from tf_bigan.core.backend import use_defaults
 from tf_bigan.data import FROM_PATH
@@ -69,8 +68,6 @@ def config_from_flags(values: flags.FlagValues) -> Config:
         given[name] = _absolute(given[name], is_dataset=name != "data_dir")
     name, dataset = values["preset"].value, given.get("dataset", Config.dataset)
     start = default_preset(dataset) if name is None else preset(name)
-    # An unknown system is the first thing to say.
-    models.find(given.get("model", start.get("model", Config.model)))
     config = Config.from_dict(combined(start, given))
     if "latent_dim" in given and all(part[-1].isdigit() for part in config.prior.split("+")):
         raise UserError(

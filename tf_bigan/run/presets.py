@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from tf_bigan import models
 from tf_bigan.errors import UserError, did_you_mean
 from tf_bigan.run.config import Config
 
@@ -142,7 +143,7 @@ def _dann(given: dict, steps_per_epoch: int, epochs: int) -> dict:
     return {"total_steps": steps_per_epoch * epochs} | given
 
 
-# What is not here, a system of one's own for instance, has the defaults of `System`.
+# What is not here has the defaults of `System`.
 SYSTEMS = {
     "alad": System({"prior": "normal", "learning_rate": 2e-4, "ema": 0.999}),
     "ali": System({"prior": "normal", "learning_rate": 1e-4}),
@@ -168,8 +169,12 @@ SYSTEMS = {
 
 
 def system(name: str) -> System:
-    """What suits the system of a module's name."""
-    return SYSTEMS.get(name, System())
+    """What suits the system of a module's name, or else the system that its class extends.
+
+    Raises UserError if there is no such module; see `models.find`.
+    """
+    names = (base.__module__.removeprefix("tf_bigan.models.") for base in models.find(name).mro())
+    return next((SYSTEMS[known] for known in names if known in SYSTEMS), System())
 
 
 def combined(start: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
