@@ -62,6 +62,7 @@ class Evaluation(Periodic):
         seconds = round(time.monotonic() - self._start, 1)
         finite = {name: value for name, value in values.items() if math.isfinite(value)}
         line = json.dumps({"epoch": epoch, "step": step, "seconds": seconds, **finite})
+        os.makedirs(os.path.dirname(self.path) or ".", exist_ok=True)
         with open(self.path, "a", encoding="utf-8") as file:
             file.write(line + "\n")
 
