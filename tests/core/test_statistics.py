@@ -9,7 +9,9 @@ import tf_bigan as tb
 from tests.closeness import assert_close
 from tests.conftest import BATCH, LATENT
 from tests.core.test_game import losses_by_hand, weights
+from tests.core.test_loop import two_replicas
 from tf_bigan.core.statistics import calibrate, diagnose
+from tf_bigan.networks.normalization import unchanged_statistics
 
 
 def test_average_has_the_batch_statistics_of_its_own_weights(make_bigan, images, eagerly):
@@ -79,3 +81,26 @@ def test_diagnose_leaves_the_model_as_it_was(bigan, images):
     for player, loss in (("D", d), ("EG", eg)):
         norm = tf.linalg.global_norm(tape.gradient(loss, bigan.player_variables(player)))
         np.testing.assert_allclose(values[f"gradient_norm/{player}"], norm, rtol=1e-4)
+
+
+def test_synchronised_statistics_of_the_average_are_those_of_the_global_batch(make_bigan, images):
+    """Two replicas as one: what differs between the replicas' rows counts as well."""
+    found = []
+    for strategy in (tf.distribute.get_strategy(), two_replicas()):
+        with strategy.scope():
+            model = make_bigan(optimizer=keras.optimizers.SGD(0.1), ema=0.9, sync_batch_norm=True)
+        model.fit(images, batch_size=BATCH, steps_per_epoch=3, verbose=0)
+        norm = model.average.encoder.norm2
+        found.append([norm.moving_mean.numpy(), norm.moving_variance.numpy()])
+    for one, two in zip(*found, strict=True):
+        np.testing.assert_allclose(one, two, atol=2e-5)
+    assert np.abs(found[0][1] - 0.9**3).min() > 1e-3  # they have moved
+
+
+@pytest.mark.parametrize("unless, moved", [(False, False), (True, True)])
+def test_a_call_that_leaves_the_statistics_alone(bigan, images, unless, moved):
+    norm = bigan.encoder.norm2
+    before = norm.moving_mean.numpy()
+    with unchanged_statistics(bigan.encoder, unless=tf.constant(unless)):
+        bigan.encoder(images, training=True)
+    assert bool((norm.moving_mean.numpy() != before).any()) == moved

@@ -197,3 +197,18 @@ def test_what_it_needs_of_a_batch_is_named(model):
             batch = {k: v for k, v in make_batch().items() if k not in (key, f"labelled_{key}")}
             with pytest.raises(ValueError, match=key):
                 model.fit(tf.data.Dataset.from_tensors(batch), verbose=0)
+
+
+@pytest.mark.parametrize("variant", ["bigan", "alad", "cycle_bigan latent_cycle=0.1"])
+def test_a_pass_moves_the_generators_statistics_once_by_its_samples(variant):
+    """Also where the pass calls G again, for reconstructions."""
+    model, batch = make_system(variant), make_batch()
+    generator = model.generator
+    twin = type(generator).from_config(generator.get_config())
+    twin.set_weights(generator.get_weights())
+    z, key = model._draw(batch, 0)
+    model.forward(batch, z, key)
+    twin(z, training=True)
+    pairs = zip(generator.non_trainable_weights, twin.non_trainable_weights, strict=True)
+    for mine, once in pairs:
+        assert_close(mine.numpy(), once.numpy(), err_msg=mine.path)
