@@ -53,7 +53,7 @@ def losses_and_gradients(model, x: np.ndarray, z: np.ndarray):
     x: float32 [B, H, W, C] in [0, 1].  z: float32 [B, latent].
     """
     batch = {"image": tf.constant(x)}
-    gradients, logs = model._gradients(("D", "EG"), batch, tf.constant(z), tf.constant([0, 0, 0]))
+    gradients, logs = model.gradients(("D", "EG"), batch, tf.constant(z), tf.constant([0, 0, 0]))
     flat = {
         id(variable): gradient.numpy()
         for player in model.players
