@@ -97,3 +97,41 @@ def parts_of(annotation) -> tuple[type | None, str | None, tuple, bool]:
         return None, None, typing.get_args(annotation), optional
     kind = annotation if annotation in _KINDS else None
     return kind, interval, (), optional
+
+
+def parse(name: str, text: str, default: object, where: str = "") -> object:
+    """A value of the type of a default, given as text: "true", "3", "0.5", "l1".
+
+    Raises UserError if the text is of another type.
+    """
+    kind = type(default)
+    try:
+        return {"true": True, "false": False}[text.lower()] if kind is bool else kind(text)
+    except (KeyError, ValueError):
+        raise UserError(f"{where}{name}={text} is no {kind.__name__}") from None
+
+
+def from_text(option: str, text: str, kinds: Mapping[str, type]) -> typing.Any:
+    """An object of one of the named classes: "r1", or with arguments "r1:gamma=0.3,every_row=1".
+
+    Args:
+        option: what the error names.
+        text: NAME or NAME:ARGUMENT=VALUE,...
+        kinds: {name: class}. Every argument of a constructor has a default.
+
+    Raises:
+        UserError: an unknown name or argument, or a value that does not fit.
+    """
+    name, _, rest = text.partition(":")
+    where = f"{option}={text}: "
+    if name not in kinds:
+        raise UserError(f"{option}={name} is unknown{did_you_mean(name, kinds)}")
+    parameters = inspect.signature(kinds[name]).parameters
+    arguments = {}
+    for part in rest.split(",") if rest else ():
+        argument, _, value = part.partition("=")
+        if argument not in parameters:
+            raise UserError(f"{where}no argument {argument}{did_you_mean(argument, parameters)}")
+        arguments[argument] = parse(argument, value, parameters[argument].default, where)
+    check_arguments(kinds[name], arguments, where)
+    return kinds[name](**arguments)

@@ -1,27 +1,197 @@
-"""Losses as pure functions of logits: [B, 1] or [B] in, one scalar or one value per row out.
+"""Losses of the game between a discriminator and its opponents, and reconstruction losses.
 
-Every form is written with softplus(±logit), which is -log sigmoid(∓logit) without overflow.
+A loss is a function of D's logits [B, 1] or [B] of real and of generated rows, and gives scalars.
+`compile(loss="hinge")` chooses one for any system whose D gives logits.
 """
 
+import keras
 import tensorflow as tf
 
+from tf_bigan.constraints import Rate, check_arguments, from_text
 
-def discriminator_loss(logits_real: tf.Tensor, logits_fake: tf.Tensor) -> tf.Tensor:
-    """½ E[-log D(x, E(x))] + ½ E[-log(1 - D(G(z), z))], a scalar; ln 2 when D is undecided.
 
-    Goodfellow et al. 2014, eq. 1, with the factor ½ of Donahue et al. 2017's code.
+class AdversarialLoss:
+    """What D minimises, and what its opponents minimise, as means over the rows.
+
+    A subclass gives the four terms of a row. D minimises `real` of real rows and `fake` of
+    generated ones; its opponents `as_real` of generated rows and, where they also move what D
+    takes for real (E in BiGAN's pairs), `as_fake` of real rows.
+
+    Example:
+        loss = Hinge()
+        loss.discriminator(logits_real, logits_fake)  # of D
+        loss.generator(logits_real, logits_fake)  # of a GAN's G
+        loss.encoder_generator(logits_real, logits_fake)  # of BiGAN's E and G
     """
-    return 0.5 * (
-        tf.reduce_mean(tf.nn.softplus(-logits_real)) + tf.reduce_mean(tf.nn.softplus(logits_fake))
-    )
+
+    def real(self, logits: tf.Tensor) -> tf.Tensor:
+        """D's loss of each real row."""
+        raise NotImplementedError
+
+    def fake(self, logits: tf.Tensor) -> tf.Tensor:
+        """D's loss of each generated row."""
+        raise NotImplementedError
+
+    def as_real(self, logits: tf.Tensor) -> tf.Tensor:
+        """The opponents' loss of each generated row: how far D is from taking it for real."""
+        return self.real(logits)
+
+    def as_fake(self, logits: tf.Tensor) -> tf.Tensor:
+        """The opponents' loss of each real row: how far D is from taking it for generated."""
+        return self.fake(logits)
+
+    def discriminator(self, logits_real: tf.Tensor, logits_fake: tf.Tensor) -> tf.Tensor:
+        """E[real(l_real)] + E[fake(l_fake)], a scalar."""
+        return tf.reduce_mean(self.real(logits_real)) + tf.reduce_mean(self.fake(logits_fake))
+
+    def generator(self, logits_real: tf.Tensor, logits_fake: tf.Tensor) -> tf.Tensor:
+        """E[as_real(l_fake)], a scalar."""
+        return tf.reduce_mean(self.as_real(logits_fake))
+
+    def encoder_generator(self, logits_real: tf.Tensor, logits_fake: tf.Tensor) -> tf.Tensor:
+        """E[as_fake(l_real)] + E[as_real(l_fake)], a scalar."""
+        return tf.reduce_mean(self.as_fake(logits_real)) + tf.reduce_mean(self.as_real(logits_fake))
+
+    def get_config(self) -> dict:
+        return {}
+
+    @classmethod
+    def from_config(cls, config: dict) -> "AdversarialLoss":
+        return cls(**config)
 
 
-def swapped_labels_loss(logits_real: tf.Tensor, logits_fake: tf.Tensor) -> tf.Tensor:
-    """½ E[-log(1 - D(x, E(x)))] + ½ E[-log D(G(z), z)]: D's loss with its labels exchanged.
+@keras.saving.register_keras_serializable("tf_bigan")
+class Logistic(AdversarialLoss):
+    """The cross entropy of "real" and "generated" (Goodfellow et al. 2014), non-saturating.
 
-    The non-saturating objective of E and G together (Donahue et al. 2017, section 3.4).
+    With D(x) = sigmoid(l) it is -log D of real rows and -log(1 - D) of generated ones, and the
+    same with the labels exchanged for D's opponents (section 3). An undecided D has the loss 2 ln 2.
+
+    Args:
+        label_smoothing: s >= 0 in D's label 1 - s of real rows (Salimans et al. 2016, section 3.4).
     """
-    return discriminator_loss(logits_fake, logits_real)
+
+    def __init__(self, label_smoothing: Rate = 0.0):
+        check_arguments(Logistic, {"label_smoothing": label_smoothing})
+        self.label_smoothing = label_smoothing
+
+    def real(self, logits):
+        """-(1 - s) log D - s log(1 - D) = softplus(-l) + s·l."""
+        return tf.nn.softplus(-logits) + self.label_smoothing * logits
+
+    def fake(self, logits):
+        return tf.nn.softplus(logits)  # -log(1 - sigmoid(l)) without overflow
+
+    def as_real(self, logits):
+        return tf.nn.softplus(-logits)
+
+    def get_config(self) -> dict:
+        return {"label_smoothing": self.label_smoothing}
+
+
+@keras.saving.register_keras_serializable("tf_bigan")
+class Minimax(Logistic):
+    """The logistic game of eq. 1 of Goodfellow et al. 2014: opponents maximise D's loss.
+
+    Their gradients vanish where D is sure of itself.
+    """
+
+    def as_real(self, logits):
+        return -self.fake(logits)
+
+    def as_fake(self, logits):
+        return -self.real(logits)
+
+
+@keras.saving.register_keras_serializable("tf_bigan")
+class Hinge(AdversarialLoss):
+    """D: max(0, 1 - l) of real, max(0, 1 + l) of generated rows; opponents: -l of generated ones.
+
+    Lim & Ye 2017, eq. 2 and 3; Miyato et al. 2018; BigBiGAN (Donahue & Simonyan 2019, eq. 2).
+    """
+
+    def real(self, logits):
+        return tf.nn.relu(1.0 - logits)
+
+    def fake(self, logits):
+        return tf.nn.relu(1.0 + logits)
+
+    def as_real(self, logits):
+        return -logits
+
+    def as_fake(self, logits):
+        return logits
+
+
+@keras.saving.register_keras_serializable("tf_bigan")
+class LeastSquares(AdversarialLoss):
+    """D: ½(l - 1)² of real, ½l² of generated rows; opponents: ½(l - 1)² of generated ones.
+
+    LSGAN (Mao et al. 2017, eq. 9).
+    """
+
+    def real(self, logits):
+        return 0.5 * tf.square(logits - 1.0)
+
+    def fake(self, logits):
+        return 0.5 * tf.square(logits)
+
+
+@keras.saving.register_keras_serializable("tf_bigan")
+class Wasserstein(AdversarialLoss):
+    """D: -l of real, l of generated rows; opponents the negative (Arjovsky et al. 2017).
+
+    -D's loss estimates the Wasserstein distance if D is 1-Lipschitz, for which a penalty or
+    spectral normalization must care.
+    """
+
+    def real(self, logits):
+        return -logits
+
+    def fake(self, logits):
+        return logits
+
+
+@keras.saving.register_keras_serializable("tf_bigan")
+class RelativisticAverage(Logistic):
+    """Whether a real row looks more real than the mean generated one, and the reverse.
+
+    Jolicoeur-Martineau 2019, RaSGAN: the logistic game on l_real - E[l_fake] and l_fake -
+    E[l_real], in which opponents move both terms. The means are over a replica's rows, so that two
+    replicas do not equal one.
+    """
+
+    def discriminator(self, logits_real, logits_fake):
+        return super().discriminator(*_relative(logits_real, logits_fake))
+
+    def generator(self, logits_real, logits_fake):
+        return self.encoder_generator(logits_real, logits_fake)
+
+    def encoder_generator(self, logits_real, logits_fake):
+        return super().encoder_generator(*_relative(logits_real, logits_fake))
+
+
+def _relative(real: tf.Tensor, fake: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    return real - tf.reduce_mean(fake), fake - tf.reduce_mean(real)
+
+
+LOSSES = {
+    "logistic": Logistic,
+    "minimax": Minimax,
+    "hinge": Hinge,
+    "least_squares": LeastSquares,
+    "wasserstein": Wasserstein,
+    "relativistic": RelativisticAverage,
+}
+
+
+def get(loss: "AdversarialLoss | str") -> AdversarialLoss:
+    """A loss, or the one that a text names: "hinge", "logistic:label_smoothing=0.1".
+
+    Raises:
+        UserError: no such loss or argument.
+    """
+    return from_text("loss", loss, LOSSES) if isinstance(loss, str) else loss
 
 
 def discriminator_logs(logits_real: tf.Tensor, logits_fake: tf.Tensor) -> dict[str, tf.Tensor]:

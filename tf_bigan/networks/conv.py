@@ -1,0 +1,271 @@
+"""Light convolutional networks for images of any size from 8×8 on: the default for images.
+
+Convolutions of kernel 4 and stride 2 halve the image, rounding up, until its smaller side is at
+most 8: 28×28 -> 14×14 -> 7×7, 64×64 -> 32×32 -> 16×16 -> 8×8. A dense hidden layer follows. The
+generator goes the same way back. Channels double from `width` on, to at most 8·width. D has biases
+and no normalisation, so that it sees contrast and a gradient penalty is a function of single rows.
+Images are in [0, 1] outside of all networks; E and D rescale them to [-1, 1].
+"""
+
+import math
+
+import keras
+import tensorflow as tf
+
+from tf_bigan.constraints import Count, check
+from tf_bigan.errors import UserError
+from tf_bigan.networks.network import Network, weight_decay
+from tf_bigan.networks.normalization import BatchNormalization, make_normalization
+
+SMALLEST_IMAGE, LARGEST_MAP = 8, 8
+
+
+class _Conv(Network):
+    """The layers that the three networks are made of, and the checks of their sizes."""
+
+    def __init__(self, arguments: dict, **kwargs):
+        super().__init__(arguments, **kwargs)
+        *size, channels = arguments["image_shape"]
+        if min(size) < SMALLEST_IMAGE:
+            least = f"{SMALLEST_IMAGE}×{SMALLEST_IMAGE}"
+            raise UserError(
+                f"conv takes images of at least {least} pixels, not {size[0]}×{size[1]}"
+            )
+        for name in ("latent_dim", "width", "hidden"):
+            if arguments.get(name) is not None:
+                check(name, arguments[name], Count)
+        self.kind, self.l2 = arguments["norm"], arguments["l2"]
+        self.activation = keras.activations.get(arguments["activation"])
+        self.sizes = [tuple(size)]  # of the image and of the map after each halving
+        while len(self.sizes) == 1 or min(self.sizes[-1]) > LARGEST_MAP:
+            self.sizes.append(tuple(-(-side // 2) for side in self.sizes[-1]))
+        widths = (arguments["width"] * min(2**i, 8) for i in range(len(self.sizes) - 1))
+        self.channels = [channels, *widths]  # of the same
+
+    def _dense(self, units: int, bias: bool = True) -> keras.layers.Dense:
+        return keras.layers.Dense(
+            units,
+            use_bias=bias,
+            kernel_regularizer=weight_decay(self.l2),
+            dtype=self.dtype_policy,
+        )
+
+    def _norm(self) -> keras.layers.Layer:
+        if self.kind == "batch":
+            return BatchNormalization(momentum=0.9, epsilon=1e-5, dtype=self.dtype_policy)
+        return make_normalization(self.kind, self.dtype_policy)
+
+    def _act(self, h: tf.Tensor) -> tf.Tensor:
+        return self.activation(h)
+
+    def _make_tower(self):
+        """The way down that E and D share."""
+        self.convs = [
+            keras.layers.Conv2D(
+                channels,
+                4,
+                2,
+                "same",
+                "channels_last",
+                use_bias=i == 0 or self.kind != "batch",
+                kernel_regularizer=weight_decay(self.l2),
+                dtype=self.dtype_policy,
+            )
+            for i, channels in enumerate(self.channels[1:])
+        ]
+        self.norms = [self._norm() for _ in self.convs[1:]]
+        self.flatten = keras.layers.Flatten("channels_last", dtype=self.dtype_policy)
+
+    def _tower(self, x: tf.Tensor, training: bool) -> tf.Tensor:
+        """x [B, H, W, C] in [0, 1] -> the smallest map, [B, h, w, c]."""
+        h = self._act(self.convs[0](2.0 * x - 1.0))
+        for conv, norm in zip(self.convs[1:], self.norms, strict=True):
+            h = self._act(norm(conv(h), training=training))
+        return h
+
+
+@keras.saving.register_keras_serializable("tf_bigan")
+class ConvGenerator(_Conv):
+    """G: z [B, latent_dim] -> x [B, H, W, C] in (0, 1), float32.
+
+    A dense layer makes the smallest map; each transposed convolution doubles it, and what an odd
+    size has too much is cropped.
+
+    Args:
+        image_shape: (H, W, C), H and W from 8 on.
+        latent_dim: size of z.
+        width: channels of the largest map before the image.
+        norm: of the maps, a kind of `make_normalization`.
+        activation: a Keras activation of the maps.
+        l2: coupled weight decay of all kernels.
+
+    Raises:
+        UserError: a size out of its range.
+    """
+
+    keeps_groups_apart = True
+
+    def __init__(
+        self,
+        image_shape,
+        latent_dim: int,
+        width: int = 16,
+        norm: str | None = "batch",
+        activation: str = "relu",
+        l2: float = 0.0,
+        **kwargs,
+    ):
+        arguments = {"image_shape": image_shape, "latent_dim": latent_dim, "width": width}
+        arguments |= {"norm": norm, "activation": activation, "l2": l2}
+        super().__init__(arguments, **kwargs)
+        self.base_shape = (*self.sizes[-1], self.channels[-1])
+        bias = norm != "batch"
+        self.project = self._dense(math.prod(self.base_shape), bias)
+        self.norms = [self._norm() for _ in self.sizes[1:]]  # one before each
+        self.targets = self.sizes[-2::-1]
+        self.convs = [
+            keras.layers.Conv2DTranspose(
+                channels,
+                4,
+                2,
+                "same",
+                data_format="channels_last",
+                use_bias=bias or target == self.sizes[0],
+                kernel_regularizer=weight_decay(l2),
+                dtype=self.dtype_policy,
+            )
+            for target, channels in zip(self.targets, self.channels[-2::-1], strict=True)
+        ]
+        self.sigmoid = keras.layers.Activation("sigmoid", dtype="float32")
+        self(keras.Input((latent_dim,)))
+
+    def call(self, z, training=False):
+        h = tf.reshape(self.project(z), (-1, *self.base_shape))
+        for norm, conv, (height, width) in zip(self.norms, self.convs, self.targets, strict=True):
+            h = conv(self._act(norm(h, training=training)))
+            if h.shape[1:3] != (height, width):  # a crop of nothing would still cost a gradient
+                h = h[:, :height, :width]
+        return self.sigmoid(h)
+
+
+@keras.saving.register_keras_serializable("tf_bigan")
+class ConvEncoder(_Conv):
+    """E: x [B, H, W, C] in [0, 1] -> z_hat [B, latent_dim], float32.
+
+    Args:
+        image_shape: (H, W, C), H and W from 8 on.
+        latent_dim: size of z.
+        width: channels of the largest map.
+        hidden: units of the dense layer.
+        squash: True gives z_hat = 2σ(logits) - 1 for the uniform prior on (-1, 1); False the
+            logits themselves, for a prior without bounds.
+        zero_init: whether the logits' weights start at zero (the latent regressor's).
+        norm: of all hidden layers but the first, a kind of `make_normalization`.
+        activation: a Keras activation of the hidden layers.
+        l2: coupled weight decay of all kernels.
+
+    Raises:
+        UserError: a size out of its range.
+    """
+
+    keeps_groups_apart = True
+
+    def __init__(
+        self,
+        image_shape,
+        latent_dim: int,
+        width: int = 16,
+        hidden: int = 512,
+        squash: bool = True,
+        zero_init: bool = False,
+        norm: str | None = "batch",
+        activation: str = "leaky_relu",
+        l2: float = 0.0,
+        **kwargs,
+    ):
+        arguments = {"image_shape": image_shape, "latent_dim": latent_dim, "width": width}
+        arguments |= {"hidden": hidden, "squash": squash, "zero_init": zero_init, "norm": norm}
+        super().__init__(arguments | {"activation": activation, "l2": l2}, **kwargs)
+        self.squash = squash
+        self._make_tower()
+        self.dense, self.norm_dense = self._dense(hidden, norm != "batch"), self._norm()
+        self.latent = self._dense(latent_dim)
+        if zero_init:
+            self.latent.kernel_initializer = keras.initializers.Zeros()
+        self(keras.Input(tuple(image_shape)))
+
+    def features(self, x, training=False) -> dict[str, tf.Tensor]:
+        """{"maps": the smallest map [B, h·w·c], "e-": the last hidden layer [B, hidden], "e": the
+        logits of z_hat [B, latent_dim]}."""
+        maps = self.flatten(self._tower(x, training))
+        h = self._act(self.norm_dense(self.dense(maps), training=training))
+        named = {"maps": maps, "e-": h, "e": self.latent(h)}
+        return {name: tf.cast(value, tf.float32) for name, value in named.items()}
+
+    def call(self, x, training=False):
+        logits = self.features(x, training)["e"]
+        return tf.tanh(0.5 * logits) if self.squash else logits  # tanh(l/2) = 2σ(l) - 1
+
+
+@keras.saving.register_keras_serializable("tf_bigan")
+class ConvDiscriminator(_Conv):
+    """D: (x [B, H, W, C], z [B, latent_dim]) -> logits [B, outputs], float32.
+
+    The map of x and z meet in a dense layer, another one follows. With `latent_dim=None` D is of x
+    alone: D(x) -> logits.
+
+    Args:
+        image_shape: (H, W, C), H and W from 8 on.
+        latent_dim: size of z, or None.
+        width: channels of the largest map.
+        hidden: units of the dense layers.
+        outputs: number of logits.
+        norm: of all hidden layers but the first, a kind of `make_normalization`.
+        activation: a Keras activation of the hidden layers.
+        l2: coupled weight decay of all kernels.
+
+    Raises:
+        UserError: a size out of its range.
+    """
+
+    keeps_groups_apart = True
+
+    def __init__(
+        self,
+        image_shape,
+        latent_dim: int | None = None,
+        width: int = 16,
+        hidden: int = 512,
+        outputs: int = 1,
+        norm: str | None = None,
+        activation: str = "leaky_relu",
+        l2: float = 0.0,
+        **kwargs,
+    ):
+        arguments = {"image_shape": image_shape, "latent_dim": latent_dim, "width": width}
+        arguments |= {"hidden": hidden, "outputs": outputs, "norm": norm}
+        super().__init__(arguments | {"activation": activation, "l2": l2}, **kwargs)
+        self._make_tower()
+        self.dense = self._dense(hidden, norm != "batch")
+        self.condition = None if latent_dim is None else self._dense(hidden, bias=False)
+        self.norm_dense = self._norm()
+        self.joint = None if latent_dim is None else self._dense(hidden)
+        self.logit = self._dense(outputs)
+        image = keras.Input(tuple(image_shape))
+        self(image if latent_dim is None else [image, keras.Input((latent_dim,))])
+
+    def features(self, inputs, training=False) -> tf.Tensor:
+        """The last hidden layer, [B, hidden]; `head` of it is `call`."""
+        x, z = (inputs, None) if self.condition is None else inputs
+        h = self.dense(self.flatten(self._tower(x, training)))
+        if self.condition is not None:
+            h += self.condition(z)
+        h = self._act(self.norm_dense(h, training=training))
+        return h if self.joint is None else self._act(self.joint(h))
+
+    def head(self, features) -> tf.Tensor:
+        """features [B, hidden] -> logits [B, outputs], float32."""
+        return tf.cast(self.logit(features), tf.float32)
+
+    def call(self, inputs, training=False):
+        return self.head(self.features(inputs, training))
