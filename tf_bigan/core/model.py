@@ -463,9 +463,9 @@ class AdversarialModel(keras.Model):
         return tf.nest.map_structure(_mean, _named(losses) | logs)
 
     def call(self, x, training=False):
-        """G(E(x)), [B, H, W, C] -> the same; for a model without an encoder G(z) of x = z."""
+        """G(E(x)), [B, H, W, C] -> the same shape. Without an encoder, x is z and this is G(z)."""
         model = self if training else self.inference_model()
-        if x.dtype == tf.uint8:  # not z: that is never of bytes
+        if x.dtype == tf.uint8:  # images: z is never uint8
             x = tf.cast(x, tf.float32) / 255.0
         z = model.encoder(x, training=training) if hasattr(self, "encoder") else x
         return model.generator(z, training=training)
