@@ -108,10 +108,10 @@ TRAIN = {
     "rate of nobody": (["--player_rates=E=1e-3"], "no player E; did you mean EG"),
     "rate of nothing": (["--player_rates=EG"], "--player_rates=EG: give PLAYER=RATE"),
     "image size": (["--image_size=abc"], "--image_size=abc: give SIDE or HxW"),
-    "too much validation": (["--validation=1498"], "cannot set 1,498 examples aside"),
+    "too much validation": (["--validation=1498"], "cannot reserve 1,498 examples"),
     "too few images": (
         ["--dataset=folder:{bad}/few", "--batch_size=2"],
-        "cannot set 2 examples aside, there are 2 to train on",
+        "cannot reserve 2 examples, there are 2 to train on",
     ),
     "images too small": (
         ["--dataset=npz:{bad}/tiny.npz", "--networks=dcgan", "--batch_size=4"],
