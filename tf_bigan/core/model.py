@@ -1,7 +1,7 @@
 """The base class of adversarial models: players, their order of moves, and their losses."""
 
 import inspect
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Annotated, Any, Self
 
@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tf_bigan import constraints
+from tf_bigan import constraints, losses, penalties
 from tf_bigan.constraints import Count, Seed
 from tf_bigan.core import hardware
 from tf_bigan.core.randomness import Randomness
@@ -22,7 +22,11 @@ from tf_bigan.core.statistics import (
 from tf_bigan.core.trainer import Trainer
 from tf_bigan.data.pixels import to_unit_range
 from tf_bigan.errors import UserError
-from tf_bigan.networks.normalization import statistics_over_replicas, unchanged_statistics
+from tf_bigan.networks.normalization import (
+    discriminate,
+    statistics_over_replicas,
+    unchanged_statistics,
+)
 from tf_bigan.optimizers import Adam
 from tf_bigan.priors import Prior
 
@@ -42,6 +46,8 @@ class AdversarialModel(keras.Model):
             of z, one forward pass, all gradients from the same weights.
         fresh_z: whether each group of a step gets its own draw of z.
         requires: the keys of a batch that the losses use.
+        default_loss: the adversarial loss, a name of `losses.LOSSES`; None where D gives no logits.
+        default_penalty: the penalty on D, as text for `penalties.get`.
 
     A subclass has a constructor with explicit arguments: its networks, `prior`, then its
     hyperparameters with type, constraint (see `tf_bigan.constraints`) and default, then `moves`
@@ -77,6 +83,8 @@ class AdversarialModel(keras.Model):
     moves: Moves
     fresh_z: bool = True
     requires: tuple[str, ...] = ("image",)
+    default_loss: str | None = "logistic"
+    default_penalty: str = "none"
 
     # --- declaration ------------------------------------------------------------------------
 
@@ -100,6 +108,7 @@ class AdversarialModel(keras.Model):
             name="step", dtype="int64", initializer="zeros", trainable=False
         )
         self._set_average(None)
+        self._set_game(None, None)
         self._inference_functions = {}
         self.image_shape = self._find_image_shape()
         self.built = True
@@ -228,7 +237,9 @@ class AdversarialModel(keras.Model):
     def compile(
         self,
         optimizer: keras.optimizers.Optimizer | str | Mapping | None = None,
+        loss: losses.AdversarialLoss | str | None = None,
         *,
+        penalty: penalties.Penalty | str | None = None,
         ema: Annotated[float, "(0, 1)"] | None = None,
         seed: Seed = 0,
         jit_compile: bool | str = "auto",
@@ -241,6 +252,10 @@ class AdversarialModel(keras.Model):
             optimizer: one optimizer, copied for every player, or
                 {player: optimizer}. Default: `tf_bigan.optimizers.Adam(2e-4, beta_1=0.5)`. In
                 mixed_float16 each is wrapped in Keras's `LossScaleOptimizer`.
+            loss: what D and its opponents minimise, for a system whose D gives logits: one of
+                `tf_bigan.losses`, or its name, as "hinge". Default: the system's.
+            penalty: on the slope of D, added to D's loss: one of `tf_bigan.penalties`, or its name
+                and arguments, as "r1:gamma=0.3"; "none" for none. Default: the system's.
             ema: decay per step, in (0, 1), of an exponential moving average of all networks,
                 used by `encode`, `generate` and `reconstruct`; None for no average. The decay
                 is ramped up: it is min(ema, (1 + n) / (10 + n)) in step n = 0, 1, ...
@@ -267,10 +282,20 @@ class AdversarialModel(keras.Model):
                     one.build(self.player_variables(player))
                 # One named attribute each, because Keras saves the objects of a dict by order.
                 setattr(self, f"optimizer_{player}", one)
+            self._set_game(loss, penalty)
             self.seed, self.ema, self.jit_compile = int(seed), ema, jit_compile
             self.steps_per_execution, self.sync_batch_norm = steps_per_execution, sync_batch_norm
             self._set_average(self._make_average() if ema is not None else None)
         self._forget_compiled()
+
+    def _set_game(self, loss, penalty):
+        if loss is not None and self.default_loss is None:
+            raise UserError(
+                f"loss={loss}: {type(self).__name__} has a loss of its own: leave loss out"
+            )
+        loss, penalty = loss or self.default_loss, penalty or self.default_penalty
+        self.adversarial_loss = None if loss is None else losses.get(loss)
+        self.penalty = penalties.get(penalty)
 
     def _one_each(self, optimizer) -> dict[str, keras.optimizers.Optimizer]:
         """{player: its own optimizer}, from one for all or from one for each."""
@@ -306,11 +331,14 @@ class AdversarialModel(keras.Model):
     def get_compile_config(self) -> dict | None:
         if not self.compiled:
             return None
+        serialize = keras.saving.serialize_keras_object
         return {
             "optimizer": {
                 player: keras.optimizers.serialize(self.optimizer_of(player))
                 for player in self.players
             },
+            "loss": serialize(self.adversarial_loss),
+            "penalty": serialize(self.penalty),
             "ema": self.ema,
             "seed": self.seed,
             "jit_compile": self.jit_compile,
@@ -322,7 +350,9 @@ class AdversarialModel(keras.Model):
         optimizer = {
             player: keras.optimizers.deserialize(one) for player, one in config["optimizer"].items()
         }
-        self.compile(**{**config, "optimizer": optimizer})
+        restore = keras.saving.deserialize_keras_object
+        loss, penalty = restore(config["loss"]), restore(config["penalty"]) or "none"
+        self.compile(**config | {"optimizer": optimizer, "loss": loss, "penalty": penalty})
 
     def get_config(self) -> dict:
         names = [n for n, p in _parameters(type(self)).items() if p.kind is not p.VAR_KEYWORD]
@@ -492,6 +522,7 @@ class AdversarialModel(keras.Model):
         seed, replica = key[:2], key[2]
         replicas = self.distribute_strategy.num_replicas_in_sync
         self.random.begin(seed, rows_of(batch), replica, replicas)
+        self.__dict__["_judged"] = []  # past Keras's tracking: these are calls, not layers
         seed = tf.random.experimental.stateless_fold_in(seed, replica)
         for number, network in enumerate(self.network_names()):  # their dropout and noise layers
             for index, state in enumerate(seed_states(getattr(self, network))):
@@ -511,9 +542,11 @@ class AdversarialModel(keras.Model):
             self.check_losses(losses, group)
             # Keras's optimizers sum the gradients over the replicas; the mean is taken here.
             replicas = self.distribute_strategy.num_replicas_in_sync
+            slopes = {player: self._penalty_of(player) for player in group}
+            slopes = {player: penalty for player, penalty in slopes.items() if penalty is not None}
             objectives = {
                 player: self.optimizer_of(player).scale_loss(
-                    self._objective(player, losses[player]) / replicas
+                    self._objective(player, losses[player] + slopes.get(player, 0.0)) / replicas
                 )
                 for player in group
             }
@@ -524,7 +557,50 @@ class AdversarialModel(keras.Model):
             for player in group
         }
         logs = _named({player: losses[player] for player in group}) | logs
+        logs |= {f"penalty_{player}": penalty for player, penalty in slopes.items()}
         return gradients, tf.nest.map_structure(_mean, logs)
+
+    def judge(self, function: Callable, *groups: Any, training: bool, player: str = "D") -> list:
+        """What a discriminator says of real and of generated rows, for `player_losses`.
+
+        Batch statistics of the groups stay apart, see `networks.normalization.discriminate`. In
+        training the penalty of `compile` looks at the same rows.
+
+        Args:
+            function: a discriminator, or a method that calls it, of a group and `training`. Its
+                result, or the first part of it, are logits.
+            *groups: D's inputs, real first, then generated: [B, ...] tensors or structures of them.
+            training: whether to run in training mode.
+            player: the player that owns the discriminator.
+
+        Returns:
+            The function's result for each group.
+        """
+        if training:
+            self._judged.append((player, function, groups[0], groups[1]))
+        return discriminate(function, *groups, training=training)
+
+    @property
+    def keeps_groups_apart(self) -> bool:
+        """Whether all networks do, so that a method of the model may be called on joined groups."""
+        networks = (getattr(self, name) for name in self.network_names())
+        return all(getattr(network, "keeps_groups_apart", False) for network in networks)
+
+    def _penalty_of(self, player: str) -> tf.Tensor | None:
+        """The penalty on what `player` has judged with in this pass; None where there is none."""
+        judged = [rest for owner, *rest in self._judged if owner == player]
+        if self.penalty is None or not judged:
+            return None
+        networks = [getattr(self, name) for name in self.players[player]]
+        terms = []
+        for function, real, fake in judged:
+
+            def score(inputs, function=function):
+                return tf.nest.flatten(function(inputs, training=True))[0]
+
+            with unchanged_statistics(*networks):  # they are those of whole batches
+                terms.append(self.penalty(score, real, fake, self.random, self.step.value))
+        return tf.add_n(terms)
 
     def check_losses(self, losses: Mapping[str, tf.Tensor], players: Iterable[str]) -> None:
         """Raises ValueError if `player_losses` does not give each player a scalar loss."""

@@ -3,8 +3,7 @@
 import keras
 
 from tf_bigan.core.model import AdversarialModel, Moves
-from tf_bigan.losses import discriminator_logs, discriminator_loss, swapped_labels_loss
-from tf_bigan.networks.normalization import discriminate
+from tf_bigan.losses import discriminator_logs
 from tf_bigan.priors import Prior
 
 
@@ -49,11 +48,11 @@ class BiGAN(AdversarialModel):
         x = batch["image"]
         z_hat = self.encoder(x, training=training)
         x_fake = self.generator(z, training=training)
-        logits_real, logits_fake = discriminate(
+        logits_real, logits_fake = self.judge(
             self.discriminator, [x, z_hat], [x_fake, z], training=training
         )
         losses = {
-            "D": discriminator_loss(logits_real, logits_fake),
-            "EG": swapped_labels_loss(logits_real, logits_fake),
+            "D": 0.5 * self.adversarial_loss.discriminator(logits_real, logits_fake),
+            "EG": 0.5 * self.adversarial_loss.encoder_generator(logits_real, logits_fake),
         }
         return losses, discriminator_logs(logits_real, logits_fake)

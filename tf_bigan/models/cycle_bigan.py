@@ -71,13 +71,14 @@ class CycleBiGAN(AdversarialModel):
         z_hat, z_cycle, z_rec = self._encode(x, x_fake, training)
         with unchanged_statistics(self.generator):  # keep the statistics of samples
             x_rec = self.generator(z_cycle, training=training)
-        logits_real, logits_fake = discriminate(
+        logits_real, logits_fake = self.judge(
             self.discriminator, [x, z_hat], [x_fake, z], training=training
         )
         error = tf.reduce_mean(squared_error(x, x_rec))
         losses = {
-            "D": discriminator_loss(logits_real, logits_fake),
-            "EG": swapped_labels_loss(logits_real, logits_fake) + self.cycle * error,
+            "D": 0.5 * self.adversarial_loss.discriminator(logits_real, logits_fake),
+            "EG": 0.5 * self.adversarial_loss.encoder_generator(logits_real, logits_fake)
+            + self.cycle * error,
         }
         logs = discriminator_logs(logits_real, logits_fake) | {"reconstruction": error}
         if self.latent_cycle:
