@@ -1,5 +1,8 @@
 """What the metrics of one model are computed from."""
 
+# pyright: reportArgumentType=false, reportReturnType=false
+# A part that is None is ruled out by `registry.Metric.needs` before it is used.
+
 from __future__ import annotations
 
 import dataclasses

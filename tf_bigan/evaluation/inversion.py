@@ -19,10 +19,9 @@ class InversionError:
     """
 
     def __init__(self) -> None:
-        self._errors = []
-        self._baseline = []
-        self._first_image = None
-        self._last_reconstruction = None
+        self._errors: list[np.ndarray] = []
+        self._baseline: list[np.ndarray] = []
+        self._first_image = self._last_reconstruction = np.zeros(0)  # no row yet
 
     def update(self, images: npt.ArrayLike, reconstructions: npt.ArrayLike) -> None:
         """Takes the next block.
@@ -36,7 +35,7 @@ class InversionError:
         """
         images, reconstructions = as_image_pairs(images, reconstructions)
         self._errors.append(_distances(images, reconstructions))
-        if self._first_image is None:
+        if not len(self._first_image):
             self._first_image = images[:1].copy()
         else:
             self._baseline.append(_distances(images[:1], self._last_reconstruction))

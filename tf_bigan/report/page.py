@@ -61,7 +61,7 @@ def report_html(path: str | os.PathLike, report: Report) -> None:
 
 
 def _file(name: str) -> str:
-    return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
+    return resources.files("tf_bigan.report").joinpath(name).read_text(encoding="utf-8")
 
 
 def _rows(table: Table) -> list[tuple[str, list[str], str]]:

@@ -36,7 +36,7 @@ def report_png(path: str | os.PathLike, report: parts.Report, *, dpi: int = 110)
         ValueError: there is nothing to draw, or a picture of another form.
         UserError: the file cannot be written.
     """
-    panels = [figure for section in report.sections for figure in section.figures]
+    panels: list[Panel] = [f for section in report.sections for f in section.figures]
     panels += report.tables[:1]
     if not panels:
         raise ValueError("report: expected a figure or a table to draw")
@@ -61,8 +61,10 @@ def report_png(path: str | os.PathLike, report: parts.Report, *, dpi: int = 110)
                 axes = figure.add_axes(
                     (place[0] / width, place[1] / height, place[2] / width, place[3] / height)
                 )
-                draw = _draw_table if isinstance(panel, parts.Table) else _draw_figure
-                draw(axes, panel)
+                if isinstance(panel, parts.Table):
+                    _draw_table(axes, panel)
+                else:
+                    _draw_figure(axes, panel)
                 left += inches
         canvas.draw()
     save_png(path, np.asarray(canvas.buffer_rgba())[:, :, :3])

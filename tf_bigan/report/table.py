@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 
@@ -60,12 +61,12 @@ def csv_table(means: Values, spreads: Values | None = None) -> str:
 
     Raises ValueError as `format_table`.
     """
-    means, spreads = _frames(means, spreads)
+    values, deviations = _frames(means, spreads)
     columns = {}
-    for name in means:
-        columns[name] = means[name]
-        if spreads[name].notna().any():
-            columns[f"{name} sd"] = spreads[name]
+    for name in values:
+        columns[name] = values[name]
+        if deviations[name].notna().any():
+            columns[f"{name} sd"] = deviations[name]
     return pd.DataFrame(columns).to_csv(index_label="metric", lineterminator="\n")
 
 
@@ -77,27 +78,28 @@ def shown(means: Values, spreads: Values | None = None, missing: str = "-") -> p
     Raises:
         ValueError: there is no column or no row.
     """
-    means, spreads = _frames(means, spreads)
+    values, deviations = _frames(means, spreads)
     texts = {
         name: [
             _text(row, mean, spread, missing)
-            for row, mean, spread in zip(means.index, means[name], spreads[name], strict=True)
+            for row, mean, spread in zip(values.index, values[name], deviations[name], strict=True)
         ]
-        for name in means
+        for name in values
     }
-    return pd.DataFrame(texts, means.index)
+    return pd.DataFrame(texts, values.index)
 
 
 def _frames(means: Values, spreads: Values | None) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Both as data frames of floats, of one shape."""
-    means = pd.DataFrame(means).astype(float)
-    if means.empty:
+    values = pd.DataFrame(means).astype(float)
+    if values.empty:
         raise ValueError("means: expected at least one column with one value")
-    spreads = pd.DataFrame({} if spreads is None else spreads)
-    return means, spreads.reindex(index=means.index, columns=means.columns).astype(float)
+    deviations = pd.DataFrame({} if spreads is None else spreads)
+    deviations = deviations.reindex(index=values.index, columns=values.columns)
+    return values, deviations.astype(float)
 
 
-def _text(row: str, mean: float, spread: float, missing: str) -> str:
+def _text(row: Any, mean: float, spread: float, missing: str) -> str:
     if math.isnan(mean):
         return missing
     digits = METRICS[row].digits if row in METRICS else 2

@@ -1,5 +1,8 @@
 """Measures models: the chosen metrics, with several seeds, and their reference values."""
 
+# pyright: reportArgumentType=false
+# A part that is None is ruled out by `registry.Metric.needs` before it is used.
+
 from __future__ import annotations
 
 import contextlib
