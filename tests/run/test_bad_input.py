@@ -157,7 +157,7 @@ TRAIN = {
     ),
     "eval metric of another system": (
         ["--eval_metrics=NND/100,accuracy"],
-        "--eval_metrics=NND/100,accuracy: accuracy needs a system that names classes",
+        "--eval_metrics=NND/100,accuracy: accuracy needs a system that classifies",
     ),
     "no workdir": (["--workdir="], "--workdir= is empty: give a directory"),
     "workdir is a file": (["--workdir={bad}/file"], "{bad}/file is a file"),
