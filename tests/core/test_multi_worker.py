@@ -269,7 +269,7 @@ def test_resumed_after_the_loss_of_any_task_is_as_undisturbed(undisturbed, tmp_p
         _, err = tasks[1 - lost].communicate(timeout=240)
         assert tasks[lost].wait() == -signal.SIGKILL and tasks[1 - lost].returncode == 1, err
         assert "another worker is lost" in err.splitlines()[-1]
-        assert "start all of them again to resume" in err.splitlines()[-1]
+        assert "restart all workers to resume" in err.splitlines()[-1]
         before, newest = newest, checkpoints(workdir / "checkpoints")[-1][0]
         assert before < newest < 40
 
