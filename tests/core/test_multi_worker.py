@@ -299,10 +299,8 @@ def test_a_worker_that_never_joins_is_no_endless_wait(index):
     ((out, err),) = ends([task], status=1)
     others = [f"worker {i} at {cluster[i]}" for i in range(3) if i != index]
     line = err.splitlines()[-1]
-    assert line.startswith(f"worker {index} waits 4 s for {', '.join(others)}. If it ends here, ")
-    assert line.endswith(
-        "start them, correct the addresses, open the ports, or raise --join_timeout"
-    )
+    assert line.startswith(f"worker {index} waits 4 s for {', '.join(others)}. If it exits now, ")
+    assert line.endswith("start them, fix the addresses, open the ports, or raise --join_timeout")
     assert "most recent call" not in err and out == ""
 
 
