@@ -1,4 +1,4 @@
-"""Adversarial feature learning with TensorFlow and Keras 3: BiGAN and its relatives."""
+"""Adversarial feature learning with TensorFlow and Keras 3: BiGAN and related models."""
 
 from tf_bigan import core  # isort: skip - first, since it checks Keras's backend
 from tf_bigan import (

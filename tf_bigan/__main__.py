@@ -17,7 +17,7 @@ COMMANDS = {"train": train, "evaluate": evaluate, "export": export, "explore": e
 
 
 def main(name: str | None = None) -> NoReturn:
-    """Runs the command that the command line names, or `name` with all of the command line."""
+    """Runs the command `name`, or by default the one named first on the command line."""
     if name is not None:
         return _run(name, [Path(sys.argv[0]).name, *sys.argv[1:]])
     name, program = (sys.argv[1:] or [""])[0], spelling("").strip()

@@ -1,4 +1,4 @@
-"""Files and directories that are written as a whole or not at all."""
+"""Atomic writes of files and directories."""
 
 from __future__ import annotations
 
@@ -20,25 +20,24 @@ _PREFIX = ".incomplete-"
 
 @contextlib.contextmanager
 def atomically(path: str | os.PathLike) -> Iterator[str]:
-    """Gives a name to write to; the file or directory written there becomes `path` at the end.
+    """Yields a temporary path; the file or directory written there becomes `path` at the end.
 
         with atomically("a.json") as temporary, open(temporary, "w") as file:
             json.dump(record, file)
 
-    Whatever fails or kills the program, `path` is the old file or the new one. A directory that
-    replaces another takes two steps: a program killed between them leaves none. Several programs
-    may write the same path: the last one to finish wins.
+    After any failure, `path` is either the old file or the new one. Replacing a directory takes
+    two steps; if the program is killed between them, neither remains. Several programs may write
+    the same path: the last one to finish wins.
 
     Raises:
-        UserError: the disk is full, or something else that kept the file from being written.
-            Errors of the block that are no failures to write its file pass through. In both
-            cases nothing is left.
+        UserError: the file cannot be written, for example because the disk is full. Other errors
+            of the block pass through. In both cases nothing is left behind.
     """
     path = os.path.abspath(path)
     directory, name = os.path.split(path)
     with _explained(path):
         there = directory
-        while not os.path.lexists(there):  # made only once there is something to put into it
+        while not os.path.lexists(there):  # create it only when there is something to put into it
             there = os.path.dirname(there)
         remove_incomplete(there)
         scratch, lock = _make_scratch(there)
@@ -56,7 +55,7 @@ def atomically(path: str | os.PathLike) -> Iterator[str]:
 
 
 def remove_incomplete(directory: str | os.PathLike) -> None:
-    """Removes what killed programs left in a directory, but nothing that is being written."""
+    """Removes the scratch files of killed programs from a directory, but none still in use."""
     for name in os.listdir(directory):
         if name.startswith(_PREFIX):
             scratch = os.path.join(directory, name)
@@ -67,7 +66,7 @@ def remove_incomplete(directory: str | os.PathLike) -> None:
 
 
 def _move(new: str, path: str) -> None:
-    """Makes a file or directory safe on disk, then puts it in the place of `path`."""
+    """Flushes a file or directory to disk, then moves it to `path`."""
     for directory, _, files in os.walk(new):
         for file in (*files, ""):
             _to_disk(os.path.join(directory, file))
@@ -87,9 +86,9 @@ def _move(new: str, path: str) -> None:
 
 
 def _make_scratch(directory: str) -> tuple[str, int | None]:
-    """(a new directory in `directory`, the lock on it that shows that it is in use).
+    """(a new directory in `directory`, a lock that marks it as in use).
 
-    A directory and not a file of another name, since Keras may put files of its own beside it.
+    A directory instead of a file, because Keras may put its own files beside the target.
     """
     while True:
         scratch = tempfile.mkdtemp(prefix=_PREFIX, dir=directory)
@@ -101,9 +100,9 @@ def _make_scratch(directory: str) -> tuple[str, int | None]:
 
 
 def _lock(directory: str, wait: bool) -> int | None:
-    """An open descriptor that holds the lock on a directory; None if it cannot be had.
+    """An open descriptor that holds the lock on a directory; None if it is not available.
 
-    The system gives the lock up with the process, even a killed one.
+    The system releases the lock when the process ends, even if it is killed.
     """
     if fcntl is None:
         return None
@@ -120,8 +119,8 @@ def _lock(directory: str, wait: bool) -> int | None:
 
 
 def _to_disk(path: str) -> None:
-    """Returns once a file, or a directory's list of files, is safe from a loss of power."""
-    if os.name == "nt":  # which can do this only for files that are open for writing
+    """Flushes a file, or a directory's list of files, so that it survives a loss of power."""
+    if os.name == "nt":  # Windows can only flush files that are open for writing
         return
     descriptor = os.open(path, os.O_RDONLY)
     try:
@@ -132,7 +131,7 @@ def _to_disk(path: str) -> None:
 
 @contextlib.contextmanager
 def _explained(path: str, scratch: str | None = None) -> Iterator[None]:
-    """Makes a UserError of an OSError; with `scratch`, not of one that names a file elsewhere."""
+    """Turns an OSError into a UserError; with `scratch`, not if it names a file elsewhere."""
     try:
         yield
     except OSError as error:
@@ -141,6 +140,6 @@ def _explained(path: str, scratch: str | None = None) -> Iterator[None]:
             raise
         reason = error.strerror or " ".join(str(error).split()) or type(error).__name__
         raise UserError(
-            f"cannot write {path}: {reason}; what was saved before is untouched: make room or "
-            "solve this, then start again to resume"
+            f"cannot write {path}: {reason}; what was saved before is untouched: free disk "
+            "space or fix the cause, then start again to resume"
         ) from error

@@ -1,9 +1,9 @@
-"""Constraints on arguments: declared in an annotation, checked in one place.
+"""Constraints on arguments, declared in annotations and checked in one place.
 
     def __init__(self, *, mask_rate: Annotated[float, "[0, 1)"] = 0.0, norm: Literal["l1", "l2"]):
 
-An interval is written as in mathematics: "[0, inf)" is finite and not negative. The annotations
-below name the usual ones.
+Intervals have the mathematical notation: "[0, inf)" means finite and not negative. The annotations
+below are the common ones.
 """
 
 import inspect
@@ -22,23 +22,23 @@ Positive = Annotated[float, "(0, inf)"]
 Fraction = Annotated[float, "[0, 1]"]
 Rate = Annotated[float, "[0, 1)"]
 Count = Annotated[int, "[1, inf)"]
-# What an int32 holds: TensorFlow's stateless random numbers take seeds of that type.
+# The range of int32, the type of the seeds of TensorFlow's stateless random numbers.
 Seed = Annotated[int, "[0, 2147483647]"]
 
 _KINDS = {bool: (bool, np.bool_), int: (Integral,), float: (Real,), str: (str,)}
 
 
 def check_arguments(function: Callable, values: Mapping[str, object], where: str = "") -> None:
-    """Checks values by the annotations of a function's, or a class's constructor's, arguments.
+    """Checks argument values against the annotations of a function or of a class's constructor.
 
     Args:
-        function: whose arguments they are. What has no annotation of this module is not checked.
+        function: the function or class. Arguments without a constraint are not checked.
         values: name -> value.
-        where: what the message begins with, as "BiGAN: ".
+        where: prefix of the message, for example "BiGAN: ".
 
     Raises:
-        UserError: a value is of another type than its annotation, or outside of its interval or
-            choices. The message names the argument as `name=value`.
+        UserError: a value has the wrong type, or is outside its interval or choices. The message
+            names the argument as `name=value`.
     """
     function = inspect.unwrap(function.__init__ if isinstance(function, type) else function)
     hints = typing.get_type_hints(function, include_extras=True)
@@ -67,8 +67,8 @@ def check(name: str, value: object, annotation: object, where: str = "") -> None
 
 
 def is_of_kind(value: object, kind: type) -> bool:
-    """Whether a value, of Python or NumPy, is a bool, int, float (a whole one will do) or str."""
-    truth = isinstance(value, _KINDS[bool])  # which Python takes for a number
+    """Whether a Python or NumPy value is a bool, int, float (an integer is allowed) or str."""
+    truth = isinstance(value, _KINDS[bool])  # Python's bool is also an int
     return isinstance(value, _KINDS[kind]) and truth == (kind is bool)
 
 

@@ -1,17 +1,17 @@
-"""Errors that a user can cause and mend."""
+"""Errors that users can cause and fix."""
 
 import difflib
 
 
 class UserError(ValueError):
-    """Bad input: one line that names the thing and the way out.
+    """Bad input. The message is one line that names the problem and the fix.
 
-    The command line prints the message alone, without a traceback, and exits with status 2.
+    The command line prints only the message, without a traceback, and exits with status 2.
     """
 
 
 def did_you_mean(name: str, known, otherwise: str | None = None) -> str:
-    """ "; did you mean X?", or `otherwise` ("choose one of ...") where nothing is close."""
+    """ "; did you mean X?", or `otherwise` ("choose one of ...") if no name is close."""
     close = difflib.get_close_matches(name, known, 3, cutoff=0.5)
     if close:
         return f"; did you mean {' or '.join(close)}?"

@@ -1,6 +1,6 @@
-"""Losses as pure functions of logits: [B, 1] or [B] in, one scalar or one value per row out.
+"""Losses as pure functions of logits [B, 1] or [B]; they return a scalar or one value per row.
 
-Every form is written with softplus(±logit), which is -log sigmoid(∓logit) without overflow.
+All use softplus(±logit), which is -log sigmoid(∓logit) without overflow.
 """
 
 import tensorflow as tf
@@ -17,15 +17,15 @@ def discriminator_loss(logits_real: tf.Tensor, logits_fake: tf.Tensor) -> tf.Ten
 
 
 def swapped_labels_loss(logits_real: tf.Tensor, logits_fake: tf.Tensor) -> tf.Tensor:
-    """½ E[-log(1 - D(x, E(x)))] + ½ E[-log D(G(z), z)]: D's loss with its labels exchanged.
+    """½ E[-log(1 - D(x, E(x)))] + ½ E[-log D(G(z), z)]: D's loss with swapped labels.
 
-    The non-saturating objective of E and G together (Donahue et al. 2017, section 3.4).
+    The non-saturating loss of E and G (Donahue et al. 2017, section 3.4).
     """
     return discriminator_loss(logits_fake, logits_real)
 
 
 def discriminator_logs(logits_real: tf.Tensor, logits_fake: tf.Tensor) -> dict[str, tf.Tensor]:
-    """What to log of a discriminator: its logits, and where it is right, bool [B, 1]."""
+    """The logs of a discriminator: its logits, and whether each is right, bool [B, 1]."""
     return {
         "logits_real": logits_real,
         "logits_fake": logits_fake,

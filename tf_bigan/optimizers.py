@@ -1,4 +1,4 @@
-"""What the stock optimisers do too slowly on a CPU."""
+"""A fast Adam for CPUs, and the learning rate schedule of the official BiGAN code."""
 
 import keras
 import tensorflow as tf
@@ -6,10 +6,10 @@ import tensorflow as tf
 
 @keras.saving.register_keras_serializable("tf_bigan")
 class Adam(keras.optimizers.Adam):
-    """`keras.optimizers.Adam` (Kingma & Ba 2015, section 2's faster form) in one pass over memory.
+    """A fused `keras.optimizers.Adam` (Kingma & Ba 2015, the faster form of section 2).
 
-    Stock Keras writes m, v and the weights in about ten passes; TensorFlow's fused kernel needs
-    one, with the same formula. Everything else (arguments, saving, schedules) is the stock class.
+    Stock Keras needs about ten passes over memory; TensorFlow's fused kernel needs one, with the
+    same formula. Everything else (arguments, saving, schedules) is inherited.
     """
 
     def update_step(self, gradient, variable, learning_rate):
@@ -35,19 +35,19 @@ class Adam(keras.optimizers.Adam):
 
 @keras.saving.register_keras_serializable("tf_bigan")
 class ConstantThenExponential(keras.optimizers.schedules.LearningRateSchedule):
-    """A constant learning rate, then an exponential fall to `final_fraction` of it.
+    """A constant learning rate, then an exponential decay to `final_fraction` of it.
 
-    The official BiGAN schedule: with N epochs, rate·1 for the first N/2, then
-    rate·0.01^((e - N/2 + 1) / (N/2)) in epoch e, one value an epoch.
+    The official BiGAN schedule: with N epochs, the constant rate for the first N/2 epochs, then
+    rate·0.01^((e - N/2 + 1) / (N/2)) in epoch e, one value per epoch.
 
     Args:
         learning_rate: the constant rate.
-        epochs: N, the epochs until `final_fraction` is reached; half of them constant.
-        steps_per_epoch: optimiser steps in an epoch.
-        final_fraction: the fraction of the rate in the last epoch.
+        epochs: N, the epochs until `final_fraction` is reached; the first half is constant.
+        steps_per_epoch: optimiser steps per epoch.
+        final_fraction: the rate in the last epoch, as a fraction of `learning_rate`.
 
     Raises:
-        ValueError: fewer than two epochs, of which none would be constant.
+        ValueError: fewer than two epochs.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""The prior p(z): what a generator is fed. Draws are stateless: the same seed, the same z."""
+"""The prior p(z) of the generator's input. Draws are stateless: the same seed gives the same z."""
 
 from typing import Annotated
 
@@ -10,10 +10,10 @@ from tf_bigan.constraints import Count, check
 
 
 class Prior:
-    """A distribution over latents of `dim` dimensions; `sample` and `interpolate`.
+    """A distribution over latents with latent dimension `dim`; `sample` and `interpolate`.
 
-    path: the path of `interpolate`, in words.
-    parts: the priors of the parts of z, as noise and codes; itself where z has one part.
+    path: describes the path of `interpolate` in words.
+    parts: the priors of the parts of z, as noise and codes; the prior itself if z has one part.
     """
 
     path = "linear"
@@ -28,7 +28,7 @@ class Prior:
         raise NotImplementedError
 
     def interpolate(self, a: tf.Tensor, b: tf.Tensor, t: tf.Tensor) -> tf.Tensor:
-        """The point at fraction t in [0, 1] of the path from a to b, both [..., dim]."""
+        """The point at fraction t in [0, 1] on the path from a to b, both [..., dim]."""
         return a + t * (b - a)
 
     def split(self, z: tf.Tensor) -> list[tf.Tensor]:
@@ -63,19 +63,19 @@ class Normal(Prior):
         return tf.random.stateless_normal((n, self.dim), as_seed(seed), alg="philox")
 
     def interpolate(self, a: tf.Tensor, b: tf.Tensor, t: tf.Tensor) -> tf.Tensor:
-        """Slerp, along the great circle, which keeps the norm that a Gaussian's draws have."""
+        """Slerp (spherical linear interpolation), which keeps the typical norm of a Gaussian."""
         length = tf.norm(a, axis=-1, keepdims=True) * tf.norm(b, axis=-1, keepdims=True)
         cosine = tf.reduce_sum(a * b, -1, keepdims=True) / tf.maximum(length, 1e-12)
         angle = tf.acos(tf.clip_by_value(cosine, -1.0, 1.0))
         straight = super().interpolate(a, b, t)
         circle = (tf.sin((1 - t) * angle) * a + tf.sin(t * angle) * b) / tf.sin(angle)
-        # Parallel vectors span no circle: sin(angle) is 0 there.
+        # sin(angle) is 0 for parallel vectors.
         return tf.where(tf.sin(angle) < 1e-4, straight, circle)
 
 
 @keras.saving.register_keras_serializable("tf_bigan")
 class Categorical(Prior):
-    """One of `dim` classes, each as likely as the others: one-hot [n, dim], InfoGAN's code."""
+    """A uniform draw from `dim` classes as one-hot [n, dim], InfoGAN's categorical code."""
 
     def sample(self, n: int, seed) -> tf.Tensor:
         index = tf.random.stateless_uniform(
@@ -86,7 +86,7 @@ class Categorical(Prior):
 
 @keras.saving.register_keras_serializable("tf_bigan")
 class Concatenation(Prior):
-    """Independent parts side by side, as noise and codes: z = (z_1, z_2, ...)."""
+    """Independent priors, concatenated, for example noise and codes: z = (z_1, z_2, ...)."""
 
     def __init__(self, *parts: Prior):
         super().__init__(sum(part.dim for part in parts))
@@ -100,7 +100,7 @@ class Concatenation(Prior):
         return tf.concat([p.sample(n, s) for p, s in zip(self.parts, seeds, strict=True)], -1)
 
     def interpolate(self, a: tf.Tensor, b: tf.Tensor, t: tf.Tensor) -> tf.Tensor:
-        """Each part on its own path."""
+        """Interpolates each part on its own path."""
         pairs = zip(self.parts, self.split(a), self.split(b), strict=True)
         return tf.concat([part.interpolate(x, y, t) for part, x, y in pairs], -1)
 
@@ -116,10 +116,10 @@ KINDS = {"uniform": Uniform, "normal": Normal, "categorical": Categorical}
 
 
 def from_text(text: str, latent_dim: int) -> Prior:
-    """The prior that a text names: "normal" of `latent_dim`, or "normal62+categorical10".
+    """Parses a prior: "normal" with `latent_dim`, or with sizes, as "normal62+categorical10".
 
     Raises:
-        ValueError: another kind, or a categorical part without its size.
+        ValueError: an unknown kind, or a categorical part without its size.
     """
     parts = []
     for part in text.split("+"):
@@ -135,9 +135,9 @@ def from_text(text: str, latent_dim: int) -> Prior:
 
 
 def as_seed(seed) -> tf.Tensor:
-    """An int or a pair of integers as the int32 [2] that stateless operations take.
+    """Converts an int or a pair of integers to the int32 [2] that stateless operations take.
 
-    An int must be in [0, 2^62): each gives other numbers, none wraps around.
+    An int must be in [0, 2^62). Different ints give different numbers.
     """
     if isinstance(seed, (int, np.integer)):
         check("seed", int(seed), Annotated[int, "[0, 4611686018427387904)"])

@@ -51,7 +51,7 @@ def test_a_validation_split_is_the_last_rows(autoencoder, images):
     with pytest.raises(tb.UserError, match="validation_split=1.0: it must be a float in"):
         autoencoder.fit(images, validation_split=1.0)
     data = tf.data.Dataset.from_tensor_slices(images).batch(4)
-    with pytest.raises(tb.UserError, match="validation_split=0.5: it is for arrays"):
+    with pytest.raises(tb.UserError, match="validation_split=0.5: only for arrays"):
         autoencoder.fit(data, validation_split=0.5)
 
 

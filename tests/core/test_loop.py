@@ -231,7 +231,7 @@ def test_unusable_data_is_named(bigan, images):
         bigan.fit(whole, validation_data=whole.filter(lambda x: True))
     with pytest.raises(ValueError, match="dtype int32; pixels must be"):
         bigan.fit(whole.map(lambda x: tf.cast(x, tf.int32)))
-    with pytest.raises(ValueError, match="and nothing else"):
+    with pytest.raises(ValueError, match="or a dict of them"):
         bigan.fit(whole.map(lambda x: (x, x[:, 0], x[:, 0])))
     with pytest.raises(ValueError, match="initial_step=4: an epoch has the steps 0 to 3"):
         bigan.fit(whole, steps_per_epoch=4, initial_step=4)

@@ -214,7 +214,7 @@ def test_the_grey_domain_is_given_three_channels(colours):
 def test_domains_that_cannot_meet():
     wide = ImageData("wide", np.zeros((8, 1, 5, 1), np.uint8))
     with pytest.raises(
-        UserError, match="the target images are 1x5x1, .* 1x2x1: give image_size=SIDE"
+        UserError, match="the target images are 1x5x1, .* 1x2x1: set image_size=SIDE"
     ):
         two_domains(numbered(8), wide, batch_size=4)
     with pytest.raises(UserError, match="1 channels to 4"):

@@ -1,4 +1,4 @@
-"""Callbacks for `model.fit`. Keras's own work too, apart from those that `fit` refuses.
+"""Callbacks for `model.fit`. Keras's callbacks work too, except those that `fit` rejects.
 
 Checkpoint          saves the full state of the training, and the best model
 Evaluation          computes metrics every few epochs and appends them to a JSON Lines file
@@ -9,7 +9,7 @@ InterpolationGrid   pictures of G between the codes of two images
 Guard               warns when the discriminator wins or the samples collapse
 Progress            a progress bar, and a line per epoch
 Profile             profiles a range of steps for TensorBoard
-StopOnSignal        ends the training in good order after Ctrl-C or SIGTERM
+StopOnSignal        stops the training cleanly after Ctrl-C or SIGTERM
 Periodic            base class for a callback that acts every few epochs
 
 save_model, restore, latest: write a checkpoint, load the newest, find the newest

@@ -9,7 +9,7 @@ class Callback(keras.callbacks.Callback):
     """A callback for `AdversarialModel.fit`.
 
     Class attributes:
-        chief_only: whether only the chief of several workers calls it.
+        chief_only: whether it runs only on the chief if there are several workers.
     """
 
     chief_only = True
@@ -18,5 +18,5 @@ class Callback(keras.callbacks.Callback):
 
     @property
     def step(self) -> int:
-        """The number of training steps that the model has made."""
+        """The number of training steps of the model so far."""
         return int(self.model.step.numpy())

@@ -14,21 +14,21 @@ from tf_bigan.evaluation.registry import METRICS
 
 Mode = Literal["auto", "min", "max"]
 
-# Logs that are no registered metric, but higher is better where their name has one of these words.
+# For logs that are not registered metrics: higher is better if the name contains one of these.
 _HIGHER_IS_BETTER = ("accuracy", "nnc", "cls", "auroc", "auprc")
 
 
 class Best:
-    """Keeps the model with the best value of one log as `best.keras`, the value as `best.json`.
+    """Saves the model with the best value of a log as `best.keras`, the value as `best.json`.
 
     Args:
-        directory: where both are written.
+        directory: directory of both files.
         monitor: the log's name.
         mode: "min", "max", or "auto": the direction of a metric of the registry; for other logs
             "max" if the name says accuracy, NNC, CLS, AUROC or AUPRC, else "min".
 
     Raises:
-        UserError: another mode.
+        UserError: an unknown mode.
     """
 
     def __init__(self, directory: str, monitor: str, mode: Mode = "auto"):
@@ -50,7 +50,7 @@ class Best:
             self.value = record["value"]
 
     def improves(self, logs: dict) -> bool:
-        """Whether the logs hold a better value than before. UserError: they do not have the log."""
+        """Whether the logs have a better value than before. UserError: the log is missing."""
         if self.monitor not in logs:
             raise UserError(f"no log is named {self.monitor}{did_you_mean(self.monitor, logs)}")
         value = logs[self.monitor]
@@ -61,7 +61,7 @@ class Best:
         return value > self.value if self.mode == "max" else value < self.value
 
     def keep(self, model: AdversarialModel, logs: dict, epoch: int) -> None:
-        """Saves the model and its value. Raises UserError as `save_model`."""
+        """Saves the model and its value. Raises UserError as `save_model` does."""
         save_model(model, self._model_path)
         value, step = float(logs[self.monitor]), int(model.step.numpy())
         record = {"monitor": self.monitor, "value": value, "epoch": epoch, "step": step}

@@ -16,23 +16,23 @@ class Checkpoint(Callback):
 
     List it after the callbacks whose values it monitors. The state at the end of training is
     always saved, even in the middle of an epoch. `restore` loads the newest checkpoint. Files are
-    written atomically. Of several workers the chief saves and all restore, so they must see the
-    same directory.
+    written atomically. With several workers the chief saves and all restore, so they must share
+    the directory.
 
     Args:
-        directory: where to write; made if it does not exist.
+        directory: directory of the checkpoints; created if it does not exist.
         every_steps: save when the step reaches or passes a multiple of this; None: never.
-        every_epochs: save after every so many epochs; None: never.
+        every_epochs: epochs between two checkpoints; None: never.
         keep: number of newest checkpoints to keep, besides the best.
-        monitor: the log whose best value picks `best.keras`. The value is kept in `best.json`,
-            where a resumed run finds it. None: no best model.
+        monitor: the log whose best value selects `best.keras`. The value is stored in `best.json`
+            for resumed runs. None: no best model.
         mode: "min", "max", or "auto": see `Best`.
         monitor_every: epochs between two values of `monitor`.
 
     Raises:
-        UserError: an argument out of its range; in training, the monitored log does not exist, a
-            weight is not finite, the file cannot be written, or a new model would mix its
-            checkpoints with those of an earlier training. Earlier checkpoints stay as they are.
+        UserError: an argument is out of range; in training, the monitored log does not exist, a
+            weight is not finite, the file cannot be written, or the directory has checkpoints of
+            another training. Earlier checkpoints are not changed.
 
     Example:
         model.fit(batches, epochs=10, callbacks=[Checkpoint("runs/a", monitor="val_loss_EG")])
@@ -63,16 +63,16 @@ class Checkpoint(Callback):
         there = checkpoints(self.directory)
         if self._saved_step == 0 and there and there[-1][0] > 0:
             raise UserError(
-                f"{self.directory} holds the checkpoints of an earlier training: go on from them "
-                "with tf_bigan.callbacks.restore, or name another directory"
+                f"{self.directory} holds the checkpoints of an earlier training: resume it "
+                "with tf_bigan.callbacks.restore, or use another directory"
             )
         self._epoch_is_done = False
         if self.best:
             self.best.load()
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        # An epoch's last step is saved in `on_epoch_end`, after other callbacks have done their
-        # work for this epoch: a run that resumes from it would not do that again.
+        # An epoch's last step is saved in `on_epoch_end`, after the other callbacks of this epoch,
+        # because a run resumed from it would not run them again.
         self._epoch_is_done = batch + 1 == self.params["steps"]
         if self._steps_are_due() and not self._epoch_is_done:
             self.save()
@@ -80,7 +80,7 @@ class Checkpoint(Callback):
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         if not self._epoch_is_done:
             return
-        # The best comes first: a run that resumes from this checkpoint would not check it again.
+        # The best comes first: a run resumed from this checkpoint would not check it again.
         if self.best:
             logs = logs or {}
             due = (epoch + 1) % self.monitor_every == 0 or self.best.monitor in logs
@@ -99,7 +99,7 @@ class Checkpoint(Callback):
         if step > self._saved_step:  # it is less if a callback has restored earlier weights
             save_model(self.model, path)
             self._saved_step = step
-            # Checkpoints of later steps belong to another run, or are damaged: they stay.
+            # Checkpoints of later steps belong to another run, or are damaged; keep them.
             ours = [old for old_step, old in checkpoints(self.directory) if old_step <= step]
             for old in ours[: -self.keep]:
                 os.remove(old)

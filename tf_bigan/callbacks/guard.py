@@ -1,4 +1,4 @@
-"""Warnings about two ways in which adversarial training fails without an error."""
+"""Warnings about two silent failures of adversarial training, one of them mode collapse."""
 
 from collections.abc import Mapping
 
@@ -10,31 +10,31 @@ from tf_bigan.callbacks.base import Callback
 from tf_bigan.core.statistics import diagnose
 from tf_bigan.data.pixels import to_unit_range
 
-_PATIENCE = 2  # how often in a row a sign must show
-_PINNED = 0.99  # accuracy on both sides
+_PATIENCE = 2  # consecutive checks that must fail
+_PINNED = 0.99  # D's accuracy on real and on generated images
 _VANISHED = 1e-4  # gradient norm
 _VANISHED_FRACTION = 0.01  # of the largest gradient norm seen
 _COLLAPSED_FRACTION = 0.1  # of the spread of real images
 _SAMPLES = 64
-_FIRST_STEP = 1000  # samples of untrained weights differ little from each other
-_EVERY_STEPS = 100  # between two looks at the samples
+_FIRST_STEP = 1000  # samples of untrained weights are similar to each other
+_EVERY_STEPS = 100  # steps between two checks of the samples
 
 
 class Guard(Callback):
     """Warns once when the discriminator has won, and once when the samples have collapsed.
 
     Won: D's accuracies on real and on generated images are both above 0.99 in two epochs in a row.
-    The warning says whether the gradients of the other players have vanished, which the inverted
-    losses should prevent.
+    The warning says whether the gradients of the other players have vanished, which the
+    non-saturating losses should prevent.
 
-    Collapsed: the standard deviation over 64 samples of G, averaged over pixels, is below a tenth
-    of that over real images, at two checks in a row. G's current weights are checked, not their
-    moving average, every 100 steps from step 1,000 on.
+    Collapsed (mode collapse): the standard deviation over 64 samples of G, averaged over pixels,
+    is below a tenth of that over real images, at two checks in a row. G's current weights are
+    checked, not their moving average, every 100 steps from step 1,000 on.
 
-    A model without these logs or without a generator is not checked for them.
+    A check is skipped if the model has no such logs or no generator.
 
     Args:
-        batch: a batch of real images as `player_losses` takes it; or images alone, [N, H, W, C],
+        batch: a batch of real images as in `player_losses`; or only images, [N, H, W, C],
             uint8 or float in [0, 1]. 64 are enough.
     """
 
@@ -56,7 +56,7 @@ class Guard(Callback):
         logs = logs or {}
         accuracies = [logs.get(f"accuracy_{side}", 0.0) for side in ("real", "fake")]
         won, gradients = min(accuracies) > _PINNED, ""
-        if won or not self._largest_norms:  # the first epoch's are the ones to compare with
+        if won or not self._largest_norms:  # the first epoch gives the reference
             gradients = self._describe_gradients()
         if self._persists("won", won):
             logging.warning(
@@ -83,8 +83,8 @@ class Guard(Callback):
             )
 
     def _persists(self, kind: str, sign: bool) -> bool:
-        """Whether the sign has now shown often enough in a row, for the first time."""
-        if self._in_a_row[kind] >= _PATIENCE:  # the warning has been given
+        """Whether the sign has occurred often enough in a row, for the first time."""
+        if self._in_a_row[kind] >= _PATIENCE:  # warned already
             return False
         self._in_a_row[kind] = self._in_a_row[kind] + 1 if sign else 0
         return self._in_a_row[kind] == _PATIENCE

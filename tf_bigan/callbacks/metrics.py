@@ -1,4 +1,4 @@
-"""Metrics while the model trains."""
+"""Metrics during training."""
 
 import json
 import math
@@ -17,17 +17,17 @@ class Evaluation(Periodic):
 
     Each evaluation adds one line of JSON, {"epoch", "step", "seconds", **values}: finished epochs
     and steps, and seconds of training including the earlier parts of a resumed run. The values
-    also go to the logs, for callbacks listed after this one; values that are not finite go to the
-    logs only. Lines of later steps than the model's, from a run that was killed, are removed when
-    the training starts.
+    are also added to the logs, for callbacks listed after this one; values that are not finite
+    only to the logs. When the training starts, lines of later steps than the model's, from a
+    killed run, are removed.
 
     Args:
-        function: the model -> {name: value}.
-        path: the file. Its directory is made if it does not exist.
+        function: model -> {name: value}.
+        path: the file. Its directory is created if it does not exist.
         every: epochs between two evaluations.
 
     Raises:
-        UserError: `every` is below 1; at the start of training, `path` is another kind of file.
+        UserError: `every` is below 1; at the start of training, `path` is not a file of metrics.
 
     Example:
         Evaluation(lambda model: {"error": error_of(model)}, "runs/a/metrics.jsonl", every=5)
@@ -48,7 +48,7 @@ class Evaluation(Periodic):
         self._start = time.monotonic() - seconds
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        # Now, since no callback has refused the training.
+        # Not earlier, because another callback could still reject the training.
         if self._earlier is not None and os.path.exists(self.path):
             with atomically(self.path) as temporary, open(temporary, "w", encoding="utf-8") as file:
                 file.writelines(json.dumps(record) + "\n" for record in self._earlier)
@@ -67,7 +67,7 @@ class Evaluation(Periodic):
             file.write(line + "\n")
 
     def _read(self) -> list[dict]:
-        """The records of earlier steps that this run goes on from."""
+        """The records of earlier steps that this run continues."""
         if not os.path.exists(self.path):
             return []
         with open(self.path, encoding="utf-8") as file:
@@ -78,5 +78,5 @@ class Evaluation(Periodic):
             return [r for r in records if r["step"] <= step and r["seconds"] >= 0 and step > 0]
         except (ValueError, KeyError, TypeError) as error:
             raise UserError(
-                f"{self.path} is not a file of metrics: move it away, or name another file"
+                f"{self.path} is not a file of metrics: move it away, or use another file"
             ) from error

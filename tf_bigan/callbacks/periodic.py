@@ -1,4 +1,4 @@
-"""The base class of callbacks that act every few epochs."""
+"""The base class of callbacks that run every few epochs."""
 
 from tf_bigan.callbacks.base import Callback
 from tf_bigan.constraints import Count, check_arguments
@@ -7,10 +7,10 @@ from tf_bigan.constraints import Count, check_arguments
 class Periodic(Callback):
     """Calls `run(epoch, logs)` before the first step, after every `every`-th epoch and the last.
 
-    `epoch` is the number of finished epochs. An epoch that was interrupted does not count: a
-    resumed run finishes it. Of several workers only the chief calls `run`.
+    `epoch` is the number of finished epochs. An interrupted epoch does not count; the resumed run
+    finishes it. With several workers only the chief calls `run`. Nothing runs in
 
-    Nothing runs in `on_train_begin`, where other callbacks may still refuse the training.
+    `on_train_begin`, where other callbacks may still reject the training.
 
     Args:
         every: epochs between two runs.
@@ -26,7 +26,7 @@ class Periodic(Callback):
         self._steps_done = 0
 
     def run(self, epoch: int, logs: dict) -> None:
-        """Called when `epoch` epochs are done. Later callbacks see what it puts into `logs`."""
+        """Called when `epoch` epochs are finished. Later callbacks see what it adds to `logs`."""
         raise NotImplementedError
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:

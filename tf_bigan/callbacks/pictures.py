@@ -1,4 +1,4 @@
-"""Pictures of what the model generates, as one PNG file per epoch."""
+"""Pictures of samples, reconstructions and interpolations, as PNG files."""
 
 import os
 
@@ -16,7 +16,7 @@ from tf_bigan.report.pictures import (
 
 
 def sample_picture(model: AdversarialModel, n: int = 64, seed: int = 0) -> np.ndarray | None:
-    """G(z) for `n` draws of z, which depend on the seed alone: uint8 [H', W', C], C 1 or 3.
+    """G(z) for `n` draws of z, which depend only on the seed: uint8 [H', W', C], C 1 or 3.
 
     None for a model without a generator.
     """
@@ -39,7 +39,7 @@ def reconstruction_picture(model: AdversarialModel, images: np.ndarray) -> np.nd
 def interpolation_picture(
     model: AdversarialModel, images: np.ndarray, steps: int = 10
 ) -> np.ndarray | None:
-    """A row for each pair of images: the first, `steps` interpolations between them, the second.
+    """One row per pair of images: the first, `steps` interpolations, the second.
 
     Images [N, H, W, C] in [0, 1] -> uint8 [H', W', C], C 1 or 3. None for a model without encoder
     or generator, and for fewer than two images.
@@ -76,10 +76,10 @@ class SampleGrid(_Picture):
     """A picture of G(z) before training and every `every` epochs, for the same `n` draws of z.
 
     Args:
-        directory: where DIRECTORY/samples-epoch-0005.png is written; made if it does not exist.
-        n: number of draws.
+        directory: directory of the files samples-epoch-0005.png; created if it does not exist.
+        n: number of samples.
         every: epochs between two pictures.
-        seed: of the draws.
+        seed: random seed of z.
     """
 
     name = "samples"
@@ -97,7 +97,7 @@ class ReconstructionGrid(_Picture):
 
     Args:
         images: [N, H, W, C], uint8 or float in [0, 1].
-        directory: where DIRECTORY/reconstructions-epoch-0005.png is written.
+        directory: directory of the files reconstructions-epoch-0005.png.
         every: epochs between two pictures.
     """
 
@@ -125,5 +125,5 @@ def _inverts(model: AdversarialModel) -> bool:
 
 
 def visible(images: np.ndarray) -> np.ndarray:
-    """Images of 1 or 3 channels as they are; of others only the first channel."""
+    """Images with 1 or 3 channels unchanged; the first channel of other images."""
     return images if images.shape[-1] in (1, 3) else images[..., :1]

@@ -10,7 +10,7 @@ from tf_bigan.callbacks.base import Callback
 class Profile(Callback):
     """Profiles the steps from `start` up to `stop`, exclusive, for TensorBoard's Profile tab.
 
-    Calls of the training loop are profiled as a whole, so a few steps before and after may be
+    Only complete calls of the training loop are profiled, so a few steps before and after may be
     included. Steps count from 0 over the whole training: a run that resumes after `stop` profiles
     nothing.
 

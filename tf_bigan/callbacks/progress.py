@@ -12,11 +12,11 @@ from tf_bigan.callbacks.base import Callback
 class Progress(Callback):
     """A progress bar during an epoch, and a line after it: losses, metrics, speed, time left.
 
-    For `fit(verbose=0)`. List it after the callbacks whose values it should show. Where the output
-    is not a terminal, only the lines are printed.
+    For `fit(verbose=0)`. List it after the callbacks whose values it should show. If the output is
+    not a terminal, only the lines are printed.
 
     Args:
-        batch_size: images in a step over all replicas.
+        batch_size: global batch size, over all replicas.
     """
 
     def __init__(self, batch_size: int):
@@ -35,8 +35,8 @@ class Progress(Callback):
             total=self.params["steps"],
             unit=" steps",
             file=sys.stdout,
-            leave=False,  # the line takes its place
-            disable=None,  # unless it is a terminal
+            leave=False,  # the line replaces it
+            disable=None,  # if it is not a terminal
         )
 
     def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
@@ -58,7 +58,7 @@ class Progress(Callback):
         if self._done < steps:
             end += f"  stopped after {self._done} of {steps} steps"
         elif epoch + 1 < epochs:
-            # By the mean, since not every epoch is evaluated.
+            # Uses the mean, because not every epoch is evaluated.
             mean = (now - self._since[1]) / (epoch - self._since[0]) if self._since else seconds
             end += f"  {datetime.timedelta(seconds=round(mean * (epochs - epoch - 1)))} left"
             self._since = self._since or (epoch, now)
@@ -73,7 +73,7 @@ class Progress(Callback):
 
 
 def _format(logs: dict) -> str:
-    """Losses first, then the rest; no logits, and of the validation only the losses."""
+    """Losses first, then the rest; no logits, and only the losses of the validation."""
     names = [
         name
         for name in logs

@@ -40,10 +40,10 @@ def restore(directory: str | os.PathLike) -> tuple[AdversarialModel, str]:
     Call it inside `strategy.scope()` to continue under a distribution strategy.
 
     Args:
-        directory: where `Checkpoint` wrote.
+        directory: directory of a `Checkpoint` callback.
 
     Returns:
-        (the compiled model with all of its state, the path of the checkpoint).
+        (the compiled model with its full state, the path of the checkpoint).
 
     Raises:
         UserError: there is no checkpoint, or all are damaged.
@@ -64,12 +64,12 @@ def restore(directory: str | os.PathLike) -> tuple[AdversarialModel, str]:
             "delete them to start again from the beginning"
         )
     raise UserError(
-        f"no checkpoint in {os.fspath(directory)}: train first, or name another directory"
+        f"no checkpoint in {os.fspath(directory)}: train first, or use another directory"
     )
 
 
 def damage(path: str | os.PathLike) -> str | None:
-    """What is wrong with a .keras file, by its checksums; None if it is fine."""
+    """Describes the damage of a .keras file, found by its checksums; None if it is intact."""
     try:
         with zipfile.ZipFile(path) as archive:
             missing = _MEMBERS - set(archive.namelist())

@@ -11,15 +11,15 @@ from tf_bigan.errors import UserError
 
 
 def save_model(model: AdversarialModel, path: str | os.PathLike) -> None:
-    """Saves an `AdversarialModel` with all of its state; `keras.saving.load_model` reads it.
+    """Saves an `AdversarialModel` with its full state; `keras.saving.load_model` reads it.
 
     Args:
         model: a compiled model.
-        path: a name that ends in ".keras". An existing file is replaced at the very end.
+        path: a name that ends in ".keras". An existing file is replaced after a complete write.
 
     Raises:
         UserError: a weight or an optimizer's state is not finite, or the file cannot be written.
-            An existing file stays as it was.
+            An existing file is not changed.
     """
     average = [] if model.average is None else [model.average]
     optimizers = [model.optimizer_of(player) for player in model.players]

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM end the training in good order."""
+"""Stops the training cleanly on Ctrl-C or SIGTERM."""
 
 import os
 import signal
@@ -12,12 +12,12 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class StopOnSignal(Callback):
-    """The first Ctrl-C or SIGTERM stops the training after the current call, a second one at once.
+    """Stops after the current call at the first Ctrl-C or SIGTERM, immediately at the second.
 
     Afterwards `received` is the signal, or None. The signal handlers are replaced during the
     training. Use the callback as a context manager around `fit`, so that they are restored even if
-    `fit` raises. In a thread other than the main one, where Python allows no handlers, it warns and
-    does nothing. List it last, so that it also covers what other callbacks do at the end:
+    `fit` raises. Outside the main thread, where Python allows no handlers, it only warns. List it
+    last, so that it also covers the final work of other callbacks:
 
         with StopOnSignal() as stop:
             model.fit(..., callbacks=[..., stop])
@@ -43,7 +43,7 @@ class StopOnSignal(Callback):
     def on_train_begin(self, logs: dict | None = None) -> None:
         self.received = None
         if threading.current_thread() is not threading.main_thread():
-            logging.warning("no signal stops this training: it is not in the main thread")
+            logging.warning("signals cannot stop this training: it is not in the main thread")
             return
         for number in _SIGNALS:
             previous = signal.signal(number, self._receive)
@@ -64,8 +64,8 @@ class StopOnSignal(Callback):
             self._restore_handlers()
             raise KeyboardInterrupt
         self.received = signal.Signals(number)
-        # Not by print, which may be what the signal has interrupted.
-        os.write(2, b"\nstopping after this step, then saving; once more to stop at once\n")
+        # Not with print, because the signal may have interrupted a print.
+        os.write(2, b"\nstopping after this step, then saving; repeat to stop immediately\n")
 
     def _restore_handlers(self) -> None:
         for number, handler in self._previous.items():

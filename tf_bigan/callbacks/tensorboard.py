@@ -1,4 +1,4 @@
-"""The training in TensorBoard."""
+"""TensorBoard logs of the training."""
 
 import os
 import time
@@ -27,7 +27,7 @@ class Dashboard(Periodic):
 
     After each call of the training loop: losses and accuracies ("train/..."), speed and learning
     rates. Every few epochs: histograms of logits, gradient norms, pictures. After each epoch:
-    validation values, and metrics that callbacks listed before this one put into the logs. At the
+    validation values, and metrics that callbacks listed before this one added to the logs. At the
     end: the embedding projector. The x-axis is the number of steps, also in a resumed run.
 
     Args:
@@ -35,11 +35,11 @@ class Dashboard(Periodic):
         images: real images [N, H, W, C], uint8 or float in [0, 1]: up to 1,000 for the projector,
             the first 32 for pictures.
         labels: their labels [N].
-        batch: a batch as `player_losses` takes it, for histograms and gradient norms. Default: the
-            first 128 images and labels.
-        config: shown as a table of text.
+        batch: a batch as in `player_losses`, for histograms and gradient norms. Default: the first
+            128 images and labels.
+        config: shown as a text table.
         every_epochs: epochs between two sets of histograms and pictures.
-        batch_size: images in a step over all replicas. If given, speed is in images per second,
+        batch_size: global batch size, over all replicas. If given, speed is in images per second,
             else in steps per second.
     """
 
@@ -65,8 +65,8 @@ class Dashboard(Periodic):
         self._writer: Any = None
 
     def on_train_begin(self, logs: dict | None = None) -> None:
-        self._writer = None  # until no callback has refused the training
-        self._call_is_first = True  # it includes compilation: its speed says nothing
+        self._writer = None  # another callback may still reject the training
+        self._call_is_first = True  # it includes compilation, so its speed is not logged
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         if self._writer is None:

@@ -1,4 +1,4 @@
-"""The game, its loop, and what both need."""
+"""The base class of all systems, its training loop, and helpers of both."""
 
 from tf_bigan.core.backend import check_backend
 

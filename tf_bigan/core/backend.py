@@ -1,11 +1,11 @@
-"""Keras, as this library needs it: with TensorFlow behind it."""
+"""Checks that Keras uses the TensorFlow backend."""
 
 import os
 import sys
 
 
 class UnusableKeras(ImportError):
-    """Keras cannot be used as it is set up; where nobody catches it, one line and no traceback."""
+    """Keras is set up in an unusable way. Uncaught, it prints one line and no traceback."""
 
     def __init__(self, message: str):
         super().__init__(message)
@@ -21,20 +21,20 @@ def _show(kind, error, traceback):
 
 
 def check_backend():
-    """Imports Keras. Raises UnusableKeras, with the way out, if it has no TensorFlow behind it."""
-    # Of TensorFlow's native notices the errors alone, unless the user wants more.
+    """Imports Keras. Raises UnusableKeras, with the fix, if its backend is not TensorFlow."""
+    # TensorFlow's native log shows only errors, unless the user has set a level.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     try:
         import keras
 
         backend = keras.config.backend()
-    except Exception as error:  # of a broken keras.json Keras raises this and that
+    except Exception as error:  # a broken keras.json raises errors of several types
         missing = error.name if isinstance(error, ModuleNotFoundError) else None
         backend = os.environ.get("KERAS_BACKEND") or missing
         if backend in (None, "keras", "tensorflow"):
             raise UnusableKeras(
-                f"Keras cannot be imported ({type(error).__name__}: {error}): mend or remove its "
-                "keras.json, in KERAS_HOME or ~/.keras, or install it anew"
+                f"Keras cannot be imported ({type(error).__name__}: {error}): fix or remove its "
+                "keras.json, in KERAS_HOME or ~/.keras, or reinstall Keras"
             ) from error
     if backend != "tensorflow":
         raise UnusableKeras(
@@ -44,7 +44,7 @@ def check_backend():
 
 
 def use_defaults():
-    """Puts Keras's settings back to its defaults: a command depends on its options alone."""
+    """Resets Keras's settings to its defaults, so that a command depends only on its options."""
     import keras
 
     keras.config.set_floatx("float32")

@@ -1,4 +1,4 @@
-"""Which precision and which compiler are fastest on this machine."""
+"""Chooses the compute dtype and whether to use XLA, by the hardware."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -7,7 +7,7 @@ import keras
 import tensorflow as tf
 
 _CONVOLUTIONS = (keras.layers.Conv2D, keras.layers.Conv2DTranspose)
-# Steps of a training that does not win back the seconds which compilation takes on a CPU.
+# On a CPU, trainings with fewer steps than this do not recover the time of XLA's compilation.
 SHORT_RUN = 1000
 
 
@@ -17,14 +17,14 @@ def choose(
     networks: Iterable[keras.Model] = (),
     steps: int | None = None,
 ) -> tuple[str, bool, str]:
-    """(dtype policy, whether to use XLA, why), for "auto" by the hardware, else as given.
+    """(dtype policy, whether to use XLA, reason). "auto" depends on the hardware.
 
     oneDNN uses a CPU's bfloat16 matrix units, XLA does not. In float32 XLA is about as fast as
-    oneDNN with dense networks, but its convolutions are slower. GPUs from Ampere on multiply
+    oneDNN with dense networks, but its convolutions are slower. GPUs since Ampere multiply
     bfloat16 in their tensor cores under XLA.
 
-    networks: those that will be trained, where they are known.
-    steps: of the whole training, where they are known: on a CPU a short one does without XLA.
+    networks: the networks to train, if known.
+    steps: number of steps of the whole training, if known. Short trainings on a CPU use no XLA.
     """
     gpus, tpus = map(tf.config.list_physical_devices, ("GPU", "TPU"))
     if tpus:

@@ -1,4 +1,4 @@
-"""An adversarial model is a game: who plays, who moves when, and what each player minimises."""
+"""The base class of adversarial models: players, their order of moves, and their losses."""
 
 import inspect
 from collections.abc import Iterable, Mapping, Sequence
@@ -28,30 +28,30 @@ from tf_bigan.priors import Prior
 
 Moves = Sequence[Sequence[str]]
 
-# The averaged model sees a batch every tenth step, which costs little, and in each of the first
-# steps, where the average changes quickly. Its batch statistics are of the last ten such passes.
+# The averaged model sees a batch in every tenth step, and in each of the first 50 steps, because
+# the average changes quickly there. Its batch statistics cover about the last ten such passes.
 AVERAGE_EVERY, AVERAGE_FIRST, AVERAGE_MOMENTUM = 10, 50, 0.9
 
 
 class AdversarialModel(keras.Model):
-    """The base of every system. A subclass declares the game and writes `player_losses`.
+    """The base class of every system. A subclass declares the players and their losses.
 
     Class attributes of a subclass:
         players: player -> names of the networks it owns; each network belongs to one player.
         moves: groups of players, in order. The players of a group move at the same time: one draw
             of z, one forward pass, all gradients from the same weights.
         fresh_z: whether each group of a step gets its own draw of z.
-        requires: the entries of a batch that the losses use.
+        requires: the keys of a batch that the losses use.
 
-    A subclass has a constructor with explicit arguments: its networks, `prior`, and after them its
-    hyperparameters, with a type, a constraint where one is needed (see `tf_bigan.constraints`) and
-    a default, then `moves` and `name`. It hands all of them to this one, which makes attributes of
-    them. `get_config` follows from the constructor's signature.
+    A subclass has a constructor with explicit arguments: its networks, `prior`, then its
+    hyperparameters with type, constraint (see `tf_bigan.constraints`) and default, then `moves`
+    and `name`. It passes all of them to this constructor, which stores them as attributes.
+    `get_config` is derived from the constructor's signature.
 
     Args:
         prior: the distribution of z.
-        moves: another order of moves than the class's.
-        name: of the model.
+        moves: the order of moves, if it differs from the class's.
+        name: name of the model.
         **parts: the networks by the names in `players` (built `keras.Model`s), and the
             hyperparameters.
 
@@ -111,7 +111,7 @@ class AdversarialModel(keras.Model):
 
     @classmethod
     def hyperparameters(cls) -> dict[str, Any]:
-        """{name: default} of the constructor's arguments beside networks, prior, moves and name."""
+        """{name: default} of the constructor's arguments except networks, prior, moves, name."""
         others = {*cls.network_names(), "prior", "moves", "name"}
         return {
             name: parameter.default
@@ -121,13 +121,13 @@ class AdversarialModel(keras.Model):
 
     @classmethod
     def make_networks(cls, make, latent_dim: int, classes: int | None) -> dict[str, keras.Model]:
-        """Networks that fit together, from a family.
+        """Makes matching networks from one family.
 
         Args:
-            make: makes the network of a role, as make("encoder", latent_dim=50); see
+            make: makes the network of a role, for example make("encoder", latent_dim=50); see
                 `networks.families` for the roles and their sizes.
-            latent_dim: of the prior.
-            classes: number of classes of the labels, None where there are none.
+            latent_dim: latent dimension of the prior.
+            classes: number of classes, or None without labels.
         """
         return {name: make(name, latent_dim=latent_dim) for name in cls.network_names()}
 
@@ -143,12 +143,12 @@ class AdversarialModel(keras.Model):
         """A compiled model with the networks, prior and optimizers of a preset of train.py.
 
         Args:
-            preset: its name, as "best_mnist"; see `tf_bigan.run.presets.PRESETS`.
+            preset: its name, for example "best_mnist"; see `tf_bigan.run.presets.PRESETS`.
             image_shape: (H, W, C) of the images to train on.
-            classes: number of classes of the labels, for a system that learns from them.
-            steps_per_epoch: for a learning rate that falls over the preset's epochs; without it
-                the rate is constant.
-            **options: fields of `tf_bigan.run.config.Config` that replace the preset's.
+            classes: number of classes, for a system that learns from labels.
+            steps_per_epoch: needed for the preset's learning rate decay; without it the learning
+                rate is constant.
+            **options: fields of `tf_bigan.run.config.Config` that override the preset's.
 
         Raises:
             UserError: an unknown preset or option.
@@ -156,7 +156,7 @@ class AdversarialModel(keras.Model):
         Example:
             model = tb.models.BiGAN.from_preset("best_mnist", image_shape=(28, 28, 1))
         """
-        # The one import upwards: a constructor belongs to its class, presets to the commands.
+        # The only import of a higher layer: presets belong to the commands.
         from tf_bigan.run.build import model_from_preset
 
         return model_from_preset(cls, preset, image_shape, classes, steps_per_epoch, **options)
@@ -164,31 +164,31 @@ class AdversarialModel(keras.Model):
     def player_losses(
         self, batch: Mapping[str, tf.Tensor], z: tf.Tensor, training: bool
     ) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
-        """What each player minimises: the one method a system must write.
+        """The loss of each player. This is the one method that a system must define.
 
         Args:
-            batch: {"image": x [B, H, W, C] in [0, 1], "label": [B] where the data has labels}.
-            z: a draw of the prior, [B, latent_dim].
+            batch: {"image": x [B, H, W, C] in [0, 1], "label": [B] if the data has labels}.
+            z: a draw from the prior, [B, latent_dim].
             training: whether batch norm, dropout and the like run in training mode.
 
         Returns:
-            ({player: scalar loss}, {name: tensor}). The mean of each named tensor is logged, its
-            distribution shown in TensorBoard.
+            ({player: scalar loss}, {name: tensor}). The mean of each named tensor is logged, and
+            TensorBoard shows its distribution.
         """
         raise NotImplementedError
 
     def adapt(self, logs: Mapping[str, tf.Tensor]) -> None:
-        """Updates what the system adapts by itself, once a step, after all players have moved.
+        """Updates the system's adaptive state once per step, after all players have moved.
 
-        State is a weight of the model, made in its constructor by `self.add_weight(...,
-        trainable=False)`, and thus saved and resumed.
+        The state is a weight, made in the constructor by `self.add_weight(..., trainable=False)`,
+        so that it is saved and resumed.
 
         Args:
-            logs: the means of what `player_losses` named in this step, over all replicas.
+            logs: this step's means of the tensors logged by `player_losses`, over all replicas.
         """
 
     def is_active(self, player: str) -> bool | tf.Tensor:
-        """Whether a player's loss and regularisation count in this step; else its gradients are 0.
+        """Whether a player learns in this step; if not, its gradients are 0.
 
         A bool, or a scalar bool tensor that depends on `self.step`.
         """
@@ -207,7 +207,7 @@ class AdversarialModel(keras.Model):
                     raise UserError(f"moves: {player} is twice in the same group")
 
     def _find_image_shape(self) -> tuple[int, int, int]:
-        """(H, W, C), from G or else from E; refuses networks that do not fit each other."""
+        """(H, W, C) from G, or from E without G. Raises if the networks do not match."""
         latent = (None, self.prior.dim)
         if not hasattr(self, "generator"):
             return _image_shape_of(self.encoder)
@@ -235,23 +235,23 @@ class AdversarialModel(keras.Model):
         steps_per_execution: Count = 16,
         sync_batch_norm: bool = False,
     ) -> None:
-        """Says how the players learn.
+        """Configures the training.
 
         Args:
-            optimizer: one optimizer, of which every player gets its own copy, or
+            optimizer: one optimizer, copied for every player, or
                 {player: optimizer}. Default: `tf_bigan.optimizers.Adam(2e-4, beta_1=0.5)`. In
-                mixed_float16 each is wrapped into Keras's `LossScaleOptimizer`.
+                mixed_float16 each is wrapped in Keras's `LossScaleOptimizer`.
             ema: decay per step, in (0, 1), of an exponential moving average of all networks,
-                which `encode`, `generate` and `reconstruct` then use; None for no average. The
-                decay is ramped up: it is min(ema, (1 + n) / (10 + n)) in step n = 0, 1, ...
-            seed: of all randomness in training: z, dropout, noise. A step is a function of
-                the state, the batch, this seed and the step's number alone.
-            jit_compile: whether XLA compiles the gradients; "auto" decides by the hardware.
-            steps_per_execution: most steps of one call into the compiled loop, between which no
-                Python runs; fewer where they would take more than about a second. Callbacks and
-                signals act between calls. What is computed does not depend on it.
-            sync_batch_norm: whether several replicas normalise by the statistics of the global
-                batch instead of each by its own part's. XLA cannot compile the gradients then.
+                used by `encode`, `generate` and `reconstruct`; None for no average. The decay
+                is ramped up: it is min(ema, (1 + n) / (10 + n)) in step n = 0, 1, ...
+            seed: random seed of the training: z, dropout, noise. A step depends only on the
+                state, the batch, this seed and the step number.
+            jit_compile: whether XLA compiles the gradients; "auto" depends on the hardware.
+            steps_per_execution: the maximal number of steps per call of the compiled loop. A call
+                makes fewer steps if they would take more than about a second. Callbacks and
+                signals act between calls. The results do not depend on this number.
+            sync_batch_norm: whether replicas normalise with the statistics of the global batch
+                instead of those of their own part. XLA cannot compile the gradients then.
 
         Raises:
             UserError: an argument does not meet its constraint.
@@ -259,13 +259,13 @@ class AdversarialModel(keras.Model):
         """
         values = {"ema": ema, "seed": seed, "steps_per_execution": steps_per_execution}
         constraints.check_arguments(AdversarialModel.compile, values)
-        with self.distribute_strategy.scope():  # whose devices hold all that is made here
+        with self.distribute_strategy.scope():  # variables are placed on its devices
             optimizers = self._one_each(Adam(2e-4, beta_1=0.5) if optimizer is None else optimizer)
             super().compile(optimizer=None, jit_compile=False)
             for player, one in optimizers.items():
                 if not one.built:
                     one.build(self.player_variables(player))
-                # A named attribute each, since Keras saves the objects of a dict by their order.
+                # One named attribute each, because Keras saves the objects of a dict by order.
                 setattr(self, f"optimizer_{player}", one)
             self.seed, self.ema, self.jit_compile = int(seed), ema, jit_compile
             self.steps_per_execution, self.sync_batch_norm = steps_per_execution, sync_batch_norm
@@ -273,11 +273,11 @@ class AdversarialModel(keras.Model):
         self._forget_compiled()
 
     def _one_each(self, optimizer) -> dict[str, keras.optimizers.Optimizer]:
-        """{player: an optimizer of its own}, of one for all or one for each."""
+        """{player: its own optimizer}, from one for all or from one for each."""
         if not isinstance(optimizer, Mapping):
             one = keras.optimizers.get(optimizer)
             serialize, make = keras.optimizers.serialize, keras.optimizers.deserialize
-            # Serialized for each, as a wrapping optimizer takes its configuration apart.
+            # Serialized for each player, because a wrapping optimizer changes its config.
             made = {player: make(serialize(one)) for player in self.players}
         elif set(optimizer) != set(self.players):
             raise ValueError(
@@ -287,11 +287,11 @@ class AdversarialModel(keras.Model):
         else:
             made = {player: keras.optimizers.get(one) for player, one in optimizer.items()}
         if len({id(one) for one in made.values()}) < len(made):
-            raise ValueError("each player needs an optimizer of its own, not one object for two")
+            raise ValueError("each player needs its own optimizer: two players share one object")
         return {player: self._loss_scaled(player, one) for player, one in made.items()}
 
     def _loss_scaled(self, player: str, optimizer) -> keras.optimizers.Optimizer:
-        """The optimizer, with dynamic loss scaling where a network of the player needs it."""
+        """The optimizer, with dynamic loss scaling if a network of the player needs it."""
         networks = [getattr(self, name) for name in self.players[player]]
         half = any(n.dtype_policy.name == "mixed_float16" for n in networks)
         if not half or isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
@@ -326,10 +326,10 @@ class AdversarialModel(keras.Model):
 
     def get_config(self) -> dict:
         names = [n for n, p in _parameters(type(self)).items() if p.kind is not p.VAR_KEYWORD]
-        # The networks first, in the order in which `make_networks` usually makes them: a model that
-        # is made from this draws its initial weights in the same order.
+        # The networks first, in the usual order of `make_networks`, so that a model made from this
+        # config draws its initial weights in the same order.
         names = dict.fromkeys([*self.network_names(), *names])
-        # Keras does not save which layers are frozen; a reloaded model would move them again.
+        # Keras does not save which layers are frozen; a reloaded model would train them again.
         frozen = {
             name: [i for i, layer in enumerate(self._layers_of(name)) if not layer.trainable]
             for name in self.network_names()
@@ -358,13 +358,13 @@ class AdversarialModel(keras.Model):
         return list(getattr(self, network)._flatten_layers())
 
     def build(self, input_shape=None) -> None:
-        """Nothing: the networks are built when they are made."""
+        """Does nothing: the networks are built in their constructors."""
 
     def save(self, filepath, overwrite: bool = True, **kwargs: Any) -> None:
         """Saves networks, optimizers and state in Keras's .keras format.
 
         Raises:
-            ValueError: another suffix than .keras; nothing is written then.
+            ValueError: the suffix is not .keras; nothing is written then.
         """
         if not str(filepath).endswith(".keras"):
             raise ValueError(
@@ -383,16 +383,16 @@ class AdversarialModel(keras.Model):
         super().export(filepath, *args, **{"input_signature": signature} | kwargs)
 
     def optimizer_of(self, player: str) -> keras.optimizers.Optimizer:
-        """The optimizer of one player, with its state."""
+        """The optimizer of a player, including its state."""
         return getattr(self, f"optimizer_{player}")
 
     def player_variables(self, player: str) -> list[keras.Variable]:
-        """The variables that a player moves."""
+        """The trainable variables of a player."""
         return [v for n in self.players[player] for v in getattr(self, n).trainable_variables]
 
     @property
     def policy(self) -> str:
-        """The dtype policy of the networks, as "mixed_bfloat16"."""
+        """The dtype policy of the networks, for example "mixed_bfloat16"."""
         return getattr(self, self.network_names()[0]).dtype_policy.name
 
     def uses_xla(self) -> bool:
@@ -405,8 +405,8 @@ class AdversarialModel(keras.Model):
     # --- the averaged copy ------------------------------------------------------------------
 
     def _set_average(self, average: "AdversarialModel | None"):
-        # Past Keras's tracking: it is saved as any attribute is, but is not counted among the
-        # model's layers and variables.
+        # Bypasses Keras's tracking: the copy is saved like any attribute, but is not counted
+        # among the model's layers and variables.
         self.__dict__["average"] = average
 
     def _make_average(self) -> "AdversarialModel":
@@ -432,10 +432,10 @@ class AdversarialModel(keras.Model):
     # --- one step ---------------------------------------------------------------------------
 
     def train_step(self, batch: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """One step on one replica's part of the batch; {name: scalar to log}.
+        """One training step on one replica's part of the batch; {name: scalar to log}.
 
-        Gradients come from a compiled function without any communication between replicas.
-        The optimizers sum them over the replicas, and nothing else does.
+        Gradients come from a compiled function without communication between replicas.
+        Only the optimizers sum them over the replicas.
         """
         logs = {}
         for index, group in enumerate(self.moves):
@@ -455,7 +455,7 @@ class AdversarialModel(keras.Model):
     def test_step(self, batch: Mapping[str, tf.Tensor], number: tf.Tensor) -> dict[str, tf.Tensor]:
         """The losses of a batch in inference mode, without an update; {name: scalar to log}.
 
-        number: of the batch, counted from 0. Each batch gets its own z.
+        number: number of the batch, from 0. Each batch gets its own z.
         """
         z, key = self._draw(batch, 0, ahead=number)
         self._begin(batch, key)
@@ -463,19 +463,18 @@ class AdversarialModel(keras.Model):
         return tf.nest.map_structure(_mean, _named(losses) | logs)
 
     def call(self, x, training=False):
-        """G(E(x)), [B, H, W, C] -> the same; for a model without an encoder G(z) of x = z."""
+        """G(E(x)), [B, H, W, C] -> the same shape. Without an encoder, x is z and this is G(z)."""
         model = self if training else self.inference_model()
-        if x.dtype == tf.uint8:  # not z: that is never of bytes
+        if x.dtype == tf.uint8:  # images: z is never uint8
             x = tf.cast(x, tf.float32) / 255.0
         z = model.encoder(x, training=training) if hasattr(self, "encoder") else x
         return model.generator(z, training=training)
 
     def _draw(self, batch: Mapping, index: int, ahead=0) -> tuple[tf.Tensor, tf.Tensor]:
-        """z for this replica's rows, and the key of its other randomness: a seed, the replica.
+        """(z for this replica's rows, key of its other random numbers: a seed and the replica).
 
-        Both are new in every step and group; `ahead` gives those of a later step. z is cut from one
-        draw for the global batch, so that it does not depend on the number of replicas which share
-        the batch.
+        Both are new in every step and group; `ahead` gives those of a later step. z is a slice of
+        one draw for the global batch, so that it does not depend on the number of replicas.
         """
         context = tf.distribute.get_replica_context()
         replica = tf.cast(context.replica_id_in_sync_group, tf.int32)
@@ -489,7 +488,7 @@ class AdversarialModel(keras.Model):
         return z, tf.concat([fold(base, index), replica[None]], 0)
 
     def _begin(self, batch: Mapping, key: tf.Tensor):
-        """Makes all randomness of a pass a function of its key, independent of earlier passes."""
+        """Makes all random numbers of a pass depend only on its key, not on earlier passes."""
         seed, replica = key[:2], key[2]
         replicas = self.distribute_strategy.num_replicas_in_sync
         self.random.begin(seed, rows_of(batch), replica, replicas)
@@ -501,9 +500,9 @@ class AdversarialModel(keras.Model):
                 state.assign(tf.cast(new, state.dtype))
 
     def gradients(self, group: Iterable[str], batch: Mapping, z: tf.Tensor, key: tf.Tensor):
-        """({player: its gradients}, logs) of a group's players, all from the same weights."""
+        """({player: its gradients}, logs) for a group of players, all from the same weights."""
         self._begin(batch, key)
-        # TensorFlow's own, as a tape cannot make the zeros of a Keras variable without a gradient.
+        # TensorFlow variables: a tape cannot make zero gradients for unused Keras variables.
         variables = {player: [v.value for v in self.player_variables(player)] for player in group}
         with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
             tape.watch(variables)
@@ -528,7 +527,7 @@ class AdversarialModel(keras.Model):
         return gradients, tf.nest.map_structure(_mean, logs)
 
     def check_losses(self, losses: Mapping[str, tf.Tensor], players: Iterable[str]) -> None:
-        """Raises ValueError if `player_losses` gives one of the players no scalar."""
+        """Raises ValueError if `player_losses` does not give each player a scalar loss."""
         for player in players:
             if player not in losses:
                 raise ValueError(f"player_losses gives no loss for player {player}")
@@ -546,9 +545,9 @@ class AdversarialModel(keras.Model):
         return objective if active is True else tf.cast(active, objective.dtype) * objective
 
     def update_average(self, batch: Mapping, z: tf.Tensor, key: tf.Tensor) -> None:
-        """average <- d·average + (1 - d)·weights, and the batch statistics that go with it.
+        """average <- d·average + (1 - d)·weights, and the matching batch statistics.
 
-        d = min(ema, (1 + n) / (10 + n)) in step n, so that the initial weights are forgotten soon.
+        d = min(ema, (1 + n) / (10 + n)) in step n, so that the initial weights decay quickly.
         """
         n = tf.cast(self.step.value, tf.float32)
         rate = tf.maximum(1.0 - float(self.ema or 0.0), 9.0 / (10.0 + n))
@@ -558,11 +557,11 @@ class AdversarialModel(keras.Model):
             )
             for average, weight in pairs:
                 average.assign(average + tf.cast(rate, average.dtype) * (weight - average))
-        # The statistics of averaged weights are not the average of the statistics: the averaged
-        # networks must see data. Only their moving statistics are kept of this pass.
+        # The statistics of averaged weights are not the average of the statistics. So the averaged
+        # networks process a batch, and only their moving statistics are kept.
         number = self.step.value + 1
         due = tf.equal(number % AVERAGE_EVERY, 0) | (number <= AVERAGE_FIRST)
-        if self.synchronises_in_step():  # replicas cannot communicate inside of a tf.cond
+        if self.synchronises_in_step():  # replicas cannot communicate inside a tf.cond
             networks = [getattr(self.average, name) for name in self.network_names()]
             with unchanged_statistics(*networks, unless=due), statistics_over_replicas(True):
                 self.average.forward(batch, z, key)
@@ -570,11 +569,11 @@ class AdversarialModel(keras.Model):
             tf.cond(due, lambda: self.average.forward(batch, z, key), lambda: 0)
 
     def synchronises_in_step(self) -> bool:
-        """Whether layers communicate between replicas: such code cannot be compiled apart."""
+        """Whether layers communicate between replicas; XLA cannot compile such code."""
         return self.sync_batch_norm and self.distribute_strategy.num_replicas_in_sync > 1
 
     def forward(self, batch: Mapping, z: tf.Tensor, key: tf.Tensor) -> int:
-        """A pass in training mode for nothing but what it leaves in the batch statistics."""
+        """A pass in training mode that only updates the batch statistics."""
         self._begin(batch, key)
         self.player_losses(batch, z, training=True)
         return 0
@@ -600,38 +599,37 @@ class AdversarialModel(keras.Model):
     ) -> keras.callbacks.History:
         """Trains the model.
 
-        The arguments are those of `keras.Model.fit`, where they mean the same.
+        The arguments have the meaning of those of `keras.Model.fit`.
 
         Args:
             x: images [N, H, W, C], uint8 or float in [0, 1]; or a dict of arrays
                 {"image": ..., "label": ..., ...}; or `tf_bigan.data` batches
                 (`load(...).batches(...)`); or a batched `tf.data.Dataset` of images,
                 (images, labels) or {"image": ..., "label": ...}.
-            y: labels [N], integers from 0, of an array of images.
-            batch_size: rows of a batch over all replicas, for arrays; 32 by default, or N if there
-                are fewer.
-            epochs: the epoch to end at, counted from 0 as in Keras. An epoch is
+            y: labels [N], integers from 0, for an array of images.
+            batch_size: global batch size over all replicas, for arrays; by default min(32, N).
+            epochs: the epoch to stop at, counted from 0 as in Keras. An epoch has
                 ceil(N / batch_size) steps.
             verbose: 0 is silent, 1 a progress bar, 2 a line per epoch.
-            callbacks: Keras callbacks. They see the training between calls of at most
-                `steps_per_execution` steps and about a second. Of several workers only the chief
-                calls those that say `chief_only = True`; no callback of theirs may communicate.
-            validation_split: the share of arrays, the last rows, to validate on.
-            validation_data: what `evaluate` takes, or (x, y); its values are logged as "val_...".
-            initial_epoch, initial_step: where to begin: epochs that are done, and steps of the
-                epoch after them that are done. With `tf_bigan.data` batches the examples go on
-                from `self.step`, so that a resumed run sees what an undisturbed one would.
-            steps_per_epoch, validation_steps: batches of an epoch and of a validation; needed for
+            callbacks: Keras callbacks. They run between calls of at most `steps_per_execution`
+                steps and about a second. With several workers, callbacks with `chief_only = True`
+                run only on the chief and must not communicate.
+            validation_split: the fraction of the arrays, taken from their end, to validate on.
+            validation_data: data as for `evaluate`, or (x, y); its values are logged as "val_...".
+            initial_epoch, initial_step: where to start: the number of finished epochs, and of
+                finished steps in the next epoch. `tf_bigan.data` batches continue from
+                `self.step`, so that a resumed run sees the same examples as an uninterrupted one.
+            steps_per_epoch, validation_steps: batches per epoch and per validation; needed for
                 a dataset of unknown length, which must repeat.
             validation_batch_size: `batch_size` for validation, the same by default.
 
         Returns:
-            The history: for each logged name one mean per epoch.
+            The history: one mean per epoch for each logged name.
 
         Raises:
             NonFiniteLoss: a logged value is NaN or infinite.
-            ValueError: the model is not compiled, the data has no usable form, or a callback needs
-                stock Keras.
+            ValueError: the model is not compiled, the data has an unsupported form, or a callback
+                needs stock Keras.
         """
         return self._compiled_trainer().fit(
             x,
@@ -661,15 +659,15 @@ class AdversarialModel(keras.Model):
     ) -> dict[str, float]:
         """The mean losses and logs over data in inference mode, as {name: value}.
 
-        The data as in `fit`. Every example counts once: the last batch is smaller where they do
-        not fill it. Several replicas need equal parts, so that the last few rows may be left out.
-        Each batch has its own z; nothing is updated. `verbose` and `return_dict` are Keras's:
-        nothing is printed, and a dict is what is returned.
+        The data is given as in `fit`. Every example counts once; the last batch may be smaller.
+        Several replicas need equal parts, so that the last few rows may be left out.
+        Each batch has its own z; nothing is updated. `verbose` and `return_dict` exist for Keras:
+        nothing is printed, and the result is always a dict.
         """
         return self._compiled_trainer().evaluate(x, y, batch_size=batch_size, steps=steps)
 
     def train_on_batch(self, x, y=None, **kwargs: Any) -> dict[str, float]:
-        """One training step on a batch, all of it one step of the game: {name: value}."""
+        """One training step, with the moves of all players, on one batch: {name: value}."""
         return self._compiled_trainer().on_batch("train", x, y, **kwargs)
 
     def test_on_batch(self, x, y=None, **kwargs: Any) -> dict[str, float]:
@@ -682,18 +680,18 @@ class AdversarialModel(keras.Model):
         return self._trainer
 
     def _forget_compiled(self):
-        """Drops the compiled functions; the next call traces them anew."""
+        """Drops the compiled functions; the next call traces them again."""
         self._inference_functions = {}
         self._trainer = Trainer(self)
 
     # --- inference --------------------------------------------------------------------------
 
     def inference_model(self) -> "AdversarialModel":
-        """The model that encodes and generates: the weights' moving average where there is one.
+        """The model that encodes and generates: the moving average of the weights, if there is one.
 
-        It is a part of the compiled model: `load_model(..., compile=False)` leaves it out.
+        It belongs to the compiled model: `load_model(..., compile=False)` leaves it out.
         """
-        # Not a property: Keras walks a model's attributes to save it, and would not return.
+        # Not a property: Keras visits all attributes when saving and would recurse forever.
         return self if self.average is None else self.average
 
     def encode(self, images, batch_size: int = 256) -> np.ndarray:
@@ -711,16 +709,16 @@ class AdversarialModel(keras.Model):
         return self.generate(self.encode(images, batch_size), batch_size)
 
     def sample(self, n: int, seed: int = 0) -> np.ndarray:
-        """n draws of G(z), z from the prior: float32 [n, H, W, C]."""
+        """n samples G(z), z from the prior: float32 [n, H, W, C]."""
         constraints.check("n", n, Count)
         return self.generate(self.prior.sample(n, seed))
 
     def interpolate(self, images_from, images_to, steps: int = 8) -> np.ndarray:
-        """G between E(a) and E(b), by slerp for a normal prior: [N, H, W, C] twice ->
-        [N, steps, H, W, C]."""
+        """G on the path from E(a) to E(b), slerp for a normal prior, else linear: two arrays
+        [N, H, W, C] -> [N, steps, H, W, C]."""
         if len(images_from) != len(images_to) or steps < 2:
             raise ValueError(
-                f"interpolate takes as many images as others and at least 2 steps, not "
+                f"interpolate takes two equal numbers of images and at least 2 steps, not "
                 f"{len(images_from)} and {len(images_to)} images in {steps} steps"
             )
         a, b = self.encode(images_from)[:, None], self.encode(images_to)[:, None]
@@ -730,7 +728,7 @@ class AdversarialModel(keras.Model):
         return images.reshape(len(a), steps, *images.shape[1:])
 
     def features(self, images, batch_size: int = 256) -> dict[str, np.ndarray]:
-        """The encoder's named layers for images [N, H, W, C]; {"e": E(x)} where it names none."""
+        """Named encoder features of images [N, H, W, C]; {"e": E(x)} if the encoder names none."""
         self._need("encoder")
         if not hasattr(self.encoder, "features"):
             return {"e": self.encode(images, batch_size)}
@@ -739,7 +737,7 @@ class AdversarialModel(keras.Model):
     def classify(self, images, batch_size: int = 256) -> np.ndarray:
         """Class probabilities of images [N, H, W, C]: float32 [N, classes].
 
-        For a system with a method `class_logits(x, training)`, [B, classes].
+        For systems with a method `class_logits(x, training)` that returns [B, classes].
         """
         if not hasattr(self, "class_logits"):
             raise ValueError(f"{type(self).__name__} does not classify")
@@ -750,22 +748,22 @@ class AdversarialModel(keras.Model):
     def in_batches(
         self, network: str | None, array, batch_size: int = 256, method: str = "__call__"
     ):
-        """A method of a network (of the model itself for None) over an array, in batches.
+        """Applies a method of a network (None: of the model itself) to an array, in batches.
 
         Args:
-            network: its name.
+            network: name of the network.
             array: latents [N, latent_dim] for "generator", else images [N, H, W, C].
-            batch_size: rows of a call.
-            method: takes a batch and `training`.
+            batch_size: rows per call.
+            method: its name; it takes a batch and `training`.
 
         Returns:
-            What the method returns, tensors joined into arrays of N rows.
+            The method's result, with its tensors joined into arrays of N rows.
         """
         function = self._inference_functions.get(f"{network}.{method}")
         if function is None:
             model = self.inference_model()
             call = getattr(model if network is None else getattr(model, network), method)
-            # A partial, whose tracings TensorFlow counts for each model apart: it warns of many.
+            # A partial per model, because TensorFlow warns of many tracings of one function.
             function = tf.function(partial(call, training=False), reduce_retracing=True)
             self._inference_functions[f"{network}.{method}"] = function
         constraints.check("batch_size", batch_size, Count)

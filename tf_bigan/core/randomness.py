@@ -1,4 +1,4 @@
-"""The random numbers inside a step's losses: stateless, and the same for any number of replicas."""
+"""Stateless random numbers for losses, the same for any number of replicas."""
 
 import contextlib
 import math
@@ -15,17 +15,17 @@ from tensorflow.python.eager import context
 _GLOBAL = threading.RLock()
 _OF_KERAS = ("global_random_seed", "global_seed_generator")
 
-# Apart from the replicas' numbers, which are folded into the same seed for the layers.
+# Differs from the replica numbers, which are folded into the same seed for the layers.
 _FIRST_STREAM = 1 << 20
 
 
 @contextlib.contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """A block in which initial weights depend on a seed alone, and which leaves no trace.
+    """A block in which initial weights depend only on the random seed.
 
-    Keras draws them from global generators. Inside, those of Python, NumPy, TensorFlow and Keras
-    are as after `keras.utils.set_random_seed(seed)`; afterwards they are as they were before. One
-    thread at a time.
+    Keras draws them from global generators. In the block, those of Python, NumPy, TensorFlow and
+    Keras are as after `keras.utils.set_random_seed(seed)`; afterwards they are restored. Not for
+    several threads at a time.
 
         with seeded(0):
             model = BiGAN(...)
@@ -33,7 +33,7 @@ def seeded(seed: int) -> Iterator[None]:
     Args:
         seed: from 0 to 2**32 - 1.
     """
-    # tf.random.set_seed would also restart the user's own random operations.
+    # tf.random.set_seed would also reset the user's own random operations.
     of_tensorflow: Any = context.context()
     with _GLOBAL:
         python, numpy = random.getstate(), np.random.get_state()
@@ -55,14 +55,14 @@ def seeded(seed: int) -> Iterator[None]:
 
 
 class Randomness:
-    """What `player_losses` draws from, as `self.random.normal((dim,))`.
+    """Random numbers for `player_losses`, for example `self.random.normal((dim,))`.
 
-    Each call in a step is a stream of its own. A draw is made for the global batch, and each
-    replica takes its rows, so that no number depends on how many replicas share the batch.
+    Each call in a step has its own stream. A draw covers the global batch and each replica takes
+    its rows, so that the numbers do not depend on the number of replicas.
     """
 
     def begin(self, seed: tf.Tensor, rows: int, replica: tf.Tensor | int = 0, replicas: int = 1):
-        """Starts a step: `seed` is int32 [2], `rows` the examples of this replica."""
+        """Starts a step: `seed` is int32 [2], `rows` the number of examples on this replica."""
         self._seed, self._rows, self._replica, self._replicas = seed, rows, replica, replicas
         self._streams = 0
 
@@ -72,8 +72,8 @@ class Randomness:
 
     def uniform(self, shape: tuple[int, ...] = ()) -> tf.Tensor:
         """U(0, 1), both ends excluded, float32 [B, *shape]."""
-        # Under XLA, float draws and draws from negative seeds differ from those without it: hence
-        # bits, and seeds that are not negative.
+        # Float draws, and draws from negative seeds, differ with and without XLA. So this draws
+        # bits, from seeds that are not negative.
         seed = tf.random.experimental.stateless_fold_in(
             _not_negative(self._seed), _FIRST_STREAM + self._streams
         )
@@ -86,9 +86,9 @@ class Randomness:
             dtype=tf.int32,
             alg="philox",
         )
-        # Gathered: a slice whose begin is a tensor makes XLA compile each step anew.
+        # Gathered: a slice whose begin is a tensor makes XLA compile again in each step.
         mine = _not_negative(tf.gather(bits, self._replica * self._rows + tf.range(self._rows)))
-        # 23 bits and a half: as many as a float32 holds below 1.
+        # 23 bits plus one half, which a float32 below 1 holds exactly.
         return (tf.cast(tf.bitwise.right_shift(mine, 8), tf.float32) + 0.5) * 2.0**-23
 
 

@@ -1,4 +1,4 @@
-"""Batch statistics, and functions that look into a model and leave it as it was."""
+"""Recalibrated batch norm, and diagnostics that leave the model unchanged."""
 
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @contextlib.contextmanager
 def statistics_kept(model: "AdversarialModel") -> Iterator[None]:
-    """Puts the batch statistics and the layers' random states back at the end of the block."""
+    """Restores the batch statistics and the layers' random states at the end of the block."""
     models = [model] if model.average is None else [model, model.average]
     networks = [getattr(m, name) for m in models for name in m.network_names()]
     state = [v for n in networks for v in (*n.non_trainable_weights, *seed_states(n))]
@@ -30,16 +30,16 @@ def statistics_kept(model: "AdversarialModel") -> Iterator[None]:
 def calibrate(model: "AdversarialModel", batches: Iterable[Mapping], steps: int = 1000) -> None:
     """Recalibrates batch norm: moving statistics become a plain average over training batches.
 
-    The official BiGAN code does so before each evaluation: batch means and unbiased batch
-    variances of the current weights, unlike a moving average, which remembers older ones.
+    The official BiGAN code does this before each evaluation. It averages batch means and unbiased
+    batch variances of the current weights; a moving average also contains older weights.
 
     Args:
-        model: compiled. Its averaged copy is calibrated, where it has one.
-        batches: batches like those of `player_losses`.
-        steps: how many of them to use, if there are so many.
+        model: a compiled model. If it has an averaged copy, that one is recalibrated.
+        batches: batches as for `player_losses`.
+        steps: the maximal number of batches to use.
 
     Raises:
-        ValueError: no batch; a model that is not compiled.
+        ValueError: there is no batch, or the model is not compiled.
     """
     _check_compiled(model)
     model = model.inference_model()
@@ -55,7 +55,7 @@ def calibrate(model: "AdversarialModel", batches: Iterable[Mapping], steps: int 
     done = 0
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
-        norm.momentum = 0.0  # each batch then leaves its own statistics behind
+        norm.momentum = 0.0  # the statistics are then those of the last batch
     try:
         forward = tf.function(partial(model.forward))
         total = [np.zeros(v.shape, np.float64) for v in moving]
@@ -77,7 +77,7 @@ def calibrate(model: "AdversarialModel", batches: Iterable[Mapping], steps: int 
 def diagnose(model: "AdversarialModel", batch: Mapping[str, Any]) -> dict[str, np.ndarray]:
     """The unreduced logs of a batch, and each player's gradient norm as "gradient_norm/D".
 
-    Runs in training mode and leaves the model as it was.
+    Runs in training mode and leaves the model unchanged.
     """
     _check_compiled(model)
     batch = {name: tf.convert_to_tensor(value) for name, value in batch.items()}
@@ -88,7 +88,7 @@ def diagnose(model: "AdversarialModel", batch: Mapping[str, Any]) -> dict[str, n
 
 
 def logs_and_gradient_norms(model: "AdversarialModel", batch: Mapping) -> dict[str, tf.Tensor]:
-    """What `diagnose` gives, on one replica."""
+    """The result of `diagnose` on one replica."""
     z, key = model._draw(batch, 0)
     model._begin(batch, key)
     with tf.GradientTape(persistent=True) as tape:
@@ -109,10 +109,10 @@ def logs_and_gradient_norms(model: "AdversarialModel", batch: Mapping) -> dict[s
 
 
 def average_over_replicas(model: "AdversarialModel") -> None:
-    """Gives every replica the mean of the moving batch statistics, once a step.
+    """Averages the moving batch statistics over the replicas, once per step.
 
-    A mean at the end of each call would be the same but for rounding, and bits must not depend on
-    how many steps a call makes.
+    Averaging once per call would differ by rounding, and results must not depend on the number of
+    steps per call.
     """
     if model.distribute_strategy.num_replicas_in_sync == 1:
         return
@@ -133,18 +133,18 @@ def mean_over_replicas(values: Any) -> Any:
 
 
 def rows_of(batch: Mapping[str, tf.Tensor]) -> int:
-    """The number of examples in a batch. Raises ValueError if it is not known when tracing."""
+    """The number of examples in a batch. Raises ValueError if it is unknown at tracing time."""
     rows = batch["image"].shape[0]
     if rows is None:
         raise ValueError(
-            "batches must be of one size, a multiple of the replicas: "
+            "batches must have one size, a multiple of the number of replicas: "
             "dataset.batch(n, drop_remainder=True)"
         )
     return rows
 
 
 def seed_states(network: keras.Model) -> list:
-    """The states of a network's seed generators: in `variables`, but not among the weights."""
+    """The states of a network's seed generators, which are variables but not weights."""
     weights = {id(v) for v in network.weights}
     return [v for v in network.variables if id(v) not in weights]
 

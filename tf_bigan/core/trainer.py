@@ -1,8 +1,8 @@
-"""The compiled loop: many steps a call, XLA on each replica, under any tf.distribute strategy.
+"""The compiled loop: many steps per call, XLA on each replica, under any tf.distribute strategy.
 
-Stock `fit` of Keras 3 jits around `strategy.run`, cannot begin an epoch in its middle, and lets
-a call of several steps run past the end of the data. Here a call is told how many steps it makes:
-as many as fit into a second, so that signals, callbacks and the progress bar need not wait long.
+Stock `fit` of Keras 3 compiles around `strategy.run`, cannot start in the middle of an epoch, and
+may run past the end of the data. Here each call makes a given number of steps, as many as fit into
+a second, so that signals, callbacks and the progress bar do not wait long.
 """
 
 import contextlib
@@ -25,16 +25,16 @@ from tf_bigan.errors import UserError
 if TYPE_CHECKING:
     from tf_bigan.core.model import AdversarialModel
 
-CALL_SECONDS = 1.0  # that a call of several steps should take at most
-BATCH_SIZE = 32  # of arrays, as in Keras
+CALL_SECONDS = 1.0  # the target time of a call with several steps
+BATCH_SIZE = 32  # default for arrays, as in Keras
 
 
 class NonFiniteLoss(ArithmeticError):
-    """A loss or another logged value became NaN or infinite; the message names step and value."""
+    """A logged value became NaN or infinite; the message names the step and the value."""
 
 
 class Trainer:
-    """`fit` and `evaluate` of a compiled model: its compiled functions and the names of its logs.
+    """`fit` and `evaluate` of a compiled model; holds its compiled functions.
 
     A model gets a new one whenever it is compiled.
     """
@@ -46,7 +46,7 @@ class Trainer:
         self.gradients: dict[str, Callable] = {}
         for group in model.moves:
             function = partial(model.gradients, group)
-            # Neither XLA nor a function of its own may hold communication between replicas.
+            # Code with communication between replicas is not compiled separately.
             if not model.synchronises_in_step():
                 function = tf.function(function, jit_compile=xla)
             self.gradients["+".join(group)] = function
@@ -56,8 +56,8 @@ class Trainer:
         self.diagnose = tf.function(
             partial(lambda batch: self.strategy.run(logs_and_gradient_norms, args=(model, batch)))
         )
-        # Partials, whose tracings TensorFlow counts for each model apart: it warns of many. Not
-        # reduce_retracing: one function for two batch sizes would not know its rows.
+        # Partials per model, because TensorFlow warns of many tracings of one function. Without
+        # reduce_retracing: one function for two batch sizes would not know the number of rows.
         self._train_steps = tf.function(partial(self._steps))
         self._test_step = tf.function(partial(self._one_test_step))
         self._log_names: dict[str, list[str]] = {}
@@ -93,7 +93,7 @@ class Trainer:
                 f"initial_step={initial_step}: an epoch has the steps 0 to {steps - 1}"
             )
         validate = None
-        if validation_data is not None:  # checked now, and not after an epoch
+        if validation_data is not None:  # check before the first epoch
             held_out = validation_data if isinstance(validation_data, tuple) else (validation_data,)
             of_arrays = _arrays(*held_out) is not None
             validate = partial(
@@ -104,7 +104,7 @@ class Trainer:
                 steps_name="validation_steps",
             )
             validate(dry=True)
-        # Workers that differ would wait for each other without end.
+        # Workers that differ would wait for each other forever.
         workers.check_same(str(start), "the step at which they begin to train", strategy)
         plan = [initial_epoch, initial_step, epochs, steps, model.steps_per_execution]
         plan += [getattr(x, "num_examples", None), validation_data is not None]
@@ -141,7 +141,7 @@ class Trainer:
     def evaluate(
         self, x, y=None, *, batch_size=None, steps=None, steps_name="steps", dry=False
     ) -> dict[str, float]:
-        """See `AdversarialModel.evaluate`. `dry` checks the arguments and computes nothing."""
+        """See `AdversarialModel.evaluate`. `dry` only checks the arguments."""
         if steps is not None:
             check(steps_name, steps, Count)
         dataset = self._distributed(_one_pass(x, y, batch_size, steps, steps_name))
@@ -161,9 +161,9 @@ class Trainer:
         return mean.result()
 
     def on_batch(self, kind: str, x, y=None, return_dict: bool = True) -> dict[str, float]:
-        """One step, "train" or "test", on a batch as an array, a dict of arrays or with labels y.
+        """One "train" or "test" step on a batch: an array with optional labels y, or a dict.
 
-        Raises ValueError for another `return_dict` than True: a game has several losses.
+        Raises ValueError unless `return_dict` is True, because there are several losses.
         """
         if not return_dict:
             raise ValueError(f"{kind}_on_batch gives a dict of losses: leave return_dict out")
@@ -181,7 +181,7 @@ class Trainer:
     # --- compiled steps ---------------------------------------------------------------------
 
     def _run_steps(self, iterator, count: int) -> tuple[list[str], np.ndarray]:
-        """`count` training steps: the names of the logs, and [count, names]."""
+        """Runs `count` training steps: (the names of the logs, their values [count, names])."""
         step_before = int(self.model.step.numpy())
         with user_errors():
             rows = self._train_steps(iterator, tf.constant(count)).numpy()
@@ -211,7 +211,7 @@ class Trainer:
         return self.strategy.reduce("SUM", rows, axis=None), mean
 
     def _packed(self, step: Callable, kind: str) -> Callable:
-        """A step whose logs are one vector [names]; the names are kept under `kind`."""
+        """A step whose logs are one vector [names]; the names are stored under `kind`."""
 
         def packed(*arguments):
             logs = step(*arguments)
@@ -225,14 +225,14 @@ class Trainer:
     # --- data -------------------------------------------------------------------------------
 
     def _distributed(self, source: "Callable | tf.data.Dataset", start: int = 0):
-        """The parts of each batch on the replicas, of a dataset or of `source(start, context)`."""
+        """Distributes the batches of a dataset, or of `source(start, context)`, to the replicas."""
         if isinstance(source, tf.data.Dataset):
             return self.strategy.experimental_distribute_dataset(source)
         return self.strategy.distribute_datasets_from_function(partial(source, start))
 
     def _check_entries(self, dataset, rows_known: bool = True):
         model = self.model
-        for name in model.requires:  # an entry may also come with a part of the images
+        for name in model.requires:  # an entry may exist for the labelled images only
             if not {name, f"labelled_{name}"} & set(dataset.element_spec):
                 raise ValueError(
                     f"{type(model).__name__} needs batches with {name}, these have "
@@ -240,7 +240,7 @@ class Trainer:
                 )
         for name, spec in dataset.element_spec.items():
             if name.endswith("image"):
-                # Of several replicas' specs, which are equal, the first.
+                # The specs of all replicas are equal: use the first.
                 shape = tuple(tf.nest.flatten(spec, expand_composites=True)[0].shape)
                 fits = tf.TensorShape(shape[1:]).is_compatible_with(model.image_shape)
                 if len(shape) != 4 or not fits or (rows_known and shape[0] is None):
@@ -268,16 +268,16 @@ class Trainer:
         )
 
     def _all_stop(self) -> bool:
-        """Whether any worker wants to stop: then all do, after the same step."""
+        """Whether any worker wants to stop; then all workers stop after the same step."""
         self.model.stop_training = any(
             workers.over_workers(self.model.stop_training, self.strategy)
         )
         return self.model.stop_training
 
 
-# Callbacks that reach into stock `fit` or its one optimizer, and what does their work here.
+# Callbacks that rely on stock `fit` or its one optimizer, and their replacements.
 _WITHOUT_EFFECT = {
-    keras.callbacks.BackupAndRestore: "callbacks.Checkpoint, and callbacks.restore to go on",
+    keras.callbacks.BackupAndRestore: "callbacks.Checkpoint, and callbacks.restore to resume",
     keras.callbacks.LearningRateScheduler: "a schedule as the learning rate of an optimizer",
     keras.callbacks.ReduceLROnPlateau: "a schedule as the learning rate of an optimizer",
     keras.callbacks.SwapEMAWeights: "compile(ema=...)",
@@ -289,36 +289,36 @@ def _usable_callbacks(callbacks) -> list:
     for callback in listed:
         for kind, instead in _WITHOUT_EFFECT.items():
             if isinstance(callback, kind):
-                raise ValueError(f"{kind.__name__} needs stock Keras; take {instead}")
+                raise ValueError(f"{kind.__name__} needs stock Keras; use {instead}")
         unsure = getattr(callback, "mode", None) == "auto"
         if unsure and callback.monitor.removeprefix("val_").startswith("loss"):
-            callback.mode = "min"  # Keras's "auto" knows the name "loss" alone
+            callback.mode = "min"  # Keras's "auto" knows only the name "loss"
     return listed
 
 
 def _entries(batch: Mapping) -> str:
-    """The names in a batch, as text: a model that is exported may hold no dict with other keys."""
+    """The names in a batch, as text: an exported model may only hold dicts with text keys."""
     return " " + ",".join(sorted(batch))
 
 
 class _Pace:
-    """How many steps a call makes: as many as fit into `CALL_SECONDS` by the last call's measure.
+    """The number of steps per call: as many as fit into `CALL_SECONDS`, by the last call's time.
 
-    The first call, which also traces and compiles, makes one. Calls end at multiples of `most`, so
-    that where steps are fast callbacks see the same steps on every machine.
+    The first call, which also traces and compiles, makes one step. Calls end at multiples of
+    `most`, so that callbacks see the same steps on every machine where steps are fast.
     """
 
     def __init__(self, most: int, strategy: tf.distribute.Strategy):
         self.most, self.strategy, self.affordable = most, strategy, 1
 
     def steps(self, done: int, of: int) -> int:
-        """Steps of the next call in a pass of `of` steps; the same in every worker."""
+        """Steps of the next call in a pass of `of` steps; the same on every worker."""
         affordable = min(workers.over_workers(self.affordable, self.strategy))
         return min(affordable, self.most - done % self.most, of - done)
 
     @contextlib.contextmanager
     def measured(self, count: int) -> Iterator[None]:
-        """A block that makes `count` steps."""
+        """Times a block that makes `count` steps."""
         begin = time.monotonic()
         yield
         seconds = (time.monotonic() - begin) / count
@@ -326,7 +326,7 @@ class _Pace:
 
 
 class _RunningMean:
-    """The mean of rows of logs so far, weighted by their numbers of examples."""
+    """The running mean of rows of logs, weighted by their numbers of examples."""
 
     def __init__(self):
         self.names: list[str] = []
@@ -348,7 +348,7 @@ class _RunningMean:
 
 
 def _arrays(x, y=None) -> dict[str, np.ndarray] | None:
-    """{"image": [N, H, W, C] float32 in [0, 1] or uint8, ...} of arrays; None of anything else."""
+    """{"image": [N, H, W, C] float32 in [0, 1] or uint8, ...} of arrays; None for other data."""
     if isinstance(x, (np.ndarray, tf.Tensor, list)):
         x = {"image": np.asarray(x)}
     if not isinstance(x, Mapping):
@@ -357,7 +357,7 @@ def _arrays(x, y=None) -> dict[str, np.ndarray] | None:
     if y is not None:
         arrays["label"] = np.asarray(y)
     if "image" not in arrays:
-        raise UserError(f"x: a dict needs an entry image, not only {', '.join(arrays)}")
+        raise UserError(f"x: a dict needs the key image, not only {', '.join(arrays)}")
     for name, array in arrays.items():
         if name.endswith("image"):
             if array.ndim != 4:
@@ -377,17 +377,17 @@ def _arrays(x, y=None) -> dict[str, np.ndarray] | None:
 
 
 def _split(x, y, share: float) -> tuple[tuple[dict, None], tuple[dict]]:
-    """The first rows of arrays to train on, and the last `share` of them to validate on."""
+    """The first rows of arrays for training, and the last fraction `share` for validation."""
     arrays = _arrays(x, y)
     if arrays is None:
-        raise UserError(f"validation_split={share}: it is for arrays; give validation_data")
+        raise UserError(f"validation_split={share}: only for arrays; use validation_data")
     first = int(len(arrays["image"]) * (1.0 - share))
     train = {name: array[:first] for name, array in arrays.items()}
     return (train, None), ({name: array[first:] for name, array in arrays.items()},)
 
 
 def _batches(x, y, batch_size, steps) -> tuple["Callable | tf.data.Dataset", int]:
-    """Endless batches to train on, and the steps of an epoch."""
+    """Endless training batches, and the number of steps per epoch."""
     if steps is not None:
         check("steps_per_epoch", steps, Count)
     x = _array_batches(x, y, batch_size)
@@ -407,7 +407,7 @@ def _batches(x, y, batch_size, steps) -> tuple["Callable | tf.data.Dataset", int
     if steps is None:
         steps = _cardinality(dataset, "steps_per_epoch")
     rows = dataset.element_spec["image"].shape[0]
-    if rows is None:  # without drop_remainder, or of image_dataset_from_directory
+    if rows is None:  # without drop_remainder, or from image_dataset_from_directory
         with user_errors():
             rows = next((len(batch["image"]) for batch in dataset.take(1)), 0)
         dataset = dataset.repeat().rebatch(rows, drop_remainder=True)
@@ -416,7 +416,7 @@ def _batches(x, y, batch_size, steps) -> tuple["Callable | tf.data.Dataset", int
 
 
 def _one_pass(x, y, batch_size, steps, steps_name) -> "Callable | tf.data.Dataset":
-    """Batches to evaluate on, each example once."""
+    """Batches for evaluation, with each example once."""
     x = _array_batches(x, y, batch_size)
     if isinstance(x, Batches):
         batches = x
@@ -439,13 +439,13 @@ def _one_pass(x, y, batch_size, steps, steps_name) -> "Callable | tf.data.Datase
 
 
 def _rows_for(dataset: tf.data.Dataset, replicas: int) -> int:
-    """The largest multiple of the replicas in the first batch."""
+    """The largest multiple of the number of replicas that fits into the first batch."""
     rows = next((len(batch["image"]) for batch in dataset.take(1)), 0)
     return max(1, rows // replicas) * replicas
 
 
 def _array_batches(x, y, batch_size):
-    """Batches of arrays; anything else as it is."""
+    """Batches of arrays; other data is returned unchanged."""
     arrays = _arrays(x, y)
     if arrays is None:
         return x
@@ -477,14 +477,14 @@ def _cardinality(dataset: tf.data.Dataset, name: str) -> int:
 
 @tf.autograph.experimental.do_not_convert
 def _as_batch(*element: Any) -> dict[str, tf.Tensor]:
-    """A dataset's element, images or (images, labels) or a dict, as {"image": float in [0, 1]}."""
+    """A dataset's element (images, (images, labels) or a dict) as {"image": float in [0, 1]}."""
     first = element[0]
     if isinstance(first, Mapping) and len(element) == 1:
         batch = dict(first)
     elif len(element) <= 2 and not isinstance(first, Mapping):
         batch = dict(zip(("image", "label"), element, strict=False))
     else:
-        raise UserError("a batch is images, (images, labels) or a dict of them, and nothing else")
+        raise UserError("a batch must be images, (images, labels) or a dict of them")
     return {name: _usable(name, value) for name, value in batch.items()}
 
 

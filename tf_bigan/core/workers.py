@@ -1,4 +1,4 @@
-"""How the workers of a cluster agree."""
+"""Agreement between the workers of a cluster."""
 
 import functools
 import zlib
@@ -9,7 +9,7 @@ from tf_bigan.errors import UserError
 
 
 def is_chief(strategy: tf.distribute.Strategy) -> bool:
-    """Whether this process is the one that writes files: always, unless it is one of several."""
+    """Whether this process writes files: always true, unless there are several workers."""
     if not _several_workers(strategy):
         return True
     task = strategy.cluster_resolver
@@ -18,9 +18,9 @@ def is_chief(strategy: tf.distribute.Strategy) -> bool:
 
 
 def over_workers(value: int, strategy: tf.distribute.Strategy) -> list[int]:
-    """Every replica's worker's `value`, the same everywhere; all must call it, and all wait.
+    """The `value` of every replica's worker, the same list on all of them.
 
-    Call it outside of the strategy's scope.
+    All workers must call it, and all wait. Call it outside the strategy's scope.
     """
     if not _several_workers(strategy):
         return [value]
@@ -42,7 +42,7 @@ def _gather(strategy):
 
 
 def check_same(text: str, what: str, strategy: tf.distribute.Strategy):
-    """Raises UserError in every worker if they do not all give the same text."""
+    """Raises UserError on every worker unless all of them give the same text."""
     if len(set(over_workers(zlib.crc32(text.encode()), strategy))) > 1:
         raise UserError(f"the workers differ in {what}")
 

@@ -1,4 +1,4 @@
-"""Data sources -> images in memory or streamed -> batches that resume at any step."""
+"""Data sources: images in memory or streamed, and batches that resume at any step."""
 
 from __future__ import annotations
 
@@ -38,22 +38,22 @@ def load(
     strict: bool = False,
     memory_limit: int = 2**31,
 ) -> ImageData | StreamedImages:
-    """One split of a set of images.
+    """Loads one split of an image data set.
 
     dataset: "digits" (8x8, inside scikit-learn), "mnist", "mnist_m" (MNIST on patches of
       photographs, in colour), the name of any image data set of TensorFlow Datasets, "folder:DIR"
       (PNG and JPEG, subfolders are classes), "npz:FILE" or "idx:DIR".
-    split: "train", "validation" or "test". A source without a test part gives 1/6 of its
-      examples for it, always the same ones.
-    data_dir: where data sets are found and kept; by default $TFDS_DATA_DIR or
+    split: "train", "validation" or "test". If the source has no test part, a fixed 1/6 of its
+      examples is used.
+    data_dir: directory of the data sets; by default $TFDS_DATA_DIR or
       ~/tensorflow_datasets, and ~/.cache/tf_bigan for the MNIST files.
-    image_size: side, or (H, W), in pixels; antialiased. None: as they are.
-    channels: 1 (grey, ITU-R BT.601) or 3. None: as they are.
-    validation: number of training examples, drawn by `seed`, that are "validation" and not
+    image_size: side, or (H, W), in pixels; antialiased. None: no resizing.
+    channels: 1 (grey, ITU-R BT.601) or 3. None: no conversion.
+    validation: number of training examples, drawn by `seed`, to use for "validation" instead of
       "train". The BiGAN paper's MNIST split is validation=10_000. None: the source's own validation
       part, or else 1/6 of the training examples, at most 10,000, the same for every seed.
-    seed: from 0 to 2**31 - 1.
-    strict: refuse broken image files instead of leaving them out with a warning.
+    seed: random seed, from 0 to 2**31 - 1.
+    strict: raise an error for broken image files instead of skipping them with a warning.
     memory_limit: bytes of decoded images above which a folder or a TFDS data set is streamed
       (StreamedImages) instead of held in memory (ImageData).
 
@@ -68,9 +68,7 @@ def load(
         raise UserError(f"{dataset}: no permission to read {error.filename}") from error
     shapes = {part: converted_shape(p.image_shape, size, channels) for part, p in parts.items()}
     if len(set(shapes.values())) > 1:
-        raise UserError(
-            f"{dataset}: its parts differ in shape, {shapes}: give image_size, channels"
-        )
+        raise UserError(f"{dataset}: its parts differ in shape, {shapes}: set image_size, channels")
     images = splits.choose(parts, split, validation, seed).converted(size, channels)
     if isinstance(images, StreamedImages):
         images = images.fixed(memory_limit)
@@ -82,7 +80,7 @@ def load(
 
 
 def _open(dataset, data_dir, strict):
-    """(where the data come from, {part: images})."""
+    """(origin of the data, {part: images})."""
     if data_dir is not None and expanded(data_dir).is_file():
         raise UserError(f"data_dir={data_dir} is a file: give a directory")
     kind, colon, path = dataset.partition(":")

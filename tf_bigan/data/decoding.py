@@ -1,4 +1,4 @@
-"""Decoding a picture file: the one way in which a file becomes 8-bit grey or colour pixels."""
+"""Decodes image files to 8-bit grey or colour pixels."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import struct
 import numpy as np
 from PIL import Image, ImageOps
 
-# What Pillow raises for broken files, depending on where they break.
+# The errors that Pillow raises for broken files.
 BROKEN = (
     OSError,
     ValueError,
@@ -17,15 +17,15 @@ BROKEN = (
     struct.error,
     Image.DecompressionBombError,
 )
-_ORIENTATION = 0x0112  # EXIF tag; from 5 on, height and width change places
+_ORIENTATION = 0x0112  # EXIF tag; values of 5 and above swap height and width
 
 
 def decode(image: Image.Image, channels: int | None = None) -> tuple[np.ndarray, tuple[str, ...]]:
-    """(uint8 [H, W, channels], what decoding changed, in words) of an opened picture.
+    """(uint8 [H, W, channels], notes on what decoding changed) of an opened image.
 
-    Grey stays grey and everything else becomes RGB, unless `channels` (1 or 3) says otherwise. It
-    is turned upright as its EXIF entry says. 16 bits become 8, rounded. Transparent parts are laid
-    on white. Of an animation the first picture is taken.
+    Grey stays grey and everything else becomes RGB, unless `channels` (1 or 3) is given. The EXIF
+    orientation is applied. 16 bits are rounded to 8. Transparent pixels are blended with white.
+    Only the first frame of an animation is used.
 
     Raises one of `BROKEN` if the file is damaged.
     """
@@ -45,12 +45,12 @@ def decode(image: Image.Image, channels: int | None = None) -> tuple[np.ndarray,
 
 
 def is_grey(image: Image.Image) -> bool:
-    """Whether `decode` gives one channel for it. Reads the header alone."""
+    """Whether `decode` returns one channel. Reads only the header."""
     return image.mode in ("1", "L", "LA") or image.mode.startswith("I")
 
 
 def size(image: Image.Image) -> tuple[int, int]:
-    """(H, W) of what `decode` gives for it. Reads the header alone."""
+    """(H, W) of the result of `decode`. Reads only the header."""
     width, height = image.size
     turned = image.getexif().get(_ORIENTATION) in (5, 6, 7, 8)
     return (width, height) if turned else (height, width)

@@ -1,4 +1,4 @@
-"""The 1,797 handwritten 8x8 digits that ship inside scikit-learn: no download."""
+"""The 1,797 handwritten 8x8 digits included in scikit-learn; no download needed."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from tf_bigan.data.images import ImageData
 
 
 def open_digits() -> dict[str, ImageData]:
-    """{"train": all digits}, uint8 [1797, 8, 8, 1]; the source's 17 grey levels fill 0..255."""
+    """{"train": all digits}, uint8 [1797, 8, 8, 1]; the 17 grey levels are scaled to 0..255."""
     from sklearn.datasets import load_digits
 
     rows, labels = load_digits(return_X_y=True)  # [1797, 64] in 0..16

@@ -18,9 +18,9 @@ from tf_bigan.data.streaming import StreamedImages
 from tf_bigan.errors import UserError
 
 ENDINGS = (".png", ".jpg", ".jpeg")
-OTHER_ENDINGS = (".webp", ".gif", ".bmp", ".tif", ".tiff")  # of images that are left out
+OTHER_ENDINGS = (".webp", ".gif", ".bmp", ".tif", ".tiff")  # image formats that are skipped
 PARTS = {"train": ("train",), "validation": ("val", "validation"), "test": ("test",)}
-SHOWN = 5  # names of broken files in a message
+SHOWN = 5  # number of broken files named in a message
 
 
 def open_folder(path: str, strict: bool = False) -> dict[str, StreamedImages]:
@@ -28,12 +28,11 @@ def open_folder(path: str, strict: bool = False) -> dict[str, StreamedImages]:
     the first two, else all of it as "train".
 
     A part holds its images directly (no labels), or has one subfolder per class. Classes are
-    numbered in the order of their names and may have subfolders of their own. The images are grey
-    if all files are. The files come in a fixed shuffled order, so that the first n are a fair
-    sample of the classes.
+    numbered in alphabetical order and may have nested subfolders. The images are grey if all files
+    are. The files have a fixed shuffled order, so that the first n are a random sample.
 
-    Broken files and those of other formats are left out with a warning; `strict` raises UserError
-    for them. So do a missing, unreadable or empty folder.
+    Broken files and those of other formats are skipped with a warning; with `strict` they raise
+    UserError, as does a missing, unreadable or empty folder.
     """
     root = expanded(path)
     folders = _part_folders(root)
@@ -44,7 +43,7 @@ def open_folder(path: str, strict: bool = False) -> dict[str, StreamedImages]:
         flat = ", ".join(str(folders[part]) for part, has in labelled.items() if not has)
         raise UserError(
             f"{root}: {flat} has no subfolders for the classes, as the other parts have: sort its "
-            "images into them, or move it away"
+            "images into class subfolders, or move it away"
         )
     good = {part: _checked(folders[part], files, strict) for part, files in listed.items()}
 
@@ -87,7 +86,7 @@ def _part_folders(root: Path) -> dict[str, Path]:
     }
     if {"train", "test"} <= set(found):
         return found
-    if found and set(_subfolders(root)) == set(found.values()):  # and not three classes
+    if found and set(_subfolders(root)) == set(found.values()):  # otherwise they are class names
         there = " and ".join(f"{folder.name}/" for folder in found.values())
         missing = "train" if "test" in found else "test"
         raise UserError(f"{root} has {there} but no {missing}/: add one, or rename another to it")
@@ -102,7 +101,7 @@ def _subfolders(folder: Path) -> list[Path]:
 
 
 def _list(folder: Path, strict: bool) -> list[tuple[Path, str | None]]:
-    """(file, its class) of all images in a folder, by name."""
+    """(file, its class) of all images in a folder, sorted by name."""
     try:
         all_files = [(file, None) for file in _files(folder, deep=False)]
         all_in_classes = [
@@ -142,7 +141,7 @@ def _files(folder: Path, deep: bool) -> list[Path]:
 
 
 def _checked(folder, files, strict):
-    """[(file, class, header)] of the sound files."""
+    """[(file, class, header)] of the readable files."""
     with ThreadPoolExecutor() as pool:
         headers = list(pool.map(lambda f: _header(f[0]), files))
     good = [(*file, header) for file, header in zip(files, headers, strict=True) if header]
@@ -157,7 +156,7 @@ def _checked(folder, files, strict):
 
 
 def _header(file: Path) -> tuple[tuple[int, int], bool] | None:
-    """((H, W), whether it is grey) of a file that decodes to its end, else None."""
+    """((H, W), whether it is grey) of a file that decodes completely, else None."""
     try:
         with Image.open(file) as image:
             size, grey = decoding.size(image), decoding.is_grey(image)
@@ -169,7 +168,7 @@ def _header(file: Path) -> tuple[tuple[int, int], bool] | None:
 
 
 def _pixels(file: str, channels: int) -> np.ndarray:
-    """uint8 [H, W, channels]. Raises UserError for a file that could be read before."""
+    """uint8 [H, W, channels]. Raises UserError if the file is no longer readable."""
     try:
         with Image.open(file) as image:
             return decoding.decode(image, channels)[0]

@@ -1,4 +1,4 @@
-"""Paths that begin with ~."""
+"""Paths that start with ~."""
 
 import os
 from pathlib import Path
@@ -7,7 +7,7 @@ from tf_bigan.errors import UserError
 
 
 def expanded(path: str | os.PathLike) -> Path:
-    """The path with a home directory for ~. Raises UserError where that is not known."""
+    """Replaces ~ by the home directory. Raises UserError if that is unknown."""
     try:
         return Path(path).expanduser()
     except RuntimeError as error:

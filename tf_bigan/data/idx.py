@@ -21,10 +21,10 @@ RANKS = {IMAGES: 3, LABELS: 1}
 
 
 def open_idx(directory: str | Path, name: str = "idx") -> dict[str, ImageData]:
-    """The parts in `directory`: {"train": ..., "test": ...}, the latter if it is there.
+    """The parts in `directory`: {"train": ..., "test": ...}, the latter if it exists.
 
     Usual names: train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-..., with "-" or "." before
-    "idx", plain or ".gz"; or one pair whose names hold "images" and "labels" (labels optional).
+    "idx", plain or ".gz"; or one pair whose names contain "images" and "labels" (labels optional).
     Raises UserError for a missing, unreadable or damaged file.
     """
     files = list_files(directory)
@@ -34,7 +34,7 @@ def open_idx(directory: str | Path, name: str = "idx") -> dict[str, ImageData]:
         if images:
             parts[part] = _read_pair(images, labels)
         elif labels:
-            raise UserError(f"{directory}: {labels.name} is there, but not its images")
+            raise UserError(f"{directory}: {labels.name} exists, but its images are missing")
     if not parts:
         images, labels = ([f for f in files if word in f.name] for word in (IMAGES, LABELS))
         if len(images) != 1 or len(labels) > 1:
@@ -49,7 +49,7 @@ def open_idx(directory: str | Path, name: str = "idx") -> dict[str, ImageData]:
 
 
 def find(files: list[Path], prefix: str, kind: str) -> Path | None:
-    """The file of this kind under one of its usual names."""
+    """The file of this kind, by one of its usual names."""
     stems = [f"{prefix}-{kind}{dot}idx{RANKS[kind]}-ubyte" for dot in "-."]
     names = {stem + end for stem in stems for end in ("", ".gz")}
     return next((f for f in files if f.name in names), None)
@@ -91,7 +91,7 @@ def _read_pair(images: Path, labels: Path | None) -> tuple[np.ndarray, np.ndarra
 
 
 def list_files(directory: str | Path) -> list[Path]:
-    """Its files by name. Raises UserError if it cannot be read."""
+    """Its files, sorted by name. Raises UserError if it cannot be read."""
     try:
         return sorted(f for f in expanded(directory).iterdir() if f.is_file())
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Images held in memory: uint8 arrays, converted to float32 in [0, 1] when they are read."""
+"""Images in memory: uint8 arrays, converted to float32 in [0, 1] when they are used."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tf_bigan.data.pipeline import ArrayBatches, Batches
 from tf_bigan.data.pixels import to_unit_range
 from tf_bigan.errors import UserError
 
-Shape = tuple[Any, Any, Any]  # (H, W, C); None for sizes that differ from image to image
+Shape = tuple[Any, Any, Any]  # (H, W, C); None for sizes that vary between images
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 CHUNK = 1024  # images converted at once: bounds the float32 copy
 
@@ -26,7 +26,7 @@ class ImageData:
     labels: int64 [N], or None.
     class_names: one name per class, or None.
 
-    Raises UserError for another dtype, rank or number of labels.
+    Raises UserError for a wrong dtype, rank or number of labels.
     """
 
     name: str
@@ -78,7 +78,7 @@ class ImageData:
     def converted(
         self, image_size: tuple[int, int] | None = None, channels: int | None = None
     ) -> ImageData:
-        """Resized to (H, W) and converted to 1 or 3 channels; None leaves as it is."""
+        """Resizes to (H, W) and converts to 1 or 3 channels; None means no change."""
         shape = converted_shape(self.image_shape, image_size, channels)
         if shape == self.image_shape:
             return self

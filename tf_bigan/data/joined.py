@@ -1,4 +1,4 @@
-"""Batches from several sources: a few labelled images among many, or two domains."""
+"""Batches from several sources: few labelled examples among many images, or two domains."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from tf_bigan.errors import UserError
 
 
 class JoinedBatches(Batches):
-    """Batches whose elements hold those of several sources.
+    """Batches that join the elements of several sources.
 
-    main: its keys keep their names. An epoch has its length, and batch_size, num_examples,
-      image_shape, has_labels and seed are its own.
-    others: the keys of `name=batches` become "name_image", "name_label". They may have batch
-      sizes of their own, and repeat as often as needed.
+    main: its keys keep their names. It determines the length of an epoch, and batch_size,
+      num_examples, image_shape, has_labels and seed.
+    others: the keys of `name=batches` become "name_image", "name_label". They may have other
+      batch sizes, and repeat as often as needed.
 
-    At each global step, every source gives what it would give at that step alone.
+    At each global step, every source gives the same batch as it would alone.
 
     Raises UserError if the image shapes differ; `dataset`, if the replicas do not divide each of
     the batches.
@@ -34,12 +34,12 @@ class JoinedBatches(Batches):
             if batches.image_shape != self.image_shape:
                 raise UserError(
                     f"the {name} images are {_text(batches.image_shape)}, the main ones "
-                    f"{_text(self.image_shape)}: give image_size=SIDE and channels=N for all"
+                    f"{_text(self.image_shape)}: set image_size=SIDE and channels=N for all"
                 )
         self._main, self._others = main, others
 
     def one_pass(self, *, replicas: int = 1, pipelines: int = 1, pipeline: int = 0):
-        """One pass over the main source, as its own `one_pass`; the others' batches are whole."""
+        """One pass over the main source, as its own `one_pass`; other batches are complete."""
         parts = {"replicas": replicas, "pipelines": pipelines, "pipeline": pipeline}
         others = {name: batches.dataset(**parts) for name, batches in self._others.items()}
         return _zipped(self._main.one_pass(**parts), others)
@@ -73,16 +73,16 @@ def _zipped(main: tf.data.Dataset, others: dict[str, tf.data.Dataset]) -> tf.dat
 def semi_supervised(
     images: splits.Images, labels: int, batch_size: int, seed: int = 0
 ) -> JoinedBatches:
-    """All images without labels, joined with a few labelled ones of them.
+    """All images without labels, joined with a labelled subset.
 
     Elements: {"image", "labelled_image", "labelled_label"}. The labelled examples are
-    `splits.balanced(images, labels, seed)`, held in memory. Their batches are as large as the
-    others, or hold all of them if there are fewer.
+    `splits.balanced(images, labels, seed)`, held in memory. Their batch size is the same, or the
+    number of labelled examples if that is smaller.
 
     Args:
         images: labelled images.
         labels: number of labelled examples.
-        batch_size, seed: as of `Batches`.
+        batch_size, seed: as in `Batches`.
 
     Raises:
         UserError: as `splits.balanced` and `Batches` do.
@@ -97,10 +97,10 @@ def semi_supervised(
 def two_domains(
     source: splits.Images, target: splits.Images, batch_size: int, seed: int = 0
 ) -> JoinedBatches:
-    """The source's examples, joined with as many of the target's, unpaired.
+    """The source's examples, joined with equally many of the target's, unpaired.
 
-    Elements: {"image", "label", "target_image", "target_label"}, labels where there are any. If
-    one of the two is grey and the other in colour, the grey one is given three channels.
+    Elements: {"image", "label", "target_image", "target_label"}, labels only if available. If one
+    domain is grey and the other in colour, the grey one is converted to three channels.
 
     Raises UserError if the sizes or channels differ otherwise, and as `Batches` does.
     """
@@ -124,8 +124,8 @@ def _unlabelled(images: splits.Images) -> splits.Images:
 def _another(seed: int) -> int:
     """The seed of the second source.
 
-    With the same seed, two sources of one length would be in the same order, which would pair each
-    digit of MNIST with itself in MNIST-M.
+    With the same seed, two sources of equal length would have the same order, which would pair
+    each digit of MNIST with itself in MNIST-M.
     """
     return (seed + 1) % 2**31
 

@@ -15,11 +15,11 @@ def labelled_parts(
 ) -> dict[str, ImageData]:
     """{part: images} of {part: (uint8 [N, H, W, C], its labels or None)}.
 
-    The K values that occur in the labels of any part are the classes. In sorted order they become
-    the labels 0 ... K-1 of all parts, and their text the class names: 20240131 and 20240201 become
-    0 and 1, of the names "20240131" and "20240201".
+    The K different values in the labels of all parts are the classes. Sorted, they become the
+    labels 0 ... K-1, and their text the class names: 20240131 and 20240201 become 0 and 1 with
+    the names "20240131" and "20240201".
 
-    Raises UserError for labels that are not one integer or string for each image.
+    Raises UserError unless there is one integer or string for each image.
     """
     given = {
         part: _checked(name, part, images, labels)
@@ -27,7 +27,7 @@ def labelled_parts(
         if labels is not None
     }
     if len({labels.dtype.kind for labels in given.values()}) > 1:
-        raise UserError(f"{name}: some labels are integers and some are strings: make them alike")
+        raise UserError(f"{name}: some labels are integers and some are strings: use one type")
     classes = np.unique(np.concatenate(list(given.values()))) if given else np.empty(0)
     numbers = {part: np.searchsorted(classes, labels) for part, labels in given.items()}
     names = tuple(map(str, classes)) or None

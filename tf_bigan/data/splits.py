@@ -1,4 +1,4 @@
-"""Which examples are for training, validation and test."""
+"""Splits into training, validation and test examples."""
 
 from __future__ import annotations
 
@@ -19,14 +19,13 @@ Images = ImageData | StreamedImages
 
 
 def choose(parts: Mapping[str, Images], split: str, validation: int | None, seed: int) -> Images:
-    """One split of a source's own parts ("train", perhaps "test" and "validation").
+    """Selects one split from a source's parts ("train", optionally "test" and "validation").
 
-    Without a part of its own, "test" is 1/6 of the examples, the same for every `seed` and
-    `validation`, so that results compare and no run trains on the test images of another.
-    `validation` examples of the train part, drawn by `seed`, are "validation", the others "train".
-    With `validation=None` it is the source's own validation part, or else 1/6 of the train part, at
-    most `MOST_VALIDATION`, the same for every `seed`. The chosen examples stay in the order of the
-    source.
+    If the source has no test part, "test" is 1/6 of the examples, the same for every `seed` and
+    `validation`, so that results are comparable and no run trains on test images of another.
+    "validation" consists of `validation` examples of the train part, drawn by `seed`; "train" of
+    the others. With `validation=None` it is the source's own validation part, or else 1/6 of the
+    train part, at most `MOST_VALIDATION`, the same for every `seed`. Examples keep their order.
 
     Raises UserError for an unknown or missing split, or a number out of range.
     """
@@ -50,32 +49,32 @@ def choose(parts: Mapping[str, Images], split: str, validation: int | None, seed
         return train
     if "validation" not in parts:
         raise UserError(
-            f"{train.name} has no validation part of its own: give validation=N, which sets N of "
-            f"its {len(train):,} training examples aside, or take the test split"
+            f"{train.name} has no validation part: set validation=N, which reserves N of its "
+            f"{len(train):,} training examples, or use the test split"
         )
     return parts["validation"]
 
 
 def balanced(images: Images, n: int, seed: int) -> Images:
-    """`n` labelled examples, as many of each class, in the order of the source.
+    """`n` labelled examples, balanced over the classes, in the order of the source.
 
-    They are those of `balanced_rows`. The labels of streamed images are read once, without
-    decoding an image. Raises UserError as `balanced_rows` does, and for images without labels.
+    Uses `balanced_rows`. The labels of streamed images are read once, without decoding images.
+    Raises UserError as `balanced_rows` does, and for images without labels.
     """
     return images.subset(balanced_rows(_labels(images), n, seed))
 
 
 def balanced_rows(labels: np.ndarray, n: int, seed: int) -> np.ndarray:
-    """Row numbers [n], ascending, of random rows in which the classes are equally frequent.
+    """Ascending row numbers [n] of random rows, balanced over the classes.
 
-    What is left of an uneven division goes to classes drawn by `seed`, one row each. A class that
-    has too few rows gives all of them, and the others more. With the same seed, the rows for a
-    larger n include those for a smaller one.
+    If n is not a multiple of the number of classes, `seed` draws the classes that get one more
+    row. If a class has too few rows, all of them are used, and more of the others. With the same
+    seed, the rows for a larger n include those for a smaller n.
 
     Args:
         labels: integers [N].
-        n: from the number of classes to N.
-        seed: of the choice.
+        n: number of labelled examples, from the number of classes to N.
+        seed: random seed of the choice.
 
     Raises:
         UserError: n or seed is out of range.
@@ -92,14 +91,14 @@ def balanced_rows(labels: np.ndarray, n: int, seed: int) -> np.ndarray:
     for label, place in zip(classes, first, strict=True):
         members = random.permutation(np.flatnonzero(labels == label))
         rows.append(members)
-        # The classes take turns, each time in the same random order.
+        # Cycles through the classes in one random order.
         turns.append(np.arange(len(members)) * len(classes) + place)
     order = np.argsort(np.concatenate(turns))
     return np.sort(np.concatenate(rows)[order[:n]])
 
 
 def _labels(images: Images) -> np.ndarray:
-    """int64 [N]. Raises UserError if there are none, or they cannot be read."""
+    """Labels, int64 [N]. Raises UserError if there are none, or they cannot be read."""
     if isinstance(images, ImageData):
         if images.labels is not None:
             return images.labels
@@ -117,8 +116,8 @@ def _set_aside(images: Images, n: int, seed: int) -> tuple[Images, Images]:
     """(n examples chosen by `seed`, the others)."""
     if n >= len(images):
         raise UserError(
-            f"{images.name}: cannot set {n:,} examples aside, there are {len(images):,} to train on"
+            f"{images.name}: cannot reserve {n:,} examples, there are {len(images):,} to train on"
         )
-    # The legacy generator is frozen: NumPy's newer ones may change between versions.
+    # The legacy generator is frozen; NumPy's newer ones may change between versions.
     order = np.random.RandomState(seed).permutation(len(images))
     return images.subset(np.sort(order[:n])), images.subset(np.sort(order[n:]))

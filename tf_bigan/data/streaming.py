@@ -1,4 +1,4 @@
-"""Images that do not fit into memory: shuffled while encoded, and decoded when they are used."""
+"""Images that do not fit into memory: shuffled as encoded records, decoded when used."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from tf_bigan.errors import UserError
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class StreamedImages:
-    """A set of images that is read from where it is stored, images and labels alike.
+    """Images and labels that are read from storage while they are used.
 
     records: finite dataset of undecoded examples, always in the same order.
     num_examples: its length.
     decode: record -> {"image": uint8 [H, W, C], "label": int64 [] if has_labels}.
-    image_shape: (H, W, C) after `decode`, None where it differs from image to image.
-    buffer_size: undecoded records held for shuffling.
+    image_shape: (H, W, C) after `decode`; None for sizes that vary between images.
+    buffer_size: size of the shuffle buffer, in undecoded records.
     """
 
     name: str
@@ -44,7 +44,7 @@ class StreamedImages:
         return len(self.class_names) if self.class_names else None
 
     def subset(self, indices: np.ndarray) -> StreamedImages:
-        """The examples whose number is in `indices`, in the order of the source."""
+        """The examples with numbers in `indices`, in the order of the source."""
         keep = np.zeros(len(self), bool)
         keep[indices] = True
         keep = tf.constant(keep)
@@ -76,7 +76,7 @@ class StreamedImages:
     def converted(
         self, image_size: tuple[int, int] | None = None, channels: int | None = None
     ) -> StreamedImages:
-        """Resized to (H, W) and converted to 1 or 3 channels; None leaves as it is."""
+        """Resizes to (H, W) and converts to 1 or 3 channels; None means no change."""
         shape = converted_shape(self.image_shape, image_size, channels)
         if shape == self.image_shape:
             return self
@@ -88,14 +88,14 @@ class StreamedImages:
         return dataclasses.replace(self, decode=decode, image_shape=shape)
 
     def fixed(self, memory_limit: int) -> ImageData | StreamedImages:
-        """Read into memory if the decoded images fit into `memory_limit` bytes, else unchanged.
+        """Loads into memory if the decoded images fit into `memory_limit` bytes, else unchanged.
 
-        Raises UserError if the images have no common size.
+        Raises UserError if the images differ in size.
         """
         if None in self.image_shape:
             raise UserError(
-                f"{self.name}: the images differ in size: give image_size=SIDE or (H, W), to which "
-                f"they are resized"
+                f"{self.name}: the images differ in size: set image_size=SIDE or (H, W) to resize "
+                f"them"
             )
         fits = len(self) * math.prod(self.image_shape) <= memory_limit
         return self.take(len(self)) if fits else self
@@ -108,7 +108,7 @@ class StreamedImages:
 class StreamedBatches(Batches):
     """Batches of streamed images; permutation_e is the source shuffled with a buffer.
 
-    To start at a later step, whole passes cost nothing, and the rest is skipped without decoding.
+    To start at a later step, complete passes cost nothing; the rest is skipped without decoding.
     """
 
     def __init__(self, images: StreamedImages, batch_size: int, seed: int = 0):
@@ -118,13 +118,13 @@ class StreamedBatches(Batches):
     def _pass(self, number):
         """The records in the order of one pass.
 
-        As `Dataset.shuffle`, whose seeds, however, are cut to 31 bits and depend on the global one.
+        Like `Dataset.shuffle`, but its seeds have only 31 bits and depend on the global seed.
         """
         records, spec = self._images.records, self._images.records.element_spec
         shuffled = tf.raw_ops.ShuffleDataset(
             input_dataset=tf.data.experimental.to_variant(records),
             buffer_size=self._images.buffer_size,
-            seed=self.seed + 1,  # TensorFlow takes two zeros for no seed
+            seed=self.seed + 1,  # TensorFlow treats two zeros as no seed
             seed2=number,
             output_types=[part.dtype for part in tf.nest.flatten(spec)],
             output_shapes=[part.shape for part in tf.nest.flatten(spec)],

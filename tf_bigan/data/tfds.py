@@ -1,4 +1,4 @@
-"""Image data sets of TensorFlow Datasets (TFDS): prepared ones, or downloaded where possible."""
+"""Image data sets of TensorFlow Datasets (TFDS), prepared or downloaded if possible."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from tf_bigan.errors import UserError, did_you_mean
 PARTS = ("train", "validation", "test")
 KNOWN = ("digits", "mnist", "mnist_m", "folder:DIR", "npz:FILE", "idx:DIR")
 CONNECT_SECONDS = 5.0
-BUFFER_EXAMPLES = 10_000  # encoded, for shuffling (TFDS stores them in a mixed order already),
-BUFFER_BYTES = 2**28  # or as many as take this much,
-BUFFER_LEAST = 1_000  # but no fewer
+BUFFER_EXAMPLES = 10_000  # shuffle buffer, in encoded examples (TFDS stores them shuffled already),
+BUFFER_BYTES = 2**28  # or limited to this many bytes,
+BUFFER_LEAST = 1_000  # but at least this many examples
 
 
 def open_tfds(name: str, data_dir: str | None = None) -> tuple[str, dict[str, StreamedImages]]:
@@ -45,7 +45,7 @@ def open_tfds(name: str, data_dir: str | None = None) -> tuple[str, dict[str, St
 
 
 def find(name: str, data_dir: str | None = None):
-    """The TFDS builder of this name, prepared or not. Uses no network."""
+    """The TFDS builder of this name, prepared or not. Does not use the network."""
     import tensorflow_datasets as tfds
 
     directory = _directory(data_dir)
@@ -67,18 +67,18 @@ def download(builder) -> tuple[str, dict[str, StreamedImages]]:
         _check_reachable(host)
     try:
         builder.download_and_prepare()
-    except Exception as error:  # its downloads, disks and manual steps fail in many ways
+    except Exception as error:  # downloads, disks and manual steps raise many types of errors
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise UserError(f"the download of {builder.name} failed: {reason}") from error
     return parts(builder)
 
 
 def _check_reachable(host: str) -> None:
-    """Raises UserError for a host that does not answer. TFDS itself would try for minutes."""
+    """Raises UserError if a host does not answer; TFDS itself would retry for minutes."""
     try:
         urllib.request.urlopen(host, timeout=CONNECT_SECONDS).close()
     except urllib.error.HTTPError:
-        pass  # an answer all the same
+        pass  # an error status is also an answer
     except (OSError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", None) or error
         raise UserError(f"{host} does not answer: {reason}") from error
@@ -125,7 +125,7 @@ def parts(builder) -> tuple[str, dict[str, StreamedImages]]:
 
 
 def _image_feature(builder) -> Any:
-    """The feature "image". Raises UserError if there is none of 8 bits."""
+    """The feature "image". Raises UserError if there is none with 8 bits."""
     import tensorflow_datasets as tfds
 
     features = dict(builder.info.features.items())

@@ -1,4 +1,4 @@
-"""One system a file; `find` knows them by the name of their module."""
+"""One system per file; `find` looks them up by module name."""
 
 import importlib
 import pkgutil
@@ -60,19 +60,19 @@ def names() -> list[str]:
 
 
 def find(name: str) -> type[AdversarialModel]:
-    """The system in a module: "bigan", or "my_package.my_model" for one of your own.
+    """The system defined in a module: "bigan", or "my_package.my_model" for your own system.
 
     Raises:
         UserError: there is no such module, or it does not define exactly one system.
     """
     if not all(part.isidentifier() for part in name.split(".")):
-        raise UserError(f"model={name}: give a name, or a module's as my_package.my_model")
+        raise UserError(f"model={name}: give a name, or a module such as my_package.my_model")
     path = name if "." in name else f"{__name__}.{name}"
     try:
         module = importlib.import_module(path)
     except ModuleNotFoundError as error:
         if error.name is None or not f"{path}.".startswith(f"{error.name}."):
-            raise  # the module is there, but something that it imports is not
+            raise  # the module exists, but an import in it fails
         hint = did_you_mean(name, names()) if path != name else f": no module {error.name} here"
         raise UserError(f"model={name} is unknown{hint}") from None
     systems = [

@@ -18,15 +18,15 @@ class ALAD(AdversarialModel):
         D_zz tells  (z, z)     from  (z, E(G(z)))
 
     With the logits l of real and of generated pairs, player D minimises the sum over the three of
-    E[softplus(-l_real)] + E[softplus(l_fake)], E and G together the same with the labels exchanged.
-    D moves first, then E and G, on new z. Without the paper's spectral normalisation.
+    E[softplus(-l_real)] + E[softplus(l_fake)]; E and G together minimise it with swapped labels.
+    D moves first, then E and G with a new z. Without the paper's spectral normalisation.
 
-    An anomaly x comes back changed: ‖f(x, x) - f(x, G(E(x)))‖₁ is large, with f the last hidden
-    layer of D_xx (`pair_features`).
+    The anomaly score of x is ‖f(x, x) - f(x, G(E(x)))‖₁, where f is the last hidden layer of D_xx
+    (`pair_features`).
 
     Networks: encoder x [B, H, W, C] -> z_hat [B, latent_dim]; generator z -> x in [0, 1];
-    discriminator_xz [x, z], discriminator_xx of two images on top of each other [B, H, W, 2·C],
-    discriminator_zz of two latents side by side [B, 2·latent_dim] -> logits [B, 1].
+    discriminator_xz [x, z], discriminator_xx of two images joined along channels [B, H, W, 2·C],
+    discriminator_zz of two concatenated latents [B, 2·latent_dim] -> logits [B, 1].
     """
 
     players = {
@@ -75,7 +75,7 @@ class ALAD(AdversarialModel):
         x = batch["image"]
         x_fake = self.generator(z, training=training)
         z_hat, z_rec = discriminate(self.encoder, x, x_fake, training=training)
-        with unchanged_statistics(self.generator):  # they are those of samples
+        with unchanged_statistics(self.generator):  # keep the statistics of samples
             x_rec = self.generator(z_hat, training=training)
         pairs = {
             "xz": (self.discriminator_xz, [x, z_hat], [x_fake, z]),
@@ -83,7 +83,7 @@ class ALAD(AdversarialModel):
             "zz": (self.discriminator_zz, _pair(z, z), _pair(z, z_rec)),
         }
         logits = {name: discriminate(*pair, training=training) for name, pair in pairs.items()}
-        # Twice the means: each discriminator's two terms have the weight 1.
+        # Twice the means, because both terms of each discriminator have weight 1.
         losses = {
             "D": 2.0 * tf.add_n([discriminator_loss(*pair) for pair in logits.values()]),
             "EG": 2.0 * tf.add_n([swapped_labels_loss(*pair) for pair in logits.values()]),
@@ -99,5 +99,5 @@ class ALAD(AdversarialModel):
 
 
 def _pair(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
-    """Two images on top of each other, or two latents side by side."""
+    """Joins two images along channels, or two latents."""
     return tf.concat([a, b], -1)

@@ -10,15 +10,15 @@ from tf_bigan.priors import Prior
 
 @keras.saving.register_keras_serializable("tf_bigan")
 class ALI(AdversarialModel):
-    """BiGAN's game with an encoder that draws: z_hat = μ(x) + exp(log σ(x))·ε, ε ~ N(0, I).
+    """BiGAN with a stochastic encoder: z_hat = μ(x) + exp(log σ(x))·ε, ε ~ N(0, I).
 
     With the logits l of pairs, D and E with G minimise (algorithm 1)
 
         D:   E_x[softplus(-l(x, z_hat))] + E_z[softplus(l(G(z), z))]
         EG:  E_x[softplus(l(x, z_hat))] + E_z[softplus(-l(G(z), z))]
 
-    in one simultaneous step. As in the official code, D has real and generated pairs in one batch:
-    what mixes rows in it, as batch normalisation does, sees both. `encode` gives the mean μ(x).
+    in one simultaneous step. As in the official code, D gets real and generated pairs in one batch,
+    so that its batch normalisation mixes both. `encode` gives the mean μ(x).
 
     Networks: encoder a `GaussianEncoder`, x [B, H, W, C] -> (μ, log σ), [B, latent_dim] each;
     generator z -> x in [0, 1]; discriminator [x, z] -> logits [B, 1].
@@ -51,7 +51,7 @@ class ALI(AdversarialModel):
         return {
             "encoder": make("gaussian_encoder", latent_dim=latent_dim),
             "generator": make("generator", latent_dim=latent_dim),
-            # Joint batch statistics let the bias-free MLP learn nothing, grey images for all z.
+            # With joint batch statistics the bias-free MLP learns nothing: grey images for all z.
             "discriminator": make("discriminator", latent_dim=latent_dim, norm="layer"),
         }
 
@@ -62,12 +62,12 @@ class ALI(AdversarialModel):
         return self.pair_losses([x, z_hat], [x_fake, z], training)
 
     def infer(self, x, training) -> tf.Tensor:
-        """A draw of q(z | x) for each image, [B, latent_dim]; its gradients reach μ and log σ."""
+        """A reparametrised draw from q(z | x) for each image, [B, latent_dim]."""
         mean, log_sigma = self.encoder.distribution(x, training)
         return mean + tf.exp(log_sigma) * self.random.normal((self.prior.dim,))
 
     def pair_losses(self, real, fake, training):
-        """The game on real pairs [x, z_hat] and generated ones [G(z), z]: (losses, logs)."""
+        """(losses, logs) for real pairs [x, z_hat] and generated pairs [G(z), z]."""
         joined = [tf.concat(rows, 0) for rows in zip(real, fake, strict=True)]
         logits_real, logits_fake = tf.split(self.discriminator(joined, training=training), 2)
         losses = {  # the paper's sums are twice the means of `losses`

@@ -1,4 +1,4 @@
-"""ALICE: ALI with conditional entropy, made small by a cycle (Li et al., NeurIPS 2017)."""
+"""ALICE: ALI with a cycle loss that bounds conditional entropy (Li et al., NeurIPS 2017)."""
 
 from typing import Literal
 
@@ -16,22 +16,22 @@ from tf_bigan.priors import Prior
 
 @keras.saving.register_keras_serializable("tf_bigan")
 class ALICE(ALI):
-    """ALI whose E and G must also give back an image: x_rec = G(z_hat), z_hat drawn from E(x).
+    """ALI whose E and G must also reconstruct images: x_rec = G(z_hat), z_hat drawn from E(x).
 
-    ALI's game alone does not say which z belongs to which x. The cycle term does, by a bound of the
-    conditional entropy H(x | z). To the loss of E and G it adds, in its explicit forms,
+    ALI's loss alone does not determine which z belongs to which x. The cycle term does: it bounds
+    the conditional entropy H(x | z). Its explicit forms add to the loss of E and G
 
         l2:  λ E_x[Σ (x - x_rec)²]        l1:  λ E_x[Σ |x - x_rec|],
 
-    and in the adversarial form λ E_x[softplus(-c(x, x_rec))], with the logits c of a second
+    and the adversarial form adds λ E_x[softplus(-c(x, x_rec))], with the logits c of a second
     discriminator C. C minimises E_x[softplus(-c(x, x)) + softplus(c(x, x_rec))].
 
     Hyperparameters:
-        cycle: l2, l1 or adversarial. In an explicit form C does not play: it never moves.
+        cycle: l2, l1 or adversarial. C is trained only in the adversarial form.
         weight: λ of the explicit forms.
         adversarial_weight: λ of the adversarial form.
 
-    Networks: ALI's, and discriminator_xx of two images on top of each other, [B, H, W, 2·C] ->
+    Networks: ALI's, and discriminator_xx of two images joined along channels, [B, H, W, 2·C] ->
     logits [B, 1].
     """
 
@@ -58,7 +58,7 @@ class ALICE(ALI):
     ):
         if moves is None and cycle != "adversarial":
             moves = ALI.moves
-        # Not ALI's constructor, which has no C.
+        # Skips ALI's constructor, which has no C.
         AdversarialModel.__init__(
             self,
             prior,
@@ -81,7 +81,7 @@ class ALICE(ALI):
         networks = super().make_networks(make, latent_dim, classes)
         *size, channels = networks["generator"](tf.zeros((1, latent_dim))).shape[1:]
         pair = (*size, 2 * channels)
-        # Without batch statistics, which would be kept up to date where C does not play.
+        # Without batch statistics, which need no updates then if C is not trained.
         return networks | {
             "discriminator_xx": make("image_discriminator", image_shape=pair, norm=None)
         }

@@ -11,10 +11,10 @@ from tf_bigan.priors import Prior
 
 @keras.saving.register_keras_serializable("tf_bigan")
 class Autoencoder(AdversarialModel):
-    """An encoder and a generator that give back an image, x_rec = G(E(x)), with no opponent.
+    """An encoder and a generator that reconstruct images, x_rec = G(E(x)), without a discriminator.
 
-    They minimise E_x[Σ |x - x_rec|] (l1) or E_x[Σ (x - x_rec)²] (l2). Nothing ties E(x) to the
-    prior, so that G of the prior's draws need not look like an image.
+    They minimise E_x[Σ |x - x_rec|] (l1) or E_x[Σ (x - x_rec)²] (l2). No loss matches E(x) to the
+    prior, so that G(z) with z from the prior need not look like an image.
 
     Hyperparameters:
         norm: l1 or l2.

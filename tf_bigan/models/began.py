@@ -17,16 +17,16 @@ class BEGAN(AdversarialModel):
         L_D = L(x) - k L(G(z))
         L_G = L(G(z))
         k <- min(max(k + λ (γ L(x) - L(G(z))), 0), 1),   k = 0 at first
-        M = L(x) + |γ L(x) - L(G(z))|         logged as m_global, which falls in a good training
+        M = L(x) + |γ L(x) - L(G(z))|         the convergence measure, logged as m_global
 
-    Both move at once. The learning rates are halved every so many steps down to a floor, where
-    the optimisers have a rate of their own and not a schedule.
+    Both move at once. The learning rates are halved every `halve_every` steps down to
+    `lowest_rate`, unless the optimisers use a schedule.
 
     Hyperparameters:
-        gamma: γ, the diversity: how large L(G(z)) is to be, in parts of L(x).
-        lambda_k: λ, the rate of k.
-        halve_every: steps from one halving of the learning rates to the next.
-        lowest_rate: the learning rate that they do not fall below.
+        gamma: γ, the diversity ratio: the target of L(G(z)) / L(x).
+        lambda_k: λ, the learning rate of k.
+        halve_every: number of steps between two halvings of the learning rates.
+        lowest_rate: lower bound of the learning rates.
 
     Networks: generator z [B, latent_dim] -> x [B, H, W, C] in [0, 1]; discriminator, an autoencoder
     x -> x with a code of latent_dim units.
@@ -87,6 +87,6 @@ class BEGAN(AdversarialModel):
         self.k.assign(tf.clip_by_value(self.k + self.lambda_k * balance, 0.0, 1.0))
         due = tf.equal((self.step.value + 1) % self.halve_every, 0)
         for rate in (self.optimizer_of(player).learning_rate for player in self.players):
-            if isinstance(rate, keras.Variable):  # not a schedule's value
+            if isinstance(rate, keras.Variable):  # not a schedule
                 halved = tf.maximum(rate / 2, tf.minimum(rate, self.lowest_rate))
                 rate.assign(tf.where(due, halved, rate))

@@ -12,12 +12,12 @@ from tf_bigan.priors import Prior
 class BiGAN(AdversarialModel):
     """An encoder and a generator that learn to invert each other by fooling one discriminator.
 
-    D tells pairs (x, E(x)) from pairs (G(z), z); E and G together do the reverse (eq. 2):
+    D distinguishes pairs (x, E(x)) from pairs (G(z), z); E and G together oppose it (eq. 2):
 
         min_{G,E} max_D  E_x[log D(x, E(x))] + E_z[log(1 - D(G(z), z))]
 
-    D minimises ½(softplus(-l(x, E(x))) + softplus(l(G(z), z))), E and G the same with the labels
-    exchanged; both move in one simultaneous step, as in the official code.
+    D minimises ½(softplus(-l(x, E(x))) + softplus(l(G(z), z))), E and G the same with swapped
+    labels; both move in one simultaneous step, as in the official code.
 
     Networks: encoder x [B, H, W, C] -> z_hat [B, latent_dim]; generator z -> x in [0, 1];
     discriminator [x, z] -> logits [B, 1].

@@ -12,8 +12,8 @@ from tf_bigan.priors import Prior
 class BigBiGAN(AdversarialModel):
     """BiGAN whose discriminator also judges x alone and z alone, with hinge losses.
 
-    D has three parts: F of images, H of latents, J of what the two make of a pair. Linear maps of
-    their features are the scores (section 2)
+    D has three parts: F for images, H for latents, and J for the joined features of a pair. The
+    scores are linear maps of their features (section 2)
 
         s_x(x) = θ_x·F(x)        s_z(z) = θ_z·H(z)        s_xz(x, z) = θ_xz·J(F(x), H(z)).
 
@@ -23,7 +23,7 @@ class BigBiGAN(AdversarialModel):
         E and G:  Σ_s E[s(x, z_hat)] - E[s(G(z), z)],
 
     z_hat = μ(x) + softplus(σ(x))·ε, ε ~ N(0, I). D moves first, then E and G at once on new z. E
-    and G are players of their own, since E learns ten times as fast. `encode` gives the mean μ(x).
+    and G are separate players, because E's learning rate is ten times G's. `encode` gives μ(x).
 
     Networks: encoder a `GaussianEncoder`, x [B, H, W, C] -> (μ, σ), [B, latent_dim] each; generator
     z -> x in [0, 1]; discriminator_x (F) x -> s_x, discriminator_z (H) z -> s_z, both with
@@ -93,7 +93,7 @@ class BigBiGAN(AdversarialModel):
         return losses, logs | {"accuracy_real": logits_real > 0, "accuracy_fake": logits_fake < 0}
 
     def scores(self, real, fake, training) -> list[tuple[tf.Tensor, tf.Tensor]]:
-        """(of real, of generated) pairs [x, z], [B, 1] each, for s_x, s_z and s_xz."""
+        """(real, generated) scores [B, 1] of pairs [x, z], for s_x, s_z and s_xz."""
         judges = self.discriminator_x, self.discriminator_z
         unary, features = [], []
         for judge, *inputs in zip(judges, real, fake, strict=True):

@@ -1,4 +1,4 @@
-"""BiGAN with a cycle, the deterministic case of ALICE (Li et al., NeurIPS 2017)."""
+"""BiGAN with a cycle loss, the deterministic case of ALICE (Li et al., NeurIPS 2017)."""
 
 import keras
 import tensorflow as tf
@@ -17,22 +17,22 @@ from tf_bigan.priors import Prior
 
 @keras.saving.register_keras_serializable("tf_bigan")
 class CycleBiGAN(AdversarialModel):
-    """BiGAN whose E and G also answer for what becomes of an image, and of a z, on the way back.
+    """BiGAN whose E and G also minimise the reconstruction errors of images and of z.
 
-    D's game alone makes E and G inverses of each other at its optimum; on the way there a pair may
-    look right and belong to two different images. Li et al. (section 3) bound the entropy of
-    x given z by a reconstruction error. With a deterministic E, the loss of E and G is BiGAN's plus
+    The adversarial loss alone makes E and G inverses only at its optimum. Before, x and E(x) may
+    fool D without G(E(x)) being close to x. Li et al. (section 3) bound the entropy of x given z
+    by a reconstruction error. With a deterministic E, the loss of E and G is BiGAN's plus
 
         λ E_x[Σ (x - G(E(x ⊙ m)))²] + λ_z E_z[Σ (z - E(G(z)))²].
 
-    The mask m sets each pixel to 0 with probability `mask_rate`, for E and in the image cycle only
-    (denoising autoencoders, Vincent et al., ICML 2008), so that images close to x get a z close to
-    E(x). D sees pairs of whole images.
+    The mask m sets each pixel to 0 with probability `mask_rate`, only in E's input of the image
+    cycle (denoising autoencoders, Vincent et al., ICML 2008), so that images close to x get a z
+    close to E(x). D sees unmasked images.
 
     Hyperparameters:
         cycle: λ, the weight of the image cycle.
-        latent_cycle: λ_z, the weight of the latent cycle; 0 leaves it out.
-        mask_rate: the probability with which a pixel is masked; 0 leaves the mask out.
+        latent_cycle: λ_z, the weight of the latent cycle; 0 disables it.
+        mask_rate: mask rate, the probability of masking a pixel; 0 disables the mask.
 
     Networks: those of BiGAN.
     """
@@ -69,7 +69,7 @@ class CycleBiGAN(AdversarialModel):
         x = batch["image"]
         x_fake = self.generator(z, training=training)
         z_hat, z_cycle, z_rec = self._encode(x, x_fake, training)
-        with unchanged_statistics(self.generator):  # they are those of samples
+        with unchanged_statistics(self.generator):  # keep the statistics of samples
             x_rec = self.generator(z_cycle, training=training)
         logits_real, logits_fake = discriminate(
             self.discriminator, [x, z_hat], [x_fake, z], training=training
@@ -87,9 +87,9 @@ class CycleBiGAN(AdversarialModel):
         return losses, logs
 
     def _encode(self, x, x_fake, training):
-        """E(x) for D, E of the masked x for the cycle, and E(x_fake) or None without its cycle.
+        """E(x) for D, E(masked x) for the image cycle, E(x_fake) or None without latent cycle.
 
-        All in one batch with x first, whose statistics E keeps.
+        All are computed in one batch with x first, whose batch statistics E keeps.
         """
         groups = [x]
         if self.mask_rate:

@@ -1,4 +1,4 @@
-"""DANN: domain adaptation by backpropagation (Ganin & Lempitsky, ICML 2015), as a game."""
+"""DANN: domain adaptation by backpropagation (Ganin & Lempitsky, ICML 2015)."""
 
 import keras
 import tensorflow as tf
@@ -12,29 +12,29 @@ from tf_bigan.priors import Prior
 
 @keras.saving.register_keras_serializable("tf_bigan")
 class DANN(AdversarialModel):
-    """Features that tell the classes of a labelled domain, and not which domain an image is of.
+    """Features that predict the classes of a labelled domain, but not the domain of an image.
 
         L_y = cross entropy of C(F(x_source)) and the labels
         L_d = ½ (E[-log D(F(x_source))] + E[-log(1 - D(F(x_target)))])
         C minimises L_y, D minimises L_d, F minimises L_y - λ L_d                    (eq. 1 to 3)
 
-    Each player has a loss of its own, which makes the paper's gradient reversal layer needless.
-    All move at once. λ = strength · (2 / (1 + exp(-10 p)) - 1) rises from 0, with p the part of
-    the training that is done (section 4). No loss reads a label of the target domain, but
-    `accuracy`, which picks the best checkpoint, is measured with those of its validation images.
+    Each player has its own loss, so that the paper's gradient reversal layer is not needed. All
+    move at once. λ = strength · (2 / (1 + exp(-10 p)) - 1) rises from 0, with p the finished
+    fraction of the training (section 4). No loss reads labels of the target domain, but
+    `accuracy`, which picks the best checkpoint, uses the labels of its validation images.
 
-    Each domain has batch statistics of its own. F and D keep those of the target; C, which learns
-    from the source's features alone, keeps these. There is no z: the prior has no
-    effect.
+    Each domain has its own batch statistics. F and D keep those of the target; C, which sees only
+    the source's features in training, keeps those of the source. The prior has no effect: there
+    is no z.
 
     Hyperparameters:
-        strength: of the adversary; 0 learns from the source domain alone.
-        total_steps: of a training, for p; after these λ stays. train.py takes those of the run,
-            and a run that is resumed for more epochs keeps its number.
-        dropout_rate: of the features that C sees, in training.
+        strength: weight of the adversarial loss; 0 learns from the source domain only.
+        total_steps: number of training steps, for p; later λ is constant. train.py uses the steps
+            of the run, also when the run is resumed for more epochs.
+        dropout_rate: dropout rate of C's input features, in training.
 
     Networks: encoder x [B, H, W, C] in [0, 1] -> features [B, F]; label_predictor features ->
-    [B, classes]; domain_classifier features -> logits [B, 1] of "source".
+    [B, classes]; domain_classifier features -> logit [B, 1] of "source".
     """
 
     players = {"F": ("encoder",), "C": ("label_predictor",), "D": ("domain_classifier",)}
@@ -72,8 +72,8 @@ class DANN(AdversarialModel):
             raise UserError("dann learns from labels: give a source data set that has them")
         encoder = make("lenet")
         inputs = encoder.size
-        # D sees all of F's maps, and is normalised. Where it saw 100 features only, or could not
-        # keep up, the domains were mixed but not class by class.
+        # D sees all of F's feature maps and is normalised. With only 100 features, or with a weak
+        # D, the domains were mixed, but not class by class.
         return {
             "encoder": encoder,
             "label_predictor": make(
@@ -86,7 +86,7 @@ class DANN(AdversarialModel):
 
     def player_losses(self, batch, z, training):
         label = batch["label"]
-        # The first's statistics are kept: the target's images are to be classified in the end.
+        # The statistics of the first are kept: the model will classify images of the target.
         target, source = discriminate(
             self.encoder, batch["target_image"], batch["image"], training=training
         )
@@ -124,5 +124,5 @@ class DANN(AdversarialModel):
         return self.strength * tf.tanh(5.0 * p)
 
     def class_logits(self, x, training) -> tf.Tensor:
-        """C(F(x)), [B, classes], of images of either domain."""
+        """C(F(x)), [B, classes], for images of either domain."""
         return self.label_predictor(self.encoder(x, training=training), training=training)

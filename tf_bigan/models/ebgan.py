@@ -12,19 +12,19 @@ from tf_bigan.priors import Prior
 
 @keras.saving.register_keras_serializable("tf_bigan")
 class EBGAN(AdversarialModel):
-    """A discriminator that is an energy, low on real images: the error of an autoencoder.
+    """D is an autoencoder. Its reconstruction error is an energy, which is low on real images.
 
         D(x) = Σ (x - Dec(Enc(x)))²           over the pixels of an image
         L_D = D(x) + [m - D(G(z))]_+                                                    (eq. 1)
         L_G = D(G(z)) + weight · PT(Enc(G(z)))                                     (eq. 2, 4)
         PT(S) = 1 / (N (N - 1)) Σ_{i≠j} (S_i·S_j / |S_i||S_j|)²    the pulling-away term
 
-    The pulling-away term drives the codes of a batch of generated images apart; G alone has it.
-    D moves first, then G with a new z.
+    The pulling-away term makes the codes of generated images differ; only G minimises it. D moves
+    first, then G with a new z.
 
     Hyperparameters:
         margin: m, in the units of D(x).
-        pulling_away: the weight of PT; the paper's .1 makes the EBGAN-PT, 0 the EBGAN.
+        pulling_away: the weight of PT; 0.1 is the paper's EBGAN-PT, 0 is EBGAN.
 
     Networks: generator z [B, latent_dim] -> x [B, H, W, C] in [0, 1]; discriminator, an autoencoder
     x -> x with `code_and_reconstruction`, with a code of latent_dim units.
@@ -82,9 +82,9 @@ class EBGAN(AdversarialModel):
 
 
 def pulling_away_term(codes: tf.Tensor) -> tf.Tensor:
-    """PT, the mean squared cosine of the pairs of different rows, in [0, 1]; codes [N, code].
+    """PT, the mean squared cosine over pairs of different rows, in [0, 1]; codes [N, code].
 
-    The rows are a replica's: two replicas leave out the pairs between them, and do not equal one.
+    Each replica uses its own rows, so that the result depends on the number of replicas.
     """
     directions = tf.math.l2_normalize(codes, axis=-1)
     squares = tf.matmul(directions, directions, transpose_b=True) ** 2

@@ -17,13 +17,13 @@ class GAN(AdversarialModel):
         min_G max_D  E_x[log D(x)] + E_z[log(1 - D(G(z)))]                              (eq. 1)
 
     D minimises softplus(-l(x)) + softplus(l(G(z))). G minimises softplus(-l(G(z))), which does not
-    saturate (section 3), or with `minimax=True` -softplus(l(G(z))), the game of eq. 1. As in the
-    usual DCGAN program D moves first and G after it, against the new D with the same z;
+    saturate (section 3), or with `minimax=True` -softplus(l(G(z))), as in eq. 1. As in the usual
+    DCGAN implementation D moves first, then G against the updated D with the same z;
     `moves=(("D", "G"),)` moves both at once.
 
     Hyperparameters:
         minimax: whether G minimises what D maximises.
-        label_smoothing: how far the labels of real images, for D and for G, lie below 1.
+        label_smoothing: one-sided label smoothing s: the label of "real", for D and G, is 1 - s.
 
     Networks: generator z [B, latent_dim] -> x [B, H, W, C] in [0, 1]; discriminator x -> logits
     [B, 1].
@@ -75,5 +75,5 @@ class GAN(AdversarialModel):
         return losses, discriminator_logs(logits_real, logits_fake)
 
     def _cross_entropy(self, logits):
-        """With the label 1 - s, s = label_smoothing: the mean of softplus(-l) + s·l."""
+        """Cross entropy with the label 1 - s, s = label_smoothing: mean of softplus(-l) + s·l."""
         return tf.reduce_mean(tf.nn.softplus(-logits) + self.label_smoothing * logits)

@@ -16,25 +16,25 @@ from tf_bigan.priors import Categorical, Concatenation, Prior, Uniform
 
 @keras.saving.register_keras_serializable("tf_bigan")
 class InfoGAN(AdversarialModel):
-    """A GAN whose images tell the codes they were made from: c in z = (noise, c_1, c_2, ...).
+    """A GAN whose images determine the codes c in their latents z = (noise, c_1, c_2, ...).
 
         min_{G,Q} max_D  V(D, G) - λ L_I(G, Q)                                          (eq. 6)
         L_I(G, Q) = E[log Q(c | G(z))] + H(c)  <=  I(c; G(z))                           (eq. 5)
 
-    V is the GAN's game in its non-saturating form: D minimises softplus(-l(x)) + softplus(l(G(z))),
-    G softplus(-l(G(z))). Q is a head on D's last hidden layer. As in the official code -λ L_I is
-    a part of both players' losses, so that D's layers learn for Q too, which is D's to move; D
-    moves first, and G after it with a new z.
+    V is the non-saturating GAN loss: D minimises softplus(-l(x)) + softplus(l(G(z))), G minimises
+    softplus(-l(G(z))). Q is a head on D's last hidden layer and belongs to player D. As in the
+    official code both losses contain -λ L_I, so that D's layers learn for Q too. D moves first,
+    then G with a new z.
 
     The prior's first part is noise, the others are codes. For a categorical code Q gives logits,
-    for any other one the mean of a Gaussian whose σ is fixed to 1, as in the official code.
+    for other codes the mean of a Gaussian with σ fixed to 1, as in the official code.
 
     Hyperparameters:
         lambda_categorical, lambda_continuous: λ of the two kinds of codes.
 
     Networks: generator z [B, latent_dim] -> x [B, H, W, C] in [0, 1]; discriminator x -> logits
-    [B, 1] by way of `features` and `head`; recognition (Q) features -> [B, latent_dim], in the
-    order of z; its outputs for the noise are not used.
+    [B, 1] through `features` and `head`; recognition (Q) features -> [B, latent_dim], in the order
+    of z; its outputs for the noise are not used.
     """
 
     players = {"D": ("discriminator", "recognition"), "G": ("generator",)}
@@ -99,7 +99,7 @@ class InfoGAN(AdversarialModel):
         }
 
     def _information(self, z, guess):
-        """L_I in nats over all categorical codes, and over all others: two scalars."""
+        """L_I in nats, summed over the categorical codes and over the others: two scalars."""
         categorical, continuous = tf.zeros(()), tf.zeros(())
         for part, c, q in self._codes(z, guess):
             if isinstance(part, Categorical):  # log Q = Σ c log softmax(q), H = log K
@@ -113,14 +113,14 @@ class InfoGAN(AdversarialModel):
         return categorical, continuous
 
     def _codes(self, *vectors):
-        """(part of the prior, its entries of each vector) for each code."""
+        """(part of the prior, its slice of each vector) for each code."""
         return list(zip(self.prior.parts, *map(self.prior.split, vectors), strict=True))[1:]
 
     def code_estimates(self, x, training) -> list[tf.Tensor]:
-        """Q(c | x) of each code: class logits, or the mean of the continuous entries."""
+        """Q(c | x) for each code: class logits, or means of continuous codes."""
         features = self.discriminator.features(x, training)
         return [q for _, q in self._codes(self.recognition(features, training=training))]
 
     def codes(self, images, batch_size: int = 256) -> list[np.ndarray]:
-        """`code_estimates` of images [N, H, W, C] in [0, 1]: an array [N, entries] of each code."""
+        """`code_estimates` of images [N, H, W, C] in [0, 1]: one array [N, dim] per code."""
         return self.in_batches(None, images, batch_size, method="code_estimates")

@@ -10,10 +10,10 @@ from tf_bigan.priors import Prior
 
 @keras.saving.register_keras_serializable("tf_bigan")
 class JointLatentRegressor(LatentRegressor):
-    """A latent regressor whose generator helps: G's samples must also tell which z they are of.
+    """A latent regressor whose generator also minimises the regression loss.
 
-    E and G together minimise G's loss + λ E's loss of the `LatentRegressor`; D its own. With λ = 1
-    the generator gives up on images, says the official code.
+    E and G together minimise G's loss + λ E's loss of the `LatentRegressor`; D its own. According
+    to the official code, G's images are poor with λ = 1.
 
     Hyperparameters:
         weight: λ.
@@ -35,7 +35,7 @@ class JointLatentRegressor(LatentRegressor):
         moves: Moves | None = None,
         name: str | None = None,
     ):
-        # Not the LatentRegressor's constructor, which has no weight.
+        # Skips the LatentRegressor's constructor, which has no weight.
         AdversarialModel.__init__(
             self,
             prior,

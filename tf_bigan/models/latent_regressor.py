@@ -11,18 +11,18 @@ from tf_bigan.priors import Prior, Uniform
 
 @keras.saving.register_keras_serializable("tf_bigan")
 class LatentRegressor(AdversarialModel):
-    """A GAN, and an encoder that learns from its samples alone which z each was made of.
+    """A GAN, and an encoder that learns to predict z from the samples G(z).
 
     D minimises ½(softplus(-l(x)) + softplus(l(G(z)))), G softplus(-l(G(z))), both means over the
     batch. With the logits e of E(G(z)), E minimises for the uniform prior on (-1, 1)
 
         mean of -t log σ(e) - (1 - t) log(1 - σ(e)),    t = (z + 1)/2,
 
-    and for any other the mean of (e - z)², over the batch and the entries of z. G does not see E's
-    loss. All move in one simultaneous step, as in the official code.
+    and for any other prior the mean of (e - z)², over the batch and the latent dimension. G does
+    not see E's loss. All move in one simultaneous step, as in the official code.
 
     Networks: generator z [B, latent_dim] -> x [B, H, W, C] in [0, 1]; discriminator x -> logits
-    [B, 1]; encoder x -> z_hat, whose `features` have the logits "e" of z_hat.
+    [B, 1]; encoder x -> z_hat, whose `features` include the logits "e" of z_hat.
     """
 
     players = {"D": ("discriminator",), "G": ("generator",), "E": ("encoder",)}
@@ -59,7 +59,7 @@ class LatentRegressor(AdversarialModel):
         x = batch["image"]
         x_fake = self.generator(z, training=training)
         logits_real, logits_fake = discriminate(self.discriminator, x, x_fake, training=training)
-        # E sees x for its batch statistics alone: in use they are those of real images.
+        # E sees x only for its batch statistics, because it will encode real images.
         _, features = discriminate(self.encoder.features, x, x_fake, training=training)
         losses = {
             "D": discriminator_loss(logits_real, logits_fake),
@@ -69,7 +69,7 @@ class LatentRegressor(AdversarialModel):
         return losses, discriminator_logs(logits_real, logits_fake)
 
     def regression_loss(self, logits, z) -> tf.Tensor:
-        """How far E's logits [B, latent_dim] are from z [B, latent_dim]: a scalar."""
+        """The regression loss of E's logits [B, latent_dim] for z [B, latent_dim]: a scalar."""
         if isinstance(self.prior, Uniform):
             # The cross-entropy above is softplus(e) - t·e.
             return tf.reduce_mean(tf.nn.softplus(logits) - 0.5 * (z + 1.0) * logits)

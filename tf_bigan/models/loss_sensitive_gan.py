@@ -15,22 +15,23 @@ from tf_bigan.priors import Prior
 class LossSensitiveGAN(AdversarialModel):
     """A loss function L that is lower on a real image than on a generated one, by a margin Δ.
 
-    The margin depends on the two images: those which are alike already need not differ in loss.
+    The margin grows with the distance of the two images: similar images may have similar losses.
 
         Δ(x, G(z)) = margin · Σ|x - G(z)|     over the pixels; a constant to both players
         L's loss:  γ E[L(x)] + E[C(Δ(x, G(z)) + L(x) - L(G(z)))],   C(a) = max(a, slope · a)
         G's loss:  E[L(G(z))]
 
-    C with slope 0 is the hinge of LS-GAN; other slopes make the generalised LS-GAN: 1 is the
-    Wasserstein GAN's loss, -1 gives |a|. D moves first and G after it, against the new D with the
-    same z, as in the official code.
+    C with slope 0 is the hinge of LS-GAN; other slopes give the generalised LS-GAN: 1 is the
+    Wasserstein GAN's loss, -1 gives |a|. D moves first, then G against the updated D with the same
+    z, as in the official code.
 
     Hyperparameters:
-        margin: of a unit of ℓ1 distance (λ). The official 2e-4 is for 64×64×3 pixels in [-1, 1].
-        gamma: the weight of L(x) by itself.
-        slope: of the cost C below 0.
-        leak: the slope of L's last activation below 0. 0 is the ReLU of LS-GAN's official code, in
-            which all of L may die where margins are large; 1 is the generalised one's, linear.
+        margin: margin per unit of ℓ1 distance (λ). The official 2e-4 is for 64×64×3 pixels in
+            [-1, 1].
+        gamma: the weight of the separate term L(x).
+        slope: slope of the cost C below 0.
+        leak: slope of L's last activation below 0. 0 is the ReLU of LS-GAN's official code, where
+            L may become 0 everywhere if margins are large; 1 is linear, as in the generalised one.
 
     Networks: generator z [B, latent_dim] -> x [B, H, W, C] in [0, 1]; discriminator (L) x ->
     [B, 1].
@@ -69,14 +70,14 @@ class LossSensitiveGAN(AdversarialModel):
     def make_networks(cls, make, latent_dim, classes):
         return {
             "generator": make("generator", latent_dim=latent_dim),
-            # With batch statistics of their own L told the two batches apart, and G stood still.
+            # With separate batch statistics L recognised the two batches, and G did not learn.
             "discriminator": make("image_discriminator", norm="layer"),
         }
 
     def player_losses(self, batch, z, training):
         x = batch["image"]
         x_fake = self.generator(z, training=training)
-        # Not tf.nn.relu, whose gradient at 0 is 0: a discriminator that starts at 0 would stay.
+        # Not tf.nn.relu: its gradient at 0 is 0, so that D, which starts at 0, would not learn.
         loss_real, loss_fake = (
             tf.maximum(logits[:, 0], self.leak * logits[:, 0])
             for logits in discriminate(self.discriminator, x, x_fake, training=training)

@@ -12,23 +12,23 @@ from tf_bigan.priors import Prior
 
 @keras.saving.register_keras_serializable("tf_bigan")
 class MAGAN(AdversarialModel):
-    """EBGAN whose margin follows the energy of real images downwards (Algorithm 1).
+    """EBGAN whose margin decreases with the energy of real images (Algorithm 1).
 
         D(x) = Σ (x - Dec(Enc(x)))²           over the pixels of an image
         L_D = D(x) + [m - D(G(z))]_+
         L_G = D(G(z))
 
-    At first D learns to encode real images, while G stands still; m is then the mean D(x) of the
+    First D is pretrained on real images, while G is not trained; then m is the mean D(x) of the
     last period. After each further period, with X and Z the means of D(x) and D(G(z)) in it:
 
-        m <- X   if  X < m,  X < Z,  and Z has risen since the period before
+        m <- X   if  X < m,  X < Z,  and Z is larger than in the period before
 
-    D moves first, then G with a new z. Adam stands in for the paper's AdaMax.
+    D moves first, then G with a new z. Adam replaces the paper's AdaMax.
 
     Hyperparameters:
-        period: steps after which the margin is adapted; train.py takes an epoch, as in the paper.
-        pretraining: periods in which D learns alone. A falling learning rate of G begins after
-            them, and is not at its end when the run is.
+        period: steps between updates of the margin; train.py uses an epoch, as in the paper.
+        pretraining: periods in which only D learns. A decaying learning rate of G starts after
+            them, so that it does not reach its final value within the run.
 
     Networks: generator z [B, latent_dim] -> x [B, H, W, C] in [0, 1]; discriminator, an autoencoder
     x -> x whose code has latent_dim units.
@@ -57,7 +57,7 @@ class MAGAN(AdversarialModel):
             period=period,
             pretraining=pretraining,
         )
-        # The margin, the sums of this period, and Z of the one before (0: there was none).
+        # The margin, the sums of this period, and Z of the period before (0 if there was none).
         self.margin, self.sum_real, self.sum_fake, self.fake_before = (
             self.add_weight(name=name, shape=(), initializer="zeros", trainable=False)
             for name in ("margin", "sum_real", "sum_fake", "fake_before")
@@ -75,7 +75,7 @@ class MAGAN(AdversarialModel):
         x_fake = self.generator(z, training=training)
         x_rec, x_fake_rec = discriminate(self.discriminator, x, x_fake, training=training)
         energy_real, energy_fake = squared_error(x, x_rec), squared_error(x_fake, x_fake_rec)
-        hinge = tf.nn.relu(self.margin - energy_fake)  # 0 as long as the margin is
+        hinge = tf.nn.relu(self.margin - energy_fake)  # 0 while the margin is 0
         losses = {
             "D": tf.reduce_mean(energy_real + hinge),
             "G": tf.reduce_mean(energy_fake),
@@ -87,7 +87,7 @@ class MAGAN(AdversarialModel):
         }
 
     def is_active(self, player):
-        """G stands still while D learns alone."""
+        """G is inactive while D is pretrained."""
         return player == "D" or self.step.value >= self.period * self.pretraining
 
     def adapt(self, logs):
@@ -107,6 +107,6 @@ class MAGAN(AdversarialModel):
         self.fake_before.assign(before)
         self.sum_real.assign(tf.where(ends, 0.0, sum_real))
         self.sum_fake.assign(tf.where(ends, 0.0, sum_fake))
-        # Moments of zeros are no moments: Adam's bias correction begins with G's first move.
+        # Adam's bias correction must start with G's first move, not count its zero gradients.
         moves = self.optimizer_of("G").iterations
         moves.assign(tf.where(self.is_active("G"), moves.value, tf.zeros_like(moves.value)))

@@ -22,13 +22,12 @@ class SGAN(AdversarialModel):
         D, generated images:      -log p(FAKE | G(z))      = softplus(r)
         G:                        -log(1 - p(FAKE | G(z))) = softplus(-r)
 
-    or with `minimax=True`, as the paper has it, what G minimises is log p(FAKE | G(z)), which
-    saturates. Both move at once. Without a labelled subset in the
-    batch all images are labelled ones.
+    With `minimax=True` G minimises log p(FAKE | G(z)) as in the paper, which saturates. Both move
+    at once. Without a labelled subset in the batch, all images count as labelled.
 
     Hyperparameters:
         minimax: whether G minimises the negative of D's loss on generated images.
-        supervised: the weight of the labelled images' loss; 0 leaves a GAN.
+        supervised: the weight of the labelled images' loss; 0 gives a GAN.
 
     Networks: generator z [B, latent_dim] -> x [B, H, W, C] in [0, 1]; discriminator x -> logits
     [B, N + 1].
@@ -65,7 +64,7 @@ class SGAN(AdversarialModel):
             raise UserError("sgan learns from labels: give a data set that has them")
         return {
             "generator": make("generator", latent_dim=latent_dim),
-            # With batch statistics of their own the generated images gave themselves away.
+            # With separate batch statistics D recognised the generated images too easily.
             "discriminator": make("image_discriminator", outputs=classes + 1, norm="layer"),
         }
 
@@ -75,7 +74,7 @@ class SGAN(AdversarialModel):
         logits, logits_of_fake = discriminate(
             self.discriminator, batch["image"], x_fake, training=training
         )
-        # The labelled batch may have another size, so it is a call of its own.
+        # The labelled batch may have another size, so it needs a separate call.
         logits_labelled = logits
         if "labelled_image" in batch:
             logits_labelled = self.discriminator(batch["labelled_image"], training=training)

@@ -15,29 +15,29 @@ from tf_bigan.priors import Categorical, Concatenation, Prior
 
 @keras.saving.register_keras_serializable("tf_bigan")
 class TripleGAN(AdversarialModel):
-    """G draws an image for a label and C a label for an image; D tells their pairs from real ones.
+    """G makes images for labels, C predicts labels of images, D tells their pairs from real ones.
 
         min_{C,G} max_D  E_real[log D(x, y)] + α E_x[log(1 - D(x, y_C))]
                          + (1 - α) E_y,z[log(1 - D(G(y, z), y))] + R_L + weight · R_P
 
     with α = ½, y_C = argmax p_C(y | x), R_L the cross entropy of C on labelled images and R_P that
-    on generated ones and the labels they were made from (section 3). The losses are those of the
-    official code, softplus(∓l) with D's logits l; what C and G minimise does not saturate:
+    on generated images with their labels (section 3). The losses are those of the official code,
+    softplus(∓l) with D's logits l; the losses of C and G do not saturate:
 
         D: -log D(x, y) - ½ log(1 - D(x, y_C)) - ½ log(1 - D(G(y, z), y))
         G: -½ log D(G(y, z), y)
         C: -½ p_C(y_C | x) log D(x, y_C) + R_L + pseudo · R_P
            + entropy · H(p_C(y | x)) + balance · (cross entropy of 1/K and the mean of p_C)
 
-    D, G and C move in turn. Without a labelled subset in the
-    batch all images are labelled ones.
+    D, G and C move in turn. Without a labelled subset in the batch, all images count as labelled.
 
     Hyperparameters:
         entropy, balance: weights of C's regularisation on unlabelled images. The mean of p_C is
-            over a replica's rows: in this term two replicas do not equal one with all of them.
-        pseudo, pseudo_after: the weight of R_P, and the steps without it.
-        predicted_share: the share of D's real pairs that are (x, y_C). 0 is the paper's algorithm,
-            with which D overfits 100 labelled images; in the official code it is then nearly 1.
+            taken over a replica's rows, so that it depends on the number of replicas.
+        pseudo, pseudo_after: the weight of R_P, and the number of initial steps without it.
+        predicted_share: the fraction of D's real pairs that are (x, y_C). 0 is the paper's
+            algorithm, in which D overfits 100 labelled images; there the official code uses
+            nearly 1.
 
     Networks: classifier x -> logits [B, K]; generator z -> x [B, H, W, C] in [0, 1], the last part
     of z a one-hot label; discriminator [x, one-hot label] -> logits [B, 1].
@@ -96,8 +96,8 @@ class TripleGAN(AdversarialModel):
         x_labelled = batch.get("labelled_image", x)
         label = batch.get("labelled_label", batch.get("label"))
         x_fake = self.generator(z, training=training)
-        # The labelled batch may have another size, so it is a call of its own. It comes first,
-        # since what runs last leaves its batch statistics to `calibrate`.
+        # The labelled batch may have another size, so it needs a separate call. It comes first,
+        # because `calibrate` uses the batch statistics of the last call.
         guess_labelled = self.classifier(x_labelled, training=training)
         guess, guess_fake = discriminate(self.classifier, x, x_fake, training=training)
         p = tf.nn.softmax(guess)  # [B, K]

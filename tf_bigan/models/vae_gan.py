@@ -22,24 +22,24 @@ class VAEGAN(AdversarialModel):
         G minimises  γ R + A,   A = -log D(x_fake) - log D(x_rec)
         D minimises  -log D(x) - log(1 - D(x_fake)) - log(1 - D(x_rec))
 
-    with all losses from one pass, as in Algorithm 1. `kind` says what R and D are:
+    with all losses from one pass, as in Algorithm 1. `kind` selects R and D:
 
-        features     R = ½ Σ (D_l(x) - D_l(x_rec))² in D's last hidden layer (eq. 7), which only D
-                     moves, and for its own loss
-        pixels       R = ½ Σ (x - x_rec)² / σ², a VAE and a GAN side by side
+        features     R = ½ Σ (D_l(x) - D_l(x_rec))² in D's last hidden layer (eq. 7); D's weights
+                     learn only from D's loss
+        pixels       R = ½ Σ (x - x_rec)² / σ², the combination of a VAE and a GAN
         three_class  the same R; D has the classes real, generated and reconstructed, and minimises
                      the cross entropy of all three; D(x) in A is the probability of "real"
 
-    A is the form of the paper's -L_GAN that does not saturate.
+    A is the non-saturating form of the paper's -L_GAN.
 
     Hyperparameters:
         kind: as above.
-        gamma: γ, how much G cares for reconstruction rather than for D.
+        gamma: γ, the weight of reconstruction in G's loss.
         sigma: σ of a pixel, for the kinds that reconstruct pixels.
 
     Networks: encoder, a GaussianEncoder x -> (μ, log σ); generator z [B, latent_dim] ->
-    x [B, H, W, C] in [0, 1]; discriminator x -> logits [B, 3] by way of `features` and
-    `head`; with two classes only the first logit is used.
+    x [B, H, W, C] in [0, 1]; discriminator x -> logits [B, 3] through `features` and `head`; with
+    two classes only the first logit is used.
     """
 
     players = {"E": ("encoder",), "G": ("generator",), "D": ("discriminator",)}

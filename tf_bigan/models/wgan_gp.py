@@ -8,27 +8,27 @@ from tf_bigan.core.model import AdversarialModel, Moves
 from tf_bigan.networks.normalization import discriminate
 from tf_bigan.priors import Prior
 
-# The norm has no derivative at 0, where a critic starts whose last weights are zero.
+# The norm has no derivative at 0, where a critic with zero last weights starts.
 _EPSILON = 1e-12
 
 
 @keras.saving.register_keras_serializable("tf_bigan")
 class WGANGP(AdversarialModel):
-    """A generator against a critic whose slope is held at 1, not against a classifier.
+    """A generator against a critic with a gradient penalty, instead of a classifier.
 
     The critic's mean difference between real and generated images estimates their Wasserstein
-    distance if it is 1-Lipschitz. D minimises (eq. 3)
+    distance if the critic is 1-Lipschitz. D minimises (eq. 3)
 
         E_z[D(G(z))] - E_x[D(x)] + λ E[(‖∇D(x̂)‖₂ - 1)²],    x̂ = t·x + (1 - t)·G(z), t ~ U(0, 1),
 
     and G minimises -E_z[D(G(z))]. As in algorithm 1 the critic moves five times, each time with
-    new z and t, and then G once; `moves` says how often. The moves of a step share its images.
+    new z and t, then G once; `moves` changes this. All moves of a step use the same images.
 
     Hyperparameters:
         penalty: λ.
 
     Networks: generator z [B, latent_dim] -> x [B, H, W, C] in [0, 1]; discriminator x -> scores
-    [B, 1], without batch statistics: the penalty is on each image's own gradient (section 4).
+    [B, 1], without batch statistics, because the penalty is per image (section 4).
     """
 
     players = {"D": ("discriminator",), "G": ("generator",)}
@@ -78,7 +78,7 @@ class WGANGP(AdversarialModel):
         }
 
     def gradient_penalty(self, x, x_fake, training) -> tf.Tensor:
-        """E[(‖∇D(x̂)‖₂ - 1)²] on the lines between x and x_fake, [B, H, W, C] each; a scalar."""
+        """E[(‖∇D(x̂)‖₂ - 1)²], x̂ between x and x_fake, [B, H, W, C] each; a scalar."""
         t = self.random.uniform((1, 1, 1))
         x_hat = t * x + (1.0 - t) * x_fake
         with tf.GradientTape(watch_accessed_variables=False) as tape:

@@ -1,4 +1,4 @@
-"""Networks that are made of networks."""
+"""Networks that consist of other networks."""
 
 import keras
 import tensorflow as tf
@@ -7,11 +7,11 @@ from tf_bigan.networks.network import Network
 
 
 class _Composite(Network):
-    """A network whose arguments are networks; saved and copied with them.
+    """A network whose arguments are networks; it is saved and copied together with them.
 
     Args:
-        arguments: as those of `Network`.
-        part: the network whose dtype policy is also that of the whole.
+        arguments: as in `Network`.
+        part: the network whose dtype policy is used.
     """
 
     def __init__(self, arguments: dict, part: keras.Model, **kwargs):
@@ -19,7 +19,7 @@ class _Composite(Network):
 
     @property
     def keeps_groups_apart(self) -> bool:
-        """Whether all of its networks do."""
+        """Whether all of its networks keep batch groups apart."""
         networks = (a for a in self._arguments.values() if isinstance(a, keras.Model))
         return all(getattr(network, "keeps_groups_apart", False) for network in networks)
 
@@ -36,10 +36,10 @@ class _Composite(Network):
 
 @keras.saving.register_keras_serializable("tf_bigan")
 class GaussianEncoder(_Composite):
-    """E that gives a Gaussian q(z | x) for each image; called, its mean [B, latent].
+    """E that gives a Gaussian q(z | x) per image. A call returns the mean, [B, latent_dim].
 
     Args:
-        body: an encoder without squashing, x -> [B, 2·latent]: the means, then the spreads.
+        body: an encoder without squashing, x -> [B, 2·latent_dim]: means, then raw scales.
         image_shape: (H, W, C) of x.
     """
 
@@ -49,11 +49,11 @@ class GaussianEncoder(_Composite):
         self(keras.Input(tuple(image_shape)))
 
     def distribution(self, x, training=False) -> tuple[tf.Tensor, tf.Tensor]:
-        """(mean, spread), [B, latent] each; the system says what it takes of the spread (log σ)."""
+        """(mean, raw scale), [B, latent_dim] each; the system defines the scale, e.g. as log σ."""
         return tuple(tf.split(self.body(x, training=training), 2, axis=-1))
 
     def features(self, x, training=False) -> dict[str, tf.Tensor]:
-        """The body's named layers, and "e": the mean."""
+        """The body's named features, with the mean as "e"."""
         features = self.body.features(x, training)
         return features | {"e": tf.split(features["e"], 2, axis=-1)[0]}
 
@@ -63,7 +63,7 @@ class GaussianEncoder(_Composite):
 
 @keras.saving.register_keras_serializable("tf_bigan")
 class AutoencoderNetwork(_Composite):
-    """x [B, H, W, C] -> its reconstruction, by way of a code [B, code].
+    """x [B, H, W, C] -> its reconstruction, through a code [B, code].
 
     Args:
         encoder: x -> code.

@@ -1,10 +1,10 @@
-"""Convolutional networks after DCGAN (Radford et al. 2016), for images of any size from 8×8 on.
+"""Convolutional networks after DCGAN (Radford et al. 2016), for images of 8×8 pixels or more.
 
-Convolutions of stride 2 halve the image, rounding up, as long as its smaller side stays at 4 or
-more: 28×28 -> 14×14 -> 7×7 -> 4×4. The generator goes the same way back. As in the paper: weights
-from N(0, 0.02²), channels that double (here up to 8·width), batch normalisation everywhere but at
-the door of E and D and at the outputs, ReLU in G and leaky ReLU (0.2) in E and D. Images are in
-[0, 1] outside of all networks; E and D rescale them to [-1, 1].
+Convolutions with stride 2 halve the image, rounding up, while its smaller side stays at 4 or
+more: 28×28 -> 14×14 -> 7×7 -> 4×4. The generator reverses this. As in the paper: weights from
+N(0, 0.02²), channels that double (here up to 8·width), batch normalisation in all layers except
+the input layers of E and D and the output layers, ReLU in G and leaky ReLU (0.2) in E and D.
+Images are in [0, 1] outside the networks; E and D rescale them to [-1, 1].
 """
 
 import math
@@ -20,7 +20,7 @@ SMALLEST_IMAGE, SMALLEST_MAP = 8, 4
 
 
 class _DCGAN(Network):
-    """The layers that the three networks are made of, and the checks of their sizes."""
+    """The layers of the three networks, and the checks of their sizes."""
 
     def __init__(self, arguments: dict, **kwargs):
         super().__init__(arguments, **kwargs)
@@ -35,10 +35,10 @@ class _DCGAN(Network):
             if value is not None and value < 1:
                 raise UserError(f"{name} of a dcgan network must be at least 1, not {value}")
         self.l2 = arguments["l2"]
-        self.sizes = [tuple(size)]  # of the image and of the map after each halving
+        self.sizes = [tuple(size)]  # the image, then the feature map after each halving
         while min(half := tuple(-(-side // 2) for side in self.sizes[-1])) >= SMALLEST_MAP:
             self.sizes.append(half)
-        # Channels of the same.
+        # The channels of these.
         self.channels = [channels, *(width * min(2**i, 8) for i in range(len(self.sizes) - 1))]
 
     def _weights(self) -> dict:
@@ -52,13 +52,13 @@ class _DCGAN(Network):
         return keras.layers.Dense(units, use_bias=bias, **self._weights())
 
     def _norm(self, kind: str | None = "batch") -> keras.layers.Layer:
-        # Not Keras's epsilon of 1e-3: fresh weights leave variances of that size.
+        # Smaller than Keras's epsilon of 1e-3, because initial variances have that size.
         if kind == "batch":
             return BatchNormalization(momentum=0.9, epsilon=1e-5, dtype=self.dtype_policy)
         return make_normalization(kind, self.dtype_policy)
 
     def _make_tower(self, norm: str | None = "batch"):
-        """The way down that E and D share."""
+        """Makes the downsampling convolutions that E and D share."""
         self.convs = [
             keras.layers.Conv2D(
                 c, 4, 2, "same", "channels_last", use_bias=i == 0 or norm is None, **self._weights()
@@ -80,16 +80,16 @@ class _DCGAN(Network):
 class DCGANGenerator(_DCGAN):
     """G: z [B, latent_dim] -> x [B, H, W, C] in (0, 1), float32.
 
-    A dense layer makes the smallest map; each transposed convolution doubles it, and what an odd
-    size has too much is cropped.
+    A dense layer makes the smallest feature map. Each transposed convolution doubles it and, for
+    odd sizes, crops it.
 
     Args:
-        image_shape: (H, W, C), H and W from 8 on.
-        latent_dim: size of z.
-        width: channels of the largest map before the image.
-        base: height and width of the smallest map; by default that of the encoder.
-        base_norm: whether the smallest map is batch normalised.
-        activation: a Keras activation of the maps.
+        image_shape: (H, W, C), H and W at least 8.
+        latent_dim: latent dimension, the size of z.
+        width: channels of the largest feature map before the image.
+        base: height and width of the smallest feature map; by default that of the encoder.
+        base_norm: whether the smallest feature map is batch normalised.
+        activation: Keras activation of the feature maps.
         l2: coupled weight decay of all kernels.
 
     Raises:
@@ -115,7 +115,7 @@ class DCGANGenerator(_DCGAN):
         self.activation = keras.activations.get(activation)
         self.base_shape = (*(base or self.sizes[-1]), self.channels[-1])
         self.project = self._dense(math.prod(self.base_shape), bias=not base_norm)
-        # The sizes and channels that the transposed convolutions lead to.
+        # The output sizes and channels of the transposed convolutions.
         self.targets, channels = self.sizes[-2::-1], self.channels[-2::-1]
         starts = [self.base_shape[:2], *self.targets[:-1]]
         self.convs = [
@@ -132,14 +132,14 @@ class DCGANGenerator(_DCGAN):
         """The 28×28×1 generator of dragen1860's TensorFlow 2 tutorials, lesson 13.
 
         Dense 3×3×512, then 7×7×256 (kernel 3, valid), 14×14×128 and the image (kernel 4, same).
-        Its tanh in [-1, 1] is the sigmoid in [0, 1] here. The discriminator beside it is
+        Its tanh in [-1, 1] is a sigmoid in [0, 1] here. Its discriminator is
         `DCGANDiscriminator((28, 28, 1), width=64)`.
         """
         fixed = {"base": (3, 3), "base_norm": False, "activation": "leaky_relu"}
         return cls((28, 28, 1), latent_dim, width=128, **fixed, **kwargs)
 
     def _upsample(self, size, target, channels: int, bias: bool) -> keras.layers.Layer:
-        # Kernel 4 gives 2·size. To grow by more takes a kernel that ends at the target by itself.
+        # Kernel 4 gives 2·size. Larger growth needs a kernel that reaches the target exactly.
         kernel, padding = 4, "same"
         if any(t > 2 * s for s, t in zip(size, target, strict=True)):
             kernel = tuple(t - 2 * (s - 1) for s, t in zip(size, target, strict=True))
@@ -159,7 +159,7 @@ class DCGANGenerator(_DCGAN):
         for norm, conv, (height, width) in zip(self.norms, self.convs, self.targets, strict=True):
             h = self.activation(norm(h, training=training))
             h = conv(h)
-            if h.shape[1:3] != (height, width):  # a crop of nothing would still cost a gradient
+            if h.shape[1:3] != (height, width):  # an empty crop would still cost a gradient
                 h = h[:, :height, :width]
         return self.sigmoid(h)
 
@@ -169,12 +169,12 @@ class DCGANEncoder(_DCGAN):
     """E: x [B, H, W, C] in [0, 1] -> z_hat [B, latent_dim], float32.
 
     Args:
-        image_shape: (H, W, C), H and W from 8 on.
-        latent_dim: size of z.
-        width: channels of the largest map.
-        squash: True gives z_hat = 2σ(logits) - 1 for the uniform prior on (-1, 1); False the
-            logits themselves, for a prior without bounds.
-        zero_init: whether the logits' weights start at zero (the latent regressor's).
+        image_shape: (H, W, C), H and W at least 8.
+        latent_dim: latent dimension, the size of z_hat.
+        width: channels of the largest feature map.
+        squash: True gives z_hat = 2σ(logits) - 1 for the uniform prior on (-1, 1); False gives
+            the logits, for an unbounded prior.
+        zero_init: whether the weights of the logits start at zero (latent regressor).
         l2: coupled weight decay of all kernels.
 
     Raises:
@@ -204,7 +204,7 @@ class DCGANEncoder(_DCGAN):
         self(keras.Input(tuple(image_shape)))
 
     def features(self, x, training=False) -> dict[str, tf.Tensor]:
-        """{"e-": the last map, flattened [B, F], "e": the logits of z_hat [B, latent_dim]}."""
+        """{"e-": flattened last feature map [B, F], "e": logits of z_hat [B, latent_dim]}."""
         h = self._tower(x, training)
         return {"e-": tf.cast(h, tf.float32), "e": tf.cast(self.latent(h), tf.float32)}
 
@@ -217,17 +217,17 @@ class DCGANEncoder(_DCGAN):
 class DCGANDiscriminator(_DCGAN):
     """D: (x [B, H, W, C] in [0, 1], z [B, latent_dim]) -> logits [B, outputs], float32.
 
-    A hidden layer joins z to the last map of x, inside its normalisation as in BiGAN's own nets.
-    (Without it, or with a hidden layer of z's own before it, as in ALI, D won against E and G.)
-    With `latent_dim=None` D is DCGAN's, of x alone: D(x) -> logits.
+    A hidden layer joins z with the last feature map of x, before its normalisation, as in the MLP
+    networks of BiGAN. (Without it, or with a hidden layer for z before it as in ALI, D won against
+    E and G.) With `latent_dim=None` D is DCGAN's D(x) -> logits.
 
     Args:
-        image_shape: (H, W, C), H and W from 8 on.
-        latent_dim: size of z, or None for a discriminator of images.
-        width: channels of the largest map.
+        image_shape: (H, W, C), H and W at least 8.
+        latent_dim: latent dimension, or None for a discriminator of images only.
+        width: channels of the largest feature map.
         hidden: units of the layer that joins x and z; unused without z.
-        outputs: logits of an image.
-        norm: of the maps, a kind of `make_normalization`.
+        outputs: number of logits per image.
+        norm: normalisation of the feature maps, a kind of `make_normalization`.
         l2: coupled weight decay of all kernels.
 
     Raises:
@@ -255,14 +255,14 @@ class DCGANDiscriminator(_DCGAN):
         self.joint = self._dense(hidden, bias=norm is None) if pair else None
         self.norm_joint = self._norm(norm) if pair else None
         self.condition = self._dense(hidden, bias=False) if pair else None
-        # Not from zero, as in the MLP: the units of `joint` then all learn the same thing at first,
-        # none of them how x and z go together, and E and G never come to invert each other.
+        # Not initialised to zero as in the MLP: the units of `joint` would then all learn the same
+        # at first, none of them the relation of x and z, and E and G would not invert each other.
         self.logit = self._dense(outputs)
         image = keras.Input(tuple(image_shape))
         self([image, keras.Input((latent_dim,))] if pair else image)
 
     def features(self, inputs, training=False) -> tf.Tensor:
-        """The last hidden layer, [B, F]; `head` of it is `call`."""
+        """The last hidden layer, [B, F]; `call` is `head` of it."""
         x, z = (inputs, None) if self.condition is None else inputs
         h = self._tower(x, training)
         if self.condition is not None:

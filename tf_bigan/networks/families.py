@@ -1,4 +1,4 @@
-"""Which networks belong together, by the name of their family."""
+"""Families of networks that belong together."""
 
 from functools import partial
 
@@ -13,7 +13,7 @@ from tf_bigan.networks.perceptron import Perceptron
 
 
 def _tutorial(network):
-    """A network of the tutorial's sizes, which are fixed."""
+    """A network with the fixed sizes of the tutorial."""
 
     def make(image_shape, latent_dim: int, width: int | None = None, **arguments):
         if tuple(image_shape) != (28, 28, 1):
@@ -29,7 +29,7 @@ def _tutorial(network):
 
 
 def _perceptron_beside_convolutions(width: int | None = None, **sizes):
-    """D of its own width: `width` is that of the maps of E and G."""
+    """D with its own width, because `width` is the number of channels of E and G."""
     return MLPDiscriminator(**sizes)
 
 
@@ -44,7 +44,7 @@ FAMILIES = {
         "generator": DCGANGenerator,
         "discriminator": DCGANDiscriminator,
     },
-    # A D without convolutions sees less of what is sharp in x, and more of how x and z go together.
+    # Without convolutions D reacts less to the sharpness of x, more to the relation of x and z.
     "dcgan_mlp": {
         "encoder": DCGANEncoder,
         "generator": DCGANGenerator,
@@ -57,7 +57,7 @@ FAMILIES = {
     },
 }
 
-# Roles that every family has, made of those above.
+# Roles that every family has, built from those above.
 ROLES = (
     *("gaussian_encoder", "autoencoder", "image_discriminator", "classifier"),
     *("perceptron", "lenet"),
@@ -65,22 +65,22 @@ ROLES = (
 
 
 def make(family: str, role: str, **sizes) -> keras.Model:
-    """The network of a family for a role, as make("mlp", "encoder", image_shape=..., ...).
+    """Makes a family's network for a role: make("mlp", "encoder", image_shape=..., ...).
 
-    Every role but the perceptron takes image_shape (H, W, C), and may take width, l2 and dtype.
+    Every role except perceptron takes image_shape (H, W, C), and may take width, l2 and dtype.
 
         encoder            x -> z_hat; latent_dim, squash, zero_init
         generator          z -> x; latent_dim
         discriminator      (x, z) -> logits; latent_dim, outputs, norm
         gaussian_encoder   x -> the mean of q(z | x), see `GaussianEncoder`; latent_dim
-        autoencoder        x -> x by way of a code of latent_dim units
+        autoencoder        x -> x through a code of latent_dim units
         image_discriminator  x -> logits; outputs, norm
         classifier         x -> logits of `classes` classes; norm
         perceptron         vectors -> vectors; inputs, outputs, units, hidden, norm
         lenet              x -> features, the same in every family
 
     Raises:
-        UserError: an unknown family, a family without that role, or a size that it cannot take.
+        UserError: an unknown family, a role that the family lacks, or an unsupported size.
     """
     if family not in FAMILIES:
         raise UserError(f"networks={family} is unknown{did_you_mean(family, FAMILIES)}")

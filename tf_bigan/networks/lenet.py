@@ -9,14 +9,14 @@ from tf_bigan.networks.normalization import make_normalization
 
 @keras.saving.register_keras_serializable("tf_bigan")
 class LeNetFeatures(Network):
-    """x [B, H, W, C] in [0, 1] -> features [B, F], float32: two convolutions, each with a pooling.
+    """x [B, H, W, C] in [0, 1] -> features [B, F], float32: two convolutions, each with pooling.
 
     28×28 pixels give F = 7·7·48 features.
 
     Args:
         image_shape: (H, W, C).
-        width: channels of the first convolution; the second has half as many again.
-        norm: of both, a kind of `make_normalization`.
+        width: channels of the first convolution; the second has 1.5 times as many.
+        norm: normalisation of both, a kind of `make_normalization`.
         l2: coupled weight decay of the kernels.
     """
 
@@ -47,7 +47,7 @@ class LeNetFeatures(Network):
         self.size = self(keras.Input(tuple(image_shape))).shape[-1]  # F
 
     def features(self, x, training=False) -> dict[str, tf.Tensor]:
-        """{"e-": the features}: they are a hidden layer of those who classify by them."""
+        """{"e-": the features}, because they are a hidden layer of the classifier."""
         return {"e-": self(x, training=training)}
 
     def call(self, x, training=False):

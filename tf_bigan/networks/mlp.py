@@ -2,8 +2,8 @@
 
 As in the official code: no biases, batch normalisation without scale and centre (epsilon 1e-8),
 weights from N(0, 0.02²), z entering G and D again at layer 2 inside the batch normalisation,
-and a logit that starts at zero. Weights of the defaults on 28×28×1: G 1,953,792, E 1,902,592,
-D 1,903,616.
+and a logit that starts at zero. Numbers of weights by default on 28×28×1: G 1,953,792,
+E 1,902,592, D 1,903,616.
 """
 
 import math
@@ -16,7 +16,7 @@ from tf_bigan.networks.normalization import BatchNormalization, make_normalizati
 
 
 class _MLP(Network):
-    """The layers that the three networks are made of."""
+    """The layers of the three networks."""
 
     def _dense(self, units: int, l2: float, stddev: float = 0.02) -> keras.layers.Dense:
         return keras.layers.Dense(
@@ -66,9 +66,9 @@ class MLPGenerator(_MLP):
 class MLPEncoder(_MLP):
     """E: x [B, H, W, C] in [0, 1] -> z_hat [B, latent_dim].
 
-    `squash=True` gives z_hat = 2σ(logits) - 1 for the uniform prior on (-1, 1); False the logits
-    themselves, for a prior without bounds. The logits' weights start at zero where
-    `zero_init=True` (the latent regressor's), else from N(0, 0.02²).
+    `squash=True` gives z_hat = 2σ(logits) - 1 for the uniform prior on (-1, 1); False gives the
+    logits, for an unbounded prior. With `zero_init=True` (latent regressor) the weights of the
+    logits start at zero, else from N(0, 0.02²).
     """
 
     keeps_groups_apart = True
@@ -108,8 +108,8 @@ class MLPEncoder(_MLP):
 class MLPDiscriminator(_MLP):
     """D: (x [B, H, W, C], z [B, latent_dim]) -> logits [B, outputs]; z enters at layer 2.
 
-    With `latent_dim=None` D is of x alone: D(x) -> logits. `norm` is that of layer 2, a kind of
-    `make_normalization`.
+    With `latent_dim=None` the input is x alone: D(x) -> logits. `norm` is the normalisation of
+    layer 2, a kind of `make_normalization`.
     """
 
     keeps_groups_apart = True
@@ -138,7 +138,7 @@ class MLPDiscriminator(_MLP):
         self(image if latent_dim is None else [image, keras.Input((latent_dim,))])
 
     def features(self, inputs, training=False) -> tf.Tensor:
-        """The last hidden layer, [B, width]; `head` of it is `call`."""
+        """The last hidden layer, [B, width]; `call` is `head` of it."""
         x, z = (inputs, None) if self.condition2 is None else inputs
         h = self.dense2(leaky_relu(self.dense1(self.flatten(x))))
         if self.condition2 is not None:

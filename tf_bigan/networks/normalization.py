@@ -13,7 +13,7 @@ _GROUPS = contextvars.ContextVar("batch_groups", default=1)
 
 @contextlib.contextmanager
 def batch_groups(groups: int):
-    """Inside, a batch is `groups` equal parts in a row, and each part has its own statistics."""
+    """In this block a batch consists of `groups` equal parts with separate batch statistics."""
     token = _GROUPS.set(groups)
     try:
         yield
@@ -26,7 +26,7 @@ _OVER_REPLICAS = contextvars.ContextVar("statistics_over_replicas", default=Fals
 
 @contextlib.contextmanager
 def statistics_over_replicas(wanted: bool):
-    """Inside, where wanted, a batch's statistics are those of its rows on all replicas.
+    """In this block, if `wanted`, batch statistics are computed over all replicas.
 
     Each layer then communicates: every replica must execute it, and XLA cannot compile it.
     """
@@ -41,13 +41,13 @@ def statistics_over_replicas(wanted: bool):
 def unchanged_statistics(
     *networks: keras.Model, unless: tf.Tensor | bool = False
 ) -> Iterator[None]:
-    """A call inside leaves the networks' moving batch statistics as they were.
+    """Calls in this block do not change the networks' moving batch statistics.
 
-    For a second call of a network in a step, on rows that its statistics are not to be of.
+    For a second call of a network in a step, on rows that its statistics should not include.
 
     Args:
-        *networks: whose statistics; stock Keras layers' too.
-        unless: a condition under which they change after all.
+        *networks: the networks; their stock Keras layers are covered too.
+        unless: a condition under which the statistics do change.
     """
     weights = [w for network in networks for w in network.non_trainable_weights]
     weights = [w for w in weights if w.dtype == "float32"]
@@ -59,12 +59,12 @@ def unchanged_statistics(
 
 @keras.saving.register_keras_serializable("tf_bigan")
 class BatchNormalization(keras.layers.BatchNormalization):
-    """`keras.layers.BatchNormalization` that knows the groups of a joined batch.
+    """`keras.layers.BatchNormalization` with separate statistics for the groups of a batch.
 
-    BiGAN's discriminator normalises its real and its fake rows separately. Joining them into one
-    batch makes one large matrix product of two small ones; the statistics stay apart per group.
-    The moving averages are fed by group 0, the real rows, with the unbiased variance of a batch,
-    as in the official code.
+    BiGAN's discriminator normalises real and fake rows separately. Joining them into one batch
+    makes one large matrix product instead of two small ones; the statistics stay separate per
+    group. The moving averages use group 0, the real rows, with the unbiased batch variance, as in
+    the official code.
     """
 
     def call(self, inputs, training=None, mask=None):
@@ -93,8 +93,8 @@ class BatchNormalization(keras.layers.BatchNormalization):
 
 def _fused(x, scale, offset, epsilon) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """x [B, ..., C] normalised; the mean and the unbiased variance [C] of its rows."""
-    # The fused kernel makes two passes over memory of some seven, forward and back. It wants four
-    # axes: [B, ..., C] -> [B, 1, rest, C].
+    # The fused kernel reduces about seven passes over memory to two, forward and backward. It
+    # needs four axes: [B, ..., C] -> [B, 1, rest, C].
     maps = tf.reshape(x, (tf.shape(x)[0], 1, -1, x.shape[-1]))
     y, mean, variance = tf.raw_ops.FusedBatchNormV3(
         x=maps, scale=scale, offset=offset, mean=[], variance=[], epsilon=epsilon
@@ -103,7 +103,7 @@ def _fused(x, scale, offset, epsilon) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
 
 
 def _over_replicas(x, scale, offset, epsilon) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """The same by the rows of all replicas, of which each has as many."""
+    """The same over the rows of all replicas; each replica has the same number of rows."""
     context = tf.distribute.get_replica_context()
     rows = tf.cast(tf.size(x) // x.shape[-1] * context.num_replicas_in_sync, tf.float32)
     mean, variance = tf.nn.moments(tf.cast(x, tf.float32), axes=list(range(x.shape.rank - 1)))
@@ -116,10 +116,10 @@ def _over_replicas(x, scale, offset, epsilon) -> tuple[tf.Tensor, tf.Tensor, tf.
 
 
 def make_normalization(kind: str | None, dtype) -> keras.layers.Layer:
-    """The layer of a kind: "batch", "layer" (no row sees another one), or None for none.
+    """A normalisation layer: "batch", "layer" (rows stay independent), or None for none.
 
-    "layer" is over the channels of each place of a map. A gradient penalty is a function of single
-    rows and rules out batch statistics (Gulrajani et al. 2017, section 4).
+    "layer" normalises over the channels at each position. A gradient penalty applies to single
+    rows and excludes batch statistics (Gulrajani et al. 2017, section 4).
     """
     if kind == "batch":
         return BatchNormalization(dtype=dtype)
@@ -131,18 +131,18 @@ def make_normalization(kind: str | None, dtype) -> keras.layers.Layer:
 
 
 def discriminate(discriminator: Callable, *groups: Any, training: bool) -> list[Any]:
-    """D's outputs on several batches of equal size, whose batch statistics stay apart.
+    """D's outputs on several batches of equal size, with separate batch statistics.
 
-    A network with `keeps_groups_apart = True` is called once on the joined rows; any other one
-    for each group, so that layers which mix the rows of a batch never see two groups together.
+    A network with `keeps_groups_apart = True` is called once on the joined rows. Other networks
+    are called once per group, so that layers that mix rows never see two groups together.
 
     Args:
         discriminator: D, or a function of it that takes `training`.
-        *groups: D's inputs: real first, whose statistics feed the moving averages.
+        *groups: D's inputs, real ones first; their statistics update the moving averages.
         training: whether to run in training mode.
 
     Returns:
-        The output of each group: logits [B, 1] of a D, or whatever structure of tensors the
+        The output for each group: logits [B, 1] of D, or the structure of tensors that the
         function returns.
     """
     if not getattr(getattr(discriminator, "__self__", discriminator), "keeps_groups_apart", False):

@@ -9,14 +9,14 @@ from tf_bigan.networks.normalization import make_normalization
 
 @keras.saving.register_keras_serializable("tf_bigan")
 class Perceptron(Network):
-    """h [B, inputs] -> [B, outputs], float32, without an activation at the end.
+    """h [B, inputs] -> [B, outputs], float32, without a final activation.
 
     Args:
-        inputs: entries of a row; a list of tensors is joined to rows of that many.
-        outputs: entries of a result.
-        units: of a hidden layer.
-        hidden: hidden layers, leaky ReLU (0.2); 0 for a linear map.
-        norm: of the hidden layers, a kind of `make_normalization`.
+        inputs: input dimension; a list of tensors is concatenated to this size.
+        outputs: output dimension.
+        units: units per hidden layer.
+        hidden: number of hidden layers, with leaky ReLU (0.2); 0 for a linear map.
+        norm: normalisation of the hidden layers, a kind of `make_normalization`.
         l2: coupled weight decay of all kernels.
     """
 
@@ -47,7 +47,7 @@ class Perceptron(Network):
         self(keras.Input((inputs,)))
 
     def features(self, h, training=False) -> tf.Tensor:
-        """The last hidden layer, [B, units]; `head` of it is `call`."""
+        """The last hidden layer, [B, units]; `call` is `head` of it."""
         h = tf.concat(h, -1) if isinstance(h, (list, tuple)) else h
         for dense, norm in zip(self.dense, self.norms, strict=True):
             h = leaky_relu(norm(dense(h), training=training))

@@ -1,8 +1,7 @@
 """Tables of metrics: for the terminal, as Markdown and as CSV.
 
-The columns are models and references, the rows metrics. `means` is a data frame or {column: {row:
-value}}; `spreads` has the same form. NaN means that there is no value, or a single one without
-spread.
+The columns are models and references, the rows are metrics. `means` is a data frame or {column:
+{row: value}}; `spreads` has the same form. NaN means no value, or no standard deviation.
 """
 
 from __future__ import annotations
@@ -15,23 +14,23 @@ import pandas as pd
 
 from tf_bigan.evaluation.registry import METRICS
 
-_NOTHING = 1e-9  # shows as 0.00
+_NOTHING = 1e-9  # smaller values are shown as 0.00
 
 Values = pd.DataFrame | Mapping[str, Mapping[str, float]]
 
 
 def format_table(means: Values, spreads: Values | None = None) -> str:
-    """Lays out a table for the terminal.
+    """Formats a table for the terminal.
 
         format_table({"trained": {"NND": 4.61, "EGr": 7.3}, "untrained": {"NND": 13.4}})
 
     Args:
-        means: the values; rows come in the order in which they first appear, and a value that a
-            column lacks shows as "-".
+        means: the values; rows are in the order of their first occurrence, and missing values are
+            shown as "-".
         spreads: their standard deviations, shown as "4.614 ± 0.023", or None.
 
     Returns:
-        Lines without trailing spaces, joined by newlines, none at the end.
+        Lines without trailing spaces, joined by newlines, without a final newline.
 
     Raises:
         ValueError: there is no column or no row.
@@ -49,7 +48,7 @@ def format_table(means: Values, spreads: Values | None = None) -> str:
 
 
 def markdown_table(means: Values, spreads: Values | None = None) -> str:
-    """The same as Markdown. Raises ValueError as `format_table`."""
+    """The same as Markdown. Raises ValueError as `format_table` does."""
     texts = shown(means, spreads, missing="")
     rows = [["metric", *texts], ["---", *["---:"] * texts.shape[1]]]
     rows += [[str(name), *row] for name, row in zip(texts.index, texts.to_numpy(), strict=True)]
@@ -57,9 +56,9 @@ def markdown_table(means: Values, spreads: Values | None = None) -> str:
 
 
 def csv_table(means: Values, spreads: Values | None = None) -> str:
-    """The same as CSV in full precision: a column of means, and "NAME sd" where there is a spread.
+    """The same as CSV in full precision: columns of means, and "NAME sd" for standard deviations.
 
-    Raises ValueError as `format_table`.
+    Raises ValueError as `format_table` does.
     """
     values, deviations = _frames(means, spreads)
     columns = {}
@@ -71,9 +70,9 @@ def csv_table(means: Values, spreads: Values | None = None) -> str:
 
 
 def shown(means: Values, spreads: Values | None = None, missing: str = "-") -> pd.DataFrame:
-    """The texts of a table's cells: "4.61", "4.614 ± 0.023", or what stands for a missing value.
+    """The texts of a table's cells: "4.61", "4.614 ± 0.023", or `missing`.
 
-    Two decimals or those of the registry, and more where a number is small.
+    Two decimals, or the digits of the registry, and more for small numbers.
 
     Raises:
         ValueError: there is no column or no row.
@@ -90,7 +89,7 @@ def shown(means: Values, spreads: Values | None = None, missing: str = "-") -> p
 
 
 def _frames(means: Values, spreads: Values | None) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Both as data frames of floats, of one shape."""
+    """Both as data frames of floats with the same shape."""
     values = pd.DataFrame(means).astype(float)
     if values.empty:
         raise ValueError("means: expected at least one column with one value")
@@ -105,13 +104,13 @@ def _text(row: Any, mean: float, spread: float, missing: str) -> str:
     digits = METRICS[row].digits if row in METRICS else 2
     if math.isnan(spread):
         return _rounded(mean, mean, digits)
-    digits = max(digits, 2)  # a mean has decimals, also that of a count
+    digits = max(digits, 2)  # the mean of counts has decimals too
     finest = spread if spread >= _NOTHING else mean
     return f"{_rounded(mean, finest, digits)} ± {_rounded(spread, finest, digits)}"
 
 
 def _rounded(value: float, finest: float, digits: int) -> str:
-    """So many decimals, or as many as show two digits of what is smaller."""
+    """Rounds to `digits` decimals, or to more, so that small values show two digits."""
     size = abs(finest)
     if _NOTHING <= size < 0.1:
         digits = max(digits, 1 - math.floor(math.log10(size)))
