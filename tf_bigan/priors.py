@@ -13,6 +13,7 @@ class Prior:
     """A distribution over latents with latent dimension `dim`; `sample` and `interpolate`.
 
     path: describes the path of `interpolate` in words.
+    parts: the priors of the parts of z, as noise and codes; the prior itself if z has one part.
     """
 
     path = "linear"
@@ -20,6 +21,7 @@ class Prior:
     def __init__(self, dim: int):
         check("latent_dim", dim, Count)
         self.dim = int(dim)
+        self.parts: tuple[Prior, ...] = (self,)
 
     def sample(self, n: int, seed) -> tf.Tensor:
         """float32 [n, dim]; `seed` is an int or a pair of integers."""
@@ -28,6 +30,10 @@ class Prior:
     def interpolate(self, a: tf.Tensor, b: tf.Tensor, t: tf.Tensor) -> tf.Tensor:
         """The point at fraction t in [0, 1] on the path from a to b, both [..., dim]."""
         return a + t * (b - a)
+
+    def split(self, z: tf.Tensor) -> list[tf.Tensor]:
+        """z [..., dim] -> its parts."""
+        return tf.split(z, [part.dim for part in self.parts], axis=-1)
 
     def get_config(self) -> dict:
         return {"dim": self.dim}
@@ -92,10 +98,6 @@ class Concatenation(Prior):
         fold = tf.random.experimental.stateless_fold_in
         seeds = [fold(as_seed(seed), i) for i in range(len(self.parts))]
         return tf.concat([p.sample(n, s) for p, s in zip(self.parts, seeds, strict=True)], -1)
-
-    def split(self, z: tf.Tensor) -> list[tf.Tensor]:
-        """z [..., dim] -> its parts."""
-        return tf.split(z, [part.dim for part in self.parts], axis=-1)
 
     def interpolate(self, a: tf.Tensor, b: tf.Tensor, t: tf.Tensor) -> tf.Tensor:
         """Interpolates each part on its own path."""

@@ -269,7 +269,7 @@ def test_resumed_after_the_loss_of_any_task_is_as_undisturbed(undisturbed, tmp_p
         _, err = tasks[1 - lost].communicate(timeout=240)
         assert tasks[lost].wait() == -signal.SIGKILL and tasks[1 - lost].returncode == 1, err
         assert "another worker is lost" in err.splitlines()[-1]
-        assert "start all of them again to resume" in err.splitlines()[-1]
+        assert "restart all workers to resume" in err.splitlines()[-1]
         before, newest = newest, checkpoints(workdir / "checkpoints")[-1][0]
         assert before < newest < 40
 
@@ -299,10 +299,8 @@ def test_a_worker_that_never_joins_is_no_endless_wait(index):
     ((out, err),) = ends([task], status=1)
     others = [f"worker {i} at {cluster[i]}" for i in range(3) if i != index]
     line = err.splitlines()[-1]
-    assert line.startswith(f"worker {index} waits 4 s for {', '.join(others)}. If it ends here, ")
-    assert line.endswith(
-        "start them, correct the addresses, open the ports, or raise --join_timeout"
-    )
+    assert line.startswith(f"worker {index} waits 4 s for {', '.join(others)}. If it exits now, ")
+    assert line.endswith("start them, fix the addresses, open the ports, or raise --join_timeout")
     assert "most recent call" not in err and out == ""
 
 

@@ -140,7 +140,7 @@ def test_a_finished_run_says_so_and_goes_on_for_more_epochs(
     started = [path.name for path in (workdir / "logs").iterdir()]
     status, out, _ = command("train", f"--workdir={workdir}", *tiny_options)
     assert status == 0
-    assert f"{workdir} is trained already: 3 epochs (--epochs=N to go on)" in out
+    assert f"{workdir} is trained already: 3 epochs (--epochs=N to continue)" in out
     assert "epoch 3/3" not in out
     assert [path.name for path in (workdir / "logs").iterdir()] == started
     assert_same_bits(workdir / "model.keras", tiny_run[0] / "model.keras")

@@ -58,7 +58,7 @@ def test_bad_input(change, message):
 
 
 def test_bad_assignments():
-    with pytest.raises(ValueError, match=r"^labels: expected 3 labels, one a row, got 2"):
+    with pytest.raises(ValueError, match=r"^labels: expected 3 labels, one per row, got 2"):
         matched_accuracy([0, 1, 2], [0, 1])
     with pytest.raises(ValueError, match=r"^assignments: expected integers"):
         matched_accuracy([[0, 1, 2]], [0, 1, 2])

@@ -106,7 +106,7 @@ def test_the_file_gives_the_same_classifier(tmp_path, eagerly):
         with pytest.raises(ValueError, match=r"^path=.* of other images, labels, seed or steps"):
             train_feature_classifier(images, labels, **{**arguments, **change})
     path.write_bytes(b"no model")
-    with pytest.raises(ValueError, match=r"^path=.* cannot be read: remove it to train anew$"):
+    with pytest.raises(ValueError, match=r"^path=.* cannot be read: remove it to train again$"):
         train_feature_classifier(*TRAIN, **arguments)
 
 

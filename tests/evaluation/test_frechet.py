@@ -82,7 +82,7 @@ ROWS = np.arange(8.0).reshape(4, 2)
     [
         (ROWS[0], ROWS, r"^features_a: expected a non-empty array .* \(2,\)"),
         (ROWS, ROWS[:1], r"^features_b: expected at least 2 rows, got 1"),
-        (ROWS, ROWS[:, :1], r"^features_b: expected 2 values a row as in features_a, got 1"),
+        (ROWS, ROWS[:, :1], r"^features_b: expected 2 values per row as in features_a, got 1"),
         (ROWS * np.nan, ROWS, r"^features_a: .* NaN"),
         (ROWS.astype(str), ROWS, r"^features_a: expected real numbers"),
     ],

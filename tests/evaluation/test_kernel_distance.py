@@ -106,7 +106,7 @@ ROWS = np.arange(80.0).reshape(40, 2)
     [
         (ROWS, ROWS[:19], {}, r"^features_b: expected at least 20 rows, got 19"),
         (ROWS, ROWS, {"seed": 2**31}, r"^seed=2147483648: it must be an int in"),
-        (ROWS, ROWS[:, :1], {}, r"^features_b: expected 2 values a row"),
+        (ROWS, ROWS[:, :1], {}, r"^features_b: expected 2 values per row"),
         (ROWS, np.full((40, 2), np.inf), {}, r"^features_b: .* NaN or infinity"),
     ],
 )

@@ -42,7 +42,7 @@ X, Y = np.arange(8.0).reshape(4, 2), np.array([0, 1, 0, 1])
         ({"test_labels": Y[:3]}, r"^test_labels: expected 4 labels"),
         ({"train_features": X * 0}, r"^train_features: expected rows that differ"),
         ({"train_features": X * np.nan}, r"^train_features: .* NaN"),
-        ({"test_features": X[:, :1]}, r"^test_features: expected 2 values a row"),
+        ({"test_features": X[:, :1]}, r"^test_features: expected 2 values per row"),
     ],
 )
 def test_bad_input(change, message):

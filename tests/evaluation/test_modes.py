@@ -28,7 +28,7 @@ def test_a_ring_of_eight():
 @pytest.mark.parametrize(
     ("points", "centres", "sigma", "message"),
     [
-        (np.zeros((2, 3)), np.zeros((2, 2)), 1, r"^centres: expected 3 values a row as in points"),
+        (np.zeros((2, 3)), np.zeros((2, 2)), 1, r"^centres: expected 3 values per row as in"),
         (np.zeros((2, 2)), np.zeros((2, 2)), 0, r"^sigma=0: it must be a float in \(0, inf\)"),
         (np.zeros((0, 2)), np.zeros((2, 2)), 1, r"^points: expected a non-empty array"),
         (np.full((2, 2), np.nan), np.zeros((2, 2)), 1, r"^points: .* NaN"),

@@ -61,7 +61,7 @@ def test_images_are_flattened_and_integers_and_two_dtypes_accepted():
     [
         (np.zeros(3), np.zeros((2, 3)), r"^queries: expected a non-empty array .* \(3,\)"),
         (np.zeros((2, 3)), np.zeros((0, 3)), r"^candidates: expected a non-empty array"),
-        (np.zeros((2, 3)), np.zeros((2, 4)), r"^candidates: expected 3 values a row .* got 4"),
+        (np.zeros((2, 3)), np.zeros((2, 4)), r"^candidates: expected 3 values per row .* got 4"),
         (np.full((2, 3), np.nan), np.zeros((2, 3)), r"^queries: .* found NaN or infinity"),
         (np.zeros((2, 3)), np.full((2, 3), 1e200), r"^candidates: expected values up to"),
         (np.array([["a", "b"]]), np.zeros((2, 2)), r"^queries: expected real numbers"),

@@ -24,8 +24,8 @@ def test_agrees_with_scikit_learn_on_digits():
 @pytest.mark.parametrize(
     ("train_labels", "test_labels", "message"),
     [
-        ([0, 1], [0, 0], r"^train_labels: expected 3 labels, one a row, got 2"),
-        ([0, 1, 2], [0, 0, 0], r"^test_labels: expected 2 labels, one a row, got 3"),
+        ([0, 1], [0, 0], r"^train_labels: expected 3 labels, one per row, got 2"),
+        ([0, 1, 2], [0, 0, 0], r"^test_labels: expected 2 labels, one per row, got 3"),
         ([0.0, 1.0, 2.0], [0, 0], r"^train_labels: expected integers"),
         ([[0], [1], [2]], [0, 0], r"^train_labels: expected integers \[N\], got shape \(3, 1\)"),
     ],

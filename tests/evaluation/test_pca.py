@@ -28,7 +28,7 @@ def test_images_and_repeatability():
     [
         (np.eye(4), np.eye(4), 5, r"^train: expected at least components=5 rows"),
         (np.ones((4, 4)), np.eye(4), 2, r"^train: expected rows that differ"),
-        (np.eye(4), np.eye(3), 2, r"^others\[0\]: expected 4 values a row as in train, got 3"),
+        (np.eye(4), np.eye(3), 2, r"^others\[0\]: expected 4 values per row as in train, got 3"),
         (np.eye(4) * np.nan, np.eye(4), 2, r"^train: .* NaN"),
     ],
 )

@@ -127,7 +127,7 @@ ROWS = np.arange(20.0).reshape(10, 2)
         (ROWS, ROWS, 10, r"^real_features: expected at least 11 rows, got 10"),
         (ROWS, ROWS, 0, r"^k=0: it must be an int in"),
         (ROWS, ROWS, True, r"^k=True: it must be an int in"),
-        (ROWS, ROWS[:, :1], 5, r"^fake_features: expected 2 values a row as in real_features"),
+        (ROWS, ROWS[:, :1], 5, r"^fake_features: expected 2 values per row as in real_features"),
         (ROWS, ROWS * np.nan, 5, r"^fake_features: .* NaN"),
     ],
 )

@@ -118,7 +118,7 @@ def test_defaults_are_the_official_ones(trained):
 
 def test_bad_input():
     x, labels = np.eye(4, 3), np.arange(4)
-    with pytest.raises(ValueError, match=r"^test_features: expected 3 values a row .* got 2"):
+    with pytest.raises(ValueError, match=r"^test_features: expected 3 values per row .* got 2"):
         linear_probe_accuracy(x, labels, x[:, :2], labels)
     with pytest.raises(ValueError, match=r"^train_features: .* NaN"):
         linear_probe_accuracy(x * np.nan, labels, x, labels)

@@ -82,7 +82,7 @@ ROWS = np.arange(8.0).reshape(4, 2)
     ("a", "b", "options", "message"),
     [
         (ROWS, ROWS[:1], {}, r"^b: expected at least 2 rows, got 1"),
-        (ROWS, ROWS[:, :1], {}, r"^b: expected 2 values a row as in a, got 1"),
+        (ROWS, ROWS[:, :1], {}, r"^b: expected 2 values per row as in a, got 1"),
         (ROWS, ROWS * np.nan, {}, r"^b: .* NaN"),
         (ROWS, ROWS, {"directions": 0}, r"^directions=0: it must be an int in"),
     ],

@@ -60,7 +60,7 @@ def test_a_port_that_is_taken(capsys, workdir, gradio_version):
         port = server.getsockname()[1]
         status, err = call(capsys, f"--workdir={workdir}", f"--port={port}")
     assert status == 2 and err.count("\n") == 1
-    assert f"cannot listen at 127.0.0.1, port {port} (Address already in use)" in err
+    assert f"cannot listen on 127.0.0.1, port {port} (Address already in use)" in err
 
 
 @pytest.mark.slow

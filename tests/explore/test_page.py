@@ -124,7 +124,7 @@ def test_drawing_and_uploading_in_a_browser(opened, tmp_path):
     until(opened, lambda: "Your drawing: strokes cut out" in text(opened))
 
     (tmp_path / "text.png").write_text("no image")
-    upload(opened, tmp_path / "text.png", "text.png is no image that can be read")
+    upload(opened, tmp_path / "text.png", "text.png is not a readable image")
     (tmp_path / "huge.png").write_bytes(claiming(9_000))
     upload(opened, tmp_path / "huge.png", "huge.png has 9,000 × 9,000 pixels")
     grey = np.random.default_rng(0).integers(40, 90, (60, 90), np.uint8)  # no paper, no strokes

@@ -211,7 +211,7 @@ def test_only_an_export_is_replaced(model, tmp_path):
     assert export(model, path, "generator").path == first.path and digest(path) != old
     (path / "variables" / "mine").write_text("mine")
     with pytest.raises(
-        ValueError, match="old exists and is no unchanged export: .* or overwrite=True"
+        ValueError, match="old exists and is not an unchanged export: .* or overwrite=True"
     ):
         export(model, path)
     export(model, path, overwrite=True)
@@ -221,7 +221,7 @@ def test_only_an_export_is_replaced(model, tmp_path):
         with pytest.raises(ValueError, match="old (exists|is a directory without a Saved)"):
             export(model, path, overwrite=overwrite)
     (tmp_path / "n.md").write_text("my notes")
-    with pytest.raises(ValueError, match="n.md exists and is no unchanged export"):
+    with pytest.raises(ValueError, match="n.md exists and is not an unchanged export"):
         export(model, tmp_path / "n")
     assert (tmp_path / "n.md").read_text() == "my notes"
 
@@ -393,8 +393,8 @@ def test_the_command(a_run, tmp_path, capsys):
         (("--workdir=.", "--format=onyx"), "format=onyx is unknown"),
         (("--workdir={empty}",), "holds no run"),
         (("--model={text}",), "cannot be loaded as a model"),
-        (("--workdir={run}", "--output={text}"), "text exists and is no unchanged export"),
-        (("--workdir={run}", "--output=/"), "/ is no file name"),
+        (("--workdir={run}", "--output={text}"), "text exists and is not an unchanged export"),
+        (("--workdir={run}", "--output=/"), "/ is not a file name"),
     ],
 )
 def test_mistakes_are_one_line(a_run, tmp_path, capsys, arguments, message):

@@ -69,7 +69,7 @@ def test_other_shapes_and_collapsed_codes(shape):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"codes": CODES[:3]}, r"^codes: expected 5 rows, one an image, got 3"),
+        ({"codes": CODES[:3]}, r"^codes: expected 5 rows, one per image, got 3"),
         ({"codes": CODES * np.nan}, r"^codes: .* NaN"),
         ({"images": IMAGES[..., [0, 0]]}, r"^images: expected 1 or 3 channels, got 2"),
         ({"labels": np.zeros(3, int)}, r"^labels: expected 5 labels"),

@@ -102,7 +102,7 @@ TRAIN = {
     "latent dimension": (["--latent_dim=0"], "--latent_dim=0: it must be an int in [1, inf)"),
     "two sizes of z": (
         ["--latent_dim=32", "--prior=normal8+categorical4"],
-        "--latent_dim=32: --prior=normal8+categorical4 says the size of z itself",
+        "--latent_dim=32: --prior=normal8+categorical4 sets the latent dimension",
     ),
     "decay in one epoch": (["--decay_epochs=1"], "give 0 for a constant rate, or at least 2"),
     "rate of nobody": (["--player_rates=E=1e-3"], "no player E; did you mean EG"),
@@ -157,7 +157,7 @@ TRAIN = {
     ),
     "eval metric of another system": (
         ["--eval_metrics=NND/100,accuracy"],
-        "--eval_metrics=NND/100,accuracy: accuracy needs a system that names classes",
+        "--eval_metrics=NND/100,accuracy: accuracy needs a system that classifies",
     ),
     "no workdir": (["--workdir="], "--workdir= is empty: give a directory"),
     "workdir is a file": (["--workdir={bad}/file"], "{bad}/file is a file"),
@@ -195,7 +195,7 @@ EVALUATE = {
         ["--workdir={run}", "--seeds=1,2147483648"],
         "it must be an int in [0, 2147483647]",
     ),
-    "pattern without runs": (["--workdir={bad}/f*"], "--workdir={bad}/f*: no run is there"),
+    "pattern without runs": (["--workdir={bad}/f*"], "--workdir={bad}/f*: there is no run"),
     "one of two missing": (["--workdir={run},{bad}/none"], "{bad}/none holds no run"),
     "unknown split": (["--workdir={run}", "--split=train"], "--split=train"),
     "other images": (
@@ -268,7 +268,7 @@ def test_broken_images_are_left_out_with_a_count(bad, tmp_path, command, eagerly
             *("--width=4", "--latent_dim=2", f"--workdir={tmp_path}/new"),
         )
     assert status == 0
-    assert "4 steps an epoch" in out  # of 12 images 2 are for the test, 2 for validation
+    assert "4 steps per epoch" in out  # of 12 images 2 are for the test, 2 for validation
 
 
 def test_truncated_newest_checkpoint(tiny_run, tiny_options, tmp_path, command, caplog):
@@ -342,7 +342,7 @@ def test_out_of_memory(tmp_path, command, monkeypatch):
     monkeypatch.setattr(tb.run.build, "build_model", too_large)
     status, _, err = command("train", f"--workdir={tmp_path}/run")
     assert status == 1
-    assert "not enough room: OOM when allocating. In memory, try" in the_line("train", err)
+    assert "out of memory or disk space: OOM when allocating. Try" in the_line("train", err)
     assert not any(tmp_path.iterdir())
 
 

@@ -159,7 +159,7 @@ def test_classes_of_samples_stand_below_their_metrics(tmp_path):
             ["floor", "40.00", "60.00"],
         ],
     ]
-    assert section.count("% of the images that the classifier sees in each class.") == 2
+    assert section.count("% of the images that the classifier assigns to each class.") == 2
 
 
 def test_what_is_left_out_is_noted():
@@ -193,7 +193,7 @@ def test_runs_by_names_and_patterns(runs):
     for text in ("", f"{runs}/b/run,", f",{runs}/b/run"):
         with pytest.raises(UserError, match=f"^--workdir={text}: a name is empty; separate"):
             found(text)
-    with pytest.raises(UserError, match=r"--workdir=.*/c\*: no run is there"):
+    with pytest.raises(UserError, match=r"--workdir=.*/c\*: there is no run"):
         found(f"{runs}/c*")
     with pytest.raises(UserError, match="none holds no run"):
         found(f"{runs}/b/none")

@@ -282,9 +282,9 @@ def test_what_a_model_has_no_part_for_is_left_out(tmp_path, command, quick_parts
     model.save(tmp_path / "gan.keras")
     run = ("evaluate", f"--model={tmp_path}/gan.keras", "--dataset=digits", "--samples=100")
     with pytest.MonkeyPatch.context() as patch:  # known before any work
-        patch.delattr(measure.Measurer, "measure")
+        patch.delattr(measure.ModelEvaluator, "measure")
         status, out, err = command(*run, "--metrics=all,EGr,accuracy")
-    reasons = "EGr needs an encoder; accuracy needs a system that names classes: leave it out"
+    reasons = "EGr needs an encoder; accuracy needs a system that classifies: leave it out"
     assert status == 2 and reasons in err
     status, out, err = command(*run, "--metrics=representation", "--nountrained")
     assert status == 2 and "nothing can be measured: one_nn needs an encoder" in err

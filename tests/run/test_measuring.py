@@ -58,13 +58,13 @@ def test_a_chosen_subset_and_the_best_checkpoint_by_one_of_it(
 
 def test_values_are_those_of_the_functions(digits, model):
     train, held_out = digits
-    measurer = measure.Measurer(train, held_out, ["knn", "NND/100"], references=False)
+    evaluator = measure.ModelEvaluator(train, held_out, ["knn", "NND/100"], references=False)
     kernel = model.encoder.latent.kernel
     kernel.assign(2.0**20 * kernel)  # which the neighbours do not see
     try:
         codes = [model.features(part.as_float())["e"] for part in digits]
         squashed = [model.encode(part.as_float()) for part in digits]
-        values = measurer.measure(model).means()
+        values = evaluator.measure(model).means()
     finally:
         kernel.assign(2.0**-20 * kernel)
     assert values.keys() == {"knn", "NND/100"}
@@ -79,10 +79,10 @@ def test_values_are_those_of_the_functions(digits, model):
 
 def test_each_seed_draws_its_own_samples(digits, model):
     train, held_out = digits
-    measurer = measure.Measurer(
+    evaluator = measure.ModelEvaluator(
         train, held_out, ["sliced_wasserstein"], seeds=(0, 3), samples=60, references=False
     )
-    records = measurer.measure(model).records
+    records = evaluator.measure(model).records
     assert records.seed.tolist() == [0, 3] and set(records.column) == {"trained"}
     expected = [
         evaluation.sliced_wasserstein(held_out.as_float(), model.sample(60, seed=first))
@@ -99,16 +99,18 @@ def test_accuracy_is_in_percent(digits):
     named = classifier.classify(held_out.as_float()).argmax(-1)
     right = np.arange(200) % 4 == 0
     held_out = dataclasses.replace(held_out, labels=np.where(right, named, (named + 1) % 10))
-    found = measure.Measurer(None, held_out, ["accuracy"], references=False).measure(classifier)
+    found = measure.ModelEvaluator(None, held_out, ["accuracy"], references=False).measure(
+        classifier
+    )
     assert found.means() == {"accuracy": 25.0}
 
 
 def test_too_few_images_are_left_out_with_the_reason(digits, model, classifier):
     train, held_out = digits
     names = ["kernel_distance", "sliced_wasserstein", "probe_100", "probe_all"]
-    measurer = measure.Measurer(train.take(99), held_out.take(15), names, references=False)
-    measurer._classifiers[0] = classifier
-    found = measurer.measure(model)
+    evaluator = measure.ModelEvaluator(train.take(99), held_out.take(15), names, references=False)
+    evaluator._classifiers[0] = classifier
+    found = evaluator.measure(model)
     assert found.left_out["kernel_distance"] == "features_a: expected at least 20 rows, got 15"
     assert found.left_out["probe_100"] == "train_labels: expected at least 100 labels, got 99"
     assert list(found.means()) == ["sliced_wasserstein", "probe_all"]
@@ -128,8 +130,8 @@ def test_a_metric_that_one_seed_cannot_give_is_in_no_table(digits, model, monkey
         metric = evaluation.METRICS[name]
         changed = metric._replace(function=fails_with_seed_1(metric.function))
         monkeypatch.setitem(evaluation.METRICS, name, changed)
-    measurer = measure.Measurer(*digits, names, seeds=(0, 1), references=False)
-    found = measurer.measure(model)
+    evaluator = measure.ModelEvaluator(*digits, names, seeds=(0, 1), references=False)
+    found = evaluator.measure(model)
     assert found.left_out == {"sliced_wasserstein": "not today", "probe_100": "not today"}
     assert list(found.means()) == ["one_nn"]
 
@@ -140,7 +142,7 @@ def test_images_that_are_not_finite_end_the_measurement(digits, model):
     kernel.assign(before * np.nan)
     try:
         with pytest.raises(UserError, match=r"^the model of step 0 cannot be measured: EGr: "):
-            measure.Measurer(*digits, ["EGr"], references=False).measure(model)
+            measure.ModelEvaluator(*digits, ["EGr"], references=False).measure(model)
     finally:
         kernel.assign(before)
 
@@ -151,7 +153,7 @@ def test_a_classifier_that_cannot_be_read_is_no_reason_to_leave_out(digits, mode
 
     monkeypatch.setattr(evaluation, "train_feature_classifier", unreadable)
     with pytest.raises(UserError, match="cannot read it"):
-        measure.Measurer(*digits, ["coverage"], references=False).measure(model)
+        measure.ModelEvaluator(*digits, ["coverage"], references=False).measure(model)
 
 
 def test_a_monitored_metric_that_the_data_cannot_give(tmp_path, command, monkeypatch, eagerly):
@@ -176,8 +178,8 @@ def test_what_one_epoch_cannot_give_is_said_once_and_ends_nothing(model, caplog)
     left_out = {"coverage": "all the same", "recall": "all the same"}
     records = pd.DataFrame({"column": ["trained"], "metric": ["EGr"], "seed": [0], "value": [2.0]})
     found = measure.Measured(records, records[:0], left_out)
-    measurer = SimpleNamespace(measure=lambda model: found)
-    values = measure.values_of(measurer, "coverage")
+    evaluator = SimpleNamespace(measure=lambda model: found)
+    values = measure.values_of(evaluator, "coverage")
     for _ in range(2):
         assert values(trained) == pytest.approx({"EGr": 2.0, "coverage": np.nan}, nan_ok=True)
     assert sorted(record.message for record in caplog.records) == [
@@ -185,8 +187,8 @@ def test_what_one_epoch_cannot_give_is_said_once_and_ends_nothing(model, caplog)
         "recall left out: all the same",
     ]
     with pytest.raises(UserError, match="^--monitor=coverage: all the same$"):
-        measure.values_of(measurer, "coverage")(model)
-    assert measure.values_of(measurer, "EGr")(model) == {"EGr": 2.0}
+        measure.values_of(evaluator, "coverage")(model)
+    assert measure.values_of(evaluator, "EGr")(model) == {"EGr": 2.0}
 
 
 @pytest.mark.parametrize(
@@ -206,9 +208,9 @@ def test_what_is_watched(digits, model, options, metrics, monitor):
         with pytest.raises(UserError, match=monitor):
             measure.while_training(Config(**options), model, *digits)
         return
-    measurer, monitored = measure.while_training(Config(**options), model, *digits)
+    evaluator, monitored = measure.while_training(Config(**options), model, *digits)
     assert monitored == monitor
-    assert metrics is None if measurer is None else metrics <= set(measurer.metrics)
+    assert metrics is None if evaluator is None else metrics <= set(evaluator.metrics)
 
 
 def test_a_system_says_by_what_its_best_is_picked(digits, model, monkeypatch):
@@ -227,29 +229,31 @@ def test_a_system_says_by_what_its_best_is_picked(digits, model, monkeypatch):
 def test_the_model_is_left_as_it_was(digits, model):
     before = [np.array(weight) for weight in model.get_weights()]
     few = digits[0].take(200)  # for five steps of statistics
-    measurer = measure.Measurer(few, digits[1], ["EGr"])
+    evaluator = measure.ModelEvaluator(few, digits[1], ["EGr"])
     with measure.recalibrated(model, few):
-        found = measurer.measure(model)
+        found = evaluator.measure(model)
     assert set(found.records.column) == {"trained", "untrained"}
     for weight, earlier in zip(model.get_weights(), before, strict=True):
         np.testing.assert_array_equal(weight, earlier)
 
 
-def loaded(measurers, split="test", **options):
+def loaded(evaluators, split="test", **options):
     model = SimpleNamespace(image_shape=(8, 8, 1))
     config = Config(dataset="digits", **options)
     trained = SimpleNamespace(load=lambda: model, config=config)
-    return measure.load(trained, measurers, split=split, metrics=["EGr"])[1]
+    return measure.load(trained, evaluators, split=split, metrics=["EGr"])[1]
 
 
-def test_models_on_the_same_images_share_a_measurer():
-    measurers = {}
-    first, same, other = (loaded(measurers, "test", validation=20, seed=seed) for seed in (0, 0, 1))
+def test_models_on_the_same_images_share_a_evaluator():
+    evaluators = {}
+    first, same, other = (
+        loaded(evaluators, "test", validation=20, seed=seed) for seed in (0, 0, 1)
+    )
     assert first is same and first.key != other.key  # other training images
     assert (first.held_out.images == other.held_out.images).all()
-    own = loaded(measurers, "validation", validation=20)
+    own = loaded(evaluators, "validation", validation=20)
     assert own.split == "validation" and len(own.held_out) == 20
-    assert len(measurers) == 3
+    assert len(evaluators) == 3
 
 
 def test_a_model_for_other_images():

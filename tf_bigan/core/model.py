@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 
 import keras
 import numpy as np
@@ -368,7 +368,7 @@ class AdversarialModel(keras.Model):
         return {name: serialize(getattr(self, name)) for name in names} | {"frozen": frozen}
 
     @classmethod
-    def from_config(cls, config: dict, custom_objects=None) -> Self:
+    def from_config(cls, config: dict, custom_objects=None) -> "AdversarialModel":
         config = dict(config)
         frozen = config.pop("frozen", {})
         model = cls(
@@ -434,12 +434,12 @@ class AdversarialModel(keras.Model):
 
     # --- the averaged copy ------------------------------------------------------------------
 
-    def _set_average(self, average: Self | None):
+    def _set_average(self, average: "AdversarialModel | None"):
         # Bypasses Keras's tracking: the copy is saved like any attribute, but is not counted
         # among the model's layers and variables.
         self.__dict__["average"] = average
 
-    def _make_average(self) -> Self:
+    def _make_average(self) -> "AdversarialModel":
         average = type(self).from_config(self.get_config() | {"name": "average"})
         for layer in average._flatten_layers():
             if isinstance(layer, keras.layers.BatchNormalization):
@@ -626,7 +626,7 @@ class AdversarialModel(keras.Model):
         d = min(ema, (1 + n) / (10 + n)) in step n, so that the initial weights decay quickly.
         """
         n = tf.cast(self.step.value, tf.float32)
-        rate = tf.maximum(1.0 - self.ema, 9.0 / (10.0 + n))
+        rate = tf.maximum(1.0 - float(self.ema or 0.0), 9.0 / (10.0 + n))
         for player in self.players:
             pairs = zip(
                 self.average.player_variables(player), self.player_variables(player), strict=True
@@ -762,7 +762,7 @@ class AdversarialModel(keras.Model):
 
     # --- inference --------------------------------------------------------------------------
 
-    def inference_model(self) -> Self:
+    def inference_model(self) -> "AdversarialModel":
         """The model that encodes and generates: the moving average of the weights, if there is one.
 
         It belongs to the compiled model: `load_model(..., compile=False)` leaves it out.

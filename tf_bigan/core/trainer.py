@@ -476,11 +476,12 @@ def _cardinality(dataset: tf.data.Dataset, name: str) -> int:
 
 
 @tf.autograph.experimental.do_not_convert
-def _as_batch(*element):
+def _as_batch(*element: Any) -> dict[str, tf.Tensor]:
     """A dataset's element (images, (images, labels) or a dict) as {"image": float in [0, 1]}."""
-    if isinstance(element[0], Mapping) and len(element) == 1:
-        batch = dict(element[0])
-    elif len(element) <= 2 and not isinstance(element[0], Mapping):
+    first = element[0]
+    if isinstance(first, Mapping) and len(element) == 1:
+        batch = dict(first)
+    elif len(element) <= 2 and not isinstance(first, Mapping):
         batch = dict(zip(("image", "label"), element, strict=False))
     else:
         raise UserError("a batch must be images, (images, labels) or a dict of them")

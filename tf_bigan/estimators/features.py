@@ -28,20 +28,20 @@ class BiGANFeatures(TransformerMixin, BaseEstimator):
     Images are [N, H, W, C], [N, H, W] if C is 1, or flat rows [N, H·W·C], of the size that the
     encoder was trained on; uint8 in 0..255 or floats in [0, 1].
 
-    The model is loaded when it is first needed. Estimators of one process that name the same file,
-    such as the clones of a grid search, share it.
+    The model is loaded on first use. Estimators in one process with the same file, such as the
+    clones of a grid search, share it.
 
     Args:
         model: a .keras file, a run directory (its finished model, or the newest checkpoint), or an
             `AdversarialModel`, which clones share.
-        layer: a name among the encoder's `features`: "e-" is the last hidden layer, "e" the output
-            layer before its activation. Default: "e-", which suits a linear classifier better, or
+        layer: a name of the encoder's `features`: "e-" is the last hidden layer, "e" the output
+            layer before its activation. Default: "e-", which is better for a linear classifier, or
             the encoder's first named layer if it has no "e-".
-        batch_size: images that go through the encoder at once.
+        batch_size: images per call of the encoder.
 
     Raises (fit, transform, get_feature_names_out):
         UserError: the model cannot be loaded or has no encoder, `layer` is unknown, or the images
-            have another shape, dtype or range.
+            have a wrong shape, dtype or range.
 
     Example:
         make_pipeline(BiGANFeatures("model.keras"), StandardScaler(), LogisticRegression())
@@ -61,7 +61,7 @@ class BiGANFeatures(TransformerMixin, BaseEstimator):
         """Checks the arguments, and the images' shape and dtype."""
         check_arguments(BiGANFeatures, {"layer": self.layer, "batch_size": self.batch_size})
         self._chosen_layer(self._sizes())
-        to_unit_range(self._shaped(X)[:1], "X")  # of the others in `transform`
+        to_unit_range(self._shaped(X)[:1], "X")  # the others are checked in `transform`
         return self
 
     def transform(self, X: npt.ArrayLike) -> np.ndarray:
@@ -69,7 +69,7 @@ class BiGANFeatures(TransformerMixin, BaseEstimator):
         check_arguments(BiGANFeatures, {"layer": self.layer, "batch_size": self.batch_size})
         images, layer, model = self._shaped(X), self._chosen_layer(self._sizes()), self._loaded()
         parts = []
-        for start in range(0, len(images), self.batch_size):  # all layers, so one batch at a time
+        for start in range(0, len(images), self.batch_size):  # in batches
             batch = to_unit_range(images[start : start + self.batch_size], "X")
             features = model.features(batch, self.batch_size)[layer]
             parts.append(features.reshape(len(batch), -1))
@@ -83,14 +83,14 @@ class BiGANFeatures(TransformerMixin, BaseEstimator):
 
     @property
     def n_features_in_(self) -> int:
-        """Values in an image."""
+        """Number of values per image."""
         return math.prod(self._loaded().image_shape)
 
     def __sklearn_is_fitted__(self) -> bool:
         return True
 
     def __sklearn_clone__(self) -> "BiGANFeatures":
-        # The model is only read: clones share it, and copy the rest.
+        # Clones share the model, which is read-only, and copy the rest.
         return copy.deepcopy(self, {id(self.model): self.model})
 
     def _loaded(self) -> AdversarialModel:
@@ -137,7 +137,7 @@ def _load_once(path: str, stamp: tuple) -> AdversarialModel:
 
 
 def _stamp(path: Path) -> tuple:
-    """Changes when another model is written to the path."""
+    """A value that changes when another model is written to the path."""
     files = sorted(path.rglob("*.keras")) if path.is_dir() else [path]
     states = [file.stat() for file in files if file.exists()]
     return tuple((state.st_mtime_ns, state.st_size) for state in states)

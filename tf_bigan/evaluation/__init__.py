@@ -1,4 +1,4 @@
-"""Metrics: plain arrays (or plain callables) in, numbers out."""
+"""Metrics as functions of arrays (or callables), independent of models."""
 
 from tf_bigan.evaluation.checks import NotFinite, Unmeasurable
 from tf_bigan.evaluation.class_histogram import class_histogram, classes_covered

@@ -1,4 +1,4 @@
-"""Checks of the metrics' arrays: each failure is one line that names the argument."""
+"""Checks of the metrics' input arrays, with one-line messages that name the argument."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ from tf_bigan.data.pixels import to_unit_range
 from tf_bigan.errors import UserError
 
 _LARGEST = 1e100  # sums of squares, and their products, are finite in float64
-_SUM_SLACK = 1e-3  # of a softmax in float16 or bfloat16 outputs
+_SUM_SLACK = 1e-3  # tolerance for a softmax in float16 or bfloat16
 
 
 class Unmeasurable(UserError):
-    """These arrays do not allow this metric: a wrong shape, too few rows, a single class."""
+    """The arrays do not allow this metric: a wrong shape, too few rows, a single class."""
 
 
 class NotFinite(Unmeasurable):
-    """An array, such as a diverged model's output, holds NaN or infinity."""
+    """An array, for example the output of a diverged model, contains NaN or infinity."""
 
 
 def as_rows(array: npt.ArrayLike, name: str, least: int = 1) -> np.ndarray:
     """Checks a batch of vectors (or images) and flattens it to real rows [N, D].
 
     Args:
-        array: numbers [N, ...]. What is not float64 becomes float32.
+        array: numbers [N, ...]. Dtypes other than float64 become float32.
         name: the argument's name, for the message.
-        least: the fewest rows that the metric can work with.
+        least: the minimal number of rows.
 
     Raises:
-        Unmeasurable: the array has rank < 2, is empty, has fewer rows, or holds enormous values.
-        NotFinite: it holds NaN or infinity.
+        Unmeasurable: the array has rank < 2, is empty, has fewer rows, or contains huge values.
+        NotFinite: it contains NaN or infinity.
     """
     array = np.asarray(array)
     if array.ndim < 2 or array.size == 0:
@@ -48,10 +48,10 @@ def as_rows(array: npt.ArrayLike, name: str, least: int = 1) -> np.ndarray:
 
 
 def as_features(array: npt.ArrayLike, name: str) -> np.ndarray:
-    """Checks features to learn from, and flattens them as `as_rows` does.
+    """Checks training features, and flattens them as `as_rows` does.
 
     Raises:
-        Unmeasurable: also for a single row, or rows that are all the same.
+        Unmeasurable: as `as_rows`, or there is a single row, or all rows are equal.
     """
     rows = as_rows(array, name, least=2)
     if (rows == rows[0]).all():
@@ -67,7 +67,7 @@ def as_images(array: npt.ArrayLike, name: str) -> np.ndarray:
         name: the argument's name, for the message.
 
     Raises:
-        Unmeasurable: another rank, dtype or range.
+        Unmeasurable: a wrong rank, dtype or range.
         NotFinite: NaN or infinity.
     """
     array = np.asarray(array)
@@ -86,7 +86,7 @@ def as_images(array: npt.ArrayLike, name: str) -> np.ndarray:
 def as_image_pairs(
     x: npt.ArrayLike, x_rec: npt.ArrayLike, name: str = "images"
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Checks images and their reconstructions, two arrays of one shape, as `as_images` does.
+    """Checks images and their reconstructions, two arrays of equal shape, as `as_images` does.
 
     Args:
         x: images [N, H, W, C].
@@ -94,7 +94,7 @@ def as_image_pairs(
         name: the first argument's name, for the message; the other's is "reconstructions".
 
     Raises:
-        Unmeasurable: also if the shapes differ.
+        Unmeasurable: as `as_images`, or the shapes differ.
     """
     x, x_rec = as_images(x, name), as_images(x_rec, "reconstructions")
     if x.shape != x_rec.shape:
@@ -108,7 +108,7 @@ def as_labels(array: npt.ArrayLike, name: str, count: int) -> np.ndarray:
     """Checks integer class labels [count].
 
     Raises:
-        Unmeasurable: another rank, dtype or length.
+        Unmeasurable: a wrong rank, dtype or length.
     """
     array = np.asarray(array)
     if array.ndim != 1 or array.dtype.kind not in "iu":
@@ -116,12 +116,12 @@ def as_labels(array: npt.ArrayLike, name: str, count: int) -> np.ndarray:
             f"{name}: expected integers [N], got shape {array.shape}, dtype {array.dtype}"
         )
     if len(array) != count:
-        raise Unmeasurable(f"{name}: expected {count} labels, one a row, got {len(array)}")
+        raise Unmeasurable(f"{name}: expected {count} labels, one per row, got {len(array)}")
     return array
 
 
 def as_class_labels(array: npt.ArrayLike, name: str, count: int) -> np.ndarray:
-    """Checks labels to learn from: as `as_labels`, of at least two classes."""
+    """Checks training labels: as `as_labels`, with at least two classes."""
     labels = as_labels(array, name, count)
     classes = np.unique(labels)
     if len(classes) < 2:
@@ -133,7 +133,7 @@ def as_probabilities(array: npt.ArrayLike, name: str) -> np.ndarray:
     """Checks class probabilities and returns them as float64 [N, K], N >= 1, K >= 2.
 
     Raises:
-        Unmeasurable: another rank or dtype, a value that is NaN or outside [0, 1], or a row that
+        Unmeasurable: a wrong rank or dtype, a value that is NaN or outside [0, 1], or a row that
             does not sum to 1.
     """
     probabilities = np.asarray(array)
@@ -159,14 +159,14 @@ def as_classification(
     test_features: npt.ArrayLike,
     test_labels: npt.ArrayLike,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Checks features to learn from, features to classify, and the labels of both.
+    """Checks training features, test features, and the labels of both.
 
     Returns:
-        Rows [N, D], labels [N], rows [M, D], labels [M]; the rows are of one dtype.
+        Rows [N, D], labels [N], rows [M, D], labels [M]; the rows have one dtype.
 
     Raises:
         Unmeasurable: empty, constant or non-finite features, unequal widths, a wrong number of
-            labels, or a single class to learn from.
+            labels, or a single training class.
     """
     train = as_features(train_features, "train_features")
     test = as_rows(test_features, "test_features")
@@ -181,14 +181,14 @@ def as_classification(
 
 
 def check_size(array: np.ndarray, name: str, most: float) -> None:
-    """Raises Unmeasurable if a value is so far from 0 that sums of squares would overflow."""
+    """Raises Unmeasurable if a value is so large that sums of squares would overflow."""
     largest = float(max(array.max(), -array.min()))
     if largest > most:
         raise Unmeasurable(f"{name}: expected values up to {most:g} in size, found {largest:.4g}")
 
 
 def check_same_image_shape(a: np.ndarray, a_name: str, b: np.ndarray, b_name: str) -> None:
-    """Raises Unmeasurable unless two batches of images have one height, width and channels."""
+    """Raises Unmeasurable unless two batches of images have the same height, width, channels."""
     if a.shape[1:] != b.shape[1:]:
         raise Unmeasurable(
             f"{b_name}: expected images {a.shape[1:]} as in {a_name}, got {b.shape[1:]}"
@@ -199,5 +199,5 @@ def check_same_width(a: np.ndarray, a_name: str, b: np.ndarray, b_name: str) -> 
     """Raises Unmeasurable unless two arrays of rows have the same number of columns."""
     if a.shape[1] != b.shape[1]:
         raise Unmeasurable(
-            f"{b_name}: expected {a.shape[1]} values a row as in {a_name}, got {b.shape[1]}"
+            f"{b_name}: expected {a.shape[1]} values per row as in {a_name}, got {b.shape[1]}"
         )

@@ -1,4 +1,4 @@
-"""Class histogram: how often a classifier sees each class among samples."""
+"""Class histogram: the distribution of predicted classes among samples."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ _ROUNDING = 1e-9
 
 
 def class_histogram(probabilities: npt.ArrayLike) -> np.ndarray:
-    """Share of the rows in which each class has the largest probability: [K] float64, sum 1.
+    """Fraction of rows in which each class has the largest probability: [K] float64, sum 1.
 
     Args:
         probabilities: p(y|x) [N, K], rows summing to 1, K >= 2.
 
     Raises:
-        Unmeasurable: another shape, values outside [0, 1], NaN, or rows that do not sum to 1.
+        Unmeasurable: a wrong shape, values outside [0, 1], NaN, or rows that do not sum to 1.
     """
     probabilities = as_probabilities(probabilities, "probabilities")
     largest = probabilities.argmax(axis=1)
@@ -28,12 +28,14 @@ def class_histogram(probabilities: npt.ArrayLike) -> np.ndarray:
 def classes_covered(histogram: npt.ArrayLike, *, least: Positive = 0.1) -> int:
     """Number of classes with at least `least` times the share 1 / K of a balanced histogram.
 
+    A low number indicates mode collapse.
+
     Args:
-        histogram: shares [K] as `class_histogram` gives them.
+        histogram: shares [K] from `class_histogram`.
         least: in units of 1 / K; by default a tenth.
 
     Raises:
-        Unmeasurable: `histogram` is no [K] of shares that sum to 1.
+        Unmeasurable: `histogram` is not [K] with sum 1.
         UserError: `least` is not positive.
     """
     check("least", least, Positive)
@@ -41,5 +43,5 @@ def classes_covered(histogram: npt.ArrayLike, *, least: Positive = 0.1) -> int:
     if shares.ndim != 1:
         raise Unmeasurable(f"histogram: expected shares [K], got shape {shares.shape}")
     as_probabilities(shares[None], "histogram")
-    # A share of exactly that counts, whatever the division and the product were rounded to.
+    # A share of exactly `least` / K counts, independent of rounding.
     return int(np.count_nonzero(shares * len(shares) >= least * (1 - _ROUNDING)))

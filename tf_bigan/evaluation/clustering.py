@@ -1,4 +1,4 @@
-"""Clustering accuracy: do the classes show without any label?"""
+"""Clustering accuracy: do k-means clusters of features match the classes?"""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from tf_bigan.evaluation.checks import Unmeasurable, as_class_labels, as_feature
 def clustering_accuracy(features: npt.ArrayLike, labels: npt.ArrayLike, *, seed: Seed = 0) -> float:
     """Accuracy, in percent, of k-means clusters under the best matching of clusters and classes.
 
-    As many clusters as classes, Euclidean distance on the features as they are, the best of ten
-    runs of k-means++.
+    As many clusters as classes, Euclidean distance on unscaled features, the best of ten runs of
+    k-means++.
 
     Args:
         features: [N, ...] numbers.
         labels: [N] integers, of at least two classes.
-        seed: of the starting points.
+        seed: random seed of the initial centres.
 
     Raises:
         Unmeasurable: empty, constant or non-finite features, a wrong number of labels, or a
@@ -46,7 +46,7 @@ def matched_accuracy(assignments: npt.ArrayLike, labels: npt.ArrayLike) -> float
         labels: class of each row, [N] integers of any values.
 
     Raises:
-        Unmeasurable: arrays of another form or unequal lengths.
+        Unmeasurable: arrays of a wrong form or unequal lengths.
     """
     assignments = np.asarray(assignments)
     assignments = as_labels(assignments, "assignments", assignments.size)

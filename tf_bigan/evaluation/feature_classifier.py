@@ -1,7 +1,8 @@
-"""A small classifier of the data set's own classes, in whose features samples are measured.
+"""A small classifier of the data set's own classes, whose features replace those of Inception.
 
-FID, KID and the Inception Score take the features of a network trained on ImageNet photographs.
-Those of a classifier of the data's own classes suit digits better, and need no download.
+FID, KID and the Inception Score use a network trained on ImageNet photographs. For the FID-like,
+KID-like and Inception-Score-like metrics here, a classifier of the data's own classes is used: its
+features suit digits better, and need no download.
 """
 
 from __future__ import annotations
@@ -30,21 +31,21 @@ from tf_bigan.evaluation.frechet import frechet_distance
 _BATCH, _LEARNING_RATE = 128, 2e-3
 _FEATURES = 64
 _LEAST_IMAGES = 20
-_MOST_VALIDATION = 5000  # images; they measure an accuracy to a fraction of a percent
-_BLOCK_PIXELS = 1_000_000  # classified at a time
+_MOST_VALIDATION = 5000  # images, enough to measure an accuracy to a fraction of a percent
+_BLOCK_PIXELS = 1_000_000  # pixels per block
 
 
 @dataclass(frozen=True)
 class FeatureClassifier:
-    """A trained classifier, and what tells it from another one.
+    """A trained classifier, its accuracy and a digest that identifies it.
 
     Attributes:
         model: images [B, H, W, C] in [0, 1] -> features [B, 64] and logits [B, K].
         classes: the label of each output, [K] integers, ascending.
-        accuracy: percent correct of the part of the training images kept from the training.
-        seed: of the split, the weights and the order of the images.
-        digest: 16 hexadecimal digits of the SHA-256 of the weights. Values measured with another
-            classifier, even of another seed only, are not comparable.
+        accuracy: accuracy in percent on held-out training images.
+        seed: random seed of the split, the weights and the order of the images.
+        digest: 16 hexadecimal digits of the SHA-256 of the weights. Values measured with different
+            classifiers, even if only the seed differs, are not comparable.
     """
 
     model: keras.Model
@@ -60,7 +61,7 @@ class FeatureClassifier:
             images: [N, H, W, C] in [0, 1], of the size of the training images.
 
         Raises:
-            Unmeasurable: another rank, range or size, or NaN.
+            Unmeasurable: a wrong rank, range or size, or NaN.
         """
         images = as_images(images, "images")
         if images.shape[1:] != self.model.input_shape[1:]:
@@ -82,27 +83,26 @@ def train_feature_classifier(
     path: str | os.PathLike | None = None,
     progress: bool = False,
 ) -> FeatureClassifier:
-    """Trains a small convolutional classifier, the same one for the same arguments.
+    """Trains a small convolutional classifier; the result depends only on the arguments.
 
-    A tenth of the images, at most 5,000, is kept from the training to measure the accuracy. The
-    rest trains with Adam, the rate falling along a cosine; 1,000 steps of 128 images are two
+    A tenth of the images, at most 5,000, is held out to measure the accuracy. The rest is used for
+    training with Adam and a cosine decay of the learning rate; 1,000 steps of 128 images are two
     passes over MNIST.
 
     Args:
         images: training images [N, H, W, C] in [0, 1], N >= 20.
         labels: their classes [N], integers of at least two classes.
-        seed: of the split, the weights and the order of the images.
-        steps: updates.
-        path: a `.keras` file, or a directory in which each set of arguments has a file of its
-            own. If the file exists, the classifier is read from it, otherwise it is written
-            there. A file that was trained on other arguments is refused. Several programs may
-            use one path.
-        progress: show a bar on a terminal.
+        seed: random seed of the split, the weights and the order of the images.
+        steps: number of updates.
+        path: a `.keras` file, or a directory with one file for each set of arguments. If the file
+            exists, the classifier is read from it, otherwise it is written there. A file trained
+            with other arguments is an error. Several programs may use one path.
+        progress: show a progress bar on a terminal.
 
     Raises:
         Unmeasurable: images or labels of a wrong shape, range or number, a single class, or NaN.
-        UserError: a file that is no classifier of these images and settings, or that cannot be
-            written; seed or steps out of range.
+        UserError: the file is not a classifier of these images and settings, or cannot be written;
+            seed or steps is out of range.
     """
     images = as_images(images, "images")
     labels = as_class_labels(labels, "labels", len(images))
@@ -142,16 +142,16 @@ def fd_classifier(
 ) -> float:
     """FID-like: the Fréchet distance of two sets of images in the features of a classifier.
 
-    Compare it only between values of the same classifier (the same digest) and the same numbers
-    of images, and with no FID by the Inception network.
+    Compare only values of the same classifier (the same digest) with the same numbers of images.
+    It is not comparable with the FID of the Inception network.
 
     Args:
-        classifier: as `train_feature_classifier` gives it.
+        classifier: from `train_feature_classifier`.
         images_a: [N, H, W, C] in [0, 1], N >= 2.
         images_b: [M, H, W, C] in [0, 1], M >= 2.
 
     Raises:
-        Unmeasurable: another rank, range or size, or NaN.
+        Unmeasurable: a wrong rank, range or size, or NaN.
     """
     images_a, images_b = as_images(images_a, "images_a"), as_images(images_b, "images_b")
     check_same_image_shape(images_a, "images_a", images_b, "images_b")
@@ -159,10 +159,10 @@ def fd_classifier(
 
 
 def _build(image_shape, classes: int, seed: int, name: str) -> keras.Model:
-    """Convolutions of stride 2 until no side is longer than 7, a hidden layer, and the logits."""
+    """Convolutions with stride 2 until no side is longer than 7, a hidden layer, and the logits."""
     seeds = iter(np.random.default_rng(seed).integers(0, 2**31, 99).tolist())
 
-    # Every seed and the type are given, as global settings must not change the classifier.
+    # All seeds and the dtype are explicit, because global settings must not change the result.
     def settings():
         initializer = keras.initializers.HeNormal(seed=next(seeds))
         return {"kernel_initializer": initializer, "dtype": "float32"}
@@ -190,7 +190,7 @@ def _train(model, images, targets, rows, seed, steps, progress) -> None:
     trained.compile(
         keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(_LEARNING_RATE, steps)),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        jit_compile=False,  # the same sums whatever the machine compiles by default
+        jit_compile=False,  # independent of the machine's default for compilation
     )
     rng = np.random.default_rng(seed)
     order = np.zeros(0, np.int64)
@@ -216,7 +216,7 @@ def _outputs(model, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _file(path: str, name: str) -> str:
-    """The file itself, or the one of this name in a directory, which is made."""
+    """The file itself, or a file of this name in the directory, which is created."""
     if path.endswith(".keras"):
         return path
     os.makedirs(path, exist_ok=True)
@@ -227,11 +227,11 @@ def _load(path: str, name: str) -> keras.Model:
     try:
         model = keras.saving.load_model(path, compile=False)
     except Exception as error:
-        raise UserError(f"path={path} cannot be read: remove it to train anew") from error
-    if model.name != name:  # the name tells what it was trained on
+        raise UserError(f"path={path} cannot be read: remove it to train again") from error
+    if model.name != name:  # the name identifies its training arguments
         raise UserError(
             f"path={path} holds a classifier of other images, labels, seed or steps: "
-            "remove it to train anew, or give another path"
+            "remove it to train again, or use another path"
         )
     return model
 
@@ -240,5 +240,5 @@ def _digest(*arrays: np.ndarray) -> str:
     digest = hashlib.sha256()
     for array in arrays:
         digest.update(f"{array.shape}{array.dtype.str}".encode())
-        digest.update(np.ascontiguousarray(array))
+        digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()[:16]

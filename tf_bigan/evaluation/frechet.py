@@ -1,4 +1,4 @@
-"""Fréchet distance between two sets of features, the formula of FID, in any features."""
+"""Fréchet distance between two sets of features: the formula of FID, for any features."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ import numpy.typing as npt
 
 from tf_bigan.evaluation.checks import Unmeasurable, as_rows, check_same_width
 
-_BLOCK_VALUES = 8_000_000  # converted to float64 at a time: 64 MB
-_ROUNDING = 1e-8  # of a covariance, in units of its largest value
+_BLOCK_VALUES = 8_000_000  # float64 values per block: 64 MB
+_ROUNDING = 1e-8  # tolerance for a covariance, in units of its largest value
 
 
 def frechet_distance(features_a: npt.ArrayLike, features_b: npt.ArrayLike) -> float:
     """Squared Fréchet distance of the Gaussians fitted to two sets of rows.
 
     |mean_a - mean_b|^2 + tr(A + B - 2 (A B)^(1/2)) with the unbiased covariances A and B, the
-    formula of FID (Heusel et al. 2017, section 3). A set of identical rows is a Gaussian without
-    variance. The value depends on the features and, as estimated
-    covariances are noisy, falls as the number of rows grows: compare equal features and numbers.
-    With fewer rows than values a row, the covariances are singular and the bias is large.
+    formula of FID (Heusel et al. 2017, section 3). Identical rows are a Gaussian without variance.
+    The value depends on the features and decreases with the number of rows, because estimated
+    covariances are noisy: compare only with equal features and numbers of rows. With fewer rows
+    than values per row, the covariances are singular and the bias is large.
 
     Args:
         features_a: [N, ...] numbers, N >= 2.
-        features_b: [M, ...] numbers, M >= 2, of the same size a row.
+        features_b: [M, ...] numbers, M >= 2, with the same row size.
 
     Returns:
         The distance, >= 0, in squared units of the features.
@@ -45,15 +45,15 @@ def gaussian_frechet_distance(
     """Squared Fréchet (2-Wasserstein) distance of two Gaussians, in float64.
 
     With the symmetric roots R = A^(1/2) and S = B^(1/2), tr (A B)^(1/2) = tr (R B R)^(1/2) is the
-    sum of the singular values of R S, since R B R = (R S)(R S)^T. So no root of a product is
-    taken, which is not symmetric, and no root of the rounding error of a zero eigenvalue.
+    sum of the singular values of R S, since R B R = (R S)(R S)^T. This avoids the root of a
+    product, which is not symmetric, and roots of rounding errors of zero eigenvalues.
 
     Args:
         mean_a, mean_b: [D].
         covariance_a, covariance_b: [D, D], symmetric and positive semi-definite.
 
     Raises:
-        Unmeasurable: other shapes, values that are not finite, or a covariance that is not
+        Unmeasurable: wrong shapes, values that are not finite, or a covariance that is not
             symmetric or has a negative eigenvalue.
     """
     mean_a, mean_b = (np.asarray(mean, np.float64) for mean in (mean_a, mean_b))

@@ -1,4 +1,7 @@
-"""What the metrics of one model are computed from."""
+"""The inputs of the metrics of one model."""
+
+# pyright: reportArgumentType=false, reportReturnType=false
+# A part that is None is ruled out by `registry.Metric.needs` before it is used.
 
 from __future__ import annotations
 
@@ -28,38 +31,38 @@ from tf_bigan.evaluation.neighbours import nearest
 from tf_bigan.evaluation.prdc import PRDC, prdc
 
 _NEIGHBOURS = 50_000  # training images of the official NNC and CLS
-_LATENT_DRAWS = 10_000  # of z, for the latent error
-_BLOCK_VALUES = 8_000_000  # of the images that are generated or encoded at a time: 32 MB
+_LATENT_DRAWS = 10_000  # draws of z for the latent error
+_BLOCK_VALUES = 8_000_000  # pixel values generated or encoded per block: 32 MB
 
 Function = Callable[[np.ndarray], np.ndarray]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Inputs:
-    """Images, labels and the functions of a model; the metrics of the registry read them.
+    """Images, labels and the functions of a model, as used by the metrics of the registry.
 
-    What several metrics share is computed when the first of them needs it, and kept. All but
-    `held_out` may be missing: `parts` says which metrics can then be computed.
+    Shared intermediate results are computed on first use and cached. All arguments except
+    `held_out` may be missing; `parts` says what is available.
 
     Args:
         held_out: images [N, H, W, C], uint8 or floats in [0, 1].
         held_out_labels: their classes [N], integers.
         train: training images [M, H, W, C].
         train_labels: their classes [M].
-        generate: latent draws [B, ...] -> G(z) [B, H, W, C] in [0, 1].
+        generate: draws of z [B, ...] -> G(z) [B, H, W, C] in [0, 1].
         encode: x [B, H, W, C] -> {"e": E's output before the squashing [B, latent_dim], "e-": the
             last hidden layer [B, ...]}. Either key may be missing.
         reconstruct: x -> G(E(x)), both [B, H, W, C] in [0, 1].
         infer: x -> E(x) [B, latent_dim], after the squashing.
-        classify: x -> class probabilities [B, K] by the model itself.
-        z: latent draws [S, ...], officially 100,000. NND and EGg take all of them, the metrics of
-            the group "generation" as many as there are held-out images, at most.
-        samples: images in the place of G(z), for the group "generation".
-        questioned: images in the place of G(z), for memorisation alone.
-        features: (of `train` [M, ...], of `held_out` [N, ...]) in the place of E's output.
-        classifier: for the metrics that need one; see `train_feature_classifier`.
-        seed: of all random choices.
-        progress: show bars on a terminal.
+        classify: x -> class probabilities [B, K] of the model itself.
+        z: draws of z [S, ...], officially 100,000. NND and EGg use all of them, the group
+            "generation" at most the number of held-out images.
+        samples: images that replace G(z) in the group "generation".
+        questioned: images that replace G(z) only for memorisation.
+        features: (of `train` [M, ...], of `held_out` [N, ...]), which replace E's output.
+        classifier: for metrics in its features; see `train_feature_classifier`.
+        seed: random seed of all random choices.
+        progress: show progress bars on a terminal.
     """
 
     held_out: np.ndarray
@@ -92,7 +95,7 @@ class Inputs:
 
     @cached_property
     def parts(self) -> frozenset[str]:
-        """Those of the needs of a `registry.Metric` that are here."""
+        """The available parts, in the terms of `registry.Metric.needs`."""
         there = {
             "generator": self.samples is not None or self.generate and self.z is not None,
             "encoder": self.encode is not None or self.features is not None,
@@ -107,7 +110,7 @@ class Inputs:
     def reseeded(
         self, seed: int, z: np.ndarray | None, classifier: FeatureClassifier | None
     ) -> Inputs:
-        """The same model and images with another seed. The encoded images are kept."""
+        """The same model and images with another seed. Cached encodings are reused."""
         inputs = dataclasses.replace(self, seed=seed, z=z, classifier=classifier)
         inputs.__dict__["_encoded"] = self._encoded
         return inputs
@@ -151,8 +154,8 @@ class Inputs:
     def official_classification(self, layer: str) -> tuple[np.ndarray, ...]:
         """As `classification`, with at most 50,000 training images.
 
-        They are the first ones. Where a class has less than half of its share among these, as in
-        a file sorted by class, they are drawn from all, always the same ones.
+        These are the first images. If a class has less than half of its share among them, as in a
+        file sorted by class, a fixed random subset of all images is used.
         """
         train, labels, held_out, held_out_labels = self.classification(layer)
         rows = np.arange(min(_NEIGHBOURS, len(labels)))
@@ -170,19 +173,19 @@ class Inputs:
 
     @cached_property
     def accuracy(self) -> float:
-        """% of the held-out images that the model itself classifies right."""
+        """Accuracy in % of the model's own classifier on the held-out images."""
         right = self.classify(self.held_out).argmax(axis=-1) == self.held_out_labels
         return 100 * float(right.mean())
 
     # Representation
 
     def classification(self, layer: str = "e") -> tuple[np.ndarray, ...]:
-        """Training features and labels, held-out features and labels, of a layer of E."""
+        """Training features and labels, held-out features and labels, from a layer of E."""
         train, held_out = self._features(layer)
         return train, self.train_labels, held_out, self.held_out_labels
 
     def probe(self, count: int) -> float:
-        """% right by a logistic regression on so many labels, balanced over the classes."""
+        """Accuracy in % of a logistic regression on `count` labelled examples, class-balanced."""
         train, labels, *held_out = self.classification()
         as_class_labels(labels, "train_labels", len(labels))
         if not len(np.unique(labels)) <= count <= len(labels):
@@ -234,12 +237,12 @@ class Inputs:
 
     @cached_property
     def histogram(self) -> np.ndarray:
-        """Share of the samples that the classifier sees in each class [K]."""
+        """Fraction of samples that the classifier assigns to each class, [K]."""
         return class_histogram(self.fake[1])
 
     @cached_property
     def kernel_distance(self) -> KernelDistance:
-        """KID-like, in the classifier's features."""
+        """The KID-like kernel distance in the classifier's features."""
         return kernel_distance(self.real[0], self.fake[0], seed=self.seed)
 
     @cached_property
@@ -249,17 +252,17 @@ class Inputs:
 
     @cached_property
     def memorisation(self) -> Memorisation:
-        """Of the samples, in pixels; see `references`."""
+        """Memorisation of the samples, in pixels; see `references`."""
         halves, compared, _ = self._split
         asked = self.sample_images if self.questioned is None else self.questioned
         return memorisation(asked, self.train[compared], self.held_out[halves[0]])
 
     @cached_property
     def _split(self) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
-        """Halves of the held-out images, and the training images: to compare with, of one class.
+        """(halves of the held-out rows, training rows to compare with, training rows of one class).
 
-        The rows of one class come out of one half of the training images, so that enough of their
-        class are left to be compared with.
+        The rows of one class are taken from one half of the training images, so that enough images
+        of their class remain for the comparison.
         """
         rng = np.random.default_rng(self.seed)
         halves = np.array_split(rng.permutation(len(self.held_out)), 2)
@@ -273,17 +276,17 @@ class Inputs:
         return halves, np.setdiff1d(order, one_class), one_class
 
     def references(self) -> dict[str, Inputs]:
-        """Known sets of images in the samples' place, equally many: floor and ceilings.
+        """Reference values: known images instead of samples, in equal number (floor and ceilings).
 
-        - "floor": training images, what a perfect model would reach. (The classifier has seen
-          them, so that they fit a little worse than fresh images would.)
+        - "floor": training images, like a perfect model. (The classifier was trained on them, so
+          that the values are slightly worse than for new images.)
         - "noise": images of independent uniform pixels.
-        - "one class": training images of a single class, a model without diversity; at most as
-          many, and only those that the data set has. Not without labels.
+        - "one class": training images of a single class, like a model without diversity; there may
+          be fewer images in the data set. Needs labels.
 
-        Memorisation compares all sets with the training images, without those of "one class", and
+        Memorisation compares all sets with the training images, except those of "one class", and
         with one half of the held-out images; its floor is the other half. Compare the samples'
-        values with that floor, not with 1 and 50.
+        values with this floor, not with 1 and 50.
         """
         halves, _, one_class = self._split
         rng = np.random.default_rng([self.seed, 1])

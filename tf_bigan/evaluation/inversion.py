@@ -1,4 +1,4 @@
-"""EGr, EGg: does G undo E?  Distances ||x - G(E(x))||_2, with a baseline of wrong pairs."""
+"""EGr, EGg: reconstruction errors ||x - G(E(x))||_2, with a baseline of wrong pairs."""
 
 from __future__ import annotations
 
@@ -11,32 +11,31 @@ from tf_bigan.evaluation.checks import Unmeasurable, as_image_pairs
 class InversionError:
     """Mean ||x_i - G(E(x_i))||_2 over a stream of blocks, and its baseline.
 
-    The norm is not squared and runs over all pixels of an image. The baseline compares each
-    reconstruction with the *next* image, x_{i+1}, the last one with the first, over the whole
-    stream. (The official code wraps around within every batch of 128, which has the same
-    expectation but depends on the batch.) An error well under its baseline means that G(E(x))
-    resembles x more than just any image.
+    The norm is not squared and covers all pixels of an image. The baseline compares each
+    reconstruction with the *next* image, x_{i+1}, and the last one with the first image of the
+    stream. (The official code wraps around within each batch of 128, which has the same
+    expectation but depends on the batch.) An error well below the baseline means that G(E(x)) is
+    more similar to x than to other images.
     """
 
     def __init__(self) -> None:
-        self._errors = []
-        self._baseline = []
-        self._first_image = None
-        self._last_reconstruction = None
+        self._errors: list[np.ndarray] = []
+        self._baseline: list[np.ndarray] = []
+        self._first_image = self._last_reconstruction = np.zeros(0)  # no row yet
 
     def update(self, images: npt.ArrayLike, reconstructions: npt.ArrayLike) -> None:
-        """Takes the next block.
+        """Adds a block.
 
         Args:
             images: x [N, H, W, C] in [0, 1].
             reconstructions: G(E(x)) [N, H, W, C] in [0, 1].
 
         Raises:
-            Unmeasurable: another rank or range, NaN, or unequal shapes.
+            Unmeasurable: a wrong rank or range, NaN, or unequal shapes.
         """
         images, reconstructions = as_image_pairs(images, reconstructions)
         self._errors.append(_distances(images, reconstructions))
-        if self._first_image is None:
+        if not len(self._first_image):
             self._first_image = images[:1].copy()
         else:
             self._baseline.append(_distances(images[:1], self._last_reconstruction))
@@ -47,7 +46,7 @@ class InversionError:
         """The error and its baseline, in pixel units of [0, 1].
 
         Raises:
-            Unmeasurable: fewer than two images came in: the baseline needs a next image.
+            Unmeasurable: fewer than two images were added; the baseline needs a next image.
         """
         if sum(map(len, self._errors)) < 2:
             raise Unmeasurable("images: expected at least 2, the baseline pairs each with the next")
@@ -73,7 +72,7 @@ def inversion_error(images: npt.ArrayLike, reconstructions: npt.ArrayLike) -> tu
         The mean distance, and the mean distance to the next image.
 
     Raises:
-        Unmeasurable: another rank or range, NaN, unequal shapes, or a single image.
+        Unmeasurable: a wrong rank or range, NaN, unequal shapes, or a single image.
     """
     running = InversionError()
     running.update(images, reconstructions)
@@ -81,9 +80,8 @@ def inversion_error(images: npt.ArrayLike, reconstructions: npt.ArrayLike) -> tu
 
 
 def to_uint8_levels(images: np.ndarray) -> np.ndarray:
-    """Rounds pixels in [0, 1] to the 256 levels that a stored image can have; float32, in [0, 1].
+    """Rounds pixels in [0, 1] to the 256 levels of a stored image; float32, in [0, 1].
 
-    EGg and EGg_b are measured on samples so rounded: the encoder then sees what it would see if
-    the sample came from a file.
+    EGg and EGg_b use samples rounded in this way, as if they were read from a file.
     """
     return np.rint(np.clip(images, 0, 1) * np.float32(255)).astype(np.float32) / np.float32(255)

@@ -1,4 +1,4 @@
-"""KID-like: squared maximum mean discrepancy between two sets of features."""
+"""Kernel distance, KID-like: squared maximum mean discrepancy between two sets of features."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tf_bigan.evaluation.checks import as_rows, check_same_width, check_size
 
 _SUBSETS = 10
 _LARGEST_VALUE = 1e24  # squares of kernel values, powers of 12, are finite in float64
-_BLOCK_VALUES = 4_000_000  # of a block of the kernel matrix: 32 MB
+_BLOCK_VALUES = 4_000_000  # entries of a block of the kernel matrix: 32 MB
 
 
 class KernelDistance(NamedTuple):
@@ -25,21 +25,21 @@ class KernelDistance(NamedTuple):
 def kernel_distance(
     features_a: npt.ArrayLike, features_b: npt.ArrayLike, *, seed: Seed = 0
 ) -> KernelDistance:
-    """Unbiased squared MMD with the cubic kernel k(x, y) = (x.y / D + 1)^3.
+    """KID-like: unbiased squared MMD with the cubic kernel k(x, y) = (x.y / D + 1)^3.
 
-    The estimator and kernel of KID (Binkowski et al. 2018), in any features. Both sets are shuffled
-    and cut into ten disjoint subsets; the value is the mean of the subsets' estimates, and since
-    these are independent, their standard deviation over the root of ten is its standard error.
-    (The usual protocol draws overlapping subsets of 1,000 and prints their standard deviation,
-    which is no error of the mean.) The expectation does not depend on the number of rows.
+    The estimator and kernel of KID (Binkowski et al. 2018), for any features. Both sets are
+    shuffled and split into ten disjoint subsets. The value is the mean of their estimates; they
+    are independent, so their standard deviation divided by the root of ten is the standard error.
+    (The usual protocol draws overlapping subsets of 1,000 and reports their standard deviation,
+    which is not the error of the mean.) The expectation does not depend on the number of rows.
 
     Args:
         features_a: [N, ...] numbers, N >= 20.
-        features_b: [M, ...] numbers, M >= 20, of the same size a row.
-        seed: of the shuffling.
+        features_b: [M, ...] numbers, M >= 20, with the same row size.
+        seed: random seed of the shuffling.
 
     Raises:
-        Unmeasurable: too few rows, non-finite or enormous values, or unequal widths.
+        Unmeasurable: too few rows, non-finite or huge values, or unequal widths.
         UserError: seed is out of range.
     """
     check("seed", seed, Seed)

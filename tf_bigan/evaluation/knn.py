@@ -1,4 +1,4 @@
-"""k-NN: classification by the majority of the nearest training rows."""
+"""k-nearest-neighbour classification."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ def knn_accuracy(
     *,
     k: Count = 5,
 ) -> float:
-    """Accuracy, in percent, of giving each test row the majority label of its k nearest rows.
+    """Accuracy, in percent, of k-nearest-neighbour classification.
 
-    Euclidean distance on the features as they are, every neighbour with one vote; of classes with
-    equal votes, the lowest label wins.
+    Euclidean distance on unscaled features; every neighbour has one vote; for equal votes the
+    lowest label wins.
 
     Args:
         train_features: [N, ...] numbers, N >= k.
         train_labels: [N] integers, of at least two classes.
         test_features: [M, ...] numbers.
         test_labels: [M] integers.
-        k: neighbours that vote, 1..N.
+        k: number of neighbours, 1..N.
 
     Raises:
         Unmeasurable: empty, constant or non-finite features, fewer than k rows, unequal widths, a

@@ -1,4 +1,4 @@
-"""Latent error: does E undo G?  Distances ||z - E(G(z))||_2, with a baseline of wrong pairs."""
+"""Latent error: distances ||z - E(G(z))||_2, with a baseline of wrong pairs."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from tf_bigan.evaluation.checks import Unmeasurable, as_rows
 def latent_error(z: npt.ArrayLike, z_hat: npt.ArrayLike) -> tuple[float, float]:
     """Mean ||z_i - E(G(z_i))||_2 and its baseline, the same with z_{i+1} (the last with the first).
 
-    The norm is not squared and runs over all latent dimensions. An error well under its baseline
-    means that the encoder finds the draw that a sample was made of.
+    The norm is not squared and covers all latent dimensions. An error well below the baseline
+    means that the encoder recovers the z of a sample.
 
     Args:
-        z: latent draws [N, ...], N >= 2.
+        z: draws of z [N, ...], N >= 2.
         z_hat: E(G(z)), of the same shape.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Linear probe: a logistic regression on fixed features, trained until it converges."""
+"""Linear probe: a logistic regression on fixed features, trained to convergence."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from sklearn.linear_model import LogisticRegression
 
 from tf_bigan.evaluation.checks import as_classification
 
-# Of the mean loss's gradient. At scikit-learn's 1e-4, MNIST's pixels take several times as long.
+# Tolerance for the gradient of the mean loss. scikit-learn's 1e-4 is several times slower on MNIST.
 _TOLERANCE, _MOST_ITERATIONS = 1e-3, 1000
 
 
@@ -20,11 +20,11 @@ def logistic_probe_accuracy(
 ) -> float:
     """Test accuracy, in percent, of scikit-learn's logistic regression on fixed features.
 
-    A fixed protocol to compare representations with: the training rows' mean is subtracted, all
-    values are divided by one number that makes the mean variance 1, and the regression has its
-    default penalty (C = 1). The value therefore does not depend on the features' origin, scale or
-    rotation, nor on a seed. (`linear_probe_accuracy` is the official one, of a fixed number of
-    steps, and does depend on the scale.)
+    A fixed protocol to compare representations: subtract the mean of the training rows, divide all
+    values by one number so that the mean variance is 1, and use the default penalty (C = 1). The
+    result does not depend on the features' origin, scale or rotation, nor on a random seed.
+    (`linear_probe_accuracy` is the official probe with a fixed number of steps; it depends on the
+    scale.)
 
     Args:
         train_features: [N, ...] numbers.

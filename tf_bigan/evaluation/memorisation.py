@@ -1,4 +1,4 @@
-"""Memorisation: are samples closer to the training images than to unseen ones?"""
+"""Memorisation (overfitting of G): are samples closer to training images than to unseen ones?"""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tf_bigan.evaluation.neighbours import nearest
 
 
 class Memorisation(NamedTuple):
-    """0 and 100 for copies of training images; see `memorisation` for what others give."""
+    """0 and 100 for copies of training images; see `memorisation` for other values."""
 
     ratio: float
     nearer_train: float
@@ -21,25 +21,24 @@ class Memorisation(NamedTuple):
 def memorisation(
     samples: npt.ArrayLike, train_images: npt.ArrayLike, held_out_images: npt.ArrayLike
 ) -> Memorisation:
-    """Mean distance to the nearest training image over that to the nearest held-out image.
+    """Mean distance to the nearest training image divided by that to the nearest held-out image.
 
-    Euclidean distances in pixels. The nearest of more images is nearer, and a copy can only be
-    found of an image that is there: so all training images are searched, and without memorisation
-    the values are 1 and 50 only for as many held-out ones. Of fewer, compare with what other
-    unseen images give in the samples' place.
+    Euclidean distances in pixels. All training images are searched, because any of them may have
+    been copied. Without memorisation the values are 1 and 50 only if there are equally many
+    held-out images; with fewer, compare with the values of other unseen images instead of samples.
 
     Args:
         samples: G(z) [N, H, W, C] in [0, 1].
-        train_images: images that the model has seen, [M, H, W, C] in [0, 1].
-        held_out_images: images of the same distribution that it has not seen, [L, H, W, C].
+        train_images: training images of the model, [M, H, W, C] in [0, 1].
+        held_out_images: unseen images of the same distribution, [L, H, W, C].
 
     Returns:
         The ratio, and the percentage of samples that are nearer to a training image (ties count
         half).
 
     Raises:
-        Unmeasurable: another rank or range, NaN, images of another size, or samples that are all
-            held-out images, for which there is no ratio.
+        Unmeasurable: a wrong rank or range, NaN, images of different sizes, or all samples are
+            equal to held-out images, so that the ratio is undefined.
     """
     samples = as_images(samples, "samples")
     distances = []

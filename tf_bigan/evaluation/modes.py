@@ -1,4 +1,4 @@
-"""Modes covered: samples of a model of a mixture whose centres are known."""
+"""Modes covered (mode collapse) for a mixture with known centres."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ class Modes(NamedTuple):
 
 
 def modes_covered(points: npt.ArrayLike, centres: npt.ArrayLike, sigma: Positive) -> Modes:
-    """Counts the modes of a known mixture that samples reach.
+    """Counts the modes of a known mixture that are covered by samples.
 
     The protocol of VEEGAN (Srivastava et al. 2017): a sample within three standard deviations of
-    its nearest centre is of high quality, and that centre's mode is then covered. They draw 2,500
-    samples, from rings and grids of 8 to 25 modes.
+    its nearest centre has high quality, and the mode of this centre is covered. The paper draws
+    2,500 samples, from rings and grids with 8 to 25 modes.
 
     Args:
         points: samples [N, ...], numbers.
-        centres: [modes, ...], numbers of the same size a row.
+        centres: [modes, ...], numbers with the same row size.
         sigma: standard deviation of a mode, along any axis; > 0.
 
     Raises:

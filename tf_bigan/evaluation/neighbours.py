@@ -1,4 +1,4 @@
-"""Exact nearest neighbours (Euclidean), without a matrix of all pairs."""
+"""Exact nearest neighbours (Euclidean), without storing the matrix of all pairs."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from tf_bigan.evaluation.checks import as_rows, check_same_width
 def nearest(queries: npt.ArrayLike, candidates: npt.ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     """The nearest candidate of each query.
 
-    scikit-learn finds it block by block, by |q - c|^2 = |q|^2 - 2 q.c + |c|^2 in float64. The
-    distance is then computed from the difference itself, so that it loses no digits.
+    scikit-learn finds it block by block, with |q - c|^2 = |q|^2 - 2 q.c + |c|^2 in float64. The
+    distance is then computed from the difference, so that no digits are lost.
 
     Args:
         queries: [Q, ...] numbers.
-        candidates: [N, ...] numbers, of the same size a row.
+        candidates: [N, ...] numbers, with the same row size.
 
     Returns:
         Euclidean distances [Q] float64 and indices [Q] int64.
@@ -29,7 +29,7 @@ def nearest(queries: npt.ArrayLike, candidates: npt.ArrayLike) -> tuple[np.ndarr
     check_same_width(queries, "queries", candidates, "candidates")
     dtype = np.result_type(queries, candidates)
     queries, candidates = (rows.astype(dtype, copy=False) for rows in (queries, candidates))
-    # Distances do not depend on the origin; near it the products lose fewer digits.
+    # Distances do not depend on the origin, and products of small values lose fewer digits.
     origin = queries.mean(axis=0)
     indices = pairwise_distances_argmin(queries - origin, candidates - origin)
     differences = queries - candidates[indices].astype(np.float64)

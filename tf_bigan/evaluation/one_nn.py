@@ -15,10 +15,10 @@ def one_nn_accuracy(
     test_features: npt.ArrayLike,
     test_labels: npt.ArrayLike,
 ) -> float:
-    """Accuracy, in percent, of giving each test row the label of its nearest training row.
+    """Accuracy, in percent, of 1-nearest-neighbour classification.
 
-    Euclidean distance on the features as they are. Officially NNC_e on the encoder's outputs
-    before the squashing and NNC_e- on its last hidden layer, with 50,000 training images.
+    Euclidean distance on unscaled features. Officially NNC_e on the encoder's outputs before the
+    squashing and NNC_e- on its last hidden layer, with 50,000 training images.
 
     Args:
         train_features: [N, ...] numbers.
@@ -27,7 +27,7 @@ def one_nn_accuracy(
         test_labels: [M] integers.
 
     Raises:
-        Unmeasurable: empty, constant, non-finite or enormous features, unequal widths, a wrong
+        Unmeasurable: empty, constant, non-finite or huge features, unequal widths, a wrong
             number of labels, or a single class.
     """
     train, train_labels, test, test_labels = as_classification(

@@ -1,4 +1,4 @@
-"""Principal components: features that a representation should beat."""
+"""Principal components, a baseline for representations."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ def pca_features(
     """Projects rows on the principal components of the training rows.
 
     Args:
-        train: [N, ...] numbers, which alone decide on the components.
-        *others: further arrays [M, ...] of the same size a row, such as the test images.
-        components: how many, from 1 to min(N, D).
+        train: [N, ...] numbers, which determine the components.
+        *others: other arrays [M, ...] with the same row size, for example test images.
+        components: number of components, from 1 to min(N, D).
 
     Returns:
         Features [N, components] of `train`, then [M, components] of each of the others.
 
     Raises:
-        Unmeasurable: empty, constant or non-finite input, unequal widths, or fewer rows or values
-            a row than components.
+        Unmeasurable: empty, constant or non-finite input, unequal widths, or fewer rows or columns
+            than components.
         UserError: `components` is below 1.
     """
     check("components", components, Count)

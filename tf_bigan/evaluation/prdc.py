@@ -1,4 +1,4 @@
-"""Precision, recall, density and coverage: are samples realistic, and do they cover the data?"""
+"""Precision, recall, density and coverage: quality and diversity of samples."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import numpy.typing as npt
 from tf_bigan.constraints import Count, check
 from tf_bigan.evaluation.checks import as_rows, check_same_width
 
-_BLOCK_VALUES = 4_000_000  # of a block of distances: 32 MB
-_TIE = 1e-12  # of two rows' squared norms: what rounding may do to their squared distance
+_BLOCK_VALUES = 4_000_000  # entries of a block of distances: 32 MB
+_TIE = 1e-12  # rounding error of a squared distance, in units of the squared norms
 
 
 class PRDC(NamedTuple):
-    """Precision, recall and coverage lie in [0, 1]; density may exceed 1."""
+    """Precision, recall and coverage are in [0, 1]; density may exceed 1."""
 
     precision: float
     recall: float
@@ -27,18 +27,18 @@ class PRDC(NamedTuple):
 def prdc(real_features: npt.ArrayLike, fake_features: npt.ArrayLike, *, k: Count = 5) -> PRDC:
     """Precision, recall, density and coverage with k nearest neighbours (Naeem et al. 2020).
 
-    The ball of a row has the distance to its k-th nearest neighbour within its own set as radius.
-    - precision: share of fake rows in at least one real row's ball (Kynkäänniemi et al. 2019)
-    - recall: share of real rows in at least one fake row's ball
-    - density: real balls that hold a fake row, on average, over k; about 1 for equal distributions
-    - coverage: share of real rows whose ball holds at least one fake row
-    As in the authors' code, a row on the surface of a ball is outside of it. Precision, recall and
+    The radius of a row's ball is the distance to its k-th nearest neighbour in its own set.
+    - precision: fraction of fake rows in at least one real row's ball (Kynkäänniemi et al. 2019)
+    - recall: fraction of real rows in at least one fake row's ball
+    - density: mean number of real balls around a fake row, divided by k; about 1 if equal
+    - coverage: fraction of real rows whose ball contains at least one fake row
+    As in the authors' code, a row on the surface of a ball is outside. Precision, recall and
     coverage depend on the numbers of rows.
 
     Args:
         real_features: [N, ...] numbers, N > k.
-        fake_features: [M, ...] numbers, M > k, of the same size a row.
-        k: >= 1.
+        fake_features: [M, ...] numbers, M > k, with the same row size.
+        k: number of neighbours, >= 1.
 
     Raises:
         Unmeasurable: too few rows, non-finite values, or unequal widths.
@@ -48,8 +48,8 @@ def prdc(real_features: npt.ArrayLike, fake_features: npt.ArrayLike, *, k: Count
     real = as_rows(real_features, "real_features", least=k + 1)
     fake = as_rows(fake_features, "fake_features", least=k + 1)
     check_same_width(real, "real_features", fake, "fake_features")
-    # Distances do not depend on the origin; near it the products lose fewer digits. (The mean of
-    # rows with a far one among them may be near none.)
+    # Distances do not depend on the origin, and products of small values lose fewer digits. (With
+    # an outlier, the mean may be far from all rows.)
     origin = np.median(real, axis=0).astype(np.float64)
     real, fake = real - origin, fake - origin
 
@@ -85,7 +85,7 @@ def _squared_distances(
 
 
 def _squared_radii(rows: np.ndarray, k: int) -> np.ndarray:
-    """[N] squared distance to the k-th neighbour; a row comes first among its own neighbours."""
+    """[N] squared distance to the k-th neighbour; the first neighbour of a row is itself."""
     radii = np.empty(len(rows))
     for block, squares in _squared_distances(rows, rows):
         squares.partition(k)

@@ -26,20 +26,20 @@ def linear_probe_accuracy(
     """Test accuracy, in percent, of a softmax head trained on fixed features (official: CLS_e-).
 
     As in the official evaluation: no bias, weights from zero, Adam (beta_1 0.5, beta_2 0.999),
-    1,000 steps of 128 rows, features used as they are, not standardised. Unlike there, the
-    learning rate does not follow the decay of the model's own, which made the published value
-    fall to 79.48 at epoch 400, and the features are those of test mode. With so few steps the
-    head is not trained to convergence: the value depends on the scale of the features.
+    1,000 steps of 128 rows, features not standardised. Unlike there, the learning rate does not
+    follow the model's decay, which reduced the published value to 79.48 at epoch 400, and the
+    features are those of inference mode. With so few steps the head does not converge, and the
+    value depends on the scale of the features.
 
     Args:
         train_features: [N, ...] numbers.
         train_labels: [N] integers of any values, of at least two classes.
         test_features: [M, ...] numbers.
         test_labels: [M] integers; a class that is not in train_labels counts as an error.
-        steps: updates of the head.
-        batch: rows of an update; they come in a new random order in every pass over the rows.
-        learning_rate: Adam's, constant.
-        seed: of the order. The same seed gives the same accuracy.
+        steps: number of updates.
+        batch: rows per update, in a new random order in every pass.
+        learning_rate: Adam's constant learning rate.
+        seed: random seed of the order. The same seed gives the same accuracy.
 
     Raises:
         Unmeasurable: empty, constant or non-finite features, unequal widths, a wrong number of
@@ -68,8 +68,8 @@ def linear_probe_accuracy(
 def _train_head(features, targets, order, learning_rate):
     """Weights [D, classes] after one Adam step for each row of `order` [steps, batch].
 
-    Adam is written out so that its state lives in the loop: a Keras optimiser would need new
-    variables, hence a new trace, at every call.
+    Adam is implemented here so that its state is local to the loop: a Keras optimiser would need
+    new variables, and so a new trace, in every call.
     """
     head = tf.zeros([tf.shape(features)[1], tf.shape(targets)[1]])
     mean, square = tf.zeros_like(head), tf.zeros_like(head)

@@ -1,4 +1,4 @@
-"""All metrics, one a row: what each needs, which way is better, and how it is computed."""
+"""All metrics, one per row: requirements, direction, and how to compute each."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tf_bigan.evaluation.sliced_wasserstein import sliced_wasserstein
 NEEDS = {
     "generator": "a generator",
     "encoder": "an encoder",
-    "classes": "a system that names classes",
+    "classes": "a system that classifies",
     "labels": "labels",
     "train": "training images",
     "classifier": "a classifier of the images",
@@ -31,14 +31,14 @@ NEEDS = {
 class Metric(NamedTuple):
     """A row of the registry.
 
-    name: as the commands and files have it.
-    group: which metrics are chosen and shown together.
-    better: which way, or "" where neither is better by itself.
-    needs: of `NEEDS`.
-    function: from the inputs to the value.
-    about: what it says, in a few words.
-    seeded: whether random choices are in it, so that it has a value for each seed.
-    digits: decimals to show; more where a value is small.
+    name: the name in commands and files.
+    group: metrics of a group are selected and shown together.
+    better: "lower", "higher", or "" if neither is better.
+    needs: keys of `NEEDS`.
+    function: Inputs -> value.
+    about: a short description.
+    seeded: whether it uses random numbers, so that there is one value per random seed.
+    digits: decimals to show; more for small values.
     """
 
     name: str
@@ -56,7 +56,7 @@ class Metric(NamedTuple):
         return f"needs {' and '.join(lacking)}" if lacking else None
 
     def measure(self, inputs: Inputs) -> float:
-        """The value. Raises Unmeasurable where the inputs do not allow it."""
+        """The value. Raises Unmeasurable if the inputs do not allow it."""
         missing = self.missing(inputs.parts)
         if missing:
             raise Unmeasurable(missing)
@@ -67,7 +67,7 @@ _G, _E, _EG = ("generator",), ("encoder", "labels", "train"), ("encoder", "gener
 _C = ("generator", "labels", "train", "classifier")  # in the features of a classifier
 _M = ("generator", "train")
 _NND = "mean distance of a held-out image to the nearest of "
-_WRONG = "the same for wrong pairs, its baseline"
+_WRONG = "its baseline: the same for wrong pairs"
 
 
 def _official(layer: str) -> Callable[[Inputs], float]:
@@ -80,12 +80,12 @@ _ROWS = (
     Metric("NND/10", "official", "lower", _G, lambda i: i.nnd(10), _NND + "10 % of the samples"),
     Metric("NND", "official", "lower", _G, lambda i: i.nnd(1), _NND + "all samples"),
     Metric("NNC_e", "official", "higher", _E, _official("e"),
-           "% right by the nearest neighbour in E's output before squashing", seeded=False),
+           "1-NN accuracy in E's output before squashing, %", seeded=False),
     Metric("NNC_e-", "official", "higher", _E, _official("e-"),
-           "% right by the nearest neighbour in E's last hidden layer", seeded=False),
+           "1-NN accuracy in E's last hidden layer, %", seeded=False),
     Metric("CLS_e-", "official", "higher", _E,
            lambda i: linear_probe_accuracy(*i.official_classification("e-"), seed=i.seed),
-           "% right by a linear head of 1,000 steps on that layer"),
+           "accuracy of a linear probe of 1,000 steps on that layer, %"),
     Metric("EGr", "official", "lower", _EG, lambda i: i.inversion[0],
            "mean ‖x − G(E(x))‖ of held-out images", seeded=False),
     Metric("EGr_b", "official", "", _EG, lambda i: i.inversion[1], _WRONG, seeded=False),
@@ -95,7 +95,7 @@ _ROWS = (
     Metric("latent_error", "latent", "lower", _EG, lambda i: i.latent[0], "mean ‖z − E(G(z))‖"),
     Metric("latent_error_b", "latent", "", _EG, lambda i: i.latent[1], _WRONG),
     Metric("accuracy", "accuracy", "higher", ("classes", "labels"), lambda i: i.accuracy,
-           "% right of the system's own answer", seeded=False),
+           "accuracy of the system's own classifier, %", seeded=False),
     Metric("fd_classifier", "generation", "lower", _C,
            lambda i: frechet_distance(i.real[0], i.fake[0]),
            "FID-like: Fréchet distance in the features of a classifier of the data's own classes"),
@@ -104,42 +104,42 @@ _ROWS = (
     Metric("kernel_distance_error", "generation", "", _C,
            lambda i: i.kernel_distance.standard_error, "its standard error"),
     Metric("precision", "generation", "higher", _C, lambda i: i.prdc.precision,
-           "share of samples among the real images", digits=3),
+           "fraction of samples in the neighbourhoods of real images", digits=3),
     Metric("recall", "generation", "higher", _C, lambda i: i.prdc.recall,
-           "share of real images among the samples", digits=3),
+           "fraction of real images in the neighbourhoods of samples", digits=3),
     Metric("density", "generation", "higher", _C, lambda i: i.prdc.density,
-           "samples in the neighbourhoods of real images; about 1 for equal distributions",
+           "density of samples around real images; about 1 for equal distributions",
            digits=3),
     Metric("coverage", "generation", "higher", _C, lambda i: i.prdc.coverage,
-           "share of real neighbourhoods that hold a sample", digits=3),
+           "fraction of real images with a sample in their neighbourhood", digits=3),
     Metric("classifier_score", "generation", "higher", _C,
            lambda i: classifier_score(i.fake[1]),
-           "Inception-Score-like, by that classifier: from 1 to the number of classes"),
+           "Inception-Score-like, with that classifier: from 1 to the number of classes"),
     Metric("classes_covered", "generation", "higher", _C, lambda i: classes_covered(i.histogram),
            "classes with at least a tenth of an equal share", digits=0),
     Metric("sliced_wasserstein", "generation", "lower", _G,
            lambda i: sliced_wasserstein(i.held_out, i.sample_images),
-           "transport in pixels along random directions"),
+           "sliced Wasserstein distance in pixels, along random directions"),
     Metric("memorisation_ratio", "generation", "", _M, lambda i: i.memorisation.ratio,
-           "distance to training over held-out images; compare with the floor"),
+           "distance to training images / to held-out images; compare with the floor"),
     Metric("memorisation_nearer_train", "generation", "", _M,
            lambda i: i.memorisation.nearer_train,
            "% of samples nearer to training images; compare with the floor"),
     Metric("one_nn", "representation", "higher", _E,
            lambda i: one_nn_accuracy(*i.classification()),
-           "% right by the nearest neighbour", seeded=False),
+           "1-NN accuracy, %", seeded=False),
     Metric("knn", "representation", "higher", _E, lambda i: knn_accuracy(*i.classification()),
-           "% right by the five nearest neighbours", seeded=False),
+           "5-NN accuracy, %", seeded=False),
     Metric("probe_100", "representation", "higher", _E, lambda i: i.probe(100),
-           "% right by a logistic regression on 100 labels"),
+           "accuracy of a logistic regression with 100 labelled examples, %"),
     Metric("probe_1000", "representation", "higher", _E, lambda i: i.probe(1000),
-           "% right by a logistic regression on 1,000 labels"),
+           "accuracy of a logistic regression with 1,000 labelled examples, %"),
     Metric("probe_all", "representation", "higher", _E,
            lambda i: logistic_probe_accuracy(*i.classification()),
-           "% right by a logistic regression on all labels", seeded=False),
+           "accuracy of a logistic regression with all labels, %", seeded=False),
     Metric("clustering", "representation", "higher", _E,
            lambda i: clustering_accuracy(*i.classification()[2:], seed=i.seed),
-           "% right by k-means clusters matched with the classes"),
+           "accuracy of k-means clusters matched with the classes, %"),
 )
 # fmt: on
 
@@ -149,14 +149,14 @@ DEFAULT = "official,accuracy"
 
 
 def in_groups(names: Iterable[str], *groups: str) -> tuple[str, ...]:
-    """Those of the metrics that are in the groups."""
+    """The metrics that belong to the groups."""
     return tuple(name for name in names if METRICS[name].group in groups)
 
 
 def choose(text: str, option: str = "metrics") -> tuple[str, ...]:
-    """The names in a text of names, groups and "all", separated by commas.
+    """Parses names, groups and "all", separated by commas, into names.
 
-    Raises UserError for anything else, naming the option.
+    Raises UserError for unknown names; the message names the option.
     """
     names = []
     for part in (part.strip() for part in text.split(",")):
@@ -171,7 +171,7 @@ def choose(text: str, option: str = "metrics") -> tuple[str, ...]:
 
 
 def named(text: str) -> set[str]:
-    """The metrics that a text names one by one, not by a group."""
+    """The metrics in a text that are named individually, not by a group."""
     return {part.strip() for part in text.split(",")} & METRICS.keys()
 
 
@@ -182,7 +182,7 @@ def compute(metrics: Iterable[str], inputs: Inputs) -> tuple[dict[str, float], d
         values, left_out = compute(["NND", "EGr"], inputs)
 
     Returns:
-        {metric: value}, and {metric: reason} of those that the inputs do not allow.
+        {metric: value}, and {metric: reason} for metrics that the inputs do not allow.
 
     Raises:
         UserError: a name is unknown.

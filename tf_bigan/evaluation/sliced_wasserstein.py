@@ -8,25 +8,25 @@ import numpy.typing as npt
 from tf_bigan.constraints import Count, Seed, check
 from tf_bigan.evaluation.checks import as_rows, check_same_width
 
-_BLOCK_VALUES = 4_000_000  # projected at a time, in float64: 32 MB
-_DIRECTIONS = 64  # at a time
+_BLOCK_VALUES = 4_000_000  # projections per block, in float64: 32 MB
+_DIRECTIONS = 64  # directions per block
 
 
 def sliced_wasserstein(
     a: npt.ArrayLike, b: npt.ArrayLike, *, directions: Count = 512, seed: Seed = 0
 ) -> float:
-    """Root of the mean squared 2-Wasserstein distance of the projections on random directions.
+    """Root mean squared 2-Wasserstein distance of projections on random directions.
 
-    Bonneel et al. 2015, with directions uniform on the unit sphere. Along a direction the
-    transport is exact, by sorting, also for unequal numbers of rows. A shift of a distribution by
-    s in D dimensions gives |s| / sqrt(D), up to the directions drawn; equal directions (seed and
-    number) make values comparable beyond that.
+    Bonneel et al. 2015, with directions uniform on the unit sphere. The transport along a
+    direction is exact, by sorting, also for unequal numbers of rows. Shifting a distribution by s
+    in D dimensions gives about |s| / sqrt(D), depending on the directions; use the same seed and
+    number of directions to compare values.
 
     Args:
         a: [N, ...] numbers, N >= 2.
-        b: [M, ...] numbers, M >= 2, of the same size a row.
-        directions: how many, >= 1.
-        seed: of the directions.
+        b: [M, ...] numbers, M >= 2, with the same row size.
+        directions: number of directions, >= 1.
+        seed: random seed of the directions.
 
     Returns:
         The distance in units of the values, >= 0.
@@ -53,17 +53,17 @@ def sliced_wasserstein(
 
 
 def _sorted_projections(vectors: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """[directions, N], each line in ascending order."""
+    """[directions, N], each row in ascending order."""
     step = max(1, _BLOCK_VALUES // rows.shape[1])
     blocks = [vectors @ rows[start : start + step].T for start in range(0, len(rows), step)]
     return np.sort(np.concatenate(blocks, axis=1))
 
 
 def _transport_plan(n: int, m: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Optimal transport of n sorted points to m: amounts, and the ranks these go from and to.
+    """Optimal transport of n sorted points to m: (amounts, source ranks, target ranks).
 
-    In units of 1 / (n m), each of the n points holds m and each of the m points takes n; every
-    place where either ends is the end of one shipment.
+    In units of 1 / (n m), each of the n points has mass m and each of the m points takes mass n;
+    an amount ends wherever a source or a target ends.
     """
     ends = np.union1d(np.arange(1, n + 1) * m, np.arange(1, m + 1) * n)
     amounts = np.diff(ends, prepend=0) / (n * m)

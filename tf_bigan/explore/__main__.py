@@ -2,9 +2,9 @@
 
 usage: tf-bigan explore --workdir=DIR [--name=value ...]
 
-Draw or upload an image to see E(x), G(E(x)), where they differ, the nearest training images and an
-anomaly score; move in latent space; interpolate between images. Ctrl-C ends it. Defaults are in
-[brackets].
+Draw or upload an image to see E(x), G(E(x)), a heat map of the differences, the nearest training
+images and an anomaly score; move in latent space; interpolate between images. Ctrl-C stops it.
+Defaults are in [brackets].
 """
 
 import importlib.metadata
@@ -29,8 +29,8 @@ FLAGS = flags.FlagValues()
 _GRADIO = 6  # the major version that the page is written for
 
 
-def _define(define, name, default, text, group, **limits):
-    return define(name, default, text, flag_values=FLAGS, module_name=group, **limits)
+def _define(define, name, default, text, group, **bounds):
+    return define(name, default, text, flag_values=FLAGS, module_name=group, **bounds)
 
 
 WORKDIR = _define(flags.DEFINE_string, "workdir", None, "the run to explore", "run")
@@ -49,14 +49,14 @@ HOST = _define(
     flags.DEFINE_string,
     "host",
     "127.0.0.1",
-    "the address to listen at; any other admits other machines, without a password [127.0.0.1]",
+    "the address to listen on; others give other machines access without password [127.0.0.1]",
     "page",
 )
 PORT = _define(
     flags.DEFINE_integer,
     "port",
     7860,
-    "the port to listen at [7860]",
+    "the port to listen on [7860]",
     "page",
     lower_bound=1,
     upper_bound=65535,
@@ -75,8 +75,8 @@ def main() -> int:
     check_port(host, port)
     explorer = open_run(workdir, config)
     with tempfile.TemporaryDirectory(prefix="tf_bigan-") as uploads:
-        # Gradio reads these when it is imported: no check for new versions, and uploads go to a
-        # directory that is removed in the end.
+        # Gradio reads these when it is imported: no check for new versions, and a temporary
+        # directory for uploads.
         os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1"}
         os.environ["GRADIO_TEMP_DIR"] = uploads
         from tf_bigan.explore import page
@@ -84,7 +84,7 @@ def main() -> int:
         blocks = page.build(explorer)
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # cleans up as after Ctrl-C
         page.serve(blocks, host, port)
-        print(f"open http://{host}:{port} in a browser; Ctrl-C ends it", flush=True)
+        print(f"open http://{host}:{port} in a browser; Ctrl-C stops it", flush=True)
         try:
             threading.Event().wait()
         except KeyboardInterrupt:
@@ -95,7 +95,7 @@ def main() -> int:
 
 
 def check_gradio() -> None:
-    """Raises Failure if Gradio is not installed in the version that the page is written for."""
+    """Raises Failure if Gradio is not installed in the required version."""
     try:
         version = importlib.metadata.version("gradio")
     except importlib.metadata.PackageNotFoundError:
@@ -107,7 +107,7 @@ def check_gradio() -> None:
 
 
 def check_port(host: str, port: int) -> None:
-    """Raises UserError if the address cannot be listened at."""
+    """Raises UserError if the address is not available."""
     try:
         family, kind, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind) as probe:
@@ -115,7 +115,7 @@ def check_port(host: str, port: int) -> None:
             probe.bind(address)
     except OSError as error:
         raise UserError(
-            f"cannot listen at {host}, port {port} ({error.strerror}): give another --port"
+            f"cannot listen on {host}, port {port} ({error.strerror}): use another --port"
         ) from None
 
 
@@ -124,7 +124,7 @@ def open_run(workdir: Workdir, config: Config) -> Explorer:
     model = load(workdir.root)
     held_out = build.load_held_out(config, build.held_out_split(config))
     parts = (build.load_split(config, "train"), held_out)
-    channels = model.image_shape[-1]  # of two data sets one may be grey
+    channels = model.image_shape[-1]  # one of two data sets may be grey
     train, held_out = (build.in_memory(part).converted(channels=channels) for part in parts)
     return Explorer(
         model, train, held_out, MOST.value, progress=lambda line: print(line, flush=True)

@@ -9,7 +9,7 @@ from sklearn.decomposition import PCA
 
 from tf_bigan.priors import Prior
 
-_DRAWS = 4096  # of z, to estimate its standard deviations
+_DRAWS = 4096  # draws of z to estimate its standard deviations
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Directions:
 
     vectors: unit vectors, [K, latent_dim].
     spreads: the standard deviation of z along each, [K].
-    names: of the directions.
+    names: names of the directions.
     """
 
     vectors: np.ndarray
@@ -26,7 +26,7 @@ class Directions:
     names: tuple[str, ...]
 
     def moved(self, z: np.ndarray, steps: npt.ArrayLike) -> np.ndarray:
-        """z [latent_dim], moved by `steps` [K] standard deviations along the directions."""
+        """z [latent_dim] moved by `steps` [K] standard deviations along the directions."""
         steps = np.asarray(steps, np.float64) * self.spreads
         return (z + steps @ self.vectors).astype(np.float32)
 

@@ -27,7 +27,7 @@ class Neighbour:
 
 @dataclass(frozen=True)
 class Look:
-    """What is shown of an image x. None: the model has no network for it.
+    """The results for an image x. None: the model has no network for it.
 
     x: [H, W, C] in [0, 1].
     code: E(x), [latent_dim].
@@ -72,7 +72,7 @@ class Explorer:
         if train.image_shape != model.image_shape:
             raise UserError(
                 f"the model is for images of shape {model.image_shape}, but {train.name} has "
-                f"{train.image_shape}: give the images that it was trained on"
+                f"{train.image_shape}: use the images that it was trained on"
             )
         self.searched = _drawn(len(train), most)  # indices of images in `train`
         every = max(1, len(self.searched) // 1000)  # the images may be sorted by class
@@ -96,7 +96,7 @@ class Explorer:
         return NearestNeighbors(algorithm="brute").fit(self.codes)
 
     def look(self, x: np.ndarray, neighbours: int = 8) -> Look:
-        """What is shown of an image [H, W, C] in [0, 1]. The model must have an encoder."""
+        """The results for an image [H, W, C] in [0, 1]. The model must have an encoder."""
         code = self.model.encode(x[None])[0]
         near = self.neighbours(code, neighbours)
         if not self.generates:
@@ -162,5 +162,5 @@ def label_of(images: ImageData, index: int) -> str | None:
 
 
 def _drawn(count: int, most: int) -> np.ndarray:
-    """At most `most` of `count` indices, in ascending order, always the same ones."""
+    """At most `most` of `count` indices, fixed and in ascending order."""
     return np.sort(np.random.default_rng(0).permutation(count)[:most])

@@ -1,4 +1,4 @@
-"""Converts an image of any size to what the training images look like."""
+"""Converts images of any size to the form of the training images."""
 
 from dataclasses import dataclass
 
@@ -9,8 +9,8 @@ from tf_bigan.data.images import convert, converted_shape
 from tf_bigan.errors import UserError
 from tf_bigan.explore.reading import Picture
 
-_DARK = 26  # of 255: pixels up to this value are background
-_PLAIN = 0.9  # share of the border that is background around strokes
+_DARK = 26  # pixels up to this value, of 255, are background
+_PLAIN = 0.9  # minimal fraction of background pixels in the border
 
 
 @dataclass(frozen=True)
@@ -18,8 +18,8 @@ class Fitting:
     """How to convert images for a model.
 
     shape: (H, W, C) of the model's images.
-    ink: if the training images are light strokes on black, the share of the image that the longer
-        side of the strokes takes (20 of 28 pixels in MNIST); else None.
+    ink: if the training images are light strokes on black, the longer side of the strokes as a
+        fraction of the image (20 of 28 pixels in MNIST); else None.
     """
 
     shape: tuple[int, int, int]
@@ -27,7 +27,7 @@ class Fitting:
 
     @classmethod
     def to(cls, images: np.ndarray) -> "Fitting":
-        """For a model of these training images, uint8 [N, H, W, C]."""
+        """The fitting for a model trained on these images, uint8 [N, H, W, C]."""
         height, width = images.shape[1:3]
         bright = images.max(-1) > _DARK  # [N, H, W]
         border = np.concatenate([bright[:, [0, -1]].ravel(), bright[:, :, [0, -1]].ravel()])
@@ -40,8 +40,8 @@ class Fitting:
         """An uploaded image, resized and converted to grey or colour as training images are.
 
         If the training images are strokes on black, an image with a light border is inverted, and
-        strokes on a plain background are cut out as those of a drawing, unless the image already
-        has the model's size.
+        strokes on a plain background are cut out as in `drawing`, unless the image already has the
+        model's size.
 
         Raises:
             UserError: the model has neither 1 nor 3 channels.
@@ -54,7 +54,7 @@ class Fitting:
             if not fits and (_border(picture.pixels) <= _DARK).mean() > _PLAIN and _bright(picture):
                 return self._strokes(picture)
         notes, (h, w, c) = list(picture.notes), picture.pixels.shape
-        if (h, w) != (height, width):  # in whatever proportions, as `data` does it for training
+        if (h, w) != (height, width):  # the aspect ratio may change, as in `data`
             notes.append(f"resized from {h:,} × {w:,} to {height} × {width}")
         if c != channels:
             notes.append("converted to grey" if channels == 1 else "its grey used for all colours")
@@ -62,9 +62,9 @@ class Fitting:
         return Picture(fitted, tuple(notes))
 
     def drawing(self, picture: Picture) -> Picture:
-        """A drawing on black, its strokes scaled to the size of those in the training images.
+        """A drawing on black, with strokes scaled to their size in the training images.
 
-        If the training images are no strokes on black, the whole canvas is converted as a photo.
+        If the training images are not strokes on black, the whole canvas is converted as a photo.
 
         Raises:
             UserError: nothing is drawn, or the model has neither 1 nor 3 channels.
@@ -78,7 +78,7 @@ class Fitting:
         converted_shape(picture.pixels.shape, self.shape[:2], self.shape[2])
 
     def _strokes(self, picture: Picture) -> Picture:
-        """Scaled strokes in their proportions, centred by mass as far as they fit."""
+        """Strokes, scaled without distortion, and centred by mass as far as they fit."""
         height, width, channels = self.shape
         bright = picture.pixels.max(-1) > _DARK
         rows, columns = np.flatnonzero(bright.any(1)), np.flatnonzero(bright.any(0))
@@ -97,7 +97,7 @@ class Fitting:
 
 
 def _start(mass: np.ndarray, side: int) -> int:
-    """The first of `side` pixels for n <= side masses, so that their centre is in the middle."""
+    """The first pixel, of `side`, for n <= side masses, so that their centre is in the middle."""
     centre = (mass * np.arange(len(mass))).sum() / max(mass.sum(), 1)
     return int(np.clip(round((side - 1) / 2 - centre), 0, side - len(mass)))
 

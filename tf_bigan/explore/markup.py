@@ -14,7 +14,7 @@ from tf_bigan.explore.explorer import Explorer, Look
 from tf_bigan.priors import Prior
 from tf_bigan.report.heat_map import heat_maps
 
-_FIRST = 8  # values of E(x) that are written out
+_FIRST = 8  # number of values of E(x) shown as text
 _BINS = 48
 
 CSS = """
@@ -121,7 +121,7 @@ def error_histogram(errors: np.ndarray, error: float) -> str:
 
 
 def heading(explorer: Explorer) -> str:
-    """The model, its data, and what it lacks."""
+    """The model, its data, and its missing networks."""
     model, (height, width, channels) = explorer.model, explorer.model.image_shape
     name, step = type(model).__name__, int(model.step.numpy())
     facts = (
@@ -196,7 +196,7 @@ def look(explorer: Explorer, look: Look, source: str, notes: Sequence[str]) -> s
 
 
 def moved(start: np.ndarray, now: np.ndarray) -> str:
-    """G(z) at the start, and after the moves of the sliders."""
+    """G(z) before and after moving the sliders."""
     return row([tile(start, 120, "G(z)", "the start"), tile(now, 264, "G(z moved)")])
 
 
@@ -209,7 +209,7 @@ def about_directions(explorer: Explorer) -> str:
         )
     else:
         text = "The first dimensions of z. Units: standard deviations of the prior."
-    return f'<div class="tb-faint">{text} Images of z far outside of the prior mean little.</div>'
+    return f'<div class="tb-faint">{text} Images of z far from the prior mean little.</div>'
 
 
 def strip(images: np.ndarray, prior: Prior) -> str:
@@ -220,5 +220,5 @@ def strip(images: np.ndarray, prior: Prior) -> str:
 
 
 def samples(images: np.ndarray) -> str:
-    """Draws of G(z), [N, H, W, C]."""
+    """Samples G(z), [N, H, W, C]."""
     return block("G(z) for draws of the prior", row(tile(image, 84) for image in images))

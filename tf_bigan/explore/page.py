@@ -15,7 +15,7 @@ from tf_bigan.explore.explorer import Explorer, label_of
 from tf_bigan.explore.reading import MAX_MEGABYTES, Picture, read_bytes, read_file
 
 _SLIDERS, _SAMPLES, _STEPS = 8, 48, 10
-_REACH = 3.0  # standard deviations, to either side
+_REACH = 3.0  # range of the sliders, in standard deviations
 _PNG = "data:image/png;base64,"
 
 # For pen, mouse or finger. After each stroke the canvas is sent to the server as a PNG.
@@ -65,7 +65,7 @@ def build(explorer: Explorer) -> gr.Blocks:
     title = f"{name} on {explorer.train.name}"
     with gr.Blocks(title=title, analytics_enabled=False, fill_width=True) as page:
         gr.HTML(markup.heading(explorer))
-        image = gr.State(explorer.held_out.as_float(0))  # the one that was shown last
+        image = gr.State(explorer.held_out.as_float(0))  # the image shown last
         if explorer.encodes:
             with gr.Tab("Look at an image"):
                 _look_tab(explorer, image)
@@ -82,7 +82,7 @@ def build(explorer: Explorer) -> gr.Blocks:
 
 
 def serve(page: gr.Blocks, host: str, port: int) -> None:
-    """Serves a page until `page.close()`, without any connection to other machines."""
+    """Serves a page until `page.close()`, without connections to other machines."""
     page.launch(
         server_name=host,
         server_port=port,
@@ -237,7 +237,7 @@ def _upload() -> gr.File:
 
 
 def _on_upload(upload: gr.File, function: Callable, outputs: list):
-    """Calls `function` with the file's path, and empties the field for the next one."""
+    """Calls `function` with the file's path, and clears the upload field."""
     upload.upload(
         lambda path: (*function(path), None), upload, [*outputs, upload], show_progress="hidden"
     )
@@ -271,7 +271,7 @@ def _held_out(explorer: Explorer, number: int | None) -> tuple[np.ndarray, str]:
 
 
 def _read_and_delete(path: str) -> Picture:
-    """Reads an uploaded file and deletes it, even if it is no image."""
+    """Reads an uploaded file and deletes it, even if it is not an image."""
     try:
         return read_file(path)
     finally:
@@ -283,7 +283,7 @@ def _floats(picture: Picture) -> np.ndarray:
 
 
 def _answered(function: Callable, outputs: int) -> Callable:
-    """The function with an error message as a first output; after an error the others stay."""
+    """Adds an error message as the first output; after an error the other outputs are kept."""
 
     @wraps(function)
     def call(*arguments):

@@ -1,4 +1,4 @@
-"""Reading an image file that a user uploads: limited in size, refused in one line."""
+"""Reads uploaded image files, with a size limit and one-line errors."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from tf_bigan.errors import UserError
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
 MAX_MEGABYTES = 20
-MAX_PIXELS = 50_000_000  # of a phone's camera; 150 MB once decoded
+MAX_PIXELS = 50_000_000  # enough for phone cameras; 150 MB decoded
 
 
 @dataclass(frozen=True)
 class Picture:
-    """An image as it was given.
+    """A decoded image.
 
     pixels: uint8 [h, w, 1] or [h, w, 3].
-    notes: what reading it changed, in words.
+    notes: describes the changes by decoding.
     """
 
     pixels: np.ndarray
@@ -31,11 +31,11 @@ class Picture:
 
 
 def read_file(path: str | os.PathLike) -> Picture:
-    """`read_bytes` of a file, which is refused unread if it is larger than `MAX_MEGABYTES`."""
+    """`read_bytes` of a file. Files larger than `MAX_MEGABYTES` are not read."""
     name, megabytes = os.path.basename(path), os.path.getsize(path) / 2**20
     if megabytes > MAX_MEGABYTES:
         raise UserError(
-            f"{name} has {megabytes:.0f} MB, at most {MAX_MEGABYTES} are taken: make it smaller"
+            f"{name} has {megabytes:.0f} MB, the limit is {MAX_MEGABYTES}: make it smaller"
         )
     with open(path, "rb") as file:
         return read_bytes(file.read(), name)
@@ -48,12 +48,12 @@ def read_bytes(data: bytes, name: str) -> Picture:
 
     Args:
         data: the file's content.
-        name: what messages call it.
+        name: its name in messages.
 
     Raises:
-        UserError: no image of these formats, a broken one, or more than `MAX_PIXELS` pixels.
+        UserError: not an image in these formats, a broken one, or more than `MAX_PIXELS` pixels.
     """
-    limit = f"at most {MAX_PIXELS // 10**6} million are taken: make it smaller"
+    limit = f"the limit is {MAX_PIXELS // 10**6} million: make it smaller"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our limit is lower
         try:
@@ -62,7 +62,7 @@ def read_bytes(data: bytes, name: str) -> Picture:
             raise UserError(f"{name} has too many pixels, {limit}") from None
         except BROKEN:
             formats = f"{', '.join(FORMATS[:-1])} or {FORMATS[-1]}"
-            raise UserError(f"{name} is no image that can be read: give {formats}") from None
+            raise UserError(f"{name} is not a readable image: use {formats}") from None
     width, height = image.size
     if width * height > MAX_PIXELS:
         raise UserError(f"{name} has {width:,} × {height:,} pixels, {limit}")

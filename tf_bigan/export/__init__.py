@@ -26,12 +26,12 @@ __all__ = ["FORMATS", "PARTS", "Exported", "export"]
 
 @dataclasses.dataclass(frozen=True)
 class Exported:
-    """What `export` wrote.
+    """The result of `export`.
 
     Attributes:
         path: the file, or the directory of a SavedModel.
         card: the model card.
-        agreement: how well the file agrees with the model.
+        agreement: the comparison of the file with the model.
     """
 
     path: Path
@@ -69,14 +69,14 @@ def export(
         images: real images to compare on, [N, H, W, C], uint8 or float in [0, 1]. Default: random
             images.
         workdir: the model's run, whose configuration and metrics go into the card.
-        licence: of the weights, for the card.
+        licence: licence of the weights, for the card.
         overwrite: replace an existing file even if it is not an unchanged export.
 
     Raises:
-        UserError: an unknown part or format, a part that the model has no network for, a converter
-            or runtime that is not installed, a path that must not be replaced, metrics of the run
-            that cannot be read, images of another shape or range, a network that cannot be
-            converted, or outputs that do not agree. Nothing is written then.
+        UserError: an unknown part or format, a part whose network the model lacks, a converter or
+            runtime that is not installed, a path that must not be replaced, unreadable metrics of
+            the run, images of a wrong shape or range, a network that cannot be converted, or
+            outputs that do not agree. Nothing is written then.
 
     Example:
         written = tb.export.export(tb.load("runs/mnist"), "g.tflite", part="generator")
@@ -91,12 +91,12 @@ def export(
     metrics = None if run is None else read_metrics(run)
     inputs = inputs_to_check(chosen, model, images)
     networks = float32_networks(chosen, model)
-    # On the CPU, since a GPU rounds products to TF32.
+    # On the CPU, because a GPU rounds products to TF32.
     with put_in_place(path) as (written, card), tf.device("CPU:0"):
         try:
             kind.write(chosen, networks, model, written)
             call = kind.load(written, chosen)
-        except Exception as error:  # of a converter, for a network that it does not support
+        except Exception as error:  # from a converter that does not support the network
             reason = (str(error).strip() or type(error).__name__).partition("\n")[0][:200]
             raise UserError(f"{kind.name} does not support this {part}: {reason}") from error
         agreement = check(chosen, model, networks, call, inputs, given=images is not None)

@@ -3,8 +3,9 @@
 usage: tf-bigan export --workdir=DIR [--name=value ...]
        tf-bigan export --model=FILE.keras [--name=value ...]
 
-The file's own runtime loads it and must agree with the Keras model. A model card is written too.
-Images are uint8 in 0..255 as input and float32 in [0, 1] as output. Defaults are in [brackets].
+The file is loaded in its own runtime, and its outputs must agree with the Keras model. A model card
+is written too. Input images are uint8 in 0..255, output images float32 in [0, 1]. Defaults are in
+[brackets].
 """
 
 import sys
@@ -35,12 +36,12 @@ def _define(define, name, default, text, group):
 
 _string, _boolean = flags.DEFINE_string, flags.DEFINE_boolean
 WORKDIR = _define(_string, "workdir", None, "the run: its model, or its newest checkpoint", "model")
-MODEL = _define(_string, "model", None, "a .keras file, of a run or without one", "model")
+MODEL = _define(_string, "model", None, "a .keras file, in a run or not", "model")
 PART = _define(
     _string,
     "part",
     "encoder",
-    "E(x), G(z), G(E(x)), or the mean of |x - G(E(x))| of each image "
+    "E(x), G(z), G(E(x)), or the mean of |x - G(E(x))| per image "
     "(encoder | generator | reconstructor | anomaly) [encoder]",
     "file",
 )
@@ -57,7 +58,7 @@ OUTPUT = _define(
 OVERWRITE = _define(
     _boolean, "overwrite", False, "replace a file that is not an unchanged export", "file"
 )
-LICENCE = _define(_string, "licence", None, "of the weights, for the model card", "file")
+LICENCE = _define(_string, "licence", None, "licence of the weights, for the model card", "file")
 
 
 def main() -> int:

@@ -17,14 +17,14 @@ MOST_INPUTS = 64
 
 @dataclasses.dataclass(frozen=True)
 class Agreement:
-    """How well a file agrees with its model.
+    """The comparison of a file with its model.
 
     Attributes:
         difference: the largest difference to the Keras networks in float32.
-        trained_difference: the largest difference to the model in its own precision, larger if
-            that is bfloat16.
-        inputs: number and kind of the inputs, as "64 real images".
-        batch_sizes: the sizes of the batches.
+        trained_difference: the largest difference to the model in its own compute dtype, larger
+            if that is bfloat16.
+        inputs: number and kind of the inputs, for example "64 real images".
+        batch_sizes: the batch sizes of the comparison.
     """
 
     difference: float
@@ -36,7 +36,7 @@ class Agreement:
 def inputs_to_check(part: Part, model: AdversarialModel, images: np.ndarray | None) -> np.ndarray:
     """Up to 64 inputs: draws of z, or images, random ones if none are given.
 
-    Raises UserError for images of another shape, dtype or range.
+    Raises UserError for images of a wrong shape, dtype or range.
     """
     if part.input == "z":
         return model.prior.sample(MOST_INPUTS, seed=0).numpy()
@@ -69,8 +69,8 @@ def check(
         model: the exported model.
         networks: the part's networks in float32.
         run: the file in its runtime, input -> output.
-        inputs: to compare on.
-        given: whether the user gave them, so that they are real images.
+        inputs: the inputs to compare on.
+        given: whether the inputs are real images from the user.
 
     Raises:
         UserError: the outputs disagree, or are not finite.

@@ -1,4 +1,4 @@
-"""The file formats of three runtimes: how to write a file and how to run it."""
+"""The file formats of three runtimes: writing and running files."""
 
 import importlib.metadata
 import importlib.util
@@ -21,10 +21,10 @@ class Format:
     """A file format.
 
     Attributes:
-        name: for the user.
-        title: the format's own name.
-        suffix: of the file's name.
-        modules: the modules that writing and running need beside TensorFlow: module -> package.
+        name: the value of `format`.
+        title: the full name of the format.
+        suffix: suffix of the file name.
+        modules: required modules besides TensorFlow: module -> package.
         runtime: the package that runs the file.
         example: a template of the Python code that runs it.
     """
@@ -142,7 +142,7 @@ interpreter = Interpreter("{file}")
         # From memory: an open file could not be moved on Windows.
         interpreter = Interpreter(model_content=path.read_bytes())
         runner = interpreter.get_signature_runner(SIGNATURE)
-        # A copy: the next call overwrites the memory of the output.
+        # A copy, because the next call overwrites the memory of the output.
         return lambda inputs: np.array(runner(**{part.input: inputs})[part.output])
 
 

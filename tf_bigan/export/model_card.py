@@ -18,15 +18,15 @@ from tf_bigan.run.config import Config
 from tf_bigan.run.workdir import Workdir
 
 _LIMITS = {
-    "z": "The code of an image unlike the training images means little. The dimensions of z have "
-    "no meaning that is known beforehand.",
+    "z": "The code of an image unlike the training images is not meaningful. The dimensions of z "
+    "have no predefined meaning.",
     "image": "Draw z from the prior: the model was not trained on other z. An image may resemble a "
     "training image.",
-    "reconstruction": "A reconstruction is similar to the given image, but not in each pixel. That "
-    "of an image unlike the training images may look quite different.",
-    "score": "Scores compare images with each other and are no probabilities. Choose a threshold "
-    "on normal images that the model was not trained on. An image that differs in a few pixels "
-    "only may score low.",
+    "reconstruction": "A reconstruction is similar to the input image, but not pixel by pixel. For "
+    "an image unlike the training images it may look quite different.",
+    "score": "Scores compare images with each other and are not probabilities. Choose a threshold "
+    "on normal images that were not used for training. An image that differs in only a few pixels "
+    "may have a low score.",
 }
 
 
@@ -45,14 +45,14 @@ def model_card(
 
     Args:
         file: the name of the file.
-        written: where it is now.
+        written: its current path.
         part: the exported part.
         kind: the file's format.
         model: the exported model.
         agreement: the result of the comparison with the model.
-        workdir: the model's run; None if it is not known.
-        metrics: what `read_metrics` gives for that run.
-        licence: of the weights; None if it is not known.
+        workdir: the model's run; None if unknown.
+        metrics: the result of `read_metrics` for that run.
+        licence: licence of the weights; None if unknown.
     """
     config = None if workdir is None else workdir.read_config()
     sections = [
@@ -70,7 +70,7 @@ def model_card(
 
 
 def read_metrics(workdir: Workdir) -> dict | None:
-    """The metrics of a run that were measured last; None if there are none.
+    """The latest metrics of a run; None if there are none.
 
     Raises UserError if the file has another format.
     """
@@ -78,7 +78,7 @@ def read_metrics(workdir: Workdir) -> dict | None:
         return None
     try:
         record = json.loads(workdir.metrics.read_text(encoding="utf-8"))
-    except ValueError:  # no text, or no JSON
+    except ValueError:  # not text, or not JSON
         record = None
     if not isinstance(record, dict):
         raise UserError(
@@ -195,7 +195,7 @@ def _column(record: Mapping, name: str):
 
 
 def _number(value) -> str:
-    """A number; of several the mean and half the range."""
+    """A number; for several numbers, the mean and half the range."""
     values = value if isinstance(value, list) else [value]
     if not values or not all(isinstance(v, (int, float)) for v in values):
         return ""

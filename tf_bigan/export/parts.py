@@ -16,11 +16,11 @@ class Part:
     """A part of a model that can be exported.
 
     Attributes:
-        name: for the user.
-        networks: the networks that the input goes through, in order.
+        name: the value of `part`.
+        networks: the networks applied to the input, in order.
         input: "image" or "z".
         output: the name of the output.
-        meaning: of the output, in words.
+        meaning: describes the output.
     """
 
     name: str
@@ -59,7 +59,7 @@ PARTS = {
 
 
 def chosen_part(name: str, model: AdversarialModel | None = None) -> Part:
-    """The part of a name. Raises UserError if it is unknown or the model lacks a network for it."""
+    """The part by name. Raises UserError if it is unknown or the model lacks a network for it."""
     if name not in PARTS:
         raise UserError(f"part={name} is unknown{did_you_mean(name, PARTS)}")
     part = PARTS[name]
@@ -86,13 +86,13 @@ def float32_networks(part: Part, model: AdversarialModel) -> list[keras.Model]:
 def _in_float32(network: keras.Model, name: str) -> keras.Model:
     if _precisions(network) == {"float32"}:
         return network
-    # Neither ONNX nor TFLite has bfloat16 products; the weights are float32 in any case.
+    # ONNX and TFLite have no bfloat16 products; the weights are float32 in any case.
     try:
         config = _with_float32(keras.saving.serialize_keras_object(network))
         copy = keras.saving.deserialize_keras_object(config)
         copy.set_weights(network.get_weights())
         precisions = _precisions(copy)
-    except Exception as error:  # of the user's own network class
+    except Exception as error:  # from a user's network class
         raise UserError(f"the {name} cannot be rebuilt in float32: {error}") from error
     if precisions != {"float32"}:
         raise UserError(
@@ -107,7 +107,7 @@ def _precisions(network: keras.Model) -> set[str]:
 
 
 def _with_float32(config):
-    """A serialised network with every dtype policy replaced by float32."""
+    """A serialised network config with every dtype policy replaced by float32."""
     if isinstance(config, (list, tuple)):
         return type(config)(map(_with_float32, config))
     if not isinstance(config, dict):

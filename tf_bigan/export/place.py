@@ -1,4 +1,4 @@
-"""Where an export and its model card are written, and what they may replace."""
+"""Paths of an export and its model card, and the files that they may replace."""
 
 import contextlib
 import hashlib
@@ -16,7 +16,7 @@ MARK = "<!-- written by tf_bigan.export -->"
 def card_path(path: Path) -> Path:
     """The path of an export's model card. Raises UserError if `path` has no file name."""
     if not path.name:
-        raise UserError(f"{path} is no file name")
+        raise UserError(f"{path} is not a file name")
     return path.with_name(path.name + ".md")
 
 
@@ -32,8 +32,8 @@ def digest(path: Path) -> str:
 def check_free(path: Path, overwrite: bool) -> None:
     """Raises UserError if a file at the path, or at that of its card, must not be replaced.
 
-    An unchanged earlier export may be replaced: its card has its digest. With `overwrite` any file
-    may, and any directory with a SavedModel.
+    An unchanged earlier export, identified by the digest in its card, may be replaced. With
+    `overwrite` any file, and any directory with a SavedModel, may be replaced.
     """
     card = card_path(path)
     taken = [p for p in (path, card) if os.path.lexists(p)]
@@ -41,7 +41,7 @@ def check_free(path: Path, overwrite: bool) -> None:
         return
     if not overwrite:
         raise UserError(
-            f"{taken[0]} exists and is no unchanged export: choose another path, or overwrite=True"
+            f"{taken[0]} exists and is not an unchanged export: use another path, or overwrite=True"
         )
     for directory in (p for p in taken if p.is_dir()):
         if directory == card or not (directory / "saved_model.pb").is_file():
@@ -57,6 +57,6 @@ def _is_export(path: Path, card: Path) -> bool:
 
 @contextlib.contextmanager
 def put_in_place(path: Path) -> Iterator[tuple[Path, Path]]:
-    """Gives two paths to write an export and its card to; both are moved to `path` at the end."""
+    """Yields temporary paths of an export and its card; both are moved to `path` at the end."""
     with atomically(card_path(path)) as card, atomically(path) as written:
         yield Path(written), Path(card)

@@ -91,14 +91,13 @@ class ALICE(ALI):
         z_hat = self.infer(x, training)
         x_fake, x_rec = discriminate(self.generator, z, z_hat, training=training)
         losses, logs = self.pair_losses([x, z_hat], [x_fake, z], training)
+        if self.cycle != "adversarial":
+            losses["EG"] += self.weight * reconstruction_loss(x, x_rec, self.cycle)
         if self.c_plays:
             pairs = [tf.concat([x, other], -1) for other in (x, x_rec)]
             same, cycled = discriminate(self.discriminator_xx, *pairs, training=training)
             losses["C"] = 2.0 * discriminator_loss(same, cycled)
-        if self.cycle == "adversarial":
-            logs |= {"logits_same": same, "logits_cycled": cycled}
-            term = self.adversarial_weight * tf.reduce_mean(tf.nn.softplus(-cycled))
-        else:
-            term = self.weight * reconstruction_loss(x, x_rec, self.cycle)
-        losses["EG"] += term
+            if self.cycle == "adversarial":
+                losses["EG"] += self.adversarial_weight * tf.reduce_mean(tf.nn.softplus(-cycled))
+                logs |= {"logits_same": same, "logits_cycled": cycled}
         return losses, logs | {"reconstruction": reconstruction_loss(x, x_rec, "l2")}

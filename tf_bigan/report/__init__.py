@@ -1,4 +1,4 @@
-"""Numbers and pictures made readable: tables, grids, charts, the page."""
+"""Reports: tables, image grids, charts and the HTML page."""
 
 from tf_bigan.report.heat_map import heat_maps
 from tf_bigan.report.latent_map import latent_map

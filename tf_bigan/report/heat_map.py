@@ -1,4 +1,4 @@
-"""Heat maps: where an image and its reconstruction differ."""
+"""Heat maps of the differences between images and reconstructions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from matplotlib import colormaps
 from tf_bigan.constraints import Positive, check
 from tf_bigan.evaluation.checks import as_image_pairs
 
-_COLOURS = "magma"  # black where they agree
+_COLOURS = "magma"  # black for no difference
 
 
 def heat_maps(
@@ -20,14 +20,14 @@ def heat_maps(
     Args:
         images: x [N, H, W, C] in [0, 1].
         reconstructions: G(E(x)) [N, H, W, C] in [0, 1].
-        scale: the difference that is brightest, > 0; by default the largest of all, so that the
-            maps of one call compare.
+        scale: the difference with the brightest colour, > 0; by default the largest of all, so
+            that the maps of one call are comparable.
 
     Returns:
         float32 [N, H, W, 3] in [0, 1].
 
     Raises:
-        UserError: another rank or range, NaN, unequal shapes, or a scale that is not positive.
+        UserError: a wrong rank or range, NaN, unequal shapes, or a scale that is not positive.
     """
     images, reconstructions = as_image_pairs(images, reconstructions)
     differences = np.abs(images.astype(np.float64) - reconstructions).mean(axis=-1)  # [N, H, W]

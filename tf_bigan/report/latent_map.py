@@ -1,4 +1,4 @@
-"""The latent map: images at the places of their codes."""
+"""The latent map: images at the positions of their codes."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from sklearn.decomposition import PCA
 from tf_bigan.errors import UserError
 from tf_bigan.evaluation.checks import as_images, as_labels, as_rows
 
-_FRAME = 2  # pixels of the class's colour around an image
-_SHARE, _THUMBNAILS = 0.8, (24, 64)  # of the place an image has on average; pixels
-_MARGIN = 0.01  # of the codes, on each side: a few far ones would shrink all others
+_FRAME = 2  # width in pixels of a frame in the class's colour
+_SHARE, _THUMBNAILS = 0.8, (24, 64)  # fraction of the average space per image; limits in pixels
+_MARGIN = 0.01  # fraction of outlying codes per side; they would shrink all others
 
 
 def latent_map(
@@ -22,20 +22,20 @@ def latent_map(
     *,
     side: int = 1200,
 ) -> tuple[np.ndarray, float]:
-    """Draws each image where the first two principal components put its code.
+    """Draws each image at the first two principal components of its code.
 
-    Places are those of a grid, so that no image hides another: of the images that fall into one
-    place the one nearest to its middle is drawn.
+    Positions are rounded to a grid, so that images do not overlap: of the images in a cell, the
+    one nearest to its centre is drawn.
 
     Args:
         codes: E(x) [N, latent_dim], N >= 2.
         images: x [N, H, W, C] in [0, 1], C of 1 or 3.
         labels: classes [N], shown by the colour of a frame, or None.
-        side: pixels of the picture's sides, about. The more images, the smaller is each; they are
-            enlarged or thinned by whole factors.
+        side: approximate side of the picture in pixels. With more images each is smaller; they
+            are enlarged or subsampled by integer factors.
 
     Returns:
-        uint8 [S, S', 4], transparent where nothing is; and the components' share of the variance.
+        uint8 [S, S', 4], transparent where empty; and the components' share of the variance.
 
     Raises:
         UserError: arrays of a wrong shape, range or length, or NaN.
@@ -43,7 +43,7 @@ def latent_map(
     images = as_images(images, "images")
     codes = as_rows(codes, "codes")
     if len(codes) != len(images) or len(codes) < 2:
-        raise UserError(f"codes: expected {len(images)} rows, one an image, got {len(codes)}")
+        raise UserError(f"codes: expected {len(images)} rows, one per image, got {len(codes)}")
     if images.shape[3] not in (1, 3):
         raise UserError(f"images: expected 1 or 3 channels, got {images.shape[3]}")
     if labels is not None:
@@ -53,20 +53,20 @@ def latent_map(
     tiles = _tiles(images, labels, thumbnail)  # [N, h, w, 4]
     height, width = tiles.shape[1:3]
     rows, columns = max(1, side // height), max(1, side // width)
-    # Places from 0 to `columns` and 0 to `rows`; the second component points upwards.
+    # Positions from 0 to `columns` and 0 to `rows`; the second component points upwards.
     places = points * [columns, rows]
     places[:, 1] = rows - places[:, 1]
     cells = np.clip(places.astype(int), 0, [columns - 1, rows - 1])
     distances = np.square(places - (cells + 0.5)).sum(axis=1)
     picture = np.zeros((rows, height, columns, width, 4), np.uint8)
-    for index in np.argsort(-distances, kind="stable"):  # the nearest last, over the others
+    for index in np.argsort(-distances, kind="stable"):  # the nearest is drawn last
         column, row = cells[index]
         picture[row, :, column] = tiles[index]
     return picture.reshape(rows * height, columns * width, 4), share
 
 
 def _principal(codes: np.ndarray) -> tuple[np.ndarray, float]:
-    """Points [N, 2] in [0, 1], far ones at the rim, and the share of the variance in them."""
+    """(points [N, 2] in [0, 1], with outliers at the border; their share of the variance)."""
     if np.ptp(codes, axis=0).max() == 0:
         return np.full((len(codes), 2), 0.5), 1.0
     pca = PCA(min(2, codes.shape[1]), random_state=0)
@@ -78,7 +78,7 @@ def _principal(codes: np.ndarray) -> tuple[np.ndarray, float]:
 
 
 def _tiles(images: np.ndarray, labels, thumbnail: int) -> np.ndarray:
-    """uint8 [N, h, w, 4]: the images in frames."""
+    """uint8 [N, h, w, 4]: the images with frames."""
     longer = max(images.shape[1:3])
     factor, step = max(1, thumbnail // longer), max(1, longer // thumbnail)
     pixels = np.rint(images[:, ::step, ::step] * 255).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""A small line chart as SVG, in the colours of the page that it stands in."""
+"""A small line chart as SVG, in the colours of the surrounding page."""
 
 import html
 import math
@@ -10,17 +10,17 @@ _TICKS = 3
 
 
 def line_chart(title: str, lines: Mapping[str, tuple[Sequence[float], Sequence[float]]]) -> str:
-    """Lines over a common x, as an `<svg>` element.
+    """Lines over a common x-axis, as an `<svg>` element.
 
-    Line i has the class "line-i" and its end the class "dot-i", for the page's style sheet to
-    colour. Points that are not finite are left out, and so are lines without any.
+    Line i has the class "line-i" and its end the class "dot-i", so that the page's style sheet
+    sets the colours. Points that are not finite are left out, and lines without finite points.
 
     Args:
-        title: stands above.
-        lines: name, shown when the pointer rests on a line -> (x, y) of its points.
+        title: shown above the chart.
+        lines: name (shown as a tooltip) -> (x, y) of its points.
 
     Raises:
-        ValueError: x and y of unequal length, or no finite point at all.
+        ValueError: x and y have unequal lengths, or there is no finite point.
     """
     points = {
         name: [

@@ -1,4 +1,4 @@
-"""report.html: one file, without scripts and without links to others, that holds a whole report."""
+"""report.html: a complete report in one file, without scripts or links to other files."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tf_bigan.report.pictures import png_bytes
 from tf_bigan.report.table import shown
 
 _TRAINING = "Training, by epoch"
-_COLOURS = 6  # of lines, as in page.css
+_COLOURS = 6  # number of line colours in page.css
 _ARROWS = {"lower": " ↓", "higher": " ↑", "": ""}
 
 
@@ -26,11 +26,11 @@ def report_html(path: str | os.PathLike, report: Report) -> None:
     """Writes a page of tables, training curves and figures, for light and dark screens.
 
     Args:
-        path: file to write, as a whole or not at all.
-        report: its parts. What a metric means stands in its row.
+        path: file to write, atomically.
+        report: the report. Each row of a table shows the meaning of its metric.
 
     Raises:
-        ValueError: a picture or a line of another form, or a table without values.
+        ValueError: a picture or a line of a wrong form, or a table without values.
         UserError: the file cannot be written.
     """
     environment = jinja2.Environment(
@@ -50,7 +50,7 @@ def report_html(path: str | os.PathLike, report: Report) -> None:
         training=_TRAINING,
         ids={heading: f"part-{i}" for i, heading in enumerate(headings)},
         colours={name: f"var(--c{i % _COLOURS})" for i, name in enumerate(names)},
-        charts=[  # a line has the number of its name in each chart, and so one colour
+        charts=[  # a name has the same number, and so the same colour, in all charts
             line_chart(title, {name: lines.get(name, ((), ())) for name in names})
             for title, lines in report.curves.items()
         ],
@@ -61,11 +61,11 @@ def report_html(path: str | os.PathLike, report: Report) -> None:
 
 
 def _file(name: str) -> str:
-    return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
+    return resources.files("tf_bigan.report").joinpath(name).read_text(encoding="utf-8")
 
 
 def _rows(table: Table) -> list[tuple[str, list[str], str]]:
-    """(name with its arrow, cells, what it says) of each row."""
+    """(name with its arrow, cells, description) of each row."""
     rows = []
     for name, cells in shown(table.means, table.spreads, "–").T.items():
         metric = METRICS.get(str(name))

@@ -1,4 +1,4 @@
-"""What a report consists of. The page and the PNG are two views of the same parts."""
+"""The parts of a report, shown both by the page and by the PNG."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import pandas as pd
 
 
 class Table(NamedTuple):
-    """Values under a heading: a row for each metric, a column for each model or reference.
+    """Values with one row per metric and one column per model or reference.
 
-    title: of the section; tables of one title are shown together.
-    means: the values. spreads: their standard deviations, NaN where there is a single value.
-    notes: lines of plain text below it.
-    emphasised: how many columns, from the left, are the models; the others are references.
+    title: title of the section; tables with the same title are shown together.
+    means: the values. spreads: their standard deviations, NaN for single values.
+    notes: lines of plain text below the table.
+    emphasised: number of columns, from the left, for models; the others are references.
     """
 
     title: str
@@ -27,7 +27,7 @@ class Table(NamedTuple):
 
 
 class Figure(NamedTuple):
-    """A picture, uint8 [H, W, C] with C of 1, 3 or 4."""
+    """A picture, uint8 [H, W, C] with C = 1, 3 or 4."""
 
     title: str
     note: str
@@ -36,7 +36,7 @@ class Figure(NamedTuple):
 
 
 class Section(NamedTuple):
-    """What is shown of one model: figures, and its settings by name."""
+    """The figures of one model, and its options by name."""
 
     title: str
     figures: Sequence[Figure]
@@ -45,10 +45,10 @@ class Section(NamedTuple):
 
 @dataclass(frozen=True)
 class Report:
-    """All parts.
+    """All parts of a report.
 
     title: the heading. facts: a line below it.
-    curves: chart's title -> line's name -> (epochs, y); see `line_chart`.
+    curves: title of a chart -> name of a line -> (epochs, y); see `line_chart`.
     sections: one for each model.
     """
 

@@ -1,4 +1,4 @@
-"""Batches of images as one picture, and pictures as PNG files."""
+"""Image grids, and PNG files."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from tf_bigan.atomic import atomically
 from tf_bigan.constraints import Count, check
 from tf_bigan.evaluation.checks import as_image_pairs, as_images
 
-_BACKGROUND = 255  # white lines and margins show on dark and on colour images
+_BACKGROUND = 255  # white is visible between dark and colour images
 
 
 def image_grid(
     images: npt.ArrayLike, columns: int | None = None, scale: Count = 1, pad: int = 1
 ) -> np.ndarray:
-    """Tiles images row by row on white.
+    """Tiles images row by row on a white background.
 
     Args:
         images: [N, H, W, C] in [0, 1].
-        columns: images a row; by default the number that makes the picture about square.
+        columns: images per row; by default the picture is about square.
         scale: size of a pixel, repeated without interpolation.
         pad: margin around and between the images, in pixels of the result.
 
@@ -34,7 +34,7 @@ def image_grid(
         uint8 [rows * (H * scale + pad) + pad, columns * (W * scale + pad) + pad, C].
 
     Raises:
-        UserError: another rank or range, NaN, columns or scale < 1, or pad < 0.
+        UserError: a wrong rank or range, NaN, columns or scale < 1, or pad < 0.
     """
     images = as_images(images, "images")
     count, height, width, channels = images.shape
@@ -64,12 +64,12 @@ def originals_over_reconstructions(
     scale: Count = 1,
     pad: int = 6,
 ) -> np.ndarray:
-    """Tiles pairs: each original with its reconstruction right below it.
+    """Tiles pairs: each original above its reconstruction.
 
     Args:
         originals: x [N, H, W, C] in [0, 1].
         reconstructions: G(E(x)) [N, H, W, C] in [0, 1].
-        columns: pairs a row; by default as for `image_grid`.
+        columns: pairs per row; by default as in `image_grid`.
         scale: size of a pixel.
         pad: margin around and between the pairs; inside a pair it is `scale`.
 
@@ -86,11 +86,11 @@ def originals_over_reconstructions(
 
 
 def enlarged(images: np.ndarray, side: int = 64) -> np.ndarray:
-    """Small images enlarged smoothly, since 8×8 large squares are hard to read as a digit.
+    """Enlarges small images smoothly, because digits of 8×8 large squares are hard to read.
 
     Args:
         images: [N, H, W, C] in [0, 1].
-        side: the longer side is multiplied up to at most so many pixels.
+        side: the maximal longer side in pixels; the factor is an integer.
 
     Returns:
         float32 [N, k H, k W, C] in [0, 1], k >= 1.
@@ -104,11 +104,11 @@ def enlarged(images: np.ndarray, side: int = 64) -> np.ndarray:
 
 
 def shrunk(images: np.ndarray, side: int = 128) -> np.ndarray:
-    """Large images shrunk, so that a page of them stays small.
+    """Shrinks large images, so that a page of them stays small.
 
     Args:
         images: [N, H, W, C] in [0, 1].
-        side: the longer side gets so many pixels, if it has more.
+        side: the maximal longer side in pixels.
 
     Returns:
         float32 [N, H', W', C] in [0, 1].
@@ -127,7 +127,7 @@ def png_bytes(picture: np.ndarray) -> bytes:
         picture: uint8 [H, W], or [H, W, C] with C of 1, 3 (RGB) or 4 (RGBA).
 
     Raises:
-        ValueError: for another dtype or shape.
+        ValueError: a wrong dtype or shape.
     """
     file = io.BytesIO()
     _as_pillow(picture).save(file, format="PNG")
@@ -135,14 +135,14 @@ def png_bytes(picture: np.ndarray) -> bytes:
 
 
 def save_png(path: str | os.PathLike, picture: np.ndarray) -> None:
-    """Writes a picture, as a whole or not at all.
+    """Writes a picture atomically.
 
     Args:
         path: file to write.
         picture: uint8 [H, W], or [H, W, C] with C of 1, 3 (RGB) or 4 (RGBA).
 
     Raises:
-        ValueError: for another dtype or shape.
+        ValueError: a wrong dtype or shape.
         UserError: the file cannot be written.
     """
     image = _as_pillow(picture)

@@ -20,23 +20,23 @@ from tf_bigan.report.table import shown
 _INK, _FAINT, _RULE = "#222222", "#777777", "#cccccc"
 _PANEL, _TITLE_HEIGHT, _GAP = 5.4, 0.6, 0.5  # inches
 _COLUMNS = {"third": 1, "map": 2, "full": 3}
-# A user's own style may want LaTeX. Matplotlib has one style for all threads.
+# A user's style may require LaTeX. Matplotlib has one style for all threads.
 _STYLE = threading.Lock()
 
 
 def report_png(path: str | os.PathLike, report: parts.Report, *, dpi: int = 110) -> None:
-    """Draws the title, the figures and the first table, three panels a row.
+    """Draws the title, the figures and the first table, with three panels per row.
 
     Args:
-        path: PNG file to write, as a whole or not at all.
-        report: its parts.
-        dpi: pixels an inch; the picture is up to 16 inches wide.
+        path: PNG file to write, atomically.
+        report: the report.
+        dpi: pixels per inch; the picture is up to 16 inches wide.
 
     Raises:
-        ValueError: there is nothing to draw, or a picture of another form.
+        ValueError: there is nothing to draw, or a picture has a wrong form.
         UserError: the file cannot be written.
     """
-    panels = [figure for section in report.sections for figure in section.figures]
+    panels: list[Panel] = [f for section in report.sections for f in section.figures]
     panels += report.tables[:1]
     if not panels:
         raise ValueError("report: expected a figure or a table to draw")
@@ -61,8 +61,10 @@ def report_png(path: str | os.PathLike, report: parts.Report, *, dpi: int = 110)
                 axes = figure.add_axes(
                     (place[0] / width, place[1] / height, place[2] / width, place[3] / height)
                 )
-                draw = _draw_table if isinstance(panel, parts.Table) else _draw_figure
-                draw(axes, panel)
+                if isinstance(panel, parts.Table):
+                    _draw_table(axes, panel)
+                else:
+                    _draw_figure(axes, panel)
                 left += inches
         canvas.draw()
     save_png(path, np.asarray(canvas.buffer_rgba())[:, :, :3])
@@ -86,7 +88,7 @@ def _rows(panels: Sequence[Panel]) -> list[list[Panel]]:
 
 
 def _height(row: Sequence[Panel]) -> float:
-    """Inches: of a wide picture alone what it needs, else a panel's."""
+    """Height in inches: as needed for a single wide picture, else that of a panel."""
     if len(row) > 1 or not isinstance(row[0], parts.Figure):
         return _PANEL - _GAP
     height, width = row[0].picture.shape[:2]
@@ -132,5 +134,5 @@ def _draw_table(axes: Axes, table: parts.Table) -> None:
 
 
 def _drawable(text: str) -> str:
-    """Without what no font has: the bytes of a file's name that are no UTF-8."""
+    """Removes characters that no font has: bytes of file names that are not UTF-8."""
     return text.encode(errors="backslashreplace").decode()

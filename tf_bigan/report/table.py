@@ -1,36 +1,36 @@
 """Tables of metrics: for the terminal, as Markdown and as CSV.
 
-The columns are models and references, the rows metrics. `means` is a data frame or {column: {row:
-value}}; `spreads` has the same form. NaN means that there is no value, or a single one without
-spread.
+The columns are models and references, the rows are metrics. `means` is a data frame or {column:
+{row: value}}; `spreads` has the same form. NaN means no value, or no standard deviation.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 
 from tf_bigan.evaluation.registry import METRICS
 
-_NOTHING = 1e-9  # shows as 0.00
+_NOTHING = 1e-9  # smaller values are shown as 0.00
 
 Values = pd.DataFrame | Mapping[str, Mapping[str, float]]
 
 
 def format_table(means: Values, spreads: Values | None = None) -> str:
-    """Lays out a table for the terminal.
+    """Formats a table for the terminal.
 
         format_table({"trained": {"NND": 4.61, "EGr": 7.3}, "untrained": {"NND": 13.4}})
 
     Args:
-        means: the values; rows come in the order in which they first appear, and a value that a
-            column lacks shows as "-".
+        means: the values; rows are in the order of their first occurrence, and missing values are
+            shown as "-".
         spreads: their standard deviations, shown as "4.614 ± 0.023", or None.
 
     Returns:
-        Lines without trailing spaces, joined by newlines, none at the end.
+        Lines without trailing spaces, joined by newlines, without a final newline.
 
     Raises:
         ValueError: there is no column or no row.
@@ -48,7 +48,7 @@ def format_table(means: Values, spreads: Values | None = None) -> str:
 
 
 def markdown_table(means: Values, spreads: Values | None = None) -> str:
-    """The same as Markdown. Raises ValueError as `format_table`."""
+    """The same as Markdown. Raises ValueError as `format_table` does."""
     texts = shown(means, spreads, missing="")
     rows = [["metric", *texts], ["---", *["---:"] * texts.shape[1]]]
     rows += [[str(name), *row] for name, row in zip(texts.index, texts.to_numpy(), strict=True)]
@@ -56,60 +56,61 @@ def markdown_table(means: Values, spreads: Values | None = None) -> str:
 
 
 def csv_table(means: Values, spreads: Values | None = None) -> str:
-    """The same as CSV in full precision: a column of means, and "NAME sd" where there is a spread.
+    """The same as CSV in full precision: columns of means, and "NAME sd" for standard deviations.
 
-    Raises ValueError as `format_table`.
+    Raises ValueError as `format_table` does.
     """
-    means, spreads = _frames(means, spreads)
+    values, deviations = _frames(means, spreads)
     columns = {}
-    for name in means:
-        columns[name] = means[name]
-        if spreads[name].notna().any():
-            columns[f"{name} sd"] = spreads[name]
+    for name in values:
+        columns[name] = values[name]
+        if deviations[name].notna().any():
+            columns[f"{name} sd"] = deviations[name]
     return pd.DataFrame(columns).to_csv(index_label="metric", lineterminator="\n")
 
 
 def shown(means: Values, spreads: Values | None = None, missing: str = "-") -> pd.DataFrame:
-    """The texts of a table's cells: "4.61", "4.614 ± 0.023", or what stands for a missing value.
+    """The texts of a table's cells: "4.61", "4.614 ± 0.023", or `missing`.
 
-    Two decimals or those of the registry, and more where a number is small.
+    Two decimals, or the digits of the registry, and more for small numbers.
 
     Raises:
         ValueError: there is no column or no row.
     """
-    means, spreads = _frames(means, spreads)
+    values, deviations = _frames(means, spreads)
     texts = {
         name: [
             _text(row, mean, spread, missing)
-            for row, mean, spread in zip(means.index, means[name], spreads[name], strict=True)
+            for row, mean, spread in zip(values.index, values[name], deviations[name], strict=True)
         ]
-        for name in means
+        for name in values
     }
-    return pd.DataFrame(texts, means.index)
+    return pd.DataFrame(texts, values.index)
 
 
 def _frames(means: Values, spreads: Values | None) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Both as data frames of floats, of one shape."""
-    means = pd.DataFrame(means).astype(float)
-    if means.empty:
+    """Both as data frames of floats with the same shape."""
+    values = pd.DataFrame(means).astype(float)
+    if values.empty:
         raise ValueError("means: expected at least one column with one value")
-    spreads = pd.DataFrame({} if spreads is None else spreads)
-    return means, spreads.reindex(index=means.index, columns=means.columns).astype(float)
+    deviations = pd.DataFrame({} if spreads is None else spreads)
+    deviations = deviations.reindex(index=values.index, columns=values.columns)
+    return values, deviations.astype(float)
 
 
-def _text(row: str, mean: float, spread: float, missing: str) -> str:
+def _text(row: Any, mean: float, spread: float, missing: str) -> str:
     if math.isnan(mean):
         return missing
     digits = METRICS[row].digits if row in METRICS else 2
     if math.isnan(spread):
         return _rounded(mean, mean, digits)
-    digits = max(digits, 2)  # a mean has decimals, also that of a count
+    digits = max(digits, 2)  # the mean of counts has decimals too
     finest = spread if spread >= _NOTHING else mean
     return f"{_rounded(mean, finest, digits)} ± {_rounded(spread, finest, digits)}"
 
 
 def _rounded(value: float, finest: float, digits: int) -> str:
-    """So many decimals, or as many as show two digits of what is smaller."""
+    """Rounds to `digits` decimals, or to more, so that small values show two digits."""
     size = abs(finest)
     if _NOTHING <= size < 0.1:
         digits = max(digits, 1 - math.floor(math.log10(size)))

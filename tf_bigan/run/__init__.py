@@ -1,4 +1,4 @@
-"""What the commands are made of."""
+"""The implementation of the commands."""
 
 from tf_bigan.run import (
     build,

@@ -1,4 +1,4 @@
-"""From a configuration to data and a compiled model."""
+"""Loads data and builds a compiled model from a configuration."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -16,7 +16,7 @@ from tf_bigan.optimizers import Adam, ConstantThenExponential
 from tf_bigan.run import presets
 from tf_bigan.run.config import Config
 
-MEMORY = 2**29  # bytes of images of a stream to evaluate on; their floats take four times as much
+MEMORY = 2**29  # bytes of streamed images to evaluate on; as floats they take four times as much
 
 
 def load_split(
@@ -36,14 +36,14 @@ def load_split(
 
 
 def held_out_split(config: Config) -> str:
-    """Images that a trained model has not seen: validation, or test if none were set aside."""
+    """The split that a trained model has not seen: validation, or test if there is none."""
     return "test" if config.validation == 0 else "validation"
 
 
 def load_held_out(config: Config, split: str) -> data.ImageData | data.StreamedImages:
-    """A split to measure on: of the data set to adapt to, where there is one.
+    """A split to evaluate on, from the target data set if there is one.
 
-    Raises UserError for fewer than two images: EGr_b pairs them.
+    Raises UserError for fewer than two images, because EGr_b pairs them.
     """
     images = load_split(config, split, config.target_dataset)
     if len(images) < 2:
@@ -53,13 +53,13 @@ def load_held_out(config: Config, split: str) -> data.ImageData | data.StreamedI
 
 
 def training_batches(config: Config, train: data.ImageData | data.StreamedImages) -> data.Batches:
-    """The training images, and beside them the few with labels, or those of a second data set.
+    """The training batches, with a labelled subset or a second data set if configured.
 
     Raises:
-        UserError: the system needs what the data do not have.
+        UserError: the data lack something that the system needs.
     """
     if config.labels and config.target_dataset:
-        raise UserError("--labels and --target_dataset do not go together: leave one out")
+        raise UserError("--labels and --target_dataset cannot be combined: leave one out")
     if config.target_dataset:
         target = load_split(config, "train", config.target_dataset)
         batches = data.two_domains(train, target, config.batch_size, config.seed)
@@ -77,7 +77,7 @@ def training_batches(config: Config, train: data.ImageData | data.StreamedImages
 
 
 def check_entries(system: AdversarialModel | type[AdversarialModel], batches: data.Batches) -> None:
-    """Raises UserError if the system needs what the batches do not have."""
+    """Raises UserError if the batches lack something that the system needs."""
     name_of = system.__name__ if isinstance(system, type) else type(system).__name__
     for name in system.requires:
         if not {name, f"labelled_{name}"} & set(batches.dataset().element_spec):
@@ -91,9 +91,9 @@ def build_model(
     steps_per_epoch: int,
     classes: int | None = None,
 ) -> tuple[AdversarialModel, str]:
-    """A compiled model with the seed's initial weights, and why its precision was chosen.
+    """(a compiled model with the seed's initial weights, a description of its precision).
 
-    Call it under a `tf.distribute` strategy's scope to train under that strategy.
+    Call it in the scope of a `tf.distribute` strategy to train under that strategy.
 
     Raises:
         UserError: the networks cannot take the image size, or an option does not fit the system.
@@ -111,7 +111,7 @@ def build_model(
             sizes = {"squash": isinstance(prior, priors.Uniform)} | sizes
         return networks.make(config.networks, role, **sizes)
 
-    options = hyperparameters(config, system)  # before any work: they may be wrong
+    options = hyperparameters(config, system)  # checked first
     options = presets.system(config.model).of_run(options, steps_per_epoch, config.epochs)
     _check_players("moves", {p for group in config.groups or () for p in group}, system.players)
     still = set(system.players) - {p for group in config.groups or [system.players] for p in group}
@@ -145,14 +145,14 @@ def model_from_preset(
     name = system.__module__.removeprefix("tf_bigan.models.")
     config = Config.from_dict(presets.combined(presets.preset(preset), {"model": name} | options))
     if steps_per_epoch is None:
-        config = config.replace(decay_epochs=0)  # nothing says how long an epoch is
+        config = config.replace(decay_epochs=0)  # the length of an epoch is unknown
     return build_model(config, image_shape, steps_per_epoch or 1000, classes)[0]
 
 
 def hyperparameters(config: Config, system: type[AdversarialModel]) -> dict:
-    """`--set` as the system's constructor takes it.
+    """`--set` converted to constructor arguments of the system.
 
-    Raises UserError for an unknown name, or a value of another type than the default's.
+    Raises UserError for an unknown name, or a value of a different type than the default.
     """
     known, options = system.hyperparameters(), {}
     for name, text in config.settings.items():
@@ -180,39 +180,39 @@ def optimizers(
     order: Iterable[Sequence[str]],
     steps_per_epoch: int,
 ) -> dict[str, Adam]:
-    """{player: its optimizer}. Raises UserError for rates of players that do not play."""
+    """{player: its optimizer}. Raises UserError for rates of unknown players."""
     _check_players("player_rates", config.rates, players)
     made = {}
     for player in players:
         rate = config.rates.get(player, config.learning_rate)
         if config.decay_epochs:
-            moves = max(1, sum(group.count(player) for group in order))  # in a step
+            moves = max(1, sum(group.count(player) for group in order))  # per step
             rate = ConstantThenExponential(rate, config.decay_epochs, steps_per_epoch * moves)
         made[player] = Adam(rate, beta_1=config.beta_1, epsilon=config.epsilon)
     return made
 
 
 def calibration_steps(batches: data.Batches) -> int:
-    """Batches to average statistics over: 1,000 as in the official code, or five passes of few."""
+    """Number of batches for recalibrated batch norm: 1,000 (official), at most five passes."""
     return min(1000, 5 * batches.steps_per_epoch)
 
 
 def classifies(model: AdversarialModel) -> bool:
-    """Whether the system names the classes of the labels."""
+    """Whether the system is a classifier."""
     return hasattr(model, "class_logits")
 
 
 def in_memory(
     images: data.ImageData | data.StreamedImages, most: int | None = None
 ) -> data.ImageData:
-    """The images; of a stream the first `most`, by default as many as fit into `MEMORY`."""
+    """The images; from a stream the first `most`, by default as many as fit into `MEMORY`."""
     if isinstance(images, data.ImageData):
         return images
     return images.take(most or max(1, MEMORY // math.prod(images.image_shape)))
 
 
 def picks(images: data.ImageData | data.StreamedImages, n: int, seed: int = 0) -> data.ImageData:
-    """n images drawn without replacement, always the same ones; of a stream the first n."""
+    """n fixed images drawn without replacement; from a stream the first n."""
     images = in_memory(images, n)
     chosen = np.random.default_rng(seed).permutation(len(images))[:n]
     return images.subset(chosen)

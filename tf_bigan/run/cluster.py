@@ -1,4 +1,4 @@
-"""Which devices and machines share the training."""
+"""Chooses the devices and workers of the training."""
 
 import contextlib
 import faulthandler
@@ -15,12 +15,12 @@ from tf_bigan.core.workers import over_workers
 from tf_bigan.errors import UserError
 
 _JOBS = ("chief", "worker")
-# TensorFlow's ports on Slurm: below the ephemeral ones, another for each job of a shared node.
+# TensorFlow's ports on Slurm: below the ephemeral ports, and different for jobs on a shared node.
 _SLURM_PORTS, _SLURM_PORTS_COUNT = 10_000, 20_000
 
 
 class Task(NamedTuple):
-    """One process of a cluster: {job: addresses}, and which of them is this one."""
+    """One process of a cluster: {job: addresses}, and its own job and index."""
 
     cluster: Mapping[str, list[str]]
     job: str
@@ -38,20 +38,20 @@ class Task(NamedTuple):
 
 
 def choose(name: str = "auto", join_timeout: float = 300.0) -> tuple[tf.distribute.Strategy, str]:
-    """The strategy to train under, and one line that says which and why.
+    """(the strategy for training, one line that describes and explains it).
 
-    Several workers must call it before anything else of TensorFlow runs. Build the model under
-    the scope of what it returns, in every worker alike.
+    With several workers, call it before any other use of TensorFlow. Build the model in the
+    scope of the strategy, in the same way on every worker.
 
     Args:
         name: "none", "mirrored" (all GPUs of this machine), "multi_worker" (the machines in
-            TF_CONFIG or in a Slurm step), "tpu"; or "auto": multi_worker where several are
-            given, mirrored where there are several GPUs, else none.
+            TF_CONFIG or in a Slurm step), "tpu"; or "auto": multi_worker if several are given,
+            mirrored if there are several GPUs, else none.
         join_timeout: seconds to wait for the other workers.
 
     Raises:
-        UserError: TF_CONFIG is broken, there is no such hardware, or the workers cannot connect. A
-            worker that does not join ends the process instead, after a line that says so.
+        UserError: TF_CONFIG is broken, there is no such hardware, or the workers cannot connect.
+            If a worker does not join, the process prints a line and exits instead.
     """
     task = _task() if name in ("auto", "multi_worker") else None
     gpus = len(tf.config.list_physical_devices("GPU"))
@@ -79,7 +79,7 @@ def _replicas(strategy) -> str:
 
 
 def _task() -> Task | None:
-    """What TF_CONFIG or Slurm say; None where this process is the only one."""
+    """The task from TF_CONFIG or Slurm; None if this process is the only one."""
     task = _from_tf_config() or _from_slurm()
     return task if task is not None and len(task.names) > 1 else None
 
@@ -123,12 +123,12 @@ def _from_tf_config() -> Task | None:
 
 
 def _from_slurm() -> Task | None:
-    tasks = os.environ.get("SLURM_STEP_NUM_TASKS", "")  # set by srun for what it starts
+    tasks = os.environ.get("SLURM_STEP_NUM_TASKS", "")  # set by srun
     if not tasks.isdigit() or int(tasks) < 2:
         return None
     job = int(os.environ.get("SLURM_JOB_ID", 0))
     try:
-        # Each task uses the GPUs that Slurm lets it see: only the addresses are taken from here.
+        # Only the addresses are used; each task uses the GPUs that Slurm makes visible to it.
         resolver = tf.distribute.cluster_resolver.SlurmClusterResolver(
             gpus_per_node=int(tasks),
             gpus_per_task=1,
@@ -167,7 +167,7 @@ def _multi_worker(task: Task, gpus: int, join_timeout: float) -> tf.distribute.S
 
 
 def _check_port(task: Task):
-    """Raises UserError if another program listens at this task's port.
+    """Raises UserError if another program listens on this task's port.
 
     TensorFlow would share the port with it.
     """
@@ -177,22 +177,22 @@ def _check_port(task: Task):
     except OSError as error:
         raise UserError(
             f"{task.job} {task.index} cannot listen at {task.address} ({error.strerror}): "
-            "end the program that does, or name another port"
+            "stop the program that uses it, or choose another port"
         ) from error
 
 
 @contextlib.contextmanager
 def _time_limit(task: Task, seconds: float) -> Iterator[None]:
-    """Ends the process, with status 1, if the block takes longer.
+    """Exits the process with status 1 if the block takes longer.
 
     TensorFlow waits up to an hour for the other workers, in native code that holds Python's lock,
-    so that neither a signal handler nor a thread of Python could end it or say why. faulthandler
-    can end it, and the reason is printed beforehand.
+    so that neither a signal handler nor a Python thread can stop it. faulthandler can stop it, and
+    the reason is printed before.
     """
     others = ", ".join(f"{name} at {a}" for a, name in task.names.items() if a != task.address)
     print(
-        f"{task.job} {task.index} waits {seconds:g} s for {others}. If it ends here, they did not "
-        "all join: start them, correct the addresses, open the ports, or raise --join_timeout",
+        f"{task.job} {task.index} waits {seconds:g} s for {others}. If it exits now, not all "
+        "of them joined: start them, fix the addresses, open the ports, or raise --join_timeout",
         file=sys.stderr,
         flush=True,
     )

@@ -1,4 +1,4 @@
-"""The tables and files of evaluate.py: one model, or several side by side."""
+"""The tables and files of evaluate.py, for one model or several."""
 
 from __future__ import annotations
 
@@ -17,33 +17,33 @@ from tf_bigan.evaluation.registry import METRICS
 from tf_bigan.run.measure import TRAINED, UNTRAINED, Result
 from tf_bigan.run.workdir import Workdir
 
-# The tables: key in metrics.json -> heading. All other groups of metrics are in the first.
+# The tables: key in metrics.json -> title. All other groups of metrics are in the first table.
 _TITLES = {"model": "Metrics", "generation": "Samples", "representation": "Representation"}
 _NOTES = {
     "generation": (
-        "Reference values: floor, training images in place of the samples; noise, uniform pixels; "
-        "one class, training images of a single class. The same number of images each time.",
+        "Reference values: floor, training images instead of samples; noise, uniform pixels; "
+        "one class, training images of a single class. All have the same number of images.",
     ),
     "representation": (
         "On E(x) before squashing. Reference values: the untrained encoder, raw pixels and their "
         "50 principal components.",
     ),
 }
-_CLASSES = "% of the images that the classifier sees in each class."
+_CLASSES = "% of the images that the classifier assigns to each class."
 _OTHER_IMAGES = (
-    "Runs that differ in --seed alone have different training or held-out images: the spread of "
-    "their mean includes that of the data, and the metrics of samples, by a classifier of each "
-    "run's own training images, have no mean."
+    "Runs that differ only in --seed have different training or held-out images: their standard "
+    "deviation includes that of the data, and there is no mean of the generation metrics, because "
+    "each run has its own classifier."
 )
 
 
 def tables(results: Sequence[Result]) -> list[report.Table]:
-    """One table for each group of metrics: a column for each model, then the reference values.
+    """One table per group of metrics: one column per model, then the reference values.
 
-    Of several models, runs that differ in nothing but --seed also have a column of their mean and
-    its standard deviation between the runs.
+    Runs that differ only in --seed also get a column with their mean and the standard deviation
+    between the runs.
 
-    Raises UserError if there is nothing in them.
+    Raises UserError if there are no values.
     """
     made = []
     for group, title in _TITLES.items():
@@ -58,7 +58,7 @@ def tables(results: Sequence[Result]) -> list[report.Table]:
 
 
 def _table(title: str, records: pd.DataFrame, notes: Sequence[str], emphasised: int):
-    """Columns heading, metric and value -> means and standard deviations, in order."""
+    """Records with heading, metric and value -> a table of means and standard deviations."""
     cells = records.groupby(["metric", "heading"]).value
     order = {"index": records.metric.unique(), "columns": records.heading.unique()}
     means, spreads = (frame.unstack().reindex(**order) for frame in (cells.mean(), cells.std()))
@@ -68,7 +68,7 @@ def _table(title: str, records: pd.DataFrame, notes: Sequence[str], emphasised: 
 
 
 def _headed(results: Sequence[Result], group: str) -> pd.DataFrame:
-    """The records of a table, with the headings of its columns, in order."""
+    """The records of a table, with column headings, in order."""
     found = []
     for result in results:
         records = result.measured.records
@@ -97,9 +97,9 @@ def _same_data(results: Iterable[Result]) -> bool:
 
 
 def _groups_of_runs(results: Iterable[Result]) -> list[list[Result]]:
-    """Two or more runs each, of as many steps, that differ in --seed alone.
+    """Groups of two or more runs with equal numbers of steps that differ only in --seed.
 
-    Options that a resumed run may change do not count.
+    Options that a resumed run may change are ignored.
     """
     groups: list[list[Result]] = []
     for result in results:
@@ -120,7 +120,7 @@ def _groups_of_runs(results: Iterable[Result]) -> list[list[Result]]:
 def _means_of_runs(
     results: Sequence[Result], trained: Sequence[pd.DataFrame], group: str
 ) -> list[pd.DataFrame]:
-    """The values of runs that differ in seed alone, under a common heading."""
+    """The values of runs that differ only in the seed, under a common heading."""
     found, headings = [], []
     by_name = {r.trained.name: records for r, records in zip(results, trained, strict=True)}
     for runs in _groups_of_runs(results):
@@ -137,7 +137,7 @@ def _means_of_runs(
 
 
 def _common(names: Sequence[str]) -> str:
-    """The common beginning of the names without that of a seed: "x" of x-10, x-11."""
+    """The common prefix of the names without the seed: "x" for x-10, x-11."""
     common = os.path.commonprefix(names)
     if any(name[len(common) :][:1].isdigit() for name in names):
         common = common.rstrip("0123456789")
@@ -174,7 +174,7 @@ def _table_of(metric: str) -> str:
 
 
 def _class_tables(results: Sequence[Result]) -> list[report.Table]:
-    """For each data set the classes of its images and of samples: a column for each class."""
+    """One table per data set with the class histograms of its images and of samples."""
     made = []
     measured = [result for result in results if len(result.measured.shares)]
     for key in dict.fromkeys(result.data_key for result in measured):
@@ -197,9 +197,9 @@ def _joined(left_out: Mapping[str, str]) -> str:
 
 
 def classifier_lines(results: Iterable[Result]) -> list[str]:
-    """A line for each classifier in whose features samples were measured."""
+    """One line for each classifier behind the generation metrics."""
     lines = [
-        f"classifier of seed {c['seed']}: {c['accuracy']:.2f} % of unseen training images right, "
+        f"classifier of seed {c['seed']}: accuracy {c['accuracy']:.2f} % on held-out images, "
         f"digest {c['digest']}"
         for result in results
         for c in result.measured.classifiers
@@ -210,7 +210,7 @@ def classifier_lines(results: Iterable[Result]) -> list[str]:
 def lines(results: Sequence[Result]) -> list[str]:
     """The tables for a terminal, with their notes.
 
-    Raises UserError if there is nothing in them.
+    Raises UserError if there are no values.
     """
     made = tables(results)
     text = []
@@ -227,7 +227,7 @@ def _notes_on_data(results: Sequence[Result]) -> list[str]:
 
 
 def _data(results: Sequence[Result]) -> str:
-    """What the results were measured on; equal texts may stand for other images."""
+    """Describes the data of the results; equal texts may describe different images."""
     texts = dict.fromkeys(result.data for result in results)
     alike = len({result.data_key for result in results}) > len(texts)
     more = " (training or held-out images not all the same)" if alike else ""
@@ -235,15 +235,15 @@ def _data(results: Sequence[Result]) -> str:
 
 
 def write(results: Sequence[Result], output: Workdir, options: Mapping) -> str:
-    """Writes the results, and returns a line that says where the files are.
+    """Writes the results, and returns a line that names the files.
 
-    metrics.json, report.png and report.html of one model; comparison.csv, comparison.md and
-    report.html of several.
+    metrics.json, report.png and report.html for one model; comparison.csv, comparison.md and
+    report.html for several.
 
     Args:
-        results: of one data set or several.
-        output: where.
-        options: how it was measured, with "samples" and "seeds".
+        results: on one or several data sets.
+        output: the directory.
+        options: the options of the evaluation, with "samples" and "seeds".
 
     Raises:
         UserError: there is nothing to write, or the files cannot be written.
@@ -285,7 +285,7 @@ def _dataset(result: Result) -> str:
 
 
 def _record(result: Result, options: Mapping) -> dict:
-    """metrics.json: means over the seeds, and with several of them each value."""
+    """metrics.json: means over the seeds, and the single values if there are several seeds."""
     found = result.measured
     by_seed = {
         group: _nested(
@@ -322,7 +322,7 @@ def _nested(records: pd.DataFrame, outer: str, inner: str) -> dict[str, dict[str
 
 
 def _csv(made: Sequence[report.Table]) -> str:
-    """All rows of all tables under common headings."""
+    """All rows of all tables with common headings."""
     means = pd.concat([table.means for table in made])
     return report.csv_table(means, pd.concat([table.spreads for table in made]))
 
@@ -347,7 +347,7 @@ def _facts(results: Sequence[Result], options: Mapping) -> str:
 
 
 def _curves(results: Sequence[Result]) -> dict[str, dict]:
-    """A chart for each measurement in metrics.jsonl, a line for each run."""
+    """One chart per metric in metrics.jsonl, with one line per run."""
     charts: dict[str, dict] = {}
     for result in results:
         records = result.trained.workdir.read_history() if result.trained.workdir else []

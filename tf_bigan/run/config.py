@@ -17,7 +17,7 @@ Number = Annotated[int, "[0, inf)"]
 
 _PRIOR = re.compile(r"(uniform|normal)([1-9]\d*)?|categorical[1-9]\d*")
 LARGEST_SEED = 2**31 - 1  # the end of `Seed`
-# What every epoch can afford to measure, of what the system and the data allow.
+# Metrics that are cheap enough for every epoch.
 QUICK_METRICS = ("NND/100", "EGr", "EGr_b", "accuracy")
 
 
@@ -30,10 +30,10 @@ def _option(default, help: str, *, group: str, may_change: bool = False) -> Any:
 class Config:
     """One run. A field is a flag; `None` of an optional field means "not given".
 
-    `may_change` fields may differ when a run is resumed: they do not change what is learnt.
+    `may_change` fields may differ when a run is resumed: they do not change the training result.
 
     Raises:
-        UserError: a value out of its range or choices, in one line.
+        UserError: a value is out of its range or choices.
     """
 
     dataset: str = _option(
@@ -43,7 +43,7 @@ class Config:
         group="data",
     )
     data_dir: str | None = _option(
-        None, "where data sets are found and kept", group="data", may_change=True
+        None, "directory of the data sets", group="data", may_change=True
     )
     image_size: str | None = _option(None, "resize images to SIDE or HxW pixels", group="data")
     channels: Literal[1, 3] | None = _option(None, "convert images to grey or colour", group="data")
@@ -57,17 +57,17 @@ class Config:
     )
     validation: Number | None = _option(
         None,
-        "training images set aside for validation; 0: none, and no best checkpoint [a sixth, at "
-        "most 10,000; or the data set's own validation part]",
+        "number of training images reserved for validation; 0: none, and no best checkpoint [a "
+        "sixth, at most 10,000; or the data set's own validation part]",
         group="data",
     )
     strict_data: bool = _option(
-        False, "refuse broken image files instead of leaving them out", group="data"
+        False, "raise an error for broken image files instead of skipping them", group="data"
     )
 
     model: str = _option(
         "bigan",
-        "the system: a file in tf_bigan/models, or a module of your own, as my_package.my_model",
+        "the system: a file in tf_bigan/models, or your own module, as my_package.my_model",
         group="model",
     )
     networks: str = _option(
@@ -104,29 +104,31 @@ class Config:
     batch_size: Count = _option(128, "images in a step, over all replicas", group="training")
     learning_rate: Positive = _option(
         2e-4,
-        "of Adam, for every player; it replaces the player_rates of the preset or system",
+        "learning rate of Adam for all players; overrides player_rates of the preset or system",
         group="training",
     )
     player_rates: str | None = _option(
         None,
-        "learning rates of single players, as EG=1e-3 or D=2e-4,EG=1e-3",
+        "learning rates of individual players, as EG=1e-3 or D=2e-4,EG=1e-3",
         group="training",
     )
-    beta_1: Rate = _option(0.5, "of Adam", group="training")
-    epsilon: NonNegative = _option(1e-8, "of Adam", group="training")
+    beta_1: Rate = _option(0.5, "Adam's beta_1", group="training")
+    epsilon: NonNegative = _option(1e-8, "Adam's epsilon", group="training")
     decay_epochs: Number = _option(
         0,
-        "the learning rate is constant for half of this number of epochs, then falls to 1 %; 0: "
+        "the learning rate is constant for half of this number of epochs, then decays to 1 %; 0: "
         "always constant",
         group="training",
     )
     ema: Rate = _option(
         0.0, "decay of the moving average of the weights, as 0.995; 0: no average", group="training"
     )
-    seed: Seed = _option(0, "of the initial weights, data order, z and dropout", group="training")
+    seed: Seed = _option(
+        0, "random seed of the initial weights, data order, z and dropout", group="training"
+    )
     precision: Literal["auto", "float32", "mixed_bfloat16"] = _option(
         "auto",
-        "compute dtype of the networks; auto: bfloat16 where the hardware multiplies it faster",
+        "compute dtype of the networks; auto: bfloat16 if it is faster on the hardware",
         group="training",
     )
     jit_compile: Literal["auto", "true", "false"] = _option(
@@ -134,13 +136,13 @@ class Config:
     )
     steps_per_execution: Count = _option(
         16,
-        "steps in one call of a compiled function, at most; fewer where they take over a second",
+        "maximal steps per call of a compiled function; fewer if they take over a second",
         group="training",
     )
 
     strategy: Literal["auto", "none", "mirrored", "multi_worker", "tpu"] = _option(
         "auto",
-        "devices; auto: other machines where TF_CONFIG or Slurm name them, else all GPUs here",
+        "devices; auto: several machines if TF_CONFIG or Slurm name them, else all local GPUs",
         group="devices",
         may_change=True,
     )
@@ -158,24 +160,24 @@ class Config:
         may_change=True,
     )
     keep: Count = _option(
-        3, "checkpoints to keep, beside the best", group="output", may_change=True
+        3, "newest checkpoints to keep, besides the best", group="output", may_change=True
     )
     eval_every: Number = _option(
         1,
-        "epochs between two measurements of validation images, in metrics.jsonl; 0: none",
+        "epochs between two evaluations on validation images, in metrics.jsonl; 0: none",
         group="output",
         may_change=True,
     )
     eval_metrics: str | None = _option(
         None,
-        "what is measured then: metrics or groups of metrics, as of evaluate.py "
+        "metrics of these evaluations: names or groups as in evaluate.py "
         f"[{','.join(QUICK_METRICS)}]",
         group="output",
         may_change=True,
     )
     monitor: str | None = _option(
         None,
-        "the metric that picks checkpoints/best.keras, as EGr or val_EGr [the system's, as "
+        "the metric that selects checkpoints/best.keras, as EGr or val_EGr [the system's, as "
         "NND/100]",
         group="output",
         may_change=True,
@@ -192,7 +194,7 @@ class Config:
 
     def __post_init__(self):
         for name, value in vars(self).items():
-            if isinstance(value, np.generic):  # which JSON does not know
+            if isinstance(value, np.generic):  # JSON cannot store it
                 object.__setattr__(self, name, value.item())
         check_arguments(type(self), vars(self))
         if not all(_PRIOR.fullmatch(part) for part in self.prior.split("+")):
@@ -304,7 +306,7 @@ class Config:
 
     @classmethod
     def from_dict(cls, values: Mapping) -> "Config":
-        """The inverse of `dataclasses.asdict`. Raises UserError for unknown names."""
+        """The inverse of `dataclasses.asdict`. Raises UserError for unknown options."""
         known = {option.name for option in dataclasses.fields(cls)}
         for name in values:
             if name not in known:
@@ -312,11 +314,11 @@ class Config:
         return cls(**values)
 
     def replace(self, **changes) -> "Config":
-        """A copy with some fields changed, checked as a new one."""
+        """A checked copy with some fields changed."""
         return dataclasses.replace(self, **changes)
 
     def differences(self, other: "Config") -> list[str]:
-        """ "name=mine there, other's here" of every field that a resumed run may not change."""
+        """ "name=A there, B here" for every different field that a resumed run must keep."""
         return [
             f"{option.name}={getattr(self, option.name)} there, {getattr(other, option.name)} here"
             for option in dataclasses.fields(self)

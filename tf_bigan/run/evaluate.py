@@ -1,12 +1,12 @@
-"""Measures trained models.
+"""Evaluates trained models.
 
 usage: tf-bigan evaluate --workdir=DIR [--name=value ...]
        tf-bigan evaluate --workdir=DIR,DIR,... [--name=value ...]
        tf-bigan evaluate --model=FILE.keras --dataset=NAME [--name=value ...]
 
-Prints the metrics with reference values (the untrained model, floor and ceilings), and writes
-metrics.json, report.png and report.html; of several models one table, as comparison.csv,
-comparison.md and report.html.
+Prints the metrics with reference values (floor, ceilings, untrained model), and writes
+metrics.json, report.png and report.html; for several models comparison.csv, comparison.md and
+report.html.
 Defaults are in [brackets].
 """
 
@@ -34,11 +34,11 @@ def _boolean(name: str, default: bool, text: str):
 
 WORKDIR = _string(
     "workdir",
-    "the run to measure, its model or its newest checkpoint; several separated by commas, or a "
-    "pattern as runs/*",
+    "the run to evaluate: its model or newest checkpoint; several separated by commas, or a "
+    "pattern such as runs/*",
     "run",
 )
-MODEL = _string("model", "a .keras file instead, or several", "run")
+MODEL = _string("model", "a .keras file instead of a run, or several", "run")
 METRICS = _string(
     "metrics",
     f"all, groups ({', '.join(registry.GROUPS)}) or names, separated by commas "
@@ -48,16 +48,16 @@ METRICS = _string(
 SAMPLES = flags.DEFINE_integer(
     "samples",
     100_000,
-    "draws of z for NND and EGg, at least 100; the generation metrics take as many as there are "
-    "held-out images, at most [100000]",
+    "number of samples for NND and EGg, at least 100; the generation metrics use at most the "
+    "number of held-out images [100000]",
     lower_bound=100,
     flag_values=FLAGS,
     module_name="run",
 )
 SEEDS = _string(
     "seeds",
-    "how many seeds to measure with, or a list of them as 3,7: other draws of z, classifiers and "
-    "labelled images; gives mean ± standard deviation [1]",
+    "number of random seeds, or a list such as 3,7, for z, classifiers and labelled examples; "
+    "gives mean ± standard deviation [1]",
     "run",
     "1",
 )
@@ -73,8 +73,8 @@ UNTRAINED = _boolean(
     "also measure the reference values: the untrained model, floor and ceilings, pixels and PCA "
     "[true]",
 )
-DATASET = _string("dataset", "data to measure on, as in train.py [the run's]", "data")
-DATA_DIR = _string("data_dir", "where data sets are found and kept [the run's]", "data")
+DATASET = _string("dataset", "data to evaluate on, as in train.py [the run's]", "data")
+DATA_DIR = _string("data_dir", "directory of the data sets [the run's]", "data")
 IMAGE_SIZE = _string("image_size", "resize images to SIDE or HxW pixels [the run's]", "data")
 CHANNELS = flags.DEFINE_integer(
     "channels",
@@ -93,7 +93,7 @@ SPLIT = flags.DEFINE_enum(
 )
 OUTPUT = _string(
     "output",
-    "where the results go [the workdir, or beside FILE; of several, comparison beside the first]",
+    "output directory [the workdir, or that of FILE; for several, comparison beside the first]",
     "output",
 )
 
@@ -103,11 +103,11 @@ def main() -> int:
     names, seeds = registry.choose(text, "metrics"), chosen_seeds()
     chosen = chosen_models()
     output = chosen_output(chosen)
-    measurers = {}  # runs on the same data share what does not depend on the model
+    evaluators = {}  # shared by runs on the same data
     loaded = [
         tb.run.measure.load(
             trained,
-            measurers,
+            evaluators,
             split=SPLIT.value,
             metrics=names,
             seeds=seeds,
@@ -118,13 +118,13 @@ def main() -> int:
         )
         for trained in chosen
     ]
-    check_named(text, [measurer.missing(model) for model, measurer in loaded])
+    check_named(text, [evaluator.missing(model) for model, evaluator in loaded])
     results = []
-    for trained, (model, measurer) in zip(chosen, loaded, strict=True):
+    for trained, (model, evaluator) in zip(chosen, loaded, strict=True):
         if len(chosen) > 1 and sys.stderr.isatty():
-            print(f"measuring {trained.name}", file=sys.stderr)
+            print(f"evaluating {trained.name}", file=sys.stderr)
         results.append(
-            tb.run.measure.measure(trained, model, measurer, recalibrate=RECALIBRATE.value)
+            tb.run.measure.measure(trained, model, evaluator, recalibrate=RECALIBRATE.value)
         )
     check_named(text, [result.measured.left_out for result in results])
     left_out = report_left_out(results)
@@ -133,7 +133,7 @@ def main() -> int:
         "recalibrate_batch_norm": RECALIBRATE.value,
         "seeds": seeds,
     }
-    # Printed first: the disk may be full.
+    # Print before writing, because the disk may be full.
     print("\n".join([*tb.run.compare.lines(results), *left_out, ""]))
     print(tb.run.compare.write(results, output, options))
     return 0
@@ -169,15 +169,15 @@ def chosen_output(chosen: list[Trained]) -> Workdir:
 
 
 def check_named(text: str, left_out: list[dict[str, str]]):
-    """Raises UserError if what was asked for by name is left out of every model."""
+    """Raises UserError if a metric named by the user is left out for every model."""
     by_name = registry.named(METRICS.value or "").intersection(*left_out)
     if by_name:
         wrong = [f"{name} {reason}" for name, reason in left_out[0].items() if name in by_name]
-        raise UserError(f"--metrics={text}: {'; '.join(wrong)}: leave it out, or mend that")
+        raise UserError(f"--metrics={text}: {'; '.join(wrong)}: leave it out, or fix this")
 
 
 def report_left_out(results: list) -> list[str]:
-    """Lines on what is left out."""
+    """Lines that list the metrics left out."""
     return [
         f"{name} left out{of}: {reason}"
         for result in results

@@ -32,12 +32,12 @@ _NAME_WIDTH, _TEXT_WIDTH = 24, 72
 
 
 class Failure(Exception):
-    """What went wrong in a command that was right: one line, and exit status 1."""
+    """A failure of a valid command: one line, and exit status 1."""
 
 
 def define_config_flags(values: flags.FlagValues):
-    """One flag for each field of `Config`, None where the user says nothing, and --preset."""
-    text = f"a named set of options, which any flag overrides ({' | '.join(PRESETS)})"
+    """Defines --preset and a flag for each field of `Config`; None means not given."""
+    text = f"a named set of options; any flag overrides it ({' | '.join(PRESETS)})"
     flags.DEFINE_string("preset", None, text, flag_values=values, module_name="data")
     annotations = typing.get_type_hints(Config, include_extras=True)
     for option in dataclasses.fields(Config):
@@ -54,10 +54,10 @@ def define_config_flags(values: flags.FlagValues):
 
 
 def config_from_flags(values: flags.FlagValues) -> Config:
-    """The flags given, over --preset or that of the data set: see `presets.combined`.
+    """Combines the given flags with --preset or the preset of the data set: `presets.combined`.
 
     Raises:
-        UserError: an unknown preset, or a value out of its range.
+        UserError: an unknown preset, or a value out of range.
     """
     given: dict[str, Any] = {
         option.name: values[option.name].value
@@ -71,13 +71,13 @@ def config_from_flags(values: flags.FlagValues) -> Config:
     config = Config.from_dict(combined(start, given))
     if "latent_dim" in given and all(part[-1].isdigit() for part in config.prior.split("+")):
         raise UserError(
-            f"latent_dim={config.latent_dim}: prior={config.prior} says the size of z itself"
+            f"latent_dim={config.latent_dim}: prior={config.prior} sets the latent dimension"
         )
     return config
 
 
 def _absolute(path: str, is_dataset: bool) -> str:
-    """A path as config.json keeps it: valid from any directory."""
+    """The absolute path for config.json, valid from any directory."""
     kind, _, rest = path.partition(":")
     if not is_dataset:
         return os.path.abspath(expanded(path))
@@ -85,12 +85,12 @@ def _absolute(path: str, is_dataset: bool) -> str:
 
 
 def flags_given(values: flags.FlagValues) -> list[str]:
-    """The flags of the command line, each as one argument."""
+    """The flags on the command line, each as one argument."""
     return [values[name].serialize() for name in values if values[name].present]
 
 
 def spelling(command: str) -> str:
-    """How a user starts a command here: in the way in which this program was started."""
+    """How to start a command, in the way in which this program was started."""
     started = Path(sys.argv[0])
     if started.name in ("train.py", "evaluate.py") and command in ("train", "evaluate"):
         return f"python {started.with_name(command)}.py"
@@ -102,8 +102,8 @@ def spelling(command: str) -> str:
 def command(
     main: Callable[[], int], argv: list[str], about: str | None, values: flags.FlagValues
 ) -> NoReturn:
-    """`run` as a program: it ends with the exit status, 1 too where its output was lost."""
-    os.environ["MPLBACKEND"] = "agg"  # not a notebook's, which need not be there
+    """Runs `run` and exits with its status, or with 1 if its output was lost."""
+    os.environ["MPLBACKEND"] = "agg"  # a notebook's backend may be missing here
     use_defaults()
     plain_output()
     stdout = sys.stdout
@@ -115,17 +115,16 @@ def command(
 def run(
     main: Callable[[], int], argv: list[str], about: str | None, values: flags.FlagValues
 ) -> int:
-    """Parses the flags and calls `main`; whatever a user can mend is one line on stderr.
+    """Parses the flags and calls `main`; user errors are one line on stderr.
 
     Args:
         main: the command; its return value is the exit status.
-        argv: the command line, the command as messages name it first.
-        about: what --help says first, in which the command is "tf-bigan NAME".
-        values: where the command's flags are defined.
+        argv: the command line; its first element is the command's name in messages.
+        about: the first text of --help, where the command is "tf-bigan NAME".
+        values: the command's flags.
 
     Returns:
-        The exit status: 2 for a mistake in the command, 1 for what went wrong after that, 130
-        for Ctrl-C.
+        The exit status: 2 for a wrong command, 1 for a later failure, 130 for Ctrl-C.
     """
     script = argv[0]
     if _HELP & set(argv[1:]):
@@ -153,7 +152,7 @@ def run(
 
 
 def with_dashes(message: str, values: flags.FlagValues) -> str:
-    """The library's `name=value` as `--name=value`, where a flag has that name."""
+    """Replaces `name=value` by `--name=value` if there is a flag of that name."""
     return re.sub(rf"(?<![\w\-./,=])(?=(?:{'|'.join(values)})=)", "--", message)
 
 

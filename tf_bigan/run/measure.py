@@ -1,4 +1,7 @@
-"""Measures models: the chosen metrics, with several seeds, and their reference values."""
+"""Computes metrics of models, with several random seeds, and their reference values."""
+
+# pyright: reportArgumentType=false
+# A part that is None is ruled out by `registry.Metric.needs` before it is used.
 
 from __future__ import annotations
 
@@ -26,27 +29,27 @@ from tf_bigan.run.config import Config
 from tf_bigan.run.trained import Trained
 
 TRAINED, UNTRAINED, HELD_OUT = "trained", "untrained", "held-out"
-FIRST_DRAW = 12345  # the seed of z of a measurement with seed 0
-QUICK_EXAMPLES = 1000  # held-out images to measure in training
-_TRAINING_IMAGES = 10_000  # to measure with in training
-_COMPONENTS = 50  # of PCA
+FIRST_DRAW = 12345  # the random seed of z for seed 0
+QUICK_EXAMPLES = 1000  # held-out images for evaluation during training
+_TRAINING_IMAGES = 10_000  # training images for evaluation during training
+_COMPONENTS = 50  # principal components
 
 Record = tuple[str, str, int, float]
 
 
 @dataclass
 class Measured:
-    """The values of one model, in the long form.
+    """The values of one model, in long form.
 
     Attributes:
-        records: columns column, metric, seed and value, a row for each value. `column` is
-            "trained", or what the values compare with: "untrained"; "floor", "noise" and "one
-            class" (see `evaluation.Inputs.references`); "pixels" and "PCA". A metric without
-            random choices has a value for the first seed alone.
-        shares: the same of the shares of images that the classifier sees in each class: the class
-            is in the place of the metric. `column` may also be "held-out".
+        records: columns column, metric, seed and value, one row per value. `column` is "trained",
+            or a reference: "untrained"; "floor", "noise" and "one class" (see
+            `evaluation.Inputs.references`); "pixels" and "PCA". A metric without random numbers
+            has a value only for the first seed.
+        shares: the class histograms in the same form, with the class instead of the metric.
+            `column` may also be "held-out".
         left_out: metric -> the reason why the trained model has no value.
-        classifiers: seed, accuracy and digest of each classifier of `generation`.
+        classifiers: seed, accuracy and digest of each classifier of the group "generation".
     """
 
     records: pd.DataFrame
@@ -60,20 +63,20 @@ class Measured:
         return values.groupby("metric", sort=False).value.mean().to_dict()
 
 
-class Measurer:
-    """Measures models on one data set. What does not depend on the model is computed once.
+class ModelEvaluator:
+    """Computes metrics of models on one data set; results independent of the model are shared.
 
     Args:
-        train: the training images; None where no metric needs them.
-        held_out: the images to measure on.
-        metrics: names out of `evaluation.METRICS`.
-        split: of the held-out images.
-        seeds: of the draws of z, the classifiers, the labelled rows, the order of a probe's rows
-            and the starts of k-means; every metric that depends on one is measured for each.
-        samples: draws of z, at most 2**31 - 1.
-        references: measure the reference values as well.
-        classifiers: a directory to keep the classifiers in, or None.
-        progress: show bars on a terminal.
+        train: the training images; None if no metric needs them.
+        held_out: the images to evaluate on.
+        metrics: names from `evaluation.METRICS`.
+        split: name of the split of the held-out images.
+        seeds: random seeds of z, the classifiers, the labelled examples, the order of a probe's
+            rows and the initial centres of k-means; metrics that use one have a value per seed.
+        samples: number of samples, at most 2**31 - 1.
+        references: also compute the reference values.
+        classifiers: a directory to store the classifiers in, or None.
+        progress: show progress bars on a terminal.
     """
 
     def __init__(
@@ -94,16 +97,16 @@ class Measurer:
         self.progress = progress
         self._path = classifiers
         self._classifiers: dict[int, evaluation.FeatureClassifier] = {}
-        self._of_references: dict[int, tuple[list[Record], list[Record]]] = {}  # by seed
+        self._of_references: dict[int, tuple[list[Record], list[Record]]] = {}  # seed -> records
 
     def measure(self, model: AdversarialModel, batches: data.Batches | None = None) -> Measured:
-        """Measures a model, which is left as it was.
+        """Computes the metrics of a model, which is not changed.
 
-        For other batch statistics than the model's own, call it in `recalibrated`.
+        For recalibrated batch norm, call it in a `recalibrated` block.
 
         Args:
             model: any system.
-            batches: for the statistics of the untrained model, where its losses need more than
+            batches: for the batch statistics of the untrained model, if its losses need more than
                 images.
 
         Raises:
@@ -145,14 +148,14 @@ class Measurer:
         )
 
     def missing(self, model: AdversarialModel) -> dict[str, str]:
-        """Metric -> what it needs and the model or the data do not have, as "needs labels"."""
+        """Metric -> the missing requirement of the model or the data, such as "needs labels"."""
         parts = self._inputs(model).parts | {"classifier"}
         reasons = {name: METRICS[name].missing(parts) for name in self.metrics}
         return {name: reason for name, reason in reasons.items() if reason}
 
     @functools.cached_property
     def key(self) -> str:
-        """Tells other images or labels apart."""
+        """A key that identifies the images and labels."""
         digest = hashlib.blake2b(digest_size=8)
         for part in (self.train, self.held_out):
             for array in (part.images, part.labels) if part else ():
@@ -189,7 +192,7 @@ class Measurer:
         return self.held_out.as_float(), None if self.train is None else self.train.as_float()
 
     def _classifier(self, seed: int, names, inputs: Inputs, left_out: dict[str, str]):
-        """The classifier of a seed, or None where no metric needs one or none can be trained."""
+        """The classifier of a seed, or None if it is not needed or cannot be trained."""
         chosen = [name for name in names if "classifier" in METRICS[name].needs]
         if not chosen or METRICS[chosen[0]].missing(inputs.parts | {"classifier"}):
             return None
@@ -233,7 +236,7 @@ class Measurer:
         ]
 
     def _reference_samples(self, seed: int, names, inputs: Inputs):
-        """The values and the shares of known images in the samples' place."""
+        """The values and class histograms of known images instead of samples."""
         if seed not in self._of_references:
             records, shares = [], []
             known = {"train", "generator"} <= inputs.parts
@@ -279,14 +282,14 @@ def recalibrated(
     train: data.ImageData | None,
     batches: data.Batches | None = None,
 ) -> Iterator[None]:
-    """A block in which batch norm has the plain average over training batches as statistics.
+    """A block with recalibrated batch norm: plain averages over training batches.
 
-    The official code measures so. Afterwards the model is as it was.
+    The official code evaluates in this way. Afterwards the model is restored.
 
     Args:
         model: any system.
-        train: the training images; None leaves the statistics as they are.
-        batches: training batches, where the losses need more than these images.
+        train: the training images; None does not recalibrate.
+        batches: training batches, if the losses need more than these images.
     """
     with statistics_kept(model):
         if train is not None:
@@ -297,7 +300,7 @@ def recalibrated(
 
 
 def untrained(model: AdversarialModel) -> AdversarialModel:
-    """The model before its first step: the initial weights of the same seed."""
+    """The model before its first step, with the initial weights of the same seed."""
     with seeded(model.seed):
         fresh = type(model).from_config(model.get_config())
     fresh.compile_from_config(model.get_compile_config())
@@ -313,26 +316,25 @@ def values(
     recalibrate: bool = False,
     batches: data.Batches | None = None,
 ) -> dict[str, float]:
-    """The metrics of a model, without reference values, of those that it allows.
+    """The metrics that a model allows, without reference values.
 
     Args:
-        model: any system; it is left as it was.
-        train: the training images; None where no metric needs them.
-        held_out: the images to measure on.
-        metrics: names out of `evaluation.METRICS`.
+        model: any system; it is not changed.
+        train: the training images; None if no metric needs them.
+        held_out: the images to evaluate on.
+        metrics: names from `evaluation.METRICS`.
         recalibrate: recalibrate batch norm first, see `recalibrated`.
         batches: as in `recalibrated`.
     """
     with recalibrated(model, train if recalibrate else None, batches):
-        return Measurer(train, held_out, metrics, references=False).measure(model).means()
+        return ModelEvaluator(train, held_out, metrics, references=False).measure(model).means()
 
 
 @dataclass
 class Result:
-    """A trained model, measured.
+    """A trained model with its metrics.
 
-    system: the class of the model. data: what it was measured on, as text; `data_key` tells other
-    images apart.
+    system: the class of the model. data: describes the images; `data_key` identifies them.
     """
 
     trained: Trained
@@ -346,58 +348,58 @@ class Result:
 
 
 def load(
-    trained: Trained, measurers: dict[str, Measurer], *, split: str, **options
-) -> tuple[AdversarialModel, Measurer]:
-    """A model, and what measures it.
+    trained: Trained, evaluators: dict[str, ModelEvaluator], *, split: str, **options
+) -> tuple[AdversarialModel, ModelEvaluator]:
+    """A model, and the evaluator for its data.
 
     Args:
-        trained: which.
-        measurers: those of the data seen so far, by key; a new one is added.
+        trained: the run or file.
+        evaluators: the evaluators so far, by the key of their data; a new one is added.
         split: "validation" or "test".
-        **options: of `Measurer`.
+        **options: arguments of `ModelEvaluator`.
 
     Raises:
-        UserError: the model or its data cannot be loaded, or the model is for other images.
+        UserError: the model or its data cannot be loaded, or the image shapes differ.
     """
     model, config = trained.load(), trained.config
     train = build.in_memory(build.load_split(config, "train"))
     held_out = build.in_memory(build.load_held_out(config, split))
-    if config.target_dataset:  # either of the two may be the grey one
+    if config.target_dataset:  # either of the two may be grey
         channels = model.image_shape[-1]
         train, held_out = (part.converted(channels=channels) for part in (train, held_out))
     if model.image_shape != train.image_shape:
         raise UserError(
             f"the model is for images of shape {model.image_shape}, but {config.dataset} has "
-            f"{train.image_shape}: give --dataset, --image_size and --channels as in its training"
+            f"{train.image_shape}: set --dataset, --image_size and --channels as in its training"
         )
-    measurer = Measurer(train, held_out, split=split, **options)
-    return model, measurers.setdefault(measurer.key + split, measurer)
+    evaluator = ModelEvaluator(train, held_out, split=split, **options)
+    return model, evaluators.setdefault(evaluator.key + split, evaluator)
 
 
 def measure(
-    trained: Trained, model: AdversarialModel, measurer: Measurer, *, recalibrate: bool
+    trained: Trained, model: AdversarialModel, evaluator: ModelEvaluator, *, recalibrate: bool
 ) -> Result:
-    """Measures a model that `load` gave, after batch norm is recalibrated if that is asked for.
+    """Evaluates a model from `load`, optionally with recalibrated batch norm.
 
     Raises:
-        UserError: it cannot be measured.
+        UserError: it cannot be evaluated.
     """
     config, batches = trained.config, None
     if config.target_dataset:
-        batches = build.training_batches(config, measurer.train)
+        batches = build.training_batches(config, evaluator.train)
     dataset = config.target_dataset or config.dataset
-    with recalibrated(model, measurer.train if recalibrate else None, batches):
-        measured = measurer.measure(model, batches)
-        figures = pictures.figures(model, measurer.held_out)
+    with recalibrated(model, evaluator.train if recalibrate else None, batches):
+        measured = evaluator.measure(model, batches)
+        figures = pictures.figures(model, evaluator.held_out)
     return Result(
         trained=trained,
         measured=measured,
         figures=figures,
         system=type(model).__name__,
         step=int(model.step.numpy()),
-        split=measurer.split,
-        data=f"{len(measurer.held_out):,} {measurer.split} images of {dataset}",
-        data_key=measurer.key,
+        split=evaluator.split,
+        data=f"{len(evaluator.held_out):,} {evaluator.split} images of {dataset}",
+        data_key=evaluator.key,
     )
 
 
@@ -406,11 +408,11 @@ def while_training(
     model: AdversarialModel,
     train: data.ImageData | data.StreamedImages,
     held_out: data.ImageData,
-) -> tuple[Measurer | None, str | None]:
-    """What `--eval_every` measures, and the metric that picks the best checkpoint.
+) -> tuple[ModelEvaluator | None, str | None]:
+    """(the evaluator for `--eval_every`, the metric that selects the best checkpoint), or Nones.
 
     Raises:
-        UserError: `--eval_metrics` or `--monitor` names what cannot be measured.
+        UserError: `--eval_metrics` or `--monitor` names a metric that is not available.
     """
     if not config.eval_every:
         if config.monitor is not None:
@@ -420,34 +422,34 @@ def while_training(
     if any("train" in METRICS[name].needs for name in config.measured):
         few = build.picks(train, _TRAINING_IMAGES)
         few = few.converted(channels=held_out.image_shape[-1])
-    measurer = Measurer(few, held_out, config.measured, references=False)
-    missing = measurer.missing(model)
-    measurer.metrics = tuple(name for name in config.measured if name not in missing)
+    evaluator = ModelEvaluator(few, held_out, config.measured, references=False)
+    missing = evaluator.missing(model)
+    evaluator.metrics = tuple(name for name in config.measured if name not in missing)
     for name in sorted(named(config.eval_metrics or "")):
         if name in missing:
             raise UserError(f"--eval_metrics={config.eval_metrics}: {name} {missing[name]}")
     if config.monitored in missing:
         raise UserError(
             f"--monitor={config.monitor}: {config.monitored} {missing[config.monitored]}"
-            f"{did_you_mean(config.monitored, measurer.metrics)}"
+            f"{did_you_mean(config.monitored, evaluator.metrics)}"
         )
     monitors = (config.monitored or presets.system(config.model).monitor, presets.System().monitor)
-    return measurer, next((name for name in monitors if name in measurer.metrics), None)
+    return evaluator, next((name for name in monitors if name in evaluator.metrics), None)
 
 
 def values_of(
-    measurer: Measurer, monitor: str | None
+    evaluator: ModelEvaluator, monitor: str | None
 ) -> Callable[[AdversarialModel], dict[str, float]]:
-    """For `callbacks.Evaluation`: a function from a model to its values.
+    """The function of `callbacks.Evaluation`: model -> {metric: value}.
 
-    What the data or the samples do not allow is left out, with a warning the first time; the
-    monitored metric is NaN then, which is never the best. Before the first step, where it would
-    stay so, it raises UserError instead.
+    Metrics that the data or the samples do not allow are left out, with a warning the first time;
+    a monitored one is NaN then, which is never the best. If it is missing before the first step,
+    UserError is raised instead.
     """
     told = set()
 
     def measured(model: AdversarialModel) -> dict[str, float]:
-        found = measurer.measure(model)
+        found = evaluator.measure(model)
         reasons = found.left_out
         if monitor in reasons and int(model.step.numpy()) == 0:
             raise UserError(f"--monitor={monitor}: {reasons[monitor]}")

@@ -1,4 +1,4 @@
-"""The pictures of the reports: what a model makes of its data."""
+"""The pictures of the reports."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from tf_bigan.report import Figure
 from tf_bigan.run import build
 
 _MAP_IMAGES, _SAMPLES, _PAIRS = 2000, 100, 50
-_MAP_VALUES = 50_000_000  # of all these images: fewer where they are large
-_ENDS = slice(50, 70)  # of interpolations
+_MAP_VALUES = 50_000_000  # maximal pixel values of all images in the map
+_ENDS = slice(50, 70)  # images to interpolate between
 _EXTREMES, _COLUMNS = 12, 10
 
 
 def figures(model: AdversarialModel, held_out: data.ImageData) -> list[Figure]:
     """Samples, reconstructions, interpolations, best and worst reconstructions, latent map.
 
-    Without a generator or an encoder, those that need it are left out.
+    Figures that need a missing generator or encoder are left out.
     """
     generates, encodes = hasattr(model, "generator"), hasattr(model, "encoder")
     most = min(_MAP_IMAGES, max(_SAMPLES, _MAP_VALUES // math.prod(held_out.image_shape)))
@@ -73,5 +73,5 @@ def _extremes(images: np.ndarray, reconstructions: np.ndarray) -> list[Figure]:
 
 
 def _tiles(images: np.ndarray) -> np.ndarray:
-    """Images of 1 or 3 channels, and of a size to look at in a grid."""
+    """Images with 1 or 3 channels, in a suitable size for a grid."""
     return report.shrunk(report.enlarged(visible(images)))

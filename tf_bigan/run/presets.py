@@ -1,4 +1,4 @@
-"""Named sets of options of train.py, and what suits each system; a flag overrides any of them."""
+"""Presets of train.py, and default options for each system; flags override both."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -8,7 +8,7 @@ from tf_bigan.errors import UserError, did_you_mean
 from tf_bigan.run.config import Config
 
 PRESETS: dict[str, dict] = {
-    # 8×8 handwritten digits that ship with scikit-learn: a small net and a long run.
+    # 8×8 handwritten digits in scikit-learn: a small network and a long run.
     "digits": {
         "dataset": "digits",
         "latent_dim": 16,
@@ -20,11 +20,11 @@ PRESETS: dict[str, dict] = {
         "decay_epochs": 250,
         "ema": 0.998,
         "steps_per_execution": 20,  # an epoch
-        "checkpoint_steps": 500,  # 25 epochs: one takes longer to save than to train
+        "checkpoint_steps": 500,  # 25 epochs; saving takes longer than training one epoch
         "eval_every": 25,
         "picture_every": 25,
     },
-    # The paper's networks with a learning rate that falls within a short run.
+    # The paper's networks with a learning rate that decays within a short run.
     "mnist": {
         "dataset": "mnist",
         "epochs": 20,
@@ -41,8 +41,8 @@ PRESETS: dict[str, dict] = {
         "l2": 2.5e-5,
         "seed": 42,
     },
-    # The paper's networks with less z, a cycle from half of the pixels, and a slow D: chosen on the
-    # validation images, see docs/results.md.
+    # The paper's networks with a smaller latent dimension, a cycle with mask rate 0.5, and a small
+    # learning rate of D: chosen on the validation images, see docs/results.md.
     "best_mnist": {
         "dataset": "mnist",
         "validation": 10_000,
@@ -55,8 +55,8 @@ PRESETS: dict[str, dict] = {
         "ema": 0.9995,
         "seed": 42,
     },
-    # Radford et al. 2016's convolutional networks, around BiGAN's pairs. At equal rates this D wins
-    # within an epoch, by the images alone, and E and G never learn to invert each other.
+    # Convolutional networks of Radford et al. 2016 for BiGAN's pairs. With equal learning rates D
+    # wins within an epoch by the images alone, and E and G never learn to invert each other.
     "dcgan_mnist": {
         "dataset": "mnist",
         "networks": "dcgan",
@@ -65,7 +65,7 @@ PRESETS: dict[str, dict] = {
         "player_rates": "D=5e-5,EG=3e-4",
         "ema": 0.999,
     },
-    # The ideas of best_mnist with convolutions in E and G, chosen in the same way.
+    # best_mnist with convolutions in E and G, chosen in the same way.
     "best_dcgan_mnist": {
         "dataset": "mnist",
         "validation": 10_000,
@@ -78,9 +78,9 @@ PRESETS: dict[str, dict] = {
         "ema": 0.9995,
         "seed": 42,
     },
-    # The same settings for 32×32 colours, scaled: NOT RUN, since they need a GPU. ALI's sizes of z
-    # and ALI's epochs on SVHN; cycle as in best_mnist, for four times as many values in an image,
-    # and D's rate as in dcgan_mnist.
+    # The same for 32×32 colour images: NOT RUN, because they need a GPU. ALI's latent dimensions
+    # and epochs on SVHN; cycle of best_mnist, scaled for four times as many values per image, and
+    # D's learning rate of dcgan_mnist.
     "best_cifar10": {
         "dataset": "cifar10",
         "model": "cycle_bigan",
@@ -116,11 +116,11 @@ PRESETS: dict[str, dict] = {
 
 
 class System(NamedTuple):
-    """How a system is trained where the user says nothing else.
+    """Default options of a system.
 
     options: fields of `Config`.
-    monitor: the metric that picks the best checkpoint.
-    of_run: (hyperparameters given, steps_per_epoch, epochs) -> all that depend on a run's length.
+    monitor: the metric that selects the best checkpoint.
+    of_run: (given hyperparameters, steps_per_epoch, epochs) -> those that depend on the run length.
     """
 
     options: Mapping[str, Any] = {}
@@ -143,16 +143,16 @@ def _dann(given: dict, steps_per_epoch: int, epochs: int) -> dict:
     return {"total_steps": steps_per_epoch * epochs} | given
 
 
-# What is not here has the defaults of `System`.
+# Other systems have the defaults of `System`.
 SYSTEMS = {
     "alad": System({"prior": "normal", "learning_rate": 2e-4, "ema": 0.999}),
     "ali": System({"prior": "normal", "learning_rate": 1e-4}),
     "alice": System({"prior": "normal", "learning_rate": 1e-4}),
     "autoencoder": System(monitor="EGr"),
-    # A schedule's rate would never be halved.
+    # The rate of a schedule would not be halved.
     "began": System({"decay_epochs": 0}),
     "bigbigan": System({"prior": "normal", "learning_rate": 2e-4, "player_rates": "E=2e-3"}),
-    # The width of figure 4's convolutions: a preset's is that of other networks.
+    # The width of the convolutions in figure 4, because a preset's width is for other networks.
     "dann": System(
         {"learning_rate": 5e-4, "beta_1": 0.9, "batch_size": 32, "width": 32}, "accuracy", _dann
     ),
@@ -169,7 +169,7 @@ SYSTEMS = {
 
 
 def system(name: str) -> System:
-    """What suits the system of a module's name, or else the system that its class extends.
+    """The defaults of a system by module name, or of the system that its class extends.
 
     Raises UserError if there is no such module; see `models.find`.
     """
@@ -178,42 +178,42 @@ def system(name: str) -> System:
 
 
 def combined(start: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Options: a preset's < the defaults of the system < those given.
+    """Combines options by increasing priority: preset, defaults of the system, given options.
 
-    The options of a preset for this very system come after the system's defaults.
+    If the preset is for this system, its options have priority over the system's defaults.
 
     Args:
-        start: of a preset.
-        given: fields of `Config` that the user chose.
+        start: the options of the preset.
+        given: fields of `Config` set by the user.
     """
     start = dict(start)
     networks = start.get("networks", Config.networks)
     if given.get("networks", networks) != networks:
-        start.pop("width", None)  # which is that of the preset's own networks
+        start.pop("width", None)  # only for the networks of the preset
     of_preset = start.get("model", Config.model)
     model = given.get("model", of_preset)
     options = dict(system(model).options)
     if model == of_preset:
         chosen = options | start
-    else:  # what the preset says of its own system's players does not hold for another's
+    else:  # the preset's player options are only for its own system
         of_players = ("set", "moves", "player_rates")
         chosen = {k: v for k, v in start.items() if k not in of_players} | options
-    if "learning_rate" in given:  # the players' own rates would keep it from each of them
+    if "learning_rate" in given:  # player_rates would override it
         chosen.pop("player_rates", None)
     return chosen | dict(given)
 
 
-# What --dataset=NAME alone starts from.
+# The default presets of --dataset=NAME.
 _OF_DATASET = {"digits": "digits", "mnist": "mnist"}
 
 
 def preset(name: str) -> dict:
-    """The options of a preset. Raises UserError with the close matches for an unknown name."""
+    """The options of a preset. Raises UserError with suggestions for an unknown name."""
     if name not in PRESETS:
         raise UserError(f"--preset={name} is unknown{did_you_mean(name, PRESETS)}")
     return PRESETS[name]
 
 
 def default_preset(dataset: str) -> dict:
-    """The options that are good for a data set when no preset is named."""
+    """The options for a data set if no preset is given."""
     return PRESETS.get(_OF_DATASET.get(dataset, ""), {})

@@ -1,4 +1,4 @@
-"""What a command prints: one plain line a message, wherever its output goes."""
+"""The output of commands: one plain line per message, for any kind of stdout and stderr."""
 
 import io
 import logging
@@ -8,28 +8,28 @@ import warnings
 
 
 def plain_output():
-    """At the start of a command: nothing that it prints can end it, and each warning is one line.
+    """Called at the start of a command: printing never raises, and each warning is one line.
 
-    Characters that stdout or stderr cannot encode are escaped. What they cannot take, as their
-    reader has gone or the disk is full, is dropped.
+    Characters that stdout or stderr cannot encode are escaped. If writing fails, because the
+    reader has exited or the disk is full, the output is dropped.
     """
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:  # closed
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
-        elif isinstance(stream, io.TextIOWrapper):  # and not a notebook's
+        elif isinstance(stream, io.TextIOWrapper):  # but not a notebook's stream
             stream.reconfigure(errors="backslashreplace")
             setattr(sys, name, Lasting(stream, name))
-    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it warns of a home it cannot write
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of how functions are traced
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # warns of an unwritable home
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns about retracing
     logging.basicConfig(format=f"{line_start()}%(levelname)s: %(message)s")
     warnings.showwarning = lambda message, *_, **__: logging.warning("%s", message)
 
 
 class Lasting:
-    """A stream whose failure does not end the program: what it cannot take is dropped.
+    """A stream that drops its output after a write error instead of raising.
 
-    lost: the error, or None as long as all is well.
+    lost: the error, or None.
     """
 
     def __init__(self, stream: io.TextIOWrapper, name: str):
@@ -51,12 +51,12 @@ class Lasting:
         except OSError as error:
             self.lost = error
             nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, self._stream.fileno())  # what is still in buffers goes there too
+            os.dup2(nowhere, self._stream.fileno())  # also drops the buffers
             os.close(nowhere)
             logging.warning("%s: %s: no more is printed there", self._name, error.strerror)
 
 
 def line_start() -> str:
-    """What a message begins with, so that it takes the place of a progress bar on a terminal."""
+    """The prefix of a message, which overwrites a progress bar on a terminal."""
     terminal = sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
     return "\r\x1b[2K" if terminal else ""

@@ -9,7 +9,7 @@ examples:
   tf-bigan train --preset=dcgan_mnist --epochs=5 --workdir=runs/short
 
 The same command again resumes a run. Defaults are in [brackets]; the data sets digits and mnist
-start from the presets of their names. --dry_run checks everything and trains nothing.
+use the presets of the same names by default. --dry_run checks everything without training.
 """
 
 import dataclasses
@@ -38,20 +38,20 @@ from tf_bigan.run.flags import (
 from tf_bigan.run.presets import preset
 from tf_bigan.run.workdir import Workdir, environment
 
-DRY_RUN_SECONDS = 2.0  # of steps that are timed
+DRY_RUN_SECONDS = 2.0  # duration of the timed steps
 
 FLAGS = flags.FlagValues()
 WORKDIR = flags.DEFINE_string(
     "workdir",
     None,
-    "directory of the run [runs/PRESET or runs/DATASET, and -MODEL if it is not the preset's]",
+    "directory of the run [runs/PRESET or runs/DATASET, with -MODEL if it is not the preset's]",
     flag_values=FLAGS,
     module_name="run",
 )
 DRY_RUN = flags.DEFINE_boolean(
     "dry_run",
     False,
-    "check everything, print options, sizes and the time an epoch takes; write nothing",
+    "check everything, print options, sizes and the time per epoch; write nothing",
     flag_values=FLAGS,
     module_name="run",
 )
@@ -78,23 +78,23 @@ def main() -> int:
             "Try a lower --learning_rate, or --precision=float32, in another --workdir"
         ) from error
     except (MemoryError, tf.errors.ResourceExhaustedError, TypeError) as error:
-        # Keras makes a TypeError of a ResourceExhaustedError in a layer.
+        # Keras turns a ResourceExhaustedError in a layer into a TypeError.
         if isinstance(error, TypeError) and "ResourceExhausted" not in str(error):
             raise
         raise Failure(
-            f"not enough room: {_first_line(error)}. In memory, try a smaller --batch_size, "
-            "--width or --image_size; on the disk, make room, and start again to resume"
+            f"out of memory or disk space: {_first_line(error)}. Try a smaller --batch_size, "
+            "--width or --image_size, or free disk space, and start again to resume"
         ) from error
     except tf.errors.OpError as error:
         if not several:
             raise
         raise Failure(
-            f"another worker is lost ({_first_line(error)}): start all of them again to resume"
+            f"another worker is lost ({_first_line(error)}): restart all workers to resume"
         ) from error
 
 
 def default_workdir(config) -> str:
-    """runs/NAME of the preset or data set, and the system where that is another one."""
+    """runs/NAME of the preset or data set, with the system if it is not the preset's."""
     name = FLAGS["preset"].value or config.dataset.partition(":")[0]
     usual = preset(name).get("model") if FLAGS["preset"].value else None
     if config.model != (usual or Config.model):
@@ -103,14 +103,14 @@ def default_workdir(config) -> str:
 
 
 def run_or_try(config, workdir, strategy, which) -> int:
-    """The run, new or resumed; or with --dry_run what it would be."""
-    tb.models.find(config.model)  # a module of one's own must be there before its checkpoints
+    """Runs a new or resumed training, or only describes it with --dry_run."""
+    tb.models.find(config.model)  # a user's module must be imported before loading checkpoints
     chief = tb.core.workers.is_chief(strategy)
     if not chief:
-        tb.core.workers.over_workers(0, strategy)  # until the chief has downloaded what it needs
+        tb.core.workers.over_workers(0, strategy)  # wait for the chief's downloads
     train = tb.run.build.load_split(config, "train")
-    # Never test images. Without validation images there are pictures of training images, and
-    # nothing is measured.
+    # Test images are never used. Without validation images the pictures show training images, and
+    # there is no evaluation.
     shown = "train" if config.validation == 0 else "validation"
     images = tb.run.build.load_held_out(config, shown)
     held_out = tb.run.build.picks(images, tb.run.measure.QUICK_EXAMPLES)
@@ -118,20 +118,20 @@ def run_or_try(config, workdir, strategy, which) -> int:
     if chief:
         tb.core.workers.over_workers(0, strategy)
     held_out = held_out.converted(channels=batches.image_shape[-1])
-    batches.dataset(replicas=strategy.num_replicas_in_sync)  # which must divide the batch
+    batches.dataset(replicas=strategy.num_replicas_in_sync)  # checks that they divide the batch
     if DRY_RUN.value:
         with strategy.scope():
             model, why = tb.run.build.build_model(
                 config, batches.image_shape, batches.steps_per_epoch, train.num_classes
             )
-        measurement(config, model, train, held_out)  # checks what is asked for
+        measurement(config, model, train, held_out)  # checks the options
         return dry_run(config, workdir, batches, model, f"{why}; {which}")
     last = tb.callbacks.latest(workdir.checkpoints)
     if last is not None:
         workdir.check_images(batches.num_examples)
     tb.core.workers.check_same(
         last or "none",
-        f"the newest checkpoint ({last or 'none'}): give a --workdir that all of them share",
+        f"the newest checkpoint ({last or 'none'}): use a --workdir that all workers share",
         strategy,
     )
     with strategy.scope():
@@ -152,25 +152,25 @@ def run_or_try(config, workdir, strategy, which) -> int:
     print(f"{what}; {which}")
     try:
         status = train_and_save(config, workdir, model, batches, held_out, measured)
-    except UserError as error:  # the command was right: that has been checked
+    except UserError as error:  # the command itself was valid
         raise Failure(str(error)) from error
-    tb.core.workers.over_workers(0, strategy)  # no worker leaves before the chief has written
+    tb.core.workers.over_workers(0, strategy)  # no worker exits before the chief has written
     return status
 
 
 def measurement(config, model, train, held_out) -> tuple:
-    """(what measures the model while it trains, the metric that picks the best); or Nones."""
+    """(the evaluator during training, the metric that selects the best checkpoint), or Nones."""
     if config.validation == 0:
         return None, None
     return tb.run.measure.while_training(config, model, train, held_out)
 
 
 def train_and_save(config, workdir, model, batches, held_out, measured) -> int:
-    """Trains from the model's step to the last epoch, and says where everything is."""
+    """Trains from the model's step to the last epoch, and prints the paths of the results."""
     steps = batches.steps_per_epoch
     epoch, step = divmod(int(model.step.numpy()), steps)
     if epoch >= config.epochs:
-        print(f"{workdir.root} is trained already: {epoch} epochs (--epochs=N to go on)")
+        print(f"{workdir.root} is trained already: {epoch} epochs (--epochs=N to continue)")
     else:
         with tb.callbacks.StopOnSignal() as stop:
             model.fit(
@@ -184,7 +184,7 @@ def train_and_save(config, workdir, model, batches, held_out, measured) -> int:
                     stop,
                 ],
             )
-        if model.stop_training:  # here, or in another worker
+        if model.stop_training:  # on this or another worker
             print(f"stopped and saved. Resume with:\n  {command_to_resume(workdir)}")
             return 128 + (stop.received or signal.SIGTERM)
     replicas = model.distribute_strategy.num_replicas_in_sync
@@ -202,8 +202,8 @@ def train_and_save(config, workdir, model, batches, held_out, measured) -> int:
 
 
 def run_callbacks(config, workdir, model, held_out, batches, measured) -> list:
-    """The callbacks of a run, in the order in which they are called."""
-    measurer, monitor = measured
+    """The callbacks of a run, in calling order."""
+    evaluator, monitor = measured
     shown, replicas = held_out.take(32).as_float(), model.distribute_strategy.num_replicas_in_sync
     probe = next(batches.dataset(replicas=replicas).as_numpy_iterator())  # one replica's part
     watch = [
@@ -230,11 +230,11 @@ def run_callbacks(config, workdir, model, held_out, batches, measured) -> list:
         ),
         tb.callbacks.Progress(config.batch_size),
     ]
-    if measurer is not None:
+    if evaluator is not None:
         watch.insert(
             0,
             tb.callbacks.Evaluation(
-                tb.run.measure.values_of(measurer, monitor),
+                tb.run.measure.values_of(evaluator, monitor),
                 workdir.history,
                 every=config.eval_every,
             ),
@@ -245,7 +245,7 @@ def run_callbacks(config, workdir, model, held_out, batches, measured) -> list:
 
 
 def dry_run(config, workdir, batches, model, why) -> int:
-    """Prints what a run would be, and times a few steps of a model that is thrown away."""
+    """Prints a description of the run, and times a few steps of a temporary model."""
     print(config.to_json())
     last = tb.callbacks.latest(workdir.checkpoints)
     print(f"workdir: {workdir.root}, {f'resumed from {last}' if last else 'a new run'}")
@@ -263,8 +263,8 @@ def dry_run(config, workdir, batches, model, why) -> int:
     done = int(model.step.numpy()) - 1
     seconds = (time.perf_counter() - start) / done * steps
     print(
-        f"{steps:,} steps an epoch, about {_duration(seconds)}; {config.epochs} epochs about "
-        f"{_duration(seconds * config.epochs)}, without measurements and pictures"
+        f"{steps:,} steps per epoch, about {_duration(seconds)}; {config.epochs} epochs about "
+        f"{_duration(seconds * config.epochs)}, without evaluation and pictures"
     )
     return 0
 
@@ -282,6 +282,6 @@ def _duration(seconds: float) -> str:
 
 
 def command_to_resume(workdir) -> str:
-    """The command line of this run; the workdir in it makes it resume."""
+    """The command line that resumes this run."""
     options = [option for option in flags_given(FLAGS) if not option.startswith("--workdir=")]
     return f"{spelling('train')} {shlex.join([f'--workdir={workdir.root}', *options])}"

@@ -1,4 +1,4 @@
-"""Trained models where they lie: in runs or in files, with the data they belong to."""
+"""Loads trained models from runs or files, with their data."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from tf_bigan.run.workdir import Workdir
 
 @dataclass(frozen=True)
 class Trained:
-    """What evaluate.py measures: a run, or a .keras file.
+    """A trained model for evaluate.py: a run, or a .keras file.
 
-    name: short, and different from the others'.
-    config: what it was trained with, as far as the data go.
+    name: a short unique name.
+    config: its configuration, at least of the data.
     workdir: its run, or None.
-    file: a .keras file, or None for what the run has finished or saved last.
+    file: a .keras file, or None for the finished model or newest checkpoint of the run.
     """
 
     name: str
@@ -39,7 +39,7 @@ class Trained:
         """The model. Raises UserError if it cannot be loaded."""
         if self.file is not None:
             return load(self.file)
-        assert self.workdir is not None  # one of the two there is
+        assert self.workdir is not None  # either a file or a workdir is given
         model, path = load_trained(self.workdir.root)
         if path != os.fspath(self.workdir.model):
             print(f"the run has no finished model: using {path}")
@@ -47,44 +47,44 @@ class Trained:
 
 
 def run_of(file: Path) -> Workdir | None:
-    """The run that a .keras file lies in, as its model or among its checkpoints; or None."""
+    """The run that contains a .keras file as its model or checkpoint, or None."""
     directories = file.absolute().parents[:2]
     return next((run for run in map(Workdir, directories) if run.config.exists()), None)
 
 
 def load(path: str | os.PathLike) -> AdversarialModel:
-    """The trained model of a run, or in a .keras file.
+    """Loads the trained model of a run or of a .keras file.
 
         model = tb.load("runs/mnist")
 
     Args:
-        path: as for `load_trained`.
+        path: as in `load_trained`.
 
     Raises:
-        UserError: as `load_trained`.
+        UserError: as in `load_trained`.
     """
     return load_trained(path)[0]
 
 
 def load_trained(path: str | os.PathLike) -> tuple[AdversarialModel, str]:
-    """A trained model and the file that it came from.
+    """Loads a trained model and returns its file.
 
     Args:
         path: a .keras file, or the directory of a run: its finished model, or its newest
-            checkpoint where that has gone further.
+            checkpoint if that has more steps.
 
     Returns:
-        (the model, the file that it came from).
+        (the model, its file).
 
     Raises:
-        UserError: there is none, it cannot be read, or it is no `AdversarialModel`.
+        UserError: it does not exist, cannot be read, or is not an `AdversarialModel`.
     """
     path = expanded(path)
     if not path.exists():
         raise UserError(f"{path} does not exist: give a .keras file or the directory of a run")
     workdir = run_of(path) if path.is_file() else Workdir(path)
     if workdir is not None:
-        models.find(workdir.read_config().model)  # one's own must be known to Keras
+        models.find(workdir.read_config().model)  # registers a user's own class with Keras
     if workdir is None or path.is_file():
         return load_model(path), os.fspath(path)
     if workdir.model.exists():
@@ -106,7 +106,7 @@ def load_model(path: Path) -> AdversarialModel:
         raise UserError(f"{path} cannot be loaded as a model: {wrong}")
     try:
         model = keras.saving.load_model(path)
-    except Exception as error:  # a file of the user's can be wrong in any way
+    except Exception as error:  # a user's file can be wrong in any way
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
         raise UserError(f"{path} cannot be loaded as a model: {reason}") from error
     if not isinstance(model, AdversarialModel):
@@ -115,11 +115,11 @@ def load_model(path: Path) -> AdversarialModel:
 
 
 def trained_runs(text: str, changes: Mapping[str, object]) -> list[Trained]:
-    """The runs in directories separated by commas, or in those that a pattern matches.
+    """The runs in directories separated by commas, or matched by a pattern.
 
-    changes: options of the configurations to replace.
+    changes: options that override those of the configurations.
 
-    Raises UserError where there is no run.
+    Raises UserError if there is no run.
     """
     workdirs = []
     for part in _separated(text, "workdir"):
@@ -127,7 +127,7 @@ def trained_runs(text: str, changes: Mapping[str, object]) -> list[Trained]:
             found = [Workdir(path) for path in _matches(part)]
             found = [workdir for workdir in found if workdir.config.exists()]
             if not found:
-                raise UserError(f"--workdir={part}: no run is there")
+                raise UserError(f"--workdir={part}: there is no run")
             workdirs += found
         else:
             workdirs.append(Workdir(part))
@@ -140,9 +140,9 @@ def trained_runs(text: str, changes: Mapping[str, object]) -> list[Trained]:
 
 
 def _separated(text: str, option: str) -> list[str]:
-    """Paths separated by commas. A path that exists may have commas in its name.
+    """Paths separated by commas. An existing path may have commas in its name.
 
-    Raises UserError for an empty one.
+    Raises UserError for an empty name.
     """
     parts, paths = text.split(","), []
     while parts:
@@ -160,9 +160,9 @@ def _matches(pattern: str) -> list[str]:
 
 
 def trained_files(text: str, changes: Mapping[str, object]) -> list[Trained]:
-    """The models of files separated by commas, each with the data set in `changes` or of its run.
+    """The models in files separated by commas, with the data set in `changes` or of their runs.
 
-    Raises UserError for a file that does not exist, or belongs to no run.
+    Raises UserError for a file that does not exist, or if no data set is known.
     """
     paths = {}
     for part in _separated(text, "model"):
@@ -176,7 +176,7 @@ def trained_files(text: str, changes: Mapping[str, object]) -> list[Trained]:
     for name, path in zip(_names([path.with_suffix("") for path in paths]), paths, strict=True):
         workdir = run_of(path)
         if changes.get("dataset") is None and workdir is None:
-            raise UserError("--model needs --dataset: the data to measure on")
+            raise UserError("--model needs --dataset: the data to evaluate on")
         config = Config() if workdir is None else workdir.read_config()
         found.append(Trained(name, _changed(config, changes), workdir, path))
     return found
@@ -190,7 +190,7 @@ def _changed(config: Config, changes: Mapping[str, object]) -> Config:
 
 
 def _names(paths: Sequence[Path]) -> list[str]:
-    """The last parts of the paths, as few as tell all of them apart."""
+    """The shortest unique ends of the paths."""
     parts = [path.resolve().parts for path in paths]
     for count in range(1, max(map(len, parts)) + 1):
         names = ["/".join(part[-count:]) for part in parts]

@@ -1,4 +1,4 @@
-"""A run's directory: everything that is needed to repeat, resume and judge the run."""
+"""A run's directory, with everything to repeat, resume and evaluate the run."""
 
 import json
 import os
@@ -28,8 +28,8 @@ class Workdir:
     """The paths of a run below `root`.
 
     config.json, checkpoints/, model.keras, samples/, logs/, metrics.jsonl; from evaluate.py
-    metrics.json, report.png, report.html and classifiers/; where several runs are compared,
-    comparison.csv, comparison.md, report.html and classifiers/ alone.
+    metrics.json, report.png, report.html and classifiers/. A comparison of several runs has only
+    comparison.csv, comparison.md, report.html and classifiers/.
     """
 
     def __init__(self, root: str | os.PathLike):
@@ -48,10 +48,10 @@ class Workdir:
         self.comparison_markdown = self.root / "comparison.md"
 
     def check(self, config: Config):
-        """Checks that a run can begin here or go on, and writes nothing.
+        """Checks that a run can start or resume here, without writing.
 
         Raises:
-            UserError: as `check_writable`, or it holds a run with other options; the message
+            UserError: as `check_writable`, or it has a run with different options; the message
                 lists the differences.
         """
         self.check_writable()
@@ -68,7 +68,7 @@ class Workdir:
             )
 
     def check_writable(self):
-        """Raises UserError if it is no directory, or cannot be made or written, as far as seen."""
+        """Raises UserError if it is not a directory, or apparently cannot be written."""
         there = next(path for path in (self.root, *self.root.parents) if os.path.exists(path))
         if not there.is_dir():
             raise UserError(f"{self.root} cannot be a directory: {there} is a file")
@@ -76,16 +76,16 @@ class Workdir:
             raise self._not_writable("no permission")
 
     def make(self):
-        """Makes the directory if there is none. Raises UserError if it cannot."""
+        """Creates the directory if needed. Raises UserError if that fails."""
         try:
             self.root.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise self._not_writable(error.strerror or str(error)) from error
 
     def check_images(self, number: int):
-        """Raises UserError if the run here trains on another number of images than `number`.
+        """Raises UserError if the run here uses a different number of training images.
 
-        Its steps would be those of other epochs.
+        The steps per epoch would differ.
         """
         before = json.loads(self.config.read_bytes()).get("images", number)
         if before != number:
@@ -95,7 +95,7 @@ class Workdir:
             )
 
     def prepare(self, config: Config, environment: dict, images: int):
-        """Makes the directory, locks it and records what runs in it, with how many images.
+        """Creates and locks the directory, and records configuration, environment and images.
 
         Raises:
             UserError: it cannot be written, or another program is training in it.
@@ -108,7 +108,7 @@ class Workdir:
             Path(temporary).write_text(text + "\n", encoding="utf-8")
 
     def lock(self):
-        """Keeps other trainings out until this program ends.
+        """Prevents other trainings in this directory until this program exits.
 
         Raises:
             UserError: another program is training here.
@@ -120,14 +120,14 @@ class Workdir:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise UserError(
-                f"another program is training in {self.root}: wait for its end, or give another "
+                f"another program is training in {self.root}: wait until it ends, or use another "
                 "workdir=DIR"
             ) from None
         except OSError:  # a file system without locks
             self._lock.close()
 
     def _not_writable(self, reason: str) -> UserError:
-        return UserError(f"{self.root} cannot be written ({reason}): give another directory")
+        return UserError(f"{self.root} cannot be written ({reason}): use another directory")
 
     def read_config(self) -> Config:
         """The configuration stored in config.json.
@@ -152,7 +152,7 @@ class Workdir:
         if not self.history.exists():
             return []
         lines = self.history.read_text(encoding="utf-8").splitlines(keepends=True)
-        try:  # the last may still be in the writing
+        try:  # the last line may be incomplete
             records = [json.loads(line) for line in lines if line.endswith("\n")]
             if not all("epoch" in record for record in records):
                 raise ValueError("a line without an epoch")
@@ -162,7 +162,7 @@ class Workdir:
 
 
 def environment() -> dict:
-    """What a run depends on beside its options: versions, the revision of the code, the machine."""
+    """The environment of a run: versions, the revision of the code, the machine."""
     return {
         "tf_bigan": tf_bigan.__version__,
         "tensorflow": tensorflow.__version__,

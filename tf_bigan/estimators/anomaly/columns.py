@@ -8,9 +8,8 @@ from sklearn.preprocessing import StandardScaler
 class Columns:
     """Maps tables [N, F] to images [N, 1, 1, F] in (0, 1): pixel = sigmoid(standardised column).
 
-    Mean and standard deviation are those of the rows given to the constructor. Unlike scaling by
-    minimum and maximum, an outlier among them does not squeeze the other rows together. A column
-    that is constant there is only centred.
+    Mean and standard deviation are those of the rows given to the constructor. Unlike min-max
+    scaling, an outlier does not compress the other rows. Constant columns are only centred.
     """
 
     def __init__(self, rows: np.ndarray):

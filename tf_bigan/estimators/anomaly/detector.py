@@ -23,7 +23,7 @@ from tf_bigan.estimators.anomaly.trained import TrainedSystem
 from tf_bigan.run import build, presets
 from tf_bigan.run.config import LARGEST_SEED, Config
 
-STEPS = 2000  # of training, if the number of epochs is not given
+STEPS = 2000  # training steps, if the number of epochs is not given
 AVERAGED = 20  # the weights are averaged over the last 1/20 of the training,
 LEAST_AVERAGED = 10  # if that is at least this many steps
 LEAST_ROWS = 4
@@ -37,32 +37,32 @@ class BiGANDetector(OutlierMixin, BaseEstimator):
 
     Args:
         model: the system to train, which must have an encoder and a generator: cycle_bigan, bigan,
-            alad, autoencoder and others, or a module of your own, as my_package.my_model.
-        criterion: the score that `score_samples` is the negative of; see `anomaly.scores.scores`.
+            alad, autoencoder and others, or your own module, as my_package.my_model.
+        criterion: the anomaly score; `score_samples` is its negative. See `anomaly.scores.scores`.
         image_shape: (H, W, C) of flattened images; None for a table or unflattened images.
         networks: the family of networks. A table needs mlp.
-        latent_dim: dimension of z. Default: 50, for a table at most half its columns.
-        width: units of a layer. Default: the family's, for a table 128.
-        epochs: passes over the rows. Default: as many as make 2,000 steps.
-        batch_size: rows of a step, at most N.
-        learning_rate: of Adam; constant in the first half of the training, then falling to 1 %.
-            Default: the system's.
-        weight: of the reconstruction error in feature_matching and cross_entropy.
+        latent_dim: latent dimension. Default: 50, for a table at most half its columns.
+        width: units per layer. Default: the family's, for a table 128.
+        epochs: passes over the rows. Default: the number that gives 2,000 steps.
+        batch_size: rows per step, at most N.
+        learning_rate: learning rate of Adam; constant in the first half of the training, then
+            decaying to 1 %. Default: the system's.
+        weight: weight of the reconstruction error in feature_matching and cross_entropy.
         n_neighbors: number of nearest codes in latent_distance, latent_density and combined.
-        validation_fraction: of the rows, held out of the training to standardise the scores that
-            are combined; for combined only.
+        validation_fraction: fraction of the rows held out to standardise the combined scores; for
+            combined only.
         options: further fields of `tf_bigan.run.config.Config`, as {"prior": "normal"}.
-        contamination: the share of the training rows that `predict` calls outliers; it sets
+        contamination: fraction of the training rows that `predict` calls outliers; it sets
             `offset_`. Training rows look more normal to the system than new ones.
-        random_state: of weights, order of rows, z, and the choice of held-out rows.
+        random_state: random seed of weights, order of rows, z, and held-out rows.
 
     Attributes:
         offset_: `decision_function` is `score_samples` minus this; below 0 are outliers.
-        n_features_in_: values in a row.
+        n_features_in_: number of values per row.
         image_shape_: (H, W, C) of the images that the system sees; (1, 1, F) for a table.
 
-    With a seed, a fit is reproducible on the same kind of machine. Pickles contain the system as a
-    .keras file. The parameters are checked by `fit`.
+    With a random seed, a fit is reproducible on the same kind of machine. Pickles contain the
+    system as a .keras file. `fit` checks the parameters.
 
     Example:
         detector = BiGANDetector(epochs=6, random_state=0).fit(normal_images)
@@ -108,14 +108,14 @@ class BiGANDetector(OutlierMixin, BaseEstimator):
         self.random_state = random_state
 
     def fit(self, X: npt.ArrayLike, y: Any = None) -> "BiGANDetector":
-        """Trains the system on rows that are normal, all or nearly all.
+        """Trains the system on rows of which all or almost all are normal.
 
         Args:
             X: [N, F], [N, H·W·C], [N, H, W] or [N, H, W, C], N >= 4.
             y: ignored.
 
         Raises:
-            ValueError: X or a parameter has another form, or is out of its range.
+            ValueError: X or a parameter has a wrong form, or is out of range.
         """
         self._check_parameters()
         rows = self._validated(X, reset=True)
@@ -147,12 +147,12 @@ class BiGANDetector(OutlierMixin, BaseEstimator):
         """How normal each row is, float64 [N]: larger is more normal.
 
         Args:
-            X: rows like those of `fit`.
+            X: rows as in `fit`.
         """
         return -self.anomaly_scores(X)[self._criterion]
 
     def anomaly_scores(self, X: npt.ArrayLike) -> dict[str, np.ndarray]:
-        """{name: score}, float64 [N], of every score that was fitted: larger is more anomalous.
+        """{name: score}, float64 [N], for every fitted score: larger is more anomalous.
 
         Args:
             X: rows like those of `fit`.
@@ -182,11 +182,11 @@ class BiGANDetector(OutlierMixin, BaseEstimator):
     def _measure(self, images: np.ndarray) -> dict[str, np.ndarray]:
         measured = self._system.measure(images)
         if self._is_table:
-            del measured["size"]  # it means something for images only: how much is not black
+            del measured["size"]  # only meaningful for images: the total brightness
         return measured
 
     def _scores(self, measured: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """All scores but the combined one."""
+        """All scores except the combined one."""
         if self._neighbours is not None:
             measured = measured | self._neighbours.measure(measured["code"])
         return scores(measured, self._weight)
@@ -204,7 +204,7 @@ class BiGANDetector(OutlierMixin, BaseEstimator):
     # --- rows -------------------------------------------------------------------------------
 
     def _validated(self, X: npt.ArrayLike, reset: bool) -> np.ndarray:
-        """X as rows [N, values] of finite numbers; `fit` says reset=True."""
+        """X as rows [N, values] of finite numbers; `fit` passes reset=True."""
         if getattr(X, "ndim", 2) in (3, 4):
             X = np.asarray(X)
             shape = (*X.shape[1:], 1)[:3]  # [N, H, W] has one channel
@@ -261,7 +261,7 @@ class BiGANDetector(OutlierMixin, BaseEstimator):
         return Config.from_dict(defaults | values | dict(self.options or {}))
 
     def _train(self, images: np.ndarray, seed: int) -> None:
-        """Builds the system and trains it. Bad parameters are found before the training."""
+        """Builds and trains the system. Invalid parameters are detected before the training."""
         config = self._config(len(images), seed)
         batches = ArrayBatches({"image": images}, config.batch_size, seed)
         with seeded(seed):

@@ -1,4 +1,4 @@
-"""Distances from a code E(x) to the codes of the training rows, absolute and local."""
+"""Distances from a code E(x) to the codes of the training rows, and local densities."""
 
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
@@ -24,8 +24,8 @@ class CodeNeighbours:
     def measure(self, codes: np.ndarray) -> dict[str, np.ndarray]:
         """Compares codes [M, latent_dim] with those of the training rows.
 
-        A training row is not its own neighbour, which would make it look more normal than a new
-        row.
+        A training row does not count as its own neighbour; it would look more normal than new
+        rows.
 
         Returns:
             latent_distance  mean Euclidean distance to the k nearest codes, [M]

@@ -54,12 +54,12 @@ def scores(measured: Mapping[str, np.ndarray], weight: float) -> dict[str, np.nd
 class Combination:
     """The mean of the standardised logarithms of the scores in `COMBINED`.
 
-    Simple images are easy to reconstruct and their codes lie densely, so errors and distances
-    count absolutely and also relative to the image's size and to the local density.
+    Simple images are easy to reconstruct and their codes are dense, so that both absolute errors
+    and distances, and those relative to image brightness and local density, are used.
 
     Args:
-        held_out: scores [N] of normal rows that the system was not trained on, N >= 2, which give
-            the mean and standard deviation. Those of `COMBINED` that it has are used.
+        held_out: scores [N] of normal rows that were not used for training, N >= 2, for the mean
+            and standard deviation. Uses the scores in `COMBINED` that it contains.
     """
 
     def __init__(self, held_out: Mapping[str, np.ndarray]):
@@ -69,7 +69,7 @@ class Combination:
         self._deviation = np.maximum(logarithms.std(axis=0), LEAST)
 
     def of(self, found: Mapping[str, np.ndarray]) -> np.ndarray:
-        """The combined score of other rows, [N]."""
+        """The combined score of rows, [N]."""
         return ((self._logarithms(found) - self._mean) / self._deviation).mean(axis=1)
 
     def _logarithms(self, found: Mapping[str, np.ndarray]) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""What a trained system measures of images. Pickled as a .keras file."""
+"""Measurements of images with a trained system. Pickled as a .keras file."""
 
 import functools
 import tempfile
@@ -16,9 +16,9 @@ from tf_bigan.models.ali import ALI
 from tf_bigan.models.bigan import BiGAN
 from tf_bigan.models.cycle_bigan import CycleBiGAN
 
-_OF_PAIRS = (BiGAN, CycleBiGAN, ALI)  # whose `discriminator` is D(x, z)
+_OF_PAIRS = (BiGAN, CycleBiGAN, ALI)  # their `discriminator` is D(x, z)
 
-# Rows of a call; the last one is padded. A row's numbers must not depend on the other rows.
+# Rows per call; the last call is padded, so that results do not depend on the number of rows.
 BATCH = 256
 
 
@@ -40,7 +40,7 @@ class TrainedSystem:
                 "use bigan, alice, alad or autoencoder, for example"
             )
         self.model = model
-        # TensorFlow warns of too many tracings of one function. A partial counts for itself.
+        # A partial per system, because TensorFlow warns of many tracings of one function.
         self._measure = tf.function(functools.partial(_measurements, model.inference_model()))
 
     def __getstate__(self) -> dict:
