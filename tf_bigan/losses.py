@@ -64,8 +64,8 @@ class AdversarialLoss:
 class Logistic(AdversarialLoss):
     """The cross entropy of "real" and "generated" (Goodfellow et al. 2014), non-saturating.
 
-    With D(x) = sigmoid(l) it is -log D of real rows and -log(1 - D) of generated ones, and the
-    same with the labels exchanged for D's opponents (section 3). An undecided D has the loss 2 ln 2.
+    With D(x) = sigmoid(l) it is -log D of real rows and -log(1 - D) of generated ones. D's
+    opponents have the same loss with the labels exchanged (section 3). An undecided D has 2 ln 2.
 
     Args:
         label_smoothing: s >= 0 in D's label 1 - s of real rows (Salimans et al. 2016, section 3.4).

@@ -27,6 +27,7 @@ from tf_bigan.networks.normalization import (
     statistics_over_replicas,
     unchanged_statistics,
 )
+from tf_bigan.networks.spectral import power_iteration
 from tf_bigan.optimizers import Adam
 from tf_bigan.priors import Prior
 
@@ -468,6 +469,7 @@ class AdversarialModel(keras.Model):
         Only the optimizers sum them over the replicas.
         """
         logs = {}
+        self._power_iteration()
         for index, group in enumerate(self.moves):
             z, key = self._draw(batch, index)
             gradients, group_logs = self._trainer.gradients["+".join(group)](batch, z, key)
@@ -481,6 +483,10 @@ class AdversarialModel(keras.Model):
         self.step.assign_add(1)
         average_over_replicas(self)
         return logs
+
+    def _power_iteration(self):
+        models = [self] if self.average is None else [self, self.average]
+        power_iteration(getattr(m, name) for m in models for name in m.network_names())
 
     def test_step(self, batch: Mapping[str, tf.Tensor], number: tf.Tensor) -> dict[str, tf.Tensor]:
         """The losses of a batch in inference mode, without an update; {name: scalar to log}.
@@ -542,6 +548,8 @@ class AdversarialModel(keras.Model):
             self.check_losses(losses, group)
             # Keras's optimizers sum the gradients over the replicas; the mean is taken here.
             replicas = self.distribute_strategy.num_replicas_in_sync
+            if self.penalty is not None and not self._judged:
+                raise UserError(f"penalty: {type(self).__name__} has no discriminator to penalise")
             slopes = {player: self._penalty_of(player) for player in group}
             slopes = {player: penalty for player, penalty in slopes.items() if penalty is not None}
             objectives = {
@@ -560,7 +568,14 @@ class AdversarialModel(keras.Model):
         logs |= {f"penalty_{player}": penalty for player, penalty in slopes.items()}
         return gradients, tf.nest.map_structure(_mean, logs)
 
-    def judge(self, function: Callable, *groups: Any, training: bool, player: str = "D") -> list:
+    def judge(
+        self,
+        function: Callable,
+        *groups: Any,
+        training: bool,
+        player: str = "D",
+        jointly: bool = False,
+    ) -> list:
         """What a discriminator says of real and of generated rows, for `player_losses`.
 
         Batch statistics of the groups stay apart, see `networks.normalization.discriminate`. In
@@ -572,13 +587,14 @@ class AdversarialModel(keras.Model):
             *groups: D's inputs, real first, then generated: [B, ...] tensors or structures of them.
             training: whether to run in training mode.
             player: the player that owns the discriminator.
+            jointly: whether the groups share their batch statistics.
 
         Returns:
             The function's result for each group.
         """
         if training:
             self._judged.append((player, function, groups[0], groups[1]))
-        return discriminate(function, *groups, training=training)
+        return discriminate(function, *groups, training=training, jointly=jointly)
 
     @property
     def keeps_groups_apart(self) -> bool:

@@ -4,7 +4,6 @@ import keras
 import tensorflow as tf
 
 from tf_bigan.core.model import AdversarialModel, Moves
-from tf_bigan.losses import discriminator_loss, swapped_labels_loss
 from tf_bigan.networks.normalization import discriminate, unchanged_statistics
 from tf_bigan.priors import Prior
 
@@ -82,11 +81,11 @@ class ALAD(AdversarialModel):
             "xx": (self.discriminator_xx, _pair(x, x), _pair(x, x_rec)),
             "zz": (self.discriminator_zz, _pair(z, z), _pair(z, z_rec)),
         }
-        logits = {name: discriminate(*pair, training=training) for name, pair in pairs.items()}
-        # Twice the means, because both terms of each discriminator have weight 1.
+        logits = {name: self.judge(*pair, training=training) for name, pair in pairs.items()}
+        loss = self.adversarial_loss
         losses = {
-            "D": 2.0 * tf.add_n([discriminator_loss(*pair) for pair in logits.values()]),
-            "EG": 2.0 * tf.add_n([swapped_labels_loss(*pair) for pair in logits.values()]),
+            "D": tf.add_n([loss.discriminator(*pair) for pair in logits.values()]),
+            "EG": tf.add_n([loss.encoder_generator(*pair) for pair in logits.values()]),
         }
         logs = {f"logits_real_{name}": real for name, (real, _) in logits.items()}
         logs |= {f"logits_fake_{name}": fake for name, (_, fake) in logits.items()}

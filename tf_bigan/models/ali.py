@@ -4,7 +4,7 @@ import keras
 import tensorflow as tf
 
 from tf_bigan.core.model import AdversarialModel, Moves
-from tf_bigan.losses import discriminator_logs, discriminator_loss, swapped_labels_loss
+from tf_bigan.losses import discriminator_logs
 from tf_bigan.priors import Prior
 
 
@@ -68,10 +68,11 @@ class ALI(AdversarialModel):
 
     def pair_losses(self, real, fake, training):
         """(losses, logs) for real pairs [x, z_hat] and generated pairs [G(z), z]."""
-        joined = [tf.concat(rows, 0) for rows in zip(real, fake, strict=True)]
-        logits_real, logits_fake = tf.split(self.discriminator(joined, training=training), 2)
-        losses = {  # the paper's sums are twice the means of `losses`
-            "D": 2.0 * discriminator_loss(logits_real, logits_fake),
-            "EG": 2.0 * swapped_labels_loss(logits_real, logits_fake),
+        logits_real, logits_fake = self.judge(
+            self.discriminator, real, fake, training=training, jointly=True
+        )
+        losses = {
+            "D": self.adversarial_loss.discriminator(logits_real, logits_fake),
+            "EG": self.adversarial_loss.encoder_generator(logits_real, logits_fake),
         }
         return losses, discriminator_logs(logits_real, logits_fake)

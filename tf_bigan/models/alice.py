@@ -8,7 +8,7 @@ import tensorflow as tf
 from tf_bigan.constraints import NonNegative
 from tf_bigan.core.model import AdversarialModel, Moves
 from tf_bigan.errors import UserError
-from tf_bigan.losses import discriminator_loss, reconstruction_loss
+from tf_bigan.losses import reconstruction_loss
 from tf_bigan.models.ali import ALI
 from tf_bigan.networks.normalization import discriminate
 from tf_bigan.priors import Prior
@@ -95,9 +95,10 @@ class ALICE(ALI):
             losses["EG"] += self.weight * reconstruction_loss(x, x_rec, self.cycle)
         if self.c_plays:
             pairs = [tf.concat([x, other], -1) for other in (x, x_rec)]
-            same, cycled = discriminate(self.discriminator_xx, *pairs, training=training)
-            losses["C"] = 2.0 * discriminator_loss(same, cycled)
+            same, cycled = self.judge(self.discriminator_xx, *pairs, training=training, player="C")
+            losses["C"] = self.adversarial_loss.discriminator(same, cycled)
             if self.cycle == "adversarial":
-                losses["EG"] += self.adversarial_weight * tf.reduce_mean(tf.nn.softplus(-cycled))
+                fooled = self.adversarial_loss.generator(same, cycled)
+                losses["EG"] += self.adversarial_weight * fooled
                 logs |= {"logits_same": same, "logits_cycled": cycled}
         return losses, logs | {"reconstruction": reconstruction_loss(x, x_rec, "l2")}

@@ -24,6 +24,7 @@ class Autoencoder(AdversarialModel):
 
     players = {"EG": ("encoder", "generator")}
     moves = (("EG",),)
+    default_loss = None
 
     def __init__(
         self,

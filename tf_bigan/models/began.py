@@ -5,7 +5,6 @@ import tensorflow as tf
 
 from tf_bigan.constraints import Count, Fraction, NonNegative
 from tf_bigan.core.model import AdversarialModel, Moves
-from tf_bigan.networks.normalization import discriminate
 from tf_bigan.priors import Prior
 
 
@@ -34,6 +33,7 @@ class BEGAN(AdversarialModel):
 
     players = {"D": ("discriminator",), "G": ("generator",)}
     moves = (("D", "G"),)
+    default_loss = None
 
     def __init__(
         self,
@@ -71,9 +71,8 @@ class BEGAN(AdversarialModel):
     def player_losses(self, batch, z, training):
         x = batch["image"]
         x_fake = self.generator(z, training=training)
-        x_rec, x_fake_rec = discriminate(self.discriminator, x, x_fake, training=training)
-        loss_real = tf.reduce_mean(tf.abs(x - x_rec))
-        loss_fake = tf.reduce_mean(tf.abs(x_fake - x_fake_rec))
+        energies = self.judge(self._energy, x, x_fake, training=training)
+        loss_real, loss_fake = (tf.reduce_mean(energy) for energy in energies)
         losses = {"D": loss_real - self.k * loss_fake, "G": loss_fake}
         return losses, {
             "loss_real": loss_real,
@@ -81,6 +80,10 @@ class BEGAN(AdversarialModel):
             "m_global": loss_real + tf.abs(self.gamma * loss_real - loss_fake),
             "k": self.k,
         }
+
+    def _energy(self, x, training):
+        """L(x), the mean of |x - D(x)| over the pixels of each image, [B]."""
+        return tf.reduce_mean(tf.abs(x - self.discriminator(x, training=training)), (1, 2, 3))
 
     def adapt(self, logs):
         balance = self.gamma * logs["loss_real"] - logs["loss_fake"]

@@ -4,7 +4,6 @@ import keras
 import tensorflow as tf
 
 from tf_bigan.core.model import AdversarialModel, Moves
-from tf_bigan.networks.normalization import discriminate
 from tf_bigan.priors import Prior
 
 
@@ -36,6 +35,7 @@ class BigBiGAN(AdversarialModel):
         "G": ("generator",),
     }
     moves = (("D",), ("E", "G"))
+    default_loss = "hinge"
 
     def __init__(
         self,
@@ -80,9 +80,9 @@ class BigBiGAN(AdversarialModel):
         z_hat = mean + tf.nn.softplus(spread) * self.random.normal((self.prior.dim,))
         x_fake = self.generator(z, training=training)
         scores = self.scores([x, z_hat], [x_fake, z], training)
-        joint = tf.add_n([tf.reduce_mean(real) - tf.reduce_mean(fake) for real, fake in scores])
+        joint = tf.add_n([self.adversarial_loss.encoder_generator(*pair) for pair in scores])
         losses = {
-            "D": tf.add_n([hinge(real) + hinge(-fake) for real, fake in scores]),
+            "D": tf.add_n([self.adversarial_loss.discriminator(*pair) for pair in scores]),
             "E": joint,
             "G": joint,
         }
@@ -94,16 +94,13 @@ class BigBiGAN(AdversarialModel):
 
     def scores(self, real, fake, training) -> list[tuple[tf.Tensor, tf.Tensor]]:
         """(real, generated) scores [B, 1] of pairs [x, z], for s_x, s_z and s_xz."""
+        of_real, of_fake = self.judge(self._scores, real, fake, training=training)
+        return list(zip(of_real[1:], of_fake[1:], strict=True))
+
+    def _scores(self, pair, training) -> list[tf.Tensor]:
+        """The sum of the scores, whose slope a penalty takes, and s_x, s_z, s_xz, [B, 1] each."""
         judges = self.discriminator_x, self.discriminator_z
-        unary, features = [], []
-        for judge, *inputs in zip(judges, real, fake, strict=True):
-            outputs = discriminate(judge.features, *inputs, training=training)
-            unary.append(tuple(judge.head(f) for f in outputs))
-            features.append(outputs)
-        joined = [tf.concat(pair, -1) for pair in zip(*features, strict=True)]
-        return [*unary, tuple(discriminate(self.discriminator_xz, *joined, training=training))]
-
-
-def hinge(score: tf.Tensor) -> tf.Tensor:
-    """E[max(0, 1 - s)], a scalar."""
-    return tf.reduce_mean(tf.nn.relu(1.0 - score))
+        features = [f.features(v, training) for f, v in zip(judges, pair, strict=True)]
+        scores = [judge.head(f) for judge, f in zip(judges, features, strict=True)]
+        scores.append(self.discriminator_xz(tf.concat(features, -1), training=training))
+        return [tf.add_n(scores), *scores]

@@ -5,12 +5,7 @@ import tensorflow as tf
 
 from tf_bigan.constraints import NonNegative, Rate
 from tf_bigan.core.model import AdversarialModel, Moves
-from tf_bigan.losses import (
-    discriminator_logs,
-    discriminator_loss,
-    squared_error,
-    swapped_labels_loss,
-)
+from tf_bigan.losses import discriminator_logs, squared_error
 from tf_bigan.networks.normalization import discriminate, unchanged_statistics
 from tf_bigan.priors import Prior
 

@@ -6,7 +6,6 @@ import tensorflow as tf
 from tf_bigan.constraints import NonNegative
 from tf_bigan.core.model import AdversarialModel, Moves
 from tf_bigan.losses import squared_error
-from tf_bigan.networks.normalization import discriminate
 from tf_bigan.priors import Prior
 
 
@@ -32,6 +31,7 @@ class EBGAN(AdversarialModel):
 
     players = {"D": ("discriminator",), "G": ("generator",)}
     moves = (("D",), ("G",))
+    default_loss = None
 
     def __init__(
         self,
@@ -64,10 +64,9 @@ class EBGAN(AdversarialModel):
     def player_losses(self, batch, z, training):
         x = batch["image"]
         x_fake = self.generator(z, training=training)
-        (_, x_rec), (code_fake, x_fake_rec) = discriminate(
-            self.discriminator.code_and_reconstruction, x, x_fake, training=training
+        (energy_real, _), (energy_fake, code_fake) = self.judge(
+            self._energy_and_code, x, x_fake, training=training
         )
-        energy_real, energy_fake = squared_error(x, x_rec), squared_error(x_fake, x_fake_rec)
         hinge = tf.nn.relu(self.margin - energy_fake)
         pulling_away = pulling_away_term(code_fake)
         losses = {
@@ -79,6 +78,11 @@ class EBGAN(AdversarialModel):
             "energy_fake": energy_fake,
             "pulling_away": pulling_away,
         }
+
+    def _energy_and_code(self, x, training):
+        """‖x - Dec(Enc(x))‖² [B], and the code [B, code]."""
+        code, x_rec = self.discriminator.code_and_reconstruction(x, training=training)
+        return squared_error(x, x_rec), code
 
 
 def pulling_away_term(codes: tf.Tensor) -> tf.Tensor:

@@ -1,12 +1,9 @@
 """GAN: generative adversarial networks (Goodfellow et al. 2014; DCGAN: Radford et al. 2016)."""
 
 import keras
-import tensorflow as tf
 
-from tf_bigan.constraints import Rate
 from tf_bigan.core.model import AdversarialModel, Moves
 from tf_bigan.losses import discriminator_logs
-from tf_bigan.networks.normalization import discriminate
 from tf_bigan.priors import Prior
 
 
@@ -17,13 +14,9 @@ class GAN(AdversarialModel):
         min_G max_D  E_x[log D(x)] + E_z[log(1 - D(G(z)))]                              (eq. 1)
 
     D minimises softplus(-l(x)) + softplus(l(G(z))). G minimises softplus(-l(G(z))), which does not
-    saturate (section 3), or with `minimax=True` -softplus(l(G(z))), as in eq. 1. As in the usual
-    DCGAN implementation D moves first, then G against the updated D with the same z;
+    saturate (section 3); `compile(loss="minimax")` is eq. 1 itself. As in the usual DCGAN
+    implementation D moves first, then G against the updated D with the same z;
     `moves=(("D", "G"),)` moves both at once.
-
-    Hyperparameters:
-        minimax: whether G minimises what D maximises.
-        label_smoothing: one-sided label smoothing s: the label of "real", for D and G, is 1 - s.
 
     Networks: generator z [B, latent_dim] -> x [B, H, W, C] in [0, 1]; discriminator x -> logits
     [B, 1].
@@ -39,8 +32,6 @@ class GAN(AdversarialModel):
         discriminator: keras.Model,
         prior: Prior,
         *,
-        minimax: bool = False,
-        label_smoothing: Rate = 0.0,
         moves: Moves | None = None,
         name: str | None = None,
     ):
@@ -50,8 +41,6 @@ class GAN(AdversarialModel):
             name=name,
             generator=generator,
             discriminator=discriminator,
-            minimax=minimax,
-            label_smoothing=label_smoothing,
         )
 
     @classmethod
@@ -63,17 +52,11 @@ class GAN(AdversarialModel):
 
     def player_losses(self, batch, z, training):
         x_fake = self.generator(z, training=training)
-        logits_real, logits_fake = discriminate(
+        logits_real, logits_fake = self.judge(
             self.discriminator, batch["image"], x_fake, training=training
         )
-        real = self._cross_entropy(logits_real)
-        fake = tf.reduce_mean(tf.nn.softplus(logits_fake))
         losses = {
-            "D": real + fake,
-            "G": -fake if self.minimax else self._cross_entropy(logits_fake),
+            "D": self.adversarial_loss.discriminator(logits_real, logits_fake),
+            "G": self.adversarial_loss.generator(logits_real, logits_fake),
         }
         return losses, discriminator_logs(logits_real, logits_fake)
-
-    def _cross_entropy(self, logits):
-        """Cross entropy with the label 1 - s, s = label_smoothing: mean of softplus(-l) + s·l."""
-        return tf.reduce_mean(tf.nn.softplus(-logits) + self.label_smoothing * logits)

@@ -10,7 +10,6 @@ from tf_bigan.constraints import NonNegative
 from tf_bigan.core.model import AdversarialModel, Moves
 from tf_bigan.errors import UserError
 from tf_bigan.losses import discriminator_logs
-from tf_bigan.networks.normalization import discriminate
 from tf_bigan.priors import Categorical, Concatenation, Prior, Uniform
 
 
@@ -81,22 +80,24 @@ class InfoGAN(AdversarialModel):
 
     def player_losses(self, batch, z, training):
         x_fake = self.generator(z, training=training)
-        features_real, features_fake = discriminate(
-            self.discriminator.features, batch["image"], x_fake, training=training
+        (logits_real, _), (logits_fake, features_fake) = self.judge(
+            self._logits_and_features, batch["image"], x_fake, training=training
         )
-        logits_real = self.discriminator.head(features_real)
-        logits_fake = self.discriminator.head(features_fake)
         guess = self.recognition(features_fake, training=training)
         categorical, continuous = self._information(z, guess)
         bound = self.lambda_categorical * categorical + self.lambda_continuous * continuous
-        real = tf.reduce_mean(tf.nn.softplus(-logits_real))
-        fake = tf.reduce_mean(tf.nn.softplus(logits_fake))
-        fooled = tf.reduce_mean(tf.nn.softplus(-logits_fake))
-        losses = {"D": real + fake - bound, "G": fooled - bound}
+        losses = {
+            "D": self.adversarial_loss.discriminator(logits_real, logits_fake) - bound,
+            "G": self.adversarial_loss.generator(logits_real, logits_fake) - bound,
+        }
         return losses, discriminator_logs(logits_real, logits_fake) | {
             "information_categorical": categorical,
             "information_continuous": continuous,
         }
+
+    def _logits_and_features(self, x, training):
+        features = self.discriminator.features(x, training=training)
+        return self.discriminator.head(features), features
 
     def _information(self, z, guess):
         """L_I in nats, summed over the categorical codes and over the others: two scalars."""

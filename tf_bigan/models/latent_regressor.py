@@ -4,7 +4,7 @@ import keras
 import tensorflow as tf
 
 from tf_bigan.core.model import AdversarialModel, Moves
-from tf_bigan.losses import discriminator_logs, discriminator_loss
+from tf_bigan.losses import discriminator_logs
 from tf_bigan.networks.normalization import discriminate
 from tf_bigan.priors import Prior, Uniform
 
@@ -58,12 +58,12 @@ class LatentRegressor(AdversarialModel):
     def player_losses(self, batch, z, training):
         x = batch["image"]
         x_fake = self.generator(z, training=training)
-        logits_real, logits_fake = discriminate(self.discriminator, x, x_fake, training=training)
+        logits_real, logits_fake = self.judge(self.discriminator, x, x_fake, training=training)
         # E sees x only for its batch statistics, because it will encode real images.
         _, features = discriminate(self.encoder.features, x, x_fake, training=training)
         losses = {
-            "D": discriminator_loss(logits_real, logits_fake),
-            "G": tf.reduce_mean(tf.nn.softplus(-logits_fake)),
+            "D": 0.5 * self.adversarial_loss.discriminator(logits_real, logits_fake),
+            "G": self.adversarial_loss.generator(logits_real, logits_fake),
             "E": self.regression_loss(features["e"], z),
         }
         return losses, discriminator_logs(logits_real, logits_fake)

@@ -7,7 +7,6 @@ import tensorflow as tf
 
 from tf_bigan.constraints import Fraction, NonNegative
 from tf_bigan.core.model import AdversarialModel, Moves
-from tf_bigan.networks.normalization import discriminate
 from tf_bigan.priors import Prior
 
 
@@ -39,6 +38,7 @@ class LossSensitiveGAN(AdversarialModel):
 
     players = {"D": ("discriminator",), "G": ("generator",)}
     moves = (("D",), ("G",))
+    default_loss = None
     fresh_z = False
 
     def __init__(
@@ -80,7 +80,7 @@ class LossSensitiveGAN(AdversarialModel):
         # Not tf.nn.relu: its gradient at 0 is 0, so that D, which starts at 0, would not learn.
         loss_real, loss_fake = (
             tf.maximum(logits[:, 0], self.leak * logits[:, 0])
-            for logits in discriminate(self.discriminator, x, x_fake, training=training)
+            for logits in self.judge(self.discriminator, x, x_fake, training=training)
         )
         delta = self.margin * tf.reduce_sum(tf.abs(x - tf.stop_gradient(x_fake)), (1, 2, 3))
         excess = delta + loss_real - loss_fake

@@ -6,7 +6,6 @@ import tensorflow as tf
 from tf_bigan.constraints import Count
 from tf_bigan.core.model import AdversarialModel, Moves
 from tf_bigan.losses import squared_error
-from tf_bigan.networks.normalization import discriminate
 from tf_bigan.priors import Prior
 
 
@@ -36,6 +35,7 @@ class MAGAN(AdversarialModel):
 
     players = {"D": ("discriminator",), "G": ("generator",)}
     moves = (("D",), ("G",))
+    default_loss = None
 
     def __init__(
         self,
@@ -73,8 +73,7 @@ class MAGAN(AdversarialModel):
     def player_losses(self, batch, z, training):
         x = batch["image"]
         x_fake = self.generator(z, training=training)
-        x_rec, x_fake_rec = discriminate(self.discriminator, x, x_fake, training=training)
-        energy_real, energy_fake = squared_error(x, x_rec), squared_error(x_fake, x_fake_rec)
+        energy_real, energy_fake = self.judge(self._energy, x, x_fake, training=training)
         hinge = tf.nn.relu(self.margin - energy_fake)  # 0 while the margin is 0
         losses = {
             "D": tf.reduce_mean(energy_real + hinge),
@@ -85,6 +84,10 @@ class MAGAN(AdversarialModel):
             "energy_fake": energy_fake,
             "margin": self.margin,
         }
+
+    def _energy(self, x, training):
+        """‖x - D(x)‖², [B]."""
+        return squared_error(x, self.discriminator(x, training=training))
 
     def is_active(self, player):
         """G is inactive while D is pretrained."""

@@ -7,7 +7,6 @@ from tf_bigan.constraints import NonNegative
 from tf_bigan.core.model import AdversarialModel, Moves
 from tf_bigan.errors import UserError
 from tf_bigan.losses import discriminator_logs
-from tf_bigan.networks.normalization import discriminate
 from tf_bigan.priors import Prior
 
 
@@ -22,11 +21,10 @@ class SGAN(AdversarialModel):
         D, generated images:      -log p(FAKE | G(z))      = softplus(r)
         G:                        -log(1 - p(FAKE | G(z))) = softplus(-r)
 
-    With `minimax=True` G minimises log p(FAKE | G(z)) as in the paper, which saturates. Both move
-    at once. Without a labelled subset in the batch, all images count as labelled.
+    With `compile(loss="minimax")` G minimises log p(FAKE | G(z)) as in the paper, which saturates.
+    Both move at once. Without a labelled subset in the batch, all images count as labelled.
 
     Hyperparameters:
-        minimax: whether G minimises the negative of D's loss on generated images.
         supervised: the weight of the labelled images' loss; 0 gives a GAN.
 
     Networks: generator z [B, latent_dim] -> x [B, H, W, C] in [0, 1]; discriminator x -> logits
@@ -43,7 +41,6 @@ class SGAN(AdversarialModel):
         discriminator: keras.Model,
         prior: Prior,
         *,
-        minimax: bool = False,
         supervised: NonNegative = 1.0,
         moves: Moves | None = None,
         name: str | None = None,
@@ -54,7 +51,6 @@ class SGAN(AdversarialModel):
             name=name,
             generator=generator,
             discriminator=discriminator,
-            minimax=minimax,
             supervised=supervised,
         )
 
@@ -71,8 +67,8 @@ class SGAN(AdversarialModel):
     def player_losses(self, batch, z, training):
         label = batch.get("labelled_label", batch.get("label"))
         x_fake = self.generator(z, training=training)
-        logits, logits_of_fake = discriminate(
-            self.discriminator, batch["image"], x_fake, training=training
+        (logits_real, logits), (logits_fake, _) = self.judge(
+            self._real_and_class_logits, batch["image"], x_fake, training=training
         )
         # The labelled batch may have another size, so it needs a separate call.
         logits_labelled = logits
@@ -81,22 +77,20 @@ class SGAN(AdversarialModel):
         cross_entropy = tf.reduce_mean(
             tf.nn.sparse_softmax_cross_entropy_with_logits(label, logits_labelled)
         )
-        logits_real, logits_fake = self._real_logit(logits), self._real_logit(logits_of_fake)
-        fake = tf.reduce_mean(tf.nn.softplus(logits_fake))
         losses = {
             "D": self.supervised * cross_entropy
-            + tf.reduce_mean(tf.nn.softplus(-logits_real))
-            + fake,
-            "G": -fake if self.minimax else tf.reduce_mean(tf.nn.softplus(-logits_fake)),
+            + self.adversarial_loss.discriminator(logits_real, logits_fake),
+            "G": self.adversarial_loss.generator(logits_real, logits_fake),
         }
         return losses, discriminator_logs(logits_real, logits_fake) | {
             "cross_entropy": cross_entropy,
             "accuracy_labelled": tf.argmax(logits_labelled[:, :-1], -1) == label,
         }
 
-    def _real_logit(self, logits):
-        """log (1 - p(FAKE)) / p(FAKE), [B, N + 1] -> [B]."""
-        return tf.reduce_logsumexp(logits[:, :-1], -1) - logits[:, -1]
+    def _real_and_class_logits(self, x, training):
+        """log (1 - p(FAKE)) / p(FAKE) [B], and all logits [B, N + 1]."""
+        logits = self.discriminator(x, training=training)
+        return tf.reduce_logsumexp(logits[:, :-1], -1) - logits[:, -1], logits
 
     def class_logits(self, x, training) -> tf.Tensor:
         """Logits of the N classes, [B, N]."""

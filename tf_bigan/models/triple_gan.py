@@ -102,18 +102,17 @@ class TripleGAN(AdversarialModel):
         guess, guess_fake = discriminate(self.classifier, x, x_fake, training=training)
         p = tf.nn.softmax(guess)  # [B, K]
         y_guess = tf.one_hot(tf.argmax(p, -1), self.classes)
-        logits_guess, logits_fake = discriminate(
+        logits_guess, logits_fake = self.judge(
             self.discriminator, [x, y_guess], [x_fake, y], training=training
         )
         pairs = [x_labelled, tf.one_hot(label, self.classes)]
         logits_real = self.discriminator(pairs, training=training)
 
-        real, guessed, fake, guess_fools, fake_fools = (
-            tf.nn.softplus(logits)[:, 0]
-            for logits in (-logits_real, logits_guess, logits_fake, -logits_guess, -logits_fake)
-        )
-        real = tf.reduce_mean((1 - self.predicted_share) * real)
-        real += tf.reduce_mean(self.predicted_share * guess_fools)
+        loss, share = self.adversarial_loss, self.predicted_share
+        real = (1 - share) * tf.reduce_mean(loss.real(logits_real))
+        real += share * tf.reduce_mean(loss.real(logits_guess))
+        guessed, fake = (tf.reduce_mean(loss.fake(v)) for v in (logits_guess, logits_fake))
+        certainty = tf.reduce_max(p, -1, keepdims=True)
         supervised = tf.reduce_mean(
             tf.nn.sparse_softmax_cross_entropy_with_logits(label, guess_labelled)
         )
@@ -122,9 +121,9 @@ class TripleGAN(AdversarialModel):
         balance = -tf.reduce_mean(tf.math.log(tf.reduce_mean(p, 0) + 1e-6))
         pseudo = self.pseudo * tf.cast(self.step.value >= self.pseudo_after, tf.float32)
         losses = {
-            "D": real + 0.5 * tf.reduce_mean(guessed + fake),
-            "G": 0.5 * tf.reduce_mean(fake_fools),
-            "C": 0.5 * tf.reduce_mean(tf.reduce_max(p, -1) * guess_fools)
+            "D": real + 0.5 * (guessed + fake),
+            "G": 0.5 * tf.reduce_mean(loss.as_real(logits_fake)),
+            "C": 0.5 * tf.reduce_mean(certainty * loss.as_real(logits_guess))
             + supervised
             + pseudo * from_generated
             + self.entropy * entropy

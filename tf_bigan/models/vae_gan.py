@@ -85,19 +85,21 @@ class VAEGAN(AdversarialModel):
         mean, log_sigma = self.encoder.distribution(x, training=training)
         z_hat = mean + tf.exp(log_sigma) * self.random.normal((self.prior.dim,))
         x_fake, x_rec = discriminate(self.generator, z, z_hat, training=training)
-        features = discriminate(self.discriminator.features, x, x_fake, x_rec, training=training)
-        classes = [self.discriminator.head(h) for h in features]  # real, generated, reconstructed
-        logits_real, logits_fake, logits_rec = map(self._real_logit, classes)
+        # One set of batch statistics for all three, as in the official code: with separate ones a
+        # D without biases cannot see contrast.
+        judged = self.judge(self._judgement, x, x_fake, x_rec, training=training, jointly=True)
+        (logits_real, logits_fake, logits_rec), classes, features = zip(*judged, strict=True)
         if self.kind == "features":
             reconstruction = 0.5 * tf.reduce_mean(squared_error(features[0], features[2]))
         else:
             reconstruction = 0.5 * tf.reduce_mean(squared_error(x, x_rec)) / self.sigma**2
+        loss = self.adversarial_loss
         divergence = tf.reduce_mean(kl_from_standard_normal(mean, log_sigma))
         losses = {
             "E": divergence + reconstruction,
             "G": self.gamma * reconstruction
-            + tf.reduce_mean(tf.nn.softplus(-logits_fake) + tf.nn.softplus(-logits_rec)),
-            "D": self._discriminator_loss(classes),
+            + tf.reduce_mean(loss.as_real(logits_fake) + loss.as_real(logits_rec)),
+            "D": self._discriminator_loss(classes, logits_real, logits_fake, logits_rec),
         }
         return losses, discriminator_logs(logits_real, logits_fake) | {
             "logits_rec": logits_rec,
@@ -105,17 +107,20 @@ class VAEGAN(AdversarialModel):
             "kl": divergence,
         }
 
-    def _real_logit(self, logits):
-        """log D / (1 - D), [B, 3] -> [B]."""
+    def _judgement(self, x, training):
+        """log D / (1 - D) [B], the logits [B, 3], the last hidden layer [B, F]."""
+        features = self.discriminator.features(x, training=training)
+        logits = self.discriminator.head(features)
+        real = logits[:, 0]
         if self.kind == "three_class":
-            return logits[:, 0] - tf.reduce_logsumexp(logits[:, 1:], -1)
-        return logits[:, 0]
+            real -= tf.reduce_logsumexp(logits[:, 1:], -1)
+        return real, logits, features
 
-    def _discriminator_loss(self, classes):
+    def _discriminator_loss(self, classes, real, fake, rec):
         if self.kind == "three_class":  # Σ over the three groups of -log p(group)
             return -sum(tf.reduce_mean(tf.nn.log_softmax(c)[:, i]) for i, c in enumerate(classes))
-        real, fake, rec = map(self._real_logit, classes)
-        return tf.reduce_mean(tf.nn.softplus(-real) + tf.nn.softplus(fake) + tf.nn.softplus(rec))
+        loss = self.adversarial_loss
+        return tf.reduce_mean(loss.real(real) + loss.fake(fake) + loss.fake(rec))
 
 
 def kl_from_standard_normal(mean: tf.Tensor, log_sigma: tf.Tensor) -> tf.Tensor:

@@ -1,6 +1,7 @@
 """Encoders, generators and discriminators."""
 
 from tf_bigan.networks.composite import AutoencoderNetwork, GaussianEncoder
+from tf_bigan.networks.conv import ConvDiscriminator, ConvEncoder, ConvGenerator
 from tf_bigan.networks.dcgan import DCGANDiscriminator, DCGANEncoder, DCGANGenerator
 from tf_bigan.networks.families import FAMILIES, make
 from tf_bigan.networks.lenet import LeNetFeatures
@@ -18,6 +19,9 @@ __all__ = [
     "FAMILIES",
     "AutoencoderNetwork",
     "BatchNormalization",
+    "ConvDiscriminator",
+    "ConvEncoder",
+    "ConvGenerator",
     "DCGANDiscriminator",
     "DCGANEncoder",
     "DCGANGenerator",

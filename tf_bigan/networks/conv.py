@@ -16,6 +16,7 @@ from tf_bigan.constraints import Count, check
 from tf_bigan.errors import UserError
 from tf_bigan.networks.network import Network, weight_decay
 from tf_bigan.networks.normalization import BatchNormalization, make_normalization
+from tf_bigan.networks.spectral import layer_class
 
 SMALLEST_IMAGE, LARGEST_MAP = 8, 8
 
@@ -43,7 +44,7 @@ class _Conv(Network):
         self.channels = [channels, *widths]  # of the same
 
     def _dense(self, units: int, bias: bool = True) -> keras.layers.Dense:
-        return keras.layers.Dense(
+        return layer_class(keras.layers.Dense, self.kind)(
             units,
             use_bias=bias,
             kernel_regularizer=weight_decay(self.l2),
@@ -61,7 +62,7 @@ class _Conv(Network):
     def _make_tower(self):
         """The way down that E and D share."""
         self.convs = [
-            keras.layers.Conv2D(
+            layer_class(keras.layers.Conv2D, self.kind)(
                 channels,
                 4,
                 2,
@@ -124,7 +125,7 @@ class ConvGenerator(_Conv):
         self.norms = [self._norm() for _ in self.sizes[1:]]  # one before each
         self.targets = self.sizes[-2::-1]
         self.convs = [
-            keras.layers.Conv2DTranspose(
+            layer_class(keras.layers.Conv2DTranspose, norm)(
                 channels,
                 4,
                 2,

@@ -6,6 +6,7 @@ import keras
 
 from tf_bigan.errors import UserError, did_you_mean
 from tf_bigan.networks.composite import AutoencoderNetwork, GaussianEncoder
+from tf_bigan.networks.conv import ConvDiscriminator, ConvEncoder, ConvGenerator
 from tf_bigan.networks.dcgan import DCGANDiscriminator, DCGANEncoder, DCGANGenerator
 from tf_bigan.networks.lenet import LeNetFeatures
 from tf_bigan.networks.mlp import MLPDiscriminator, MLPEncoder, MLPGenerator
@@ -38,6 +39,11 @@ FAMILIES = {
         "encoder": MLPEncoder,
         "generator": MLPGenerator,
         "discriminator": MLPDiscriminator,
+    },
+    "conv": {
+        "encoder": ConvEncoder,
+        "generator": ConvGenerator,
+        "discriminator": ConvDiscriminator,
     },
     "dcgan": {
         "encoder": DCGANEncoder,

@@ -116,21 +116,25 @@ def _over_replicas(x, scale, offset, epsilon) -> tuple[tf.Tensor, tf.Tensor, tf.
 
 
 def make_normalization(kind: str | None, dtype) -> keras.layers.Layer:
-    """A normalisation layer: "batch", "layer" (rows stay independent), or None for none.
+    """The layer of a kind: "batch", "layer", or None for none.
 
-    "layer" normalises over the channels at each position. A gradient penalty applies to single
-    rows and excludes batch statistics (Gulrajani et al. 2017, section 4).
+    "spectral" normalises kernels (see `networks.spectral`) and has no layer here either.
+    "layer" normalises over the channels at each position of a map, without seeing other rows. A
+    gradient penalty depends on single rows and excludes batch statistics (Gulrajani et al. 2017,
+    section 4).
     """
     if kind == "batch":
         return BatchNormalization(dtype=dtype)
     if kind == "layer":
         return keras.layers.LayerNormalization(epsilon=1e-5, dtype=dtype)
-    if kind is None:
+    if kind in (None, "spectral"):
         return keras.layers.Identity(dtype=dtype)
-    raise ValueError(f"norm={kind!r} is unknown: choose batch, layer or None")
+    raise ValueError(f"norm={kind!r} is unknown: choose batch, layer, spectral or None")
 
 
-def discriminate(discriminator: Callable, *groups: Any, training: bool) -> list[Any]:
+def discriminate(
+    discriminator: Callable, *groups: Any, training: bool, jointly: bool = False
+) -> list[Any]:
     """D's outputs on several batches of equal size, with separate batch statistics.
 
     A network with `keeps_groups_apart = True` is called once on the joined rows. Other networks
@@ -140,15 +144,17 @@ def discriminate(discriminator: Callable, *groups: Any, training: bool) -> list[
         discriminator: D, or a function of it that takes `training`.
         *groups: D's inputs, real ones first; their statistics update the moving averages.
         training: whether to run in training mode.
+        jointly: whether all groups share one set of batch statistics, in one call.
 
     Returns:
         The output for each group: logits [B, 1] of D, or the structure of tensors that the
         function returns.
     """
-    if not getattr(getattr(discriminator, "__self__", discriminator), "keeps_groups_apart", False):
+    owner = getattr(discriminator, "__self__", discriminator)
+    if not jointly and not getattr(owner, "keeps_groups_apart", False):
         return [discriminator(group, training=training) for group in groups]
     joined = tf.nest.map_structure(lambda *rows: tf.concat(rows, 0), *groups)
-    with batch_groups(len(groups)):
+    with batch_groups(1 if jointly else len(groups)):
         outputs = discriminator(joined, training=training)
     split = [tf.split(output, len(groups)) for output in tf.nest.flatten(outputs)]
     return [tf.nest.pack_sequence_as(outputs, one) for one in zip(*split, strict=True)]

@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from tf_bigan.networks.network import Network, leaky_relu, weight_decay
 from tf_bigan.networks.normalization import make_normalization
+from tf_bigan.networks.spectral import layer_class
 
 
 @keras.saving.register_keras_serializable("tf_bigan")
@@ -38,12 +39,10 @@ class Perceptron(Network):
             "kernel_regularizer": weight_decay(l2),
             "dtype": self.dtype_policy,
         }
-        self.dense = [
-            keras.layers.Dense(units, kernel_initializer="he_normal", **common)
-            for _ in range(hidden)
-        ]
+        dense = layer_class(keras.layers.Dense, norm)
+        self.dense = [dense(units, kernel_initializer="he_normal", **common) for _ in range(hidden)]
         self.norms = [make_normalization(norm, self.dtype_policy) for _ in range(hidden)]
-        self.logit = keras.layers.Dense(outputs, **common)
+        self.logit = dense(outputs, **common)
         self(keras.Input((inputs,)))
 
     def features(self, h, training=False) -> tf.Tensor:

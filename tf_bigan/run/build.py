@@ -124,6 +124,8 @@ def build_model(
     model = system(prior=prior, moves=config.groups, **parts, **options)
     model.compile(
         optimizers(config, model.players, model.moves, steps_per_epoch),
+        config.loss,
+        penalty=config.penalty,
         ema=config.ema or None,
         seed=config.seed,
         jit_compile=xla,

@@ -90,6 +90,18 @@ class Config:
     set: str | None = _option(
         None, "the system's hyperparameters, as gamma=0.7,lambda_k=0.01", group="model"
     )
+    loss: str | None = _option(
+        None,
+        "what D and its opponents minimise: logistic, minimax, hinge, least_squares, wasserstein, "
+        "relativistic [the system's]",
+        group="model",
+    )
+    penalty: str | None = _option(
+        None,
+        "on the slope of D: none, r1, gradient or dragan, as r1:gamma=0.3,every_row=4 "
+        "[the system's]",
+        group="model",
+    )
     width: Count | None = _option(
         None, "units of each layer (mlp), or channels of the first (dcgan)", group="model"
     )

@@ -1,0 +1,105 @@
+"""Spectral normalization (Miyato et al., ICLR 2018): kernels divided by their spectral norm."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+_FIRST_ITERATIONS = 15  # of a fresh layer, so that its first steps already have a good estimate
+_EPSILON = 1e-12
+
+
+@keras.saving.register_keras_serializable("tf_bigan")
+class SingularVector(keras.layers.Layer):
+    """The power iteration's estimate u [outputs] of a kernel's first left singular vector."""
+
+    def __init__(self, outputs: int):
+        super().__init__(dtype="float32")
+        self.u = self.add_weight(
+            name="u", shape=(outputs,), initializer="random_normal", trainable=False
+        )
+        self.built = True
+
+    def right(self, matrix: tf.Tensor) -> tf.Tensor:
+        """v = Wᵀu / ‖Wᵀu‖ [inputs] of a matrix W [outputs, inputs]."""
+        return tf.math.l2_normalize(
+            tf.linalg.matvec(matrix, self.u, transpose_a=True), epsilon=_EPSILON
+        )
+
+    def iterate(self, matrix: tf.Tensor) -> None:
+        """u <- Wv / ‖Wv‖."""
+        left = tf.linalg.matvec(matrix, self.right(matrix))
+        self.u.assign(tf.math.l2_normalize(left, epsilon=_EPSILON))
+
+    def norm(self, matrix: tf.Tensor) -> tf.Tensor:
+        """σ = uᵀWv, differentiable in W alone (equation 12)."""
+        u, v = tf.stop_gradient(self.u.value), tf.stop_gradient(self.right(matrix))
+        return tf.tensordot(u, tf.linalg.matvec(matrix, v), 1)
+
+
+class _Spectral:
+    """A linear layer whose kernel W counts as W / σ.
+
+    A call makes no power iteration; `power_iteration` makes one for all layers in a training step.
+    """
+
+    _outputs = -1  # the kernel's axis of outputs
+
+    def build(self, input_shape: Any) -> None:
+        super().build(input_shape)  # type: ignore[misc]
+        self.vector = SingularVector(self.kernel.shape[self._outputs])  # type: ignore[attr-defined]
+        for _ in range(_FIRST_ITERATIONS):
+            self.iterate()
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        # W / σ times x is W times x / σ, and leaves the stock layer as it is.
+        sigma = self.vector.norm(self._matrix())
+        return super().call(inputs / tf.cast(sigma, inputs.dtype))  # type: ignore[misc]
+
+    def iterate(self) -> None:
+        """One power iteration."""
+        self.vector.iterate(self._matrix())
+
+    def _matrix(self) -> tf.Tensor:
+        """The kernel as [outputs, inputs]."""
+        kernel = tf.convert_to_tensor(self.kernel.value)  # type: ignore[attr-defined]
+        kernel = tf.experimental.numpy.moveaxis(kernel, self._outputs, 0)
+        return tf.reshape(kernel, (kernel.shape[0], -1))
+
+
+@keras.saving.register_keras_serializable("tf_bigan")
+class SpectralDense(_Spectral, keras.layers.Dense):
+    """`keras.layers.Dense` with a spectrally normalized kernel."""
+
+
+@keras.saving.register_keras_serializable("tf_bigan")
+class SpectralConv2D(_Spectral, keras.layers.Conv2D):
+    """`keras.layers.Conv2D` with a spectrally normalized kernel, a matrix [outputs, h·w·inputs]."""
+
+
+@keras.saving.register_keras_serializable("tf_bigan")
+class SpectralConv2DTranspose(_Spectral, keras.layers.Conv2DTranspose):
+    """`keras.layers.Conv2DTranspose` with a spectrally normalized kernel."""
+
+    _outputs = -2
+
+
+_SPECTRAL = {
+    keras.layers.Dense: SpectralDense,
+    keras.layers.Conv2D: SpectralConv2D,
+    keras.layers.Conv2DTranspose: SpectralConv2DTranspose,
+}
+
+
+def layer_class(layer: type[keras.layers.Layer], norm: str | None) -> type[keras.layers.Layer]:
+    """The class of a layer in a network of this `norm`: its spectral form for "spectral"."""
+    return _SPECTRAL[layer] if norm == "spectral" else layer
+
+
+def power_iteration(networks: Iterable[keras.Model]) -> None:
+    """One iteration for each spectrally normalized layer of some networks."""
+    for network in networks:
+        for layer in network._flatten_layers():
+            if isinstance(layer, _Spectral):
+                layer.iterate()
