@@ -2,6 +2,7 @@
 
 from tf_bigan import core  # isort: skip - first, since it checks Keras's backend
 from tf_bigan import (
+    augmentation,
     callbacks,
     data,
     estimators,
@@ -30,6 +31,7 @@ __all__ = [
     "BiGANFeatures",
     "NonFiniteLoss",
     "UserError",
+    "augmentation",
     "callbacks",
     "core",
     "data",

@@ -99,18 +99,6 @@ def parts_of(annotation) -> tuple[type | None, str | None, tuple, bool]:
     return kind, interval, (), optional
 
 
-def parse(name: str, text: str, default: object, where: str = "") -> object:
-    """A value of the type of a default, given as text: "true", "3", "0.5", "l1".
-
-    Raises UserError if the text is of another type.
-    """
-    kind = type(default)
-    try:
-        return {"true": True, "false": False}[text.lower()] if kind is bool else kind(text)
-    except (KeyError, ValueError):
-        raise UserError(f"{where}{name}={text} is no {kind.__name__}") from None
-
-
 def from_text(option: str, text: str, kinds: Mapping[str, type]) -> typing.Any:
     """An object of one of the named classes: "r1", or with arguments "r1:gamma=0.3,every_row=1".
 
@@ -122,16 +110,47 @@ def from_text(option: str, text: str, kinds: Mapping[str, type]) -> typing.Any:
     Raises:
         UserError: an unknown name or argument, or a value that does not fit.
     """
-    name, _, rest = text.partition(":")
-    where = f"{option}={text}: "
+    name, _, arguments = text.partition(":")
     if name not in kinds:
         raise UserError(f"{option}={name} is unknown{did_you_mean(name, kinds)}")
-    parameters = inspect.signature(kinds[name]).parameters
+    return kinds[name](**arguments_from_text(option, arguments, kinds[name]))
+
+
+def arguments_from_text(option: str, text: str, function: Callable) -> dict[str, object]:
+    """Keyword arguments of a function, given as NAME=VALUE,... and checked by its annotations.
+
+    Args:
+        option: what the error names.
+        text: as "gamma=0.3,every_row=1"; "" for none.
+        function: whose arguments they are, or a class.
+
+    Raises:
+        UserError: an unknown name, or a value that does not meet its constraint.
+    """
+    annotations = typing.get_type_hints(
+        function.__init__ if isinstance(function, type) else function, include_extras=True
+    )
     arguments = {}
-    for part in rest.split(",") if rest else ():
-        argument, _, value = part.partition("=")
-        if argument not in parameters:
-            raise UserError(f"{where}no argument {argument}{did_you_mean(argument, parameters)}")
-        arguments[argument] = parse(argument, value, parameters[argument].default, where)
-    check_arguments(kinds[name], arguments, where)
-    return kinds[name](**arguments)
+    for part in text.split(",") if text else ():
+        name, _, value = part.partition("=")
+        if name not in annotations:
+            raise UserError(f"{option}: no argument {name}{did_you_mean(name, annotations)}")
+        arguments[name] = parse(f"{option}: {name}", value, annotations[name])
+    check_arguments(function, arguments, f"{option}: ")
+    return arguments
+
+
+def parse(name: str, text: str, annotation: object) -> object:
+    """A value of an annotation's type, given as text: "true", "3", "0.5", "l1".
+
+    Raises UserError if the text is of another type.
+    """
+    kind, _, _, optional = parts_of(annotation)
+    if optional and text == "none":
+        return None
+    try:
+        if kind is bool:
+            return {"true": True, "false": False}[text.lower()]
+        return text if kind is None else kind(text)
+    except (KeyError, ValueError):
+        raise UserError(f"{name}={text} is no {getattr(kind, '__name__', kind)}") from None

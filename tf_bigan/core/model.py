@@ -3,12 +3,13 @@
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from tf_bigan import augmentation as augmentations
 from tf_bigan import constraints, losses, penalties
 from tf_bigan.constraints import Count, Seed
 from tf_bigan.core import hardware
@@ -108,8 +109,12 @@ class AdversarialModel(keras.Model):
         self.step = self.add_weight(
             name="step", dtype="int64", initializer="zeros", trainable=False
         )
+        # With which an image is augmented: state where it is adaptive.
+        self.augmentation_probability = self.add_weight(
+            name="augmentation_probability", initializer="zeros", trainable=False
+        )
         self._set_average(None)
-        self._set_game(None, None)
+        self._set_game(None, None, None)
         self._inference_functions = {}
         self.image_shape = self._find_image_shape()
         self.built = True
@@ -241,6 +246,7 @@ class AdversarialModel(keras.Model):
         loss: losses.AdversarialLoss | str | None = None,
         *,
         penalty: penalties.Penalty | str | None = None,
+        augmentation: augmentations.Augmentation | str | None = None,
         ema: Annotated[float, "(0, 1)"] | None = None,
         seed: Seed = 0,
         jit_compile: bool | str = "auto",
@@ -257,6 +263,8 @@ class AdversarialModel(keras.Model):
                 `tf_bigan.losses`, or its name, as "hinge". Default: the system's.
             penalty: on the slope of D, added to D's loss: one of `tf_bigan.penalties`, or its name
                 and arguments, as "r1:gamma=0.3"; "none" for none. Default: the system's.
+            augmentation: differentiable changes of the images that D sees, for small data sets: a
+                `tf_bigan.augmentation.Augmentation`, or its kinds, as "translation+cutout".
             ema: decay per step, in (0, 1), of an exponential moving average of all networks,
                 used by `encode`, `generate` and `reconstruct`; None for no average. The decay
                 is ramped up: it is min(ema, (1 + n) / (10 + n)) in step n = 0, 1, ...
@@ -283,13 +291,13 @@ class AdversarialModel(keras.Model):
                     one.build(self.player_variables(player))
                 # One named attribute each, because Keras saves the objects of a dict by order.
                 setattr(self, f"optimizer_{player}", one)
-            self._set_game(loss, penalty)
+            self._set_game(loss, penalty, augmentation)
             self.seed, self.ema, self.jit_compile = int(seed), ema, jit_compile
             self.steps_per_execution, self.sync_batch_norm = steps_per_execution, sync_batch_norm
             self._set_average(self._make_average() if ema is not None else None)
         self._forget_compiled()
 
-    def _set_game(self, loss, penalty):
+    def _set_game(self, loss, penalty, augmentation):
         if loss is not None and self.default_loss is None:
             raise UserError(
                 f"loss={loss}: {type(self).__name__} has a loss of its own: leave loss out"
@@ -297,6 +305,9 @@ class AdversarialModel(keras.Model):
         loss, penalty = loss or self.default_loss, penalty or self.default_penalty
         self.adversarial_loss = None if loss is None else losses.get(loss)
         self.penalty = penalties.get(penalty)
+        self.augmentation = augmentations.get(augmentation)
+        if self.augmentation is not None:
+            self.augmentation_probability.assign(self.augmentation.probability)
 
     def _one_each(self, optimizer) -> dict[str, keras.optimizers.Optimizer]:
         """{player: its own optimizer}, from one for all or from one for each."""
@@ -340,6 +351,7 @@ class AdversarialModel(keras.Model):
             },
             "loss": serialize(self.adversarial_loss),
             "penalty": serialize(self.penalty),
+            "augmentation": serialize(self.augmentation),
             "ema": self.ema,
             "seed": self.seed,
             "jit_compile": self.jit_compile,
@@ -352,8 +364,9 @@ class AdversarialModel(keras.Model):
             player: keras.optimizers.deserialize(one) for player, one in config["optimizer"].items()
         }
         restore = keras.saving.deserialize_keras_object
-        loss, penalty = restore(config["loss"]), restore(config["penalty"]) or "none"
-        self.compile(**config | {"optimizer": optimizer, "loss": loss, "penalty": penalty})
+        game = {name: restore(config[name]) for name in ("loss", "penalty", "augmentation")}
+        game["penalty"] = game["penalty"] or "none"
+        self.compile(**config | game | {"optimizer": optimizer})
 
     def get_config(self) -> dict:
         names = [n for n, p in _parameters(type(self)).items() if p.kind is not p.VAR_KEYWORD]
@@ -478,6 +491,12 @@ class AdversarialModel(keras.Model):
             logs |= group_logs
         if type(self).adapt is not AdversarialModel.adapt:
             self.adapt(mean_over_replicas(logs))
+        if "sign_real" in logs:
+            sign = mean_over_replicas([logs.pop("sign_real")])[0]
+            rows = rows_of(batch) * self.distribute_strategy.num_replicas_in_sync
+            before = self.augmentation_probability
+            before.assign(self.augmentation.adapted(before.value, sign, rows))
+            logs["augmentation_probability"] = before.value
         if self.average is not None:
             self._trainer.update_average(batch, z, key)
         self.step.assign_add(1)
@@ -566,6 +585,8 @@ class AdversarialModel(keras.Model):
         }
         logs = _named({player: losses[player] for player in group}) | logs
         logs |= {f"penalty_{player}": penalty for player, penalty in slopes.items()}
+        if self._adapts_augmentation() and "D" in group:
+            logs["sign_real"] = tf.sign(self._judged[0].logits_real)
         return gradients, tf.nest.map_structure(_mean, logs)
 
     def judge(
@@ -592,9 +613,21 @@ class AdversarialModel(keras.Model):
         Returns:
             The function's result for each group.
         """
+        if training and self.augmentation is not None:
+            groups = tuple(tf.nest.map_structure(self._augmented, group) for group in groups)
+        outputs = discriminate(function, *groups, training=training, jointly=jointly)
         if training:
-            self._judged.append((player, function, groups[0], groups[1]))
-        return discriminate(function, *groups, training=training, jointly=jointly)
+            logits = tf.nest.flatten(outputs[0])[0]
+            self._judged.append(_Judgement(player, function, groups[0], groups[-1], logits))
+        return outputs
+
+    def _augmented(self, x: tf.Tensor) -> tf.Tensor:
+        if x.shape.rank != 4:  # a latent or a label
+            return x
+        return self.augmentation(x, self.random, self.augmentation_probability.value)
+
+    def _adapts_augmentation(self) -> bool:
+        return self.augmentation is not None and self.augmentation.target is not None
 
     @property
     def keeps_groups_apart(self) -> bool:
@@ -604,18 +637,18 @@ class AdversarialModel(keras.Model):
 
     def _penalty_of(self, player: str) -> tf.Tensor | None:
         """The penalty on what `player` has judged with in this pass; None where there is none."""
-        judged = [rest for owner, *rest in self._judged if owner == player]
+        judged = [one for one in self._judged if one.player == player]
         if self.penalty is None or not judged:
             return None
         networks = [getattr(self, name) for name in self.players[player]]
         terms = []
-        for function, real, fake in judged:
+        for one in judged:
 
-            def score(inputs, function=function):
+            def score(inputs, function=one.function):
                 return tf.nest.flatten(function(inputs, training=True))[0]
 
             with unchanged_statistics(*networks):  # they are those of whole batches
-                terms.append(self.penalty(score, real, fake, self.random, self.step.value))
+                terms.append(self.penalty(score, one.real, one.fake, self.random, self.step.value))
         return tf.add_n(terms)
 
     def check_losses(self, losses: Mapping[str, tf.Tensor], players: Iterable[str]) -> None:
@@ -879,6 +912,16 @@ class AdversarialModel(keras.Model):
     def _need(self, network: str):
         if not hasattr(self, network):
             raise ValueError(f"{type(self).__name__} has no {network}")
+
+
+class _Judgement(NamedTuple):
+    """A call of a discriminator in a pass: whose, on what, and the logits of the real rows."""
+
+    player: str
+    function: Callable
+    real: Any
+    fake: Any
+    logits_real: tf.Tensor
 
 
 def _parameters(system: type) -> dict[str, inspect.Parameter]:

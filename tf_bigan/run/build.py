@@ -126,6 +126,7 @@ def build_model(
         optimizers(config, model.players, model.moves, steps_per_epoch),
         config.loss,
         penalty=config.penalty,
+        augmentation=config.augmentation,
         ema=config.ema or None,
         seed=config.seed,
         jit_compile=xla,

@@ -102,6 +102,12 @@ class Config:
         "[the system's]",
         group="model",
     )
+    augmentation: str | None = _option(
+        None,
+        "of the images that D sees: translation, cutout, color, flip, joined by +; adaptive with "
+        "translation+color:target=0.6",
+        group="model",
+    )
     width: Count | None = _option(
         None, "units of each layer (mlp), or channels of the first (dcgan)", group="model"
     )

@@ -1,0 +1,148 @@
+"""Differentiable augmentation of what a discriminator sees, for small data sets.
+
+`compile(augmentation="translation+cutout")` changes real and generated images alike before D sees
+them, in a way that G's gradients pass through (Zhao et al., NeurIPS 2020). E and G themselves work
+with unchanged images, so that samples do not look augmented as long as the probability is below 1
+or the changes can be undone. An adaptive probability follows Karras et al., NeurIPS 2020 (ADA).
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated
+
+import keras
+import tensorflow as tf
+
+from tf_bigan.constraints import Count, Fraction, arguments_from_text, check_arguments
+from tf_bigan.errors import UserError, did_you_mean
+
+if TYPE_CHECKING:
+    from tf_bigan.core.randomness import Randomness
+
+_SHIFT = 1 / 8  # the largest translation, as a fraction of the side
+_CUTOUT = 1 / 2  # the side of what is cut out, likewise
+
+
+def translation(x: tf.Tensor, random: "Randomness") -> tf.Tensor:
+    """Shifts each image by up to an eighth of its height and width, with zeros at the edge."""
+    for axis in (1, 2):
+        size = x.shape[axis]
+        most = max(1, round(size * _SHIFT))
+        shift = tf.cast(tf.floor(random.uniform() * (2 * most + 1)), tf.int32)  # [B]
+        padding = [[most, most] if i == axis else [0, 0] for i in range(4)]
+        x = tf.gather(tf.pad(x, padding), shift[:, None] + tf.range(size), axis=axis, batch_dims=1)
+    return x
+
+
+def cutout(x: tf.Tensor, random: "Randomness") -> tf.Tensor:
+    """Sets a rectangle of half of each side to zero, at a random place that may cross the edge."""
+    inside = tf.ones((1, 1, 1, 1), tf.bool)
+    for axis in (1, 2):
+        size = x.shape[axis]
+        centre = tf.floor(random.uniform() * size)[:, None]  # [B, 1]
+        distance = tf.abs(tf.range(size, dtype=tf.float32)[None] - centre)
+        near = distance < size * _CUTOUT / 2  # [B, size]
+        inside &= near[:, :, None, None] if axis == 1 else near[:, None, :, None]
+    return tf.where(inside, tf.zeros_like(x), x)
+
+
+def color(x: tf.Tensor, random: "Randomness") -> tf.Tensor:
+    """Changes brightness by up to ½, saturation by a factor of 0 to 2, contrast by ½ to 1½."""
+    brightness, saturation, contrast = (random.uniform((1, 1, 1)) for _ in range(3))
+    x += brightness - 0.5
+    grey = tf.reduce_mean(x, 3, keepdims=True)
+    x = (x - grey) * 2.0 * saturation + grey
+    mean = tf.reduce_mean(x, (1, 2, 3), keepdims=True)
+    return (x - mean) * (contrast + 0.5) + mean
+
+
+def flip(x: tf.Tensor, random: "Randomness") -> tf.Tensor:
+    """Mirrors each image left to right with a probability of ½."""
+    return tf.where(random.uniform((1, 1, 1)) < 0.5, x, x[:, :, ::-1])
+
+
+AUGMENTATIONS: dict[str, Callable] = {
+    "translation": translation,
+    "cutout": cutout,
+    "color": color,
+    "flip": flip,
+}
+
+
+@keras.saving.register_keras_serializable("tf_bigan")
+class Augmentation:
+    """Some of `AUGMENTATIONS`, each applied to each image with a probability.
+
+    Args:
+        *kinds: names of `AUGMENTATIONS`, in order.
+        probability: of each kind for each image; with a target the initial one.
+        target: makes the probability adaptive (ADA): the value that the mean sign of D's real
+            logits is held at, 0.6 in the paper. D has overfitted where it is nearly 1.
+        images: how many images the adaptive probability takes to go from 0 to 1.
+
+    Raises:
+        UserError: no or unknown kinds, or an argument out of its range.
+    """
+
+    def __init__(
+        self,
+        *kinds: str,
+        probability: Fraction = 1.0,
+        target: Annotated[float, "(-1, 1)"] | None = None,
+        images: Count = 500_000,
+    ):
+        arguments = {"probability": probability, "target": target, "images": images}
+        check_arguments(Augmentation, arguments)
+        if not kinds:
+            raise UserError(f"augmentation: name some of {', '.join(AUGMENTATIONS)}")
+        for kind in kinds:
+            if kind not in AUGMENTATIONS:
+                raise UserError(
+                    f"augmentation={kind} is unknown{did_you_mean(kind, AUGMENTATIONS)}"
+                )
+        self.kinds = kinds
+        self.probability, self.target, self.images = probability, target, images
+
+    def __call__(
+        self, x: tf.Tensor, random: "Randomness", probability: tf.Tensor | float
+    ) -> tf.Tensor:
+        """Augments images [B, H, W, C]; every image with random changes of its own."""
+        for kind in self.kinds:
+            changed = AUGMENTATIONS[kind](x, random)
+            x = tf.where(random.uniform((1, 1, 1)) < probability, changed, x)
+        return x
+
+    def adapted(self, probability: tf.Tensor, sign: tf.Tensor, rows: int) -> tf.Tensor:
+        """The probability after a step on `rows` images, in which D's real logits had this sign."""
+        step = tf.sign(sign - self.target) * rows / self.images
+        return tf.clip_by_value(probability + step, 0.0, 1.0)
+
+    def get_config(self) -> dict:
+        return {
+            "kinds": list(self.kinds),
+            "probability": self.probability,
+            "target": self.target,
+            "images": self.images,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict) -> "Augmentation":
+        config = dict(config)
+        return cls(*config.pop("kinds"), **config)
+
+
+def get(augmentation: Augmentation | str | None) -> Augmentation | None:
+    """An augmentation, or the one that a text names.
+
+    "translation+cutout", with arguments "translation+color:probability=0.5", or "none".
+
+    Raises:
+        UserError: no such kind or argument.
+    """
+    if not isinstance(augmentation, str):
+        return augmentation
+    if augmentation == "none":
+        return None
+    kinds, _, arguments = augmentation.partition(":")
+    return Augmentation(
+        *kinds.split("+"), **arguments_from_text("augmentation", arguments, Augmentation)
+    )
