@@ -14,6 +14,11 @@ from tf_bigan.networks.normalization import (
     make_normalization,
 )
 from tf_bigan.networks.perceptron import Perceptron
+from tf_bigan.networks.residual import (
+    ResidualDiscriminator,
+    ResidualEncoder,
+    ResidualGenerator,
+)
 
 __all__ = [
     "FAMILIES",
@@ -32,6 +37,9 @@ __all__ = [
     "MLPGenerator",
     "Network",
     "Perceptron",
+    "ResidualDiscriminator",
+    "ResidualEncoder",
+    "ResidualGenerator",
     "batch_groups",
     "discriminate",
     "make",

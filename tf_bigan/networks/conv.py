@@ -21,7 +21,7 @@ from tf_bigan.networks.spectral import layer_class
 SMALLEST_IMAGE, LARGEST_MAP = 8, 8
 
 
-class _Conv(Network):
+class ConvNetwork(Network):
     """The layers that the three networks are made of, and the checks of their sizes."""
 
     def __init__(self, arguments: dict, **kwargs):
@@ -35,7 +35,7 @@ class _Conv(Network):
         for name in ("latent_dim", "width", "hidden"):
             if arguments.get(name) is not None:
                 check(name, arguments[name], Count)
-        self.kind, self.l2 = arguments["norm"], arguments["l2"]
+        self.norm, self.l2 = arguments["norm"], arguments["l2"]
         self.activation = keras.activations.get(arguments["activation"])
         self.sizes = [tuple(size)]  # of the image and of the map after each halving
         while len(self.sizes) == 1 or min(self.sizes[-1]) > LARGEST_MAP:
@@ -43,54 +43,82 @@ class _Conv(Network):
         widths = (arguments["width"] * min(2**i, 8) for i in range(len(self.sizes) - 1))
         self.channels = [channels, *widths]  # of the same
 
-    def _dense(self, units: int, bias: bool = True) -> keras.layers.Dense:
-        return layer_class(keras.layers.Dense, self.kind)(
-            units,
+    def make_dense(self, units: int, bias: bool = True) -> keras.layers.Layer:
+        """A dense layer of this network."""
+        return layer_class(keras.layers.Dense, self.norm)(units, use_bias=bias, **self._weights())
+
+    def make_conv(
+        self, channels: int, kernel: int, stride: int = 1, bias: bool = True, up: bool = False
+    ) -> keras.layers.Layer:
+        """A convolution of this network, or a transposed one for `up`."""
+        kind = keras.layers.Conv2DTranspose if up else keras.layers.Conv2D
+        return layer_class(kind, self.norm)(
+            channels,
+            kernel,
+            stride,
+            "same",
+            data_format="channels_last",
             use_bias=bias,
-            kernel_regularizer=weight_decay(self.l2),
-            dtype=self.dtype_policy,
+            **self._weights(),
         )
 
-    def _norm(self) -> keras.layers.Layer:
-        if self.kind == "batch":
+    def make_norm(self) -> keras.layers.Layer:
+        """A normalisation of this network; batch norm makes up for the bias before it."""
+        if self.norm == "batch":
             return BatchNormalization(momentum=0.9, epsilon=1e-5, dtype=self.dtype_policy)
-        return make_normalization(self.kind, self.dtype_policy)
+        return make_normalization(self.norm, self.dtype_policy)
 
-    def _act(self, h: tf.Tensor) -> tf.Tensor:
-        return self.activation(h)
+    def _weights(self) -> dict:
+        return {"kernel_regularizer": weight_decay(self.l2), "dtype": self.dtype_policy}
 
-    def _make_tower(self):
-        """The way down that E and D share."""
+
+class ConvDown(keras.layers.Layer):
+    """x [B, H, W, C] -> the smallest map [B, h, w, c], by convolutions of stride 2."""
+
+    def __init__(self, network: ConvNetwork):
+        super().__init__(dtype=network.dtype_policy)
+        self.activation = network.activation
         self.convs = [
-            layer_class(keras.layers.Conv2D, self.kind)(
-                channels,
-                4,
-                2,
-                "same",
-                "channels_last",
-                use_bias=i == 0 or self.kind != "batch",
-                kernel_regularizer=weight_decay(self.l2),
-                dtype=self.dtype_policy,
-            )
-            for i, channels in enumerate(self.channels[1:])
+            network.make_conv(channels, 4, 2, bias=i == 0 or network.norm != "batch")
+            for i, channels in enumerate(network.channels[1:])
         ]
-        self.norms = [self._norm() for _ in self.convs[1:]]
-        self.flatten = keras.layers.Flatten("channels_last", dtype=self.dtype_policy)
+        self.norms = [network.make_norm() for _ in self.convs[1:]]
 
-    def _tower(self, x: tf.Tensor, training: bool) -> tf.Tensor:
-        """x [B, H, W, C] in [0, 1] -> the smallest map, [B, h, w, c]."""
-        h = self._act(self.convs[0](2.0 * x - 1.0))
+    def call(self, x, training=False):
+        h = self.activation(self.convs[0](x))
         for conv, norm in zip(self.convs[1:], self.norms, strict=True):
-            h = self._act(norm(conv(h), training=training))
+            h = self.activation(norm(conv(h), training=training))
+        return h
+
+
+class ConvUp(keras.layers.Layer):
+    """The smallest map [B, h, w, c] -> logits of pixels [B, H, W, C].
+
+    Transposed convolutions double the map; what an odd size has too much is cropped.
+    """
+
+    def __init__(self, network: ConvNetwork):
+        super().__init__(dtype=network.dtype_policy)
+        self.activation = network.activation
+        self.sizes = network.sizes[-2::-1]
+        self.norms = [network.make_norm() for _ in self.sizes]  # one before each
+        self.convs = [
+            network.make_conv(c, 4, 2, bias=network.norm != "batch" or i == last, up=True)
+            for last in [len(self.sizes) - 1]
+            for i, c in enumerate(network.channels[-2::-1])
+        ]
+
+    def call(self, h, training=False):
+        for norm, conv, (height, width) in zip(self.norms, self.convs, self.sizes, strict=True):
+            h = conv(self.activation(norm(h, training=training)))
+            if h.shape[1:3] != (height, width):  # a crop of nothing would still cost a gradient
+                h = h[:, :height, :width]
         return h
 
 
 @keras.saving.register_keras_serializable("tf_bigan")
-class ConvGenerator(_Conv):
+class ConvGenerator(ConvNetwork):
     """G: z [B, latent_dim] -> x [B, H, W, C] in (0, 1), float32.
-
-    A dense layer makes the smallest map; each transposed convolution doubles it, and what an odd
-    size has too much is cropped.
 
     Args:
         image_shape: (H, W, C), H and W from 8 on.
@@ -105,6 +133,7 @@ class ConvGenerator(_Conv):
     """
 
     keeps_groups_apart = True
+    up = ConvUp
 
     def __init__(
         self,
@@ -120,37 +149,18 @@ class ConvGenerator(_Conv):
         arguments |= {"norm": norm, "activation": activation, "l2": l2}
         super().__init__(arguments, **kwargs)
         self.base_shape = (*self.sizes[-1], self.channels[-1])
-        bias = norm != "batch"
-        self.project = self._dense(math.prod(self.base_shape), bias)
-        self.norms = [self._norm() for _ in self.sizes[1:]]  # one before each
-        self.targets = self.sizes[-2::-1]
-        self.convs = [
-            layer_class(keras.layers.Conv2DTranspose, norm)(
-                channels,
-                4,
-                2,
-                "same",
-                data_format="channels_last",
-                use_bias=bias or target == self.sizes[0],
-                kernel_regularizer=weight_decay(l2),
-                dtype=self.dtype_policy,
-            )
-            for target, channels in zip(self.targets, self.channels[-2::-1], strict=True)
-        ]
+        self.project = self.make_dense(math.prod(self.base_shape), norm != "batch")
+        self.stages = self.up(self)
         self.sigmoid = keras.layers.Activation("sigmoid", dtype="float32")
         self(keras.Input((latent_dim,)))
 
     def call(self, z, training=False):
         h = tf.reshape(self.project(z), (-1, *self.base_shape))
-        for norm, conv, (height, width) in zip(self.norms, self.convs, self.targets, strict=True):
-            h = conv(self._act(norm(h, training=training)))
-            if h.shape[1:3] != (height, width):  # a crop of nothing would still cost a gradient
-                h = h[:, :height, :width]
-        return self.sigmoid(h)
+        return self.sigmoid(self.stages(h, training=training))
 
 
 @keras.saving.register_keras_serializable("tf_bigan")
-class ConvEncoder(_Conv):
+class ConvEncoder(ConvNetwork):
     """E: x [B, H, W, C] in [0, 1] -> z_hat [B, latent_dim], float32.
 
     Args:
@@ -170,6 +180,7 @@ class ConvEncoder(_Conv):
     """
 
     keeps_groups_apart = True
+    down = ConvDown
 
     def __init__(
         self,
@@ -188,9 +199,10 @@ class ConvEncoder(_Conv):
         arguments |= {"hidden": hidden, "squash": squash, "zero_init": zero_init, "norm": norm}
         super().__init__(arguments | {"activation": activation, "l2": l2}, **kwargs)
         self.squash = squash
-        self._make_tower()
-        self.dense, self.norm_dense = self._dense(hidden, norm != "batch"), self._norm()
-        self.latent = self._dense(latent_dim)
+        self.stages = self.down(self)
+        self.flatten = keras.layers.Flatten("channels_last", dtype=self.dtype_policy)
+        self.dense, self.norm_dense = self.make_dense(hidden, norm != "batch"), self.make_norm()
+        self.latent = self.make_dense(latent_dim)
         if zero_init:
             self.latent.kernel_initializer = keras.initializers.Zeros()
         self(keras.Input(tuple(image_shape)))
@@ -198,8 +210,8 @@ class ConvEncoder(_Conv):
     def features(self, x, training=False) -> dict[str, tf.Tensor]:
         """{"maps": the smallest map [B, h·w·c], "e-": the last hidden layer [B, hidden], "e": the
         logits of z_hat [B, latent_dim]}."""
-        maps = self.flatten(self._tower(x, training))
-        h = self._act(self.norm_dense(self.dense(maps), training=training))
+        maps = self.flatten(self.stages(2.0 * x - 1.0, training=training))
+        h = self.activation(self.norm_dense(self.dense(maps), training=training))
         named = {"maps": maps, "e-": h, "e": self.latent(h)}
         return {name: tf.cast(value, tf.float32) for name, value in named.items()}
 
@@ -209,7 +221,7 @@ class ConvEncoder(_Conv):
 
 
 @keras.saving.register_keras_serializable("tf_bigan")
-class ConvDiscriminator(_Conv):
+class ConvDiscriminator(ConvNetwork):
     """D: (x [B, H, W, C], z [B, latent_dim]) -> logits [B, outputs], float32.
 
     The map of x and z meet in a dense layer, another one follows. With `latent_dim=None` D is of x
@@ -230,6 +242,7 @@ class ConvDiscriminator(_Conv):
     """
 
     keeps_groups_apart = True
+    down = ConvDown
 
     def __init__(
         self,
@@ -246,23 +259,24 @@ class ConvDiscriminator(_Conv):
         arguments = {"image_shape": image_shape, "latent_dim": latent_dim, "width": width}
         arguments |= {"hidden": hidden, "outputs": outputs, "norm": norm}
         super().__init__(arguments | {"activation": activation, "l2": l2}, **kwargs)
-        self._make_tower()
-        self.dense = self._dense(hidden, norm != "batch")
-        self.condition = None if latent_dim is None else self._dense(hidden, bias=False)
-        self.norm_dense = self._norm()
-        self.joint = None if latent_dim is None else self._dense(hidden)
-        self.logit = self._dense(outputs)
+        self.stages = self.down(self)
+        self.flatten = keras.layers.Flatten("channels_last", dtype=self.dtype_policy)
+        self.dense = self.make_dense(hidden, norm != "batch")
+        self.condition = None if latent_dim is None else self.make_dense(hidden, bias=False)
+        self.norm_dense = self.make_norm()
+        self.joint = None if latent_dim is None else self.make_dense(hidden)
+        self.logit = self.make_dense(outputs)
         image = keras.Input(tuple(image_shape))
         self(image if latent_dim is None else [image, keras.Input((latent_dim,))])
 
     def features(self, inputs, training=False) -> tf.Tensor:
         """The last hidden layer, [B, hidden]; `head` of it is `call`."""
         x, z = (inputs, None) if self.condition is None else inputs
-        h = self.dense(self.flatten(self._tower(x, training)))
+        h = self.dense(self.flatten(self.stages(2.0 * x - 1.0, training=training)))
         if self.condition is not None:
             h += self.condition(z)
-        h = self._act(self.norm_dense(h, training=training))
-        return h if self.joint is None else self._act(self.joint(h))
+        h = self.activation(self.norm_dense(h, training=training))
+        return h if self.joint is None else self.activation(self.joint(h))
 
     def head(self, features) -> tf.Tensor:
         """features [B, hidden] -> logits [B, outputs], float32."""

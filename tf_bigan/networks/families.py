@@ -11,6 +11,11 @@ from tf_bigan.networks.dcgan import DCGANDiscriminator, DCGANEncoder, DCGANGener
 from tf_bigan.networks.lenet import LeNetFeatures
 from tf_bigan.networks.mlp import MLPDiscriminator, MLPEncoder, MLPGenerator
 from tf_bigan.networks.perceptron import Perceptron
+from tf_bigan.networks.residual import (
+    ResidualDiscriminator,
+    ResidualEncoder,
+    ResidualGenerator,
+)
 
 
 def _tutorial(network):
@@ -44,6 +49,11 @@ FAMILIES = {
         "encoder": ConvEncoder,
         "generator": ConvGenerator,
         "discriminator": ConvDiscriminator,
+    },
+    "residual": {
+        "encoder": ResidualEncoder,
+        "generator": ResidualGenerator,
+        "discriminator": ResidualDiscriminator,
     },
     "dcgan": {
         "encoder": DCGANEncoder,
