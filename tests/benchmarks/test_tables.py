@@ -13,9 +13,9 @@ def test_footprint():
         "|---|---|",
         "| the import | 0.04 s |",
         "| memory | 1.26 GB |",
-        "| a step longer than on one constant batch: in memory | -0.4 % "
+        "| extra time per step, compared with one constant batch: in memory | -0.4 % "
         "(range of 11.3 over 7 rounds) |",
-        "| a step longer than on one constant batch: streamed | +11.6 % "
+        "| extra time per step, compared with one constant batch: streamed | +11.6 % "
         "(range of 7.0 over 7 rounds) |",
     ]
 
