@@ -70,8 +70,8 @@ def claiming(side: int) -> bytes:
     ("content", "message"),
     [
         (b"just text", "a.png is not a readable image: use PNG, JPEG, WEBP, GIF or BMP"),
-        (b"", "a.png is no image"),
-        (encoded(Image.new("L", (9, 9)), "TIFF"), "a.png is no image"),
+        (b"", "a.png is not a readable image"),
+        (encoded(Image.new("L", (9, 9)), "TIFF"), "a.png is not a readable image"),
         (encoded(Image.effect_noise((50, 50), 50))[:900], "a.png is a broken PNG file"),
         (claiming(8_000), "a.png has 8,000 × 8,000 pixels, the limit is 50 million"),
         (claiming(60_000), "a.png has too many pixels, the limit is 50 million"),

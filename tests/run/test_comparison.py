@@ -108,7 +108,7 @@ def test_runs_whose_seed_draws_the_images_share_no_mean_of_their_samples(tmp_pat
     assert values(samples, "x, 2 runs") == {"recall": (pytest.approx(0.2), 0)}
     assert "y, 2 runs" not in samples.means
     told = "measured on different data: 9 images (training or held-out images not all the same)"
-    spread = "the spread of their mean includes that of the data"
+    spread = "their standard deviation includes that of the data"
     write(results, Workdir(tmp_path), {"samples": 9, "seeds": [0]})
     markdown = (tmp_path / "comparison.md").read_text(encoding="utf-8")
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
