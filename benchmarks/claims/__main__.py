@@ -69,12 +69,12 @@ def row(check: Check, records: list[dict]) -> str:
     if len(values) > 1:
         shown += f" ({min(values):.{check.digits}f} to {max(values):.{check.digits}f})"
     margins = [check.margin(value) for value in values]
-    verdict = ""
+    outcome = ""
     if check.target:
         worst = min(margins)
         held = f"held by {worst:.{check.digits}f}"
-        verdict = held if worst >= 0 else f"**missed by {-worst:.{check.digits}f}**"
-    return f"| {check.what} | {check.published} | {shown} | {check.target} | {verdict} |"
+        outcome = held if worst >= 0 else f"**missed by {-worst:.{check.digits}f}**"
+    return f"| {check.what} | {check.published} | {shown} | {check.target} | {outcome} |"
 
 
 def page(records: list[dict]) -> str:

@@ -35,7 +35,7 @@ def test_deep_transparent_turned_and_moving_pictures():
     clear.putpixel((1, 0), (10, 20, 30, 255))
     picture = read_bytes(encoded(clear), "x")
     assert picture.pixels.tolist() == [[[255, 255, 255], [10, 20, 30]]]
-    assert picture.notes == ("laid on white where it is transparent",)
+    assert picture.notes == ("transparent pixels blended with white",)
     turned = Image.new("L", (4, 2))
     turned.getexif()[0x0112] = 6  # to be turned by 90°
     data = encoded(turned, exif=turned.getexif())
