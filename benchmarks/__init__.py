@@ -1,1 +1,1 @@
-"""How fast tf_bigan trains, beside its peers and beside what the machine could do at most."""
+"""Benchmarks: training speed, published results, metrics and anomaly detection."""

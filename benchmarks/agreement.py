@@ -1,20 +1,20 @@
-"""Whether a peer computes what tf_bigan does: equal losses and gradients at equal weights."""
+"""Checks that a peer computes the same losses and gradients as tf_bigan with equal weights."""
 
 import numpy as np
 
 from benchmarks import ours
 from benchmarks.setting import Setting, random_weights
 
-# Greatest errors: of a loss, and of a gradient as a fraction of its network's largest. PyTorch's
-# float32 gradients of the DCGAN's encoder are 1e-3 off its own float64 ones, tf_bigan's 2e-6.
-# bfloat16 has 8 bits, and every library rounds at other places: there only losses are compared.
+# Maximal errors: of a loss, and of a gradient relative to its network's largest. PyTorch's float32
+# gradients of the DCGAN encoder differ from float64 by 1e-3, tf_bigan's by 2e-6. bfloat16 has 8
+# bits and every library rounds at different places, so only losses are compared.
 FLOAT32, BFLOAT16 = (1e-4, 2e-3), (3e-2, None)
 
 
 def check(setting: Setting, peer):
     """Gives a peer and a float32 tf_bigan model the same weights, and compares a training step.
 
-    Leaves a peer that agrees with weights as they are at the start of a training.
+    Afterwards the peer has initial weights.
 
     Raises:
         AssertionError: a loss or a gradient differs.

@@ -1,14 +1,14 @@
-"""Anomaly detection: one digit is left out of the training, and must look strange.
+"""Anomaly detection: one digit is left out of the training, and must be detected as an anomaly.
 
 python -m benchmarks.anomaly --seeds=0,1,2
-python -m benchmarks.anomaly --digits=1,9 --methods=pca,bigan     some of it
-python -m benchmarks.anomaly --write                              renews docs/anomaly.md as well
+python -m benchmarks.anomaly --digits=1,9 --methods=pca,bigan     a part of it
+python -m benchmarks.anomaly --write                              also updates docs/anomaly.md
 
-MNIST's 70,000 images are pooled, as in EGBAD (Zenati et al. 2018). A detector sees 80 % of the nine
-other digits, without labels; it is tested on the remaining 20 % of them and on all images of the
-tenth. No image is on both sides. The same for the two tables of scikit-learn: each digit of
-`digits`, and the malignant tumours of `breast_cancer`. What is measured stays in OUT/results.jsonl:
-a run that is started again goes on with what is missing.
+MNIST's 70,000 images are pooled, as in EGBAD (Zenati et al. 2018). A detector is trained on 80 % of
+the nine other digits, without labels; it is tested on the remaining 20 % and on all images of the
+tenth. No image is in both sets. The same for two data sets of scikit-learn: each digit of `digits`,
+and the malignant tumours of `breast_cancer`. Results are stored in OUT/results.jsonl: a restarted
+run computes only the missing ones.
 """
 
 import argparse
@@ -31,11 +31,11 @@ PAGE, BLOCK = "docs/anomaly.md", "anomaly"
 PUBLISHED = {1: 0.287, 4: 0.443, 5: 0.514, 7: 0.347, 9: 0.307}
 COMPONENTS, SVM_ROWS, NEIGHBOURS = 50, 5000, 10
 SYSTEM = "cycle_bigan"
-SHOWN = {  # (method, its score): the head of its column
+SHOWN = {  # (method, its score): column heading
     ("pca", "reconstruction"): "PCA",
     ("isolation_forest", "score"): "isolation forest",
     ("one_class_svm", "score"): "one-class SVM",
-    ("neighbours", "distance"): "pixels' neighbours",
+    ("neighbours", "distance"): "kNN on pixels",
     ("autoencoder", "reconstruction"): "autoencoder",
     (SYSTEM, "cross_entropy"): "EGBAD's score",
     (SYSTEM, "combined"): "**the detector**",
@@ -43,24 +43,24 @@ SHOWN = {  # (method, its score): the head of its column
 
 
 class Split(NamedTuple):
-    """Rows to learn from, all normal; rows to judge; which of these are anomalies.
+    """Normal training rows; test rows; which test rows are anomalies.
 
     images: [N, H, W, C] in [0, 1], or a table [N, F].
     """
 
     train: np.ndarray
     test: np.ndarray
-    strange: np.ndarray
+    anomalous: np.ndarray
 
 
 def split(images: np.ndarray, labels: np.ndarray, left_out: int, seed: int) -> Split:
-    """80 % of the rows of other labels to learn from; the others and those of `left_out` to test.
+    """Trains on 80 % of the rows with other labels; tests on the rest and those of `left_out`.
 
     Args:
         images: [N, ...].
         labels: [N].
         left_out: the label of the anomalies.
-        seed: of the choice.
+        seed: random seed of the split.
     """
     normal = np.random.default_rng(seed).permutation(np.flatnonzero(labels != left_out))
     learnt = round(0.8 * len(normal))
@@ -68,19 +68,19 @@ def split(images: np.ndarray, labels: np.ndarray, left_out: int, seed: int) -> S
     return Split(images[normal[:learnt]], images[test], labels[test] == left_out)
 
 
-def areas(strange: np.ndarray, scores: np.ndarray) -> list[float]:
-    """[AUPRC by the trapezoid rule, as published; AUROC] of scores, larger = stranger."""
+def areas(anomalous: np.ndarray, scores: np.ndarray) -> list[float]:
+    """[AUPRC by the trapezoid rule, as published; AUROC] of scores, larger = more anomalous."""
     from sklearn.metrics import auc, precision_recall_curve, roc_auc_score
 
-    precision, recall, _ = precision_recall_curve(strange, scores)
-    return [float(auc(recall, precision)), float(roc_auc_score(strange, scores))]
+    precision, recall, _ = precision_recall_curve(anomalous, scores)
+    return [float(auc(recall, precision)), float(roc_auc_score(anomalous, scores))]
 
 
-# --- methods: (split, seed, settings) -> {score: strangeness of the test rows} ----------------
+# --- methods: (split, seed, settings) -> {score: anomaly scores of the test rows} -------------
 
 
 def pca(part: Split, seed: int, settings: None) -> dict[str, np.ndarray]:
-    """Σ|x - x_rec| by way of the first principal components."""
+    """Σ|x - x_rec| with the first principal components."""
     from sklearn.decomposition import PCA
 
     train, test = _rows(part)
@@ -90,7 +90,7 @@ def pca(part: Split, seed: int, settings: None) -> dict[str, np.ndarray]:
 
 
 def isolation_forest(part: Split, seed: int, settings: None) -> dict[str, np.ndarray]:
-    """scikit-learn's, as it is."""
+    """scikit-learn's, with its defaults."""
     from sklearn.ensemble import IsolationForest
 
     train, test = _rows(part)
@@ -98,7 +98,7 @@ def isolation_forest(part: Split, seed: int, settings: None) -> dict[str, np.nda
 
 
 def one_class_svm(part: Split, seed: int, settings: None) -> dict[str, np.ndarray]:
-    """scikit-learn's, on at most 5,000 of the rows: its cost grows with their square."""
+    """scikit-learn's, on at most 5,000 rows, because its cost is quadratic in their number."""
     from sklearn.svm import OneClassSVM
 
     train, test = _rows(part)
@@ -107,7 +107,7 @@ def one_class_svm(part: Split, seed: int, settings: None) -> dict[str, np.ndarra
 
 
 def neighbours(part: Split, seed: int, settings: None) -> dict[str, np.ndarray]:
-    """The mean distance to the 10 nearest training rows: what the learnt codes must beat."""
+    """The mean distance to the 10 nearest training rows, the baseline of learnt codes."""
     from sklearn.neighbors import NearestNeighbors
 
     train, test = _rows(part)
@@ -124,10 +124,10 @@ def detector(system: str, part: Split, seed: int, settings: dict) -> dict[str, n
 
 
 def settings_of(method: str, data: str, epochs: int | None) -> dict | None:
-    """Where a `BiGANDetector` differs from its defaults; None for a baseline."""
+    """Arguments of a `BiGANDetector` other than its defaults; None for a baseline."""
     if method in BASELINES:
         return None
-    if data == "breast_cancer":  # the cycle weighs a sum over few pixels here
+    if data == "breast_cancer":  # the cycle's weight is for a sum over few pixels here
         return {"options": {"set": "cycle=1"}} if method == "cycle_bigan" else {}
     if data == "digits":
         return {"width": 256, "latent_dim": 16}
@@ -135,7 +135,7 @@ def settings_of(method: str, data: str, epochs: int | None) -> dict | None:
 
 
 def _rows(part: Split) -> tuple[np.ndarray, np.ndarray]:
-    """Training and test rows; a table's columns standardised."""
+    """Training and test rows; columns of tables are standardised."""
     from sklearn.preprocessing import StandardScaler
 
     if part.train.ndim == 2:
@@ -191,7 +191,7 @@ def tables(records: list[dict]) -> str:
 
 
 def table(records: list[dict], index: int) -> str:
-    """A row for each anomaly; mean ± standard deviation over the seeds."""
+    """One row per anomaly; mean ± standard deviation over the seeds."""
     published = index == 0 and records[0]["data"] == "mnist"
     heads = ["anomaly", "base rate", *(["published"] if published else []), *SHOWN.values()]
     lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
@@ -207,7 +207,7 @@ def table(records: list[dict], index: int) -> str:
 
 
 def conclusion(records: list[dict]) -> str:
-    """On how many digits the detector's mean is above the others'."""
+    """The number of digits where the detector's mean is above the others'."""
     ours = _means(records, SYSTEM, "combined")
     lines = []
     for key, head in list(SHOWN.items())[:-1]:
@@ -259,19 +259,19 @@ def _cell(values: list[float]) -> str:
 
 
 def key_of(record: Mapping) -> tuple:
-    """What a record is the result of."""
+    """The key of a record: its data, method, anomaly and seed."""
     return tuple(record[name] for name in ("data", "anomaly", "seed", "epochs", "method"))
 
 
 def of_these_settings(records: list[dict]) -> list[dict]:
-    """Without those of trainings with other settings than today's, or with none recorded."""
+    """The records whose settings are the current ones."""
     found = [
         record
         for record in records
         if record.get("settings") == settings_of(*(record[n] for n in ("method", "data", "epochs")))
     ]
     if len(found) < len(records):
-        print(f"{len(records) - len(found)} results of other settings do not count")
+        print(f"{len(records) - len(found)} results with other settings are ignored")
     return found
 
 
@@ -280,13 +280,13 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data", default="mnist,digits,breast_cancer")
-    parser.add_argument("--digits", default="0,1,2,3,4,5,6,7,8,9", help="to leave out")
+    parser.add_argument("--digits", default="0,1,2,3,4,5,6,7,8,9", help="digits to leave out")
     parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--methods", default=",".join(METHODS), help="baselines and systems")
-    parser.add_argument("--epochs", type=int, default=6, help="of training on MNIST")
+    parser.add_argument("--epochs", type=int, default=6, help="training epochs on MNIST")
     parser.add_argument("--out", default="runs/anomaly")
     parser.add_argument("--data_dir", default=None)
-    parser.add_argument("--write", action="store_true", help=f"renew {PAGE}")
+    parser.add_argument("--write", action="store_true", help=f"update {PAGE}")
     options = parser.parse_args()
     results = Path(options.out, "results.jsonl")
     results.parent.mkdir(parents=True, exist_ok=True)
@@ -300,7 +300,7 @@ def main() -> int:
             for seed in map(int, options.seeds.split(",")):
                 part = split(images, labels, anomaly, seed)
                 for chosen in options.methods.split(","):
-                    # None: a baseline has none, and a small table takes the detector's own steps.
+                    # None: a baseline has no epochs; small data use the detector's default.
                     epochs = None if chosen in BASELINES or name != "mnist" else options.epochs
                     record = {"data": name, "anomaly": anomaly, "seed": seed}
                     record |= {"epochs": epochs, "method": chosen}
@@ -310,8 +310,8 @@ def main() -> int:
                     record["settings"] = settings_of(chosen, name, epochs)
                     found = method(chosen)(part, seed, record["settings"])
                     record["seconds"] = round(time.monotonic() - start, 1)
-                    record["base_rate"] = float(part.strange.mean())
-                    record["areas"] = {n: areas(part.strange, s) for n, s in found.items()}
+                    record["base_rate"] = float(part.anomalous.mean())
+                    record["areas"] = {n: areas(part.anomalous, s) for n, s in found.items()}
                     record["environment"] = environment()
                     with results.open("a") as file:
                         file.write(json.dumps(record) + "\n")

@@ -2,8 +2,8 @@
 
 python -m benchmarks.breakdown [--write=docs/performance.md]
 
-Of each operation its shortest run counts, which other work on the machine disturbs least. Two
-operations may run at once: the sum is not the time of a step.
+For each operation its shortest run is used, which is least disturbed by other processes. Two
+operations may run at once, so the sum is not the time of a step.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from tf_bigan.core import hardware  # noqa: E402
 
 BLOCK = "breakdown"  # the name of the marked block
 STEPS = 48
-# What an operation is for, by "name:type"; the first that matches.
+# The purpose of an operation by "name:type"; the first match is used.
 KINDS = (
     ("products", r":.*(MatMul|Conv2D)"),
     ("Adam", r":ResourceApplyAdam$"),
@@ -37,13 +37,13 @@ KINDS = (
 
 
 def kind(operation: str) -> str:
-    """What an operation, "name:type", is for."""
+    """The purpose of an operation "name:type"."""
     return next(name for name, pattern in KINDS if re.search(pattern, operation))
 
 
 def profile(variant: ours.Variant) -> dict[str, float]:
-    """{kind: milliseconds a step}. The variant must run without XLA, which hides operations."""
-    # A part of TensorFlow, but none of its documented interface.
+    """{kind: milliseconds per step}. The variant must run without XLA, which hides operations."""
+    # A part of TensorFlow, but not of its documented interface.
     from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
     variant.seconds_of(STEPS)
@@ -73,15 +73,15 @@ def profile(variant: ours.Variant) -> dict[str, float]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--write", metavar="FILE", help="a page whose marked block is renewed")
+    parser.add_argument("--write", metavar="FILE", help="a page whose marked block is updated")
     options = parser.parse_args()
     policy, xla, why = hardware.choose()
     if xla:
-        parser.error(f"the default here is {policy} with XLA ({why}), whose parts are not seen")
+        parser.error(f"the default here is {policy} with XLA ({why}), which hides operations")
     lines = [
         pages.machine(f"{policy}: {why}"),
         "",
-        "| milliseconds a step | " + " | ".join(setting.title for setting in SETTINGS) + " |",
+        "| milliseconds per step | " + " | ".join(setting.title for setting in SETTINGS) + " |",
         "|---|" + "---|" * len(SETTINGS),
     ]
     columns = [profile(ours.Variant(s, images(s), policy, xla)) for s in SETTINGS]

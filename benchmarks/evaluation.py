@@ -1,12 +1,12 @@
-"""Seconds and memory of all metrics for 10,000 real and 10,000 generated MNIST images.
+"""Time and memory of all metrics for 10,000 real and 10,000 generated MNIST images.
 
 python -m benchmarks.evaluation
-python -m benchmarks.evaluation --write                 renews docs/evaluation.md as well
-python -m benchmarks.evaluation --neighbours            nearest neighbours alone, 10,000 in 60,000
+python -m benchmarks.evaluation --write                 also updates docs/evaluation.md
+python -m benchmarks.evaluation --neighbours            only nearest neighbours, 10,000 in 60,000
 
-What is timed are the metrics alone, on arrays: the samples are blends of training images, and in
-the encoder's place are random features of its sizes, as the time of a model is the model's. All
-columns are measured: floor, ceilings, raw pixels and PCA.
+Only the metrics are timed, on arrays without a model: the samples are blends of training images,
+and random features of the same sizes replace the encoder. All columns are included: floor,
+ceilings, raw pixels and PCA.
 """
 
 import argparse
@@ -29,19 +29,19 @@ _LATENT, _HIDDEN = 50, 1024  # features of the paper's encoder
 
 
 def peak_memory() -> float:
-    """The most memory that this process has had, in GB."""
-    unit = 1024 if sys.platform.startswith("linux") else 1  # getrusage: kB there, bytes on macOS
+    """Peak memory of this process, in GB."""
+    unit = 1024 if sys.platform.startswith("linux") else 1  # getrusage: kB on Linux, bytes on macOS
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9
 
 
 def stand_ins(images: np.ndarray, count: int) -> np.ndarray:
-    """Blends of each image with a shifted one: [count, H, W, C], about as hard as samples."""
+    """Blends of each image with a shifted one: [count, H, W, C], similar to samples."""
     chosen = np.random.default_rng(0).integers(0, len(images), (2, count))
     return 0.7 * images[chosen[0]] + 0.3 * np.roll(images[chosen[1]], 1, axis=2)
 
 
 def measured(train, held_out, samples) -> Iterator[tuple[str, int]]:
-    """Measures everything; after each part its name and its number of values."""
+    """Measures everything; yields the name and the number of values of each part."""
     (x, labels), (x_test, test_labels) = train, held_out
     rng = np.random.default_rng(1)
     width = x[0].size
@@ -85,8 +85,8 @@ def measured(train, held_out, samples) -> Iterator[tuple[str, int]]:
 
 
 def neighbours() -> str:
-    """Exact nearest neighbours of 10,000 rows among 60,000, by two functions of scikit-learn."""
-    lines = ["| values a row | function | seconds | processor seconds |", "|---:|---|---:|---:|"]
+    """Exact nearest neighbours of 10,000 rows among 60,000, with two functions of scikit-learn."""
+    lines = ["| values per row | function | seconds | processor seconds |", "|---:|---|---:|---:|"]
     functions = {
         "`evaluation.nearest` (`pairwise_distances_argmin`)": evaluation.nearest,
         '`NearestNeighbors(algorithm="brute")`': lambda queries, rows: (
@@ -116,8 +116,8 @@ def main() -> int:
     parser.add_argument("--train", type=int, default=10_000, help="training images, at most")
     parser.add_argument("--samples", type=int, default=10_000)
     parser.add_argument("--data_dir", default=None)
-    parser.add_argument("--write", action="store_true", help=f"renew {PAGE}")
-    parser.add_argument("--neighbours", action="store_true", help="exact nearest neighbours alone")
+    parser.add_argument("--write", action="store_true", help=f"update {PAGE}")
+    parser.add_argument("--neighbours", action="store_true", help="only exact nearest neighbours")
     options = parser.parse_args()
     if options.neighbours:
         print(neighbours())

@@ -1,4 +1,4 @@
-"""What training costs beside its steps: the import, the start, the memory, the input.
+"""The costs of training besides its steps: import, start, memory, input pipeline.
 
 python -m benchmarks.footprint --write=docs/performance.md    about five minutes
 """
@@ -22,7 +22,8 @@ BLOCK = "footprint"  # the name of the marked block
 REPEATS, ROUNDS, STEPS = 5, 7, 40
 IMPORT = "import time, tensorflow, keras; t = time.time(); import {}; print(time.time() - t)"
 FIRST_STEP = """
-import os, sys, time, keras, train
+import os, time, keras
+from tf_bigan.run import flags, train
 
 class First(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
@@ -31,13 +32,13 @@ class First(keras.callbacks.Callback):
 
 watch = train.run_callbacks
 train.run_callbacks = lambda *a: [*watch(*a), First()]
-train.command(train.main, ["train.py", "--dataset=digits", "--steps_per_execution=1",
+flags.command(train.main, ["train.py", "--dataset=digits", "--steps_per_execution=1",
                            "--workdir={workdir}"], "", train.FLAGS)
 """
 
 
 def python(code: str, *arguments: str) -> str:
-    """What a fresh interpreter prints."""
+    """The output of a new interpreter."""
     environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
     command = [sys.executable, "-c", code] if code else [sys.executable, *arguments]
     return subprocess.run(
@@ -46,7 +47,7 @@ def python(code: str, *arguments: str) -> str:
 
 
 def import_seconds() -> float:
-    """What `import tf_bigan` adds to importing TensorFlow and Keras, in a warm file cache."""
+    """The time of `import tf_bigan` after TensorFlow and Keras, with a warm file cache."""
     ours, nothing = (
         statistics.median(float(python(IMPORT.format(module))) for _ in range(REPEATS))
         for module in ("tf_bigan", "math")
@@ -55,21 +56,21 @@ def import_seconds() -> float:
 
 
 def first_step_seconds(workdir: str) -> float:
-    """From starting train.py on the digits to the end of the first step."""
+    """From the start of train.py on the digits to the end of the first step."""
     out = python(FIRST_STEP.format(start=time.time(), workdir=workdir))
     line = next(line for line in out.splitlines() if line.startswith("first step:"))
     return float(line.partition(":")[2])
 
 
 def resident_bytes(workdir: str, data_dir: str | None) -> int:
-    """The largest resident memory of train.py on MNIST."""
+    """The peak resident memory of train.py on MNIST."""
     where = [f"--data_dir={data_dir}"] if data_dir else []
     python("", "train.py", "--dataset=mnist", "--epochs=1", f"--workdir={workdir}", *where)
     return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
 
 
 def seconds_a_step(model, data) -> float:
-    """Of `fit`, without its first call."""
+    """Seconds per step of `fit`, without its first call."""
     from benchmarks.ours import FitClock
 
     clock = FitClock()
@@ -78,7 +79,7 @@ def seconds_a_step(model, data) -> float:
 
 
 def input_overhead(model, batches) -> tuple[float, float]:
-    """(median, spread) of the time a step takes more than with one batch again and again, in %."""
+    """(median, range) in % of the extra time per step, compared with one constant batch."""
     import tensorflow as tf
 
     batch = next(iter(batches.dataset()))
@@ -91,7 +92,7 @@ def input_overhead(model, batches) -> tuple[float, float]:
 
 
 def inputs() -> dict[str, tuple[float, float]]:
-    """`input_overhead` in memory and of streams."""
+    """`input_overhead` for images in memory and for streams."""
     import tf_bigan as tb
     from benchmarks import ours
     from benchmarks.setting import SETTINGS, Setting, images
@@ -117,7 +118,7 @@ def inputs() -> dict[str, tuple[float, float]]:
 
 
 def photographs() -> np.ndarray:
-    """uint8 [512, 64, 64, 3], smooth as photographs are."""
+    """uint8 [512, 64, 64, 3], smooth like photographs."""
     import tensorflow as tf
 
     corners = np.random.default_rng(0).uniform(0, 255, (512, 8, 8, 3))
@@ -126,7 +127,7 @@ def photographs() -> np.ndarray:
 
 
 def tfds_set(directory: Path) -> dict[str, str]:
-    """Prepares a TFDS data set of `photographs` there; what `tf_bigan.data.load` finds it by."""
+    """Prepares a TFDS data set of `photographs`; returns the arguments of `tf_bigan.data.load`."""
     import tensorflow as tf
     import tensorflow_datasets as tfds
 
@@ -152,12 +153,12 @@ def folder(directory: Path) -> dict[str, str]:
 
 
 def table(costs: Mapping[str, str], inputs: Mapping[str, tuple[float, float]]) -> str:
-    """costs: {what: as measured}.  inputs: {of which images: its `input_overhead`}."""
+    """costs: {name: measured value}.  inputs: {description of images: its `input_overhead`}."""
     lines = ["| what | measured |", "|---|---|"]
     lines += [f"| {what} | {measured} |" for what, measured in costs.items()]
     for images, (median, spread) in inputs.items():
         lines.append(
-            f"| a step longer than on one constant batch: {images} | "
+            f"| extra time per step, compared with one constant batch: {images} | "
             f"{median:+.1f} % (range of {spread:.1f} over {ROUNDS} rounds) |"
         )
     return "\n".join(lines)
@@ -167,7 +168,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--write", metavar="FILE", help="a page whose marked block is renewed")
+    parser.add_argument("--write", metavar="FILE", help="a page whose marked block is updated")
     parser.add_argument("--data_dir", default=None, help="as in train.py")
     options = parser.parse_args()
     if options.write:

@@ -1,8 +1,8 @@
-"""The least time that one step could take on this machine.
+"""A lower bound of the time of one step on this machine.
 
-A step's matrix products (convolutions counted as the products that they are) at the speed that
-the machine reaches on each of them alone, and Adam's memory traffic at the speed of memory.
-Nothing else is counted: no activation, batch norm, cast, input or Python.
+It counts a step's matrix products (convolutions as equivalent products), each at the speed that the
+machine reaches on it alone, and Adam's memory traffic at the memory bandwidth. Activations, batch
+norm, casts, input and Python are not counted.
 """
 
 import time
@@ -18,7 +18,7 @@ from benchmarks.setting import Setting
 
 # Adam reads w, m, v and the gradient, and writes w, m, v: float32 each.
 ADAM_BYTES = 7 * 4
-# Products with different right sides in one call, so that the call's own cost does not count.
+# Products with different right sides in one call, so that the overhead of calls is small.
 PRODUCTS_A_CALL = 8
 
 
@@ -43,7 +43,7 @@ class Product(NamedTuple):
 
 
 class LayerProduct(NamedTuple):
-    """A layer's product in a network's forward pass, and what its left side depends on."""
+    """A layer's product in the forward pass, and the dependencies of its left side."""
 
     product: Product
     on_weights: bool
@@ -51,7 +51,7 @@ class LayerProduct(NamedTuple):
 
 
 def forward(network, batch: int, *input_shapes: tuple[int, ...]) -> list[LayerProduct]:
-    """The products of a network's forward pass on `batch` rows, read off its traced graph."""
+    """The products of a network's forward pass on `batch` rows, from its traced graph."""
     specs = [tf.TensorSpec((batch, *shape)) for shape in input_shapes]
     function = tf.function(lambda *xs: network(xs if len(xs) > 1 else xs[0], training=True))
     graph = function.get_concrete_function(*specs).graph
@@ -70,7 +70,7 @@ def forward(network, batch: int, *input_shapes: tuple[int, ...]) -> list[LayerPr
     return products
 
 
-# What comes out of a product depends on a weight; batch norm's own weights always follow one.
+# The output of a product depends on a weight; batch norm's weights always come after a product.
 WEIGHTS = -1
 
 
@@ -94,10 +94,10 @@ _PRODUCTS = {"MatMul": _matmul, "Conv2D": _conv, "Conv2DBackpropInput": _transpo
 
 
 def step_products(setting: Setting) -> Counter:
-    """{product: how often} of one simultaneous step, at the least.
+    """{product: minimal count} of one simultaneous step.
 
-    E and G see one batch each, D two, which one product can take at once. A gradient with respect
-    to a product's input is needed where that input depends on what is being trained.
+    E and G have one batch each, D has two, which can be joined in one product. A gradient with
+    respect to a product's input is needed if that input depends on trained weights.
     """
     model, batch = ours.make(setting), setting.batch
     x, z = setting.image_shape, (setting.latent,)
@@ -112,7 +112,7 @@ def step_products(setting: Setting) -> Counter:
             counter[layer.product.weight_gradient()] += 1
             if layer.on_weights:
                 counter[layer.product.input_gradient()] += 1
-    # The loss of E and G goes back through D: from the real rows to z_hat, from the fake to x_fake.
+    # The loss of E and G is backpropagated through D to z_hat (real rows) and x_fake (fake rows).
     to_x, to_z = 0, 1
     for layer in forward(model.discriminator, batch, x, z):
         for target in (to_x, to_z):
@@ -122,9 +122,9 @@ def step_products(setting: Setting) -> Counter:
 
 
 class Limit:
-    """Measures the machine; the interface of a variant.
+    """Measures the machine, with the interface of a variant.
 
-    dtype: "float32" or "bfloat16", of the products; Adam's memory is float32 always.
+    dtype: "float32" or "bfloat16", of the products; Adam always uses float32.
     """
 
     def __init__(self, setting: Setting, dtype: str):
@@ -138,11 +138,11 @@ class Limit:
         for product in self.products:
             left = operand(product.rows, product.inner)
             rights = [operand(product.inner, product.columns) for _ in range(PRODUCTS_A_CALL)]
-            # Without XLA a CPU's products are oneDNN's, with it Eigen's: the faster one counts.
+            # A CPU's products use oneDNN without XLA, Eigen with it: the faster one counts.
             self.calls[product] = [
                 partial(_compiled(xla, left, rights), left, rights) for xla in (False, True)
             ]
-        # As many bytes as Adam's four arrays hold: they may fit into a cache.
+        # As many bytes as Adam's four arrays, which may fit into a cache.
         model = ours.make(setting)
         self.weights = sum(int(np.prod(v.shape)) for vs in ours.weights(model).values() for v in vs)
         self.memory = tf.Variable(tf.zeros(2 * self.weights))
@@ -153,7 +153,7 @@ class Limit:
         return sum(product.flops * count for product, count in self.products.items())
 
     def seconds_of(self, steps: int) -> float:
-        """Seconds that `steps` steps would take; each part is measured for about as long."""
+        """Seconds that `steps` steps would take; each part is measured for a similar time."""
         products = 0.0
         for product, count in self.products.items():
             times = -(-steps * count // PRODUCTS_A_CALL)
@@ -180,5 +180,5 @@ def _seconds_a_call(call, times: int) -> float:
     start = time.perf_counter()
     for _ in range(times):
         call()
-    tf.test.experimental.sync_devices()  # a GPU runs behind
+    tf.test.experimental.sync_devices()  # a GPU runs asynchronously
     return (time.perf_counter() - start) / times

@@ -1,4 +1,4 @@
-"""tf_bigan's own side of the comparison."""
+"""tf_bigan's side of the comparison."""
 
 import time
 
@@ -37,9 +37,9 @@ def make(setting: Setting, precision: str = "float32", xla: bool = False) -> tb.
 
 
 def weights(model) -> dict[str, list[keras.Variable]]:
-    """{role: trainable variables}: beta, bias, gamma, kernel, of each as the layers follow.
+    """{role: trainable variables}, sorted by kind (beta, bias, gamma, kernel), then by layer.
 
-    How layers of different kinds are interleaved is every library's, and every author's, own.
+    The interleaving of different kinds differs between libraries and authors.
     """
     return {
         role: sorted(getattr(model, role).trainable_variables, key=lambda v: v.name)
@@ -73,7 +73,7 @@ class Variant:
         self.batches = ArrayBatches({"image": images}, setting.batch)
 
     def seconds_of(self, steps: int) -> float:
-        """Seconds that `steps` steps of `fit` take, once it runs."""
+        """Seconds of `steps` steps of `fit`, after its start."""
         clock = FitClock()
         warm_up = self.model.steps_per_execution
         self.model.fit(self.batches, steps_per_epoch=warm_up + steps, verbose=0, callbacks=[clock])

@@ -1,4 +1,4 @@
-"""What a run of the benchmark says, as Markdown."""
+"""The results of benchmarks as Markdown."""
 
 import importlib.metadata
 import os
@@ -16,7 +16,7 @@ def mode(library: str, policy: str, xla: bool) -> str:
 
 
 def machine(default: str) -> str:
-    """What the numbers depend on. `default`: the mode that tf_bigan chooses here, and why."""
+    """Describes machine and versions. `default`: the mode that tf_bigan chooses, and why."""
     packages = [
         f"{name} {importlib.metadata.version(name)}"
         for name in ("tensorflow", "keras", "torch")
@@ -24,7 +24,7 @@ def machine(default: str) -> str:
     ]
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
-    # Threads that wait for each other suffer most from other work, OpenMP's far more than others.
+    # Other processes slow down threads that wait for each other, above all those of OpenMP.
     busy = "\n\n**The machine was busy: seconds and rates do not compare.**" if load > 0.5 else ""
     return (
         f"Machine: {_processor()}, {cores} core{'s' * (cores > 1)}; load average {load:.1f} at the "
@@ -43,7 +43,7 @@ def _installed(package: str) -> bool:
 
 
 def _processor() -> str:
-    """The processor's name, and those of its features that decide the speed of products."""
+    """The processor's name, and its features that determine the speed of products."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:  # not Linux
@@ -56,15 +56,15 @@ def _processor() -> str:
 
 
 def section(setting: Setting, rates: Mapping[str, list[float]], default: str) -> str:
-    """A setting's table, and what follows from it.
+    """A setting's table and its summary.
 
     rates: {variant: images per second in each round}.
-    default: the variant that tf_bigan chooses by itself.
+    default: the variant that tf_bigan chooses by default.
     """
     lines = [
         f"### {setting.title}",
         "",
-        "| variant | images/s: median (range) | ms a step | the default is faster by |",
+        "| variant | images/s: median (range) | ms per step | speed-up by the default |",
         "|---|---|---|---|",
     ]
     for name, values in sorted(rates.items(), key=lambda item: -median(item[1])):
@@ -110,18 +110,18 @@ def _times(ratios: list[float]) -> str:
 
 
 def write(path: str, block: str, text: str):
-    """Puts the text between the markers of a block of a page.
+    """Writes the text between the markers of a block of a page.
 
     Raises:
         ValueError: the page does not have the two markers.
-        FileNotFoundError: there is no page.
+        FileNotFoundError: the page does not exist.
     """
     before, after = around(path, block)
     Path(path).write_text(f"{before}\n{text}\n{after}", encoding="utf-8")
 
 
 def around(path: str, block: str) -> tuple[str, str]:
-    """What comes before and after a block of a page, the markers with it. Raises as `write`."""
+    """The text before and after a block of a page, including its markers. Raises as `write`."""
     begin, end = f"<!-- {block}: begin -->", f"<!-- {block}: end -->"
     before, found_begin, rest = Path(path).read_text(encoding="utf-8").partition(begin)
     _, found_end, after = rest.partition(end)

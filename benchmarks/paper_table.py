@@ -1,10 +1,10 @@
-"""The published MNIST table: trains a preset and measures it at some epochs, as its authors did.
+"""The published MNIST table: trains a preset and evaluates it at some epochs, as in the paper.
 
 python -m benchmarks.paper_table --seeds=42,1,2 --epochs=0,1,25 --out=runs/paper_table
 python -m benchmarks.paper_table --preset=best_mnist --seeds=42,1,2 --split=test
 
-Each measurement is a line of OUT/results.jsonl and stays there: a run that is started again goes
-on after the epochs that are measured. `--write` renews the preset's table in docs/results.md.
+Each result is a line of OUT/results.jsonl: a restarted run continues after the last stored epoch.
+`--write` updates the preset's table in docs/results.md.
 """
 
 import dataclasses
@@ -24,14 +24,14 @@ from tf_bigan.run.presets import preset
 from tf_bigan.run.workdir import environment
 
 FLAGS = flags.FLAGS
-SEEDS = flags.DEFINE_list("seeds", ["42"], "seeds of weights, split, data order and z")
-PRESET = flags.DEFINE_string("preset", "paper_mnist", "of MNIST, as in train.py")
-EPOCHS = flags.DEFINE_list("epochs", None, "epochs to measure at, rising [the preset's last]")
-SPLIT = flags.DEFINE_enum("split", "validation", ["validation", "test"], "images to measure on")
+SEEDS = flags.DEFINE_list("seeds", ["42"], "random seeds of weights, split, data order and z")
+PRESET = flags.DEFINE_string("preset", "paper_mnist", "a preset for MNIST, as in train.py")
+EPOCHS = flags.DEFINE_list("epochs", None, "epochs to evaluate at, increasing [the preset's last]")
+SPLIT = flags.DEFINE_enum("split", "validation", ["validation", "test"], "images to evaluate on")
 PRECISION = flags.DEFINE_string("precision", "auto", "as in train.py")
-OUT = flags.DEFINE_string("out", None, "where results and last states are kept [runs/PRESET]")
+OUT = flags.DEFINE_string("out", None, "directory of results and last states [runs/PRESET]")
 DATA_DIR = flags.DEFINE_string("data_dir", None, "as in train.py")
-WRITE = flags.DEFINE_boolean("write", False, "renew the preset's table in docs/results.md")
+WRITE = flags.DEFINE_boolean("write", False, "update the preset's table in docs/results.md")
 
 COLUMNS = ("NND/100", "NND", "NNC_e", "NNC_e-", "CLS_e-", "EGr", "EGr_b", "EGg", "EGg_b")
 # README of the official code, github.com/jeffdonahue/bigan; one seed, 10,000 validation images.
@@ -61,7 +61,7 @@ def main(_):
 
 
 def run(out: Path, seed: int):
-    """Trains one seed from its last measured epoch on, and measures the others."""
+    """Trains one seed from its last stored epoch on, and evaluates the missing epochs."""
     config = Config.from_dict(
         preset(PRESET.value)
         | {"seed": seed, "precision": PRECISION.value, "data_dir": DATA_DIR.value}
@@ -71,7 +71,7 @@ def run(out: Path, seed: int):
     done = [d for d in done if d["seed"] == seed and d["precision"] == config.precision]
     for record in done:
         if record["config"] | {"data_dir": None} != dataclasses.asdict(config) | {"data_dir": None}:
-            raise UserError(f"{results} has measurements of other settings: choose another --out")
+            raise UserError(f"{results} has results of other settings: choose another --out")
     measured = {d["epoch"] for d in done if d["split"] == SPLIT.value}
     epochs = sorted(set(map(int, EPOCHS.value or [config.epochs])) - measured)
     if not epochs:
@@ -91,7 +91,7 @@ def run(out: Path, seed: int):
         history = model.fit(batches, initial_epoch=first, epochs=epoch, verbose=0).history
         seconds += time.monotonic() - start
         losses = {name: values[-1] for name, values in history.items() if "loss" in name}
-        for record in done:  # where another split has brought the training here
+        for record in done:  # the training may have been done for another split
             if record["epoch"] == epoch and not losses:
                 losses = {name: value for name, value in record.items() if "loss" in name}
         values = measure.values(model, train, held_out, recalibrate=True)
@@ -114,7 +114,7 @@ def run(out: Path, seed: int):
 
 
 def markdown(records: list[dict]) -> str:
-    """The measured rows under the official ones, mean ± standard deviation over the seeds."""
+    """The official and the measured rows, with mean ± standard deviation over the seeds."""
     lines = [
         "| epoch | | images | seeds | " + " | ".join(COLUMNS) + " | D's loss | training |",
         "|" + "---|" * (len(COLUMNS) + 6),

@@ -1,9 +1,9 @@
-"""The cost of a step on several workers: a model, checked on this machine, and what it predicts.
+"""A cost model of a step on several workers, checked on this machine, and its predictions.
 
 python -m benchmarks.scaling                       in under 3 minutes, on a machine with two cores
 python -m benchmarks.scaling --write=docs/scaling.md
 
-One and two worker processes are measured, each pinned to a core of its own, two over localhost.
+One and two worker processes are measured, each pinned to its own core, two over localhost.
 """
 
 import argparse
@@ -17,13 +17,13 @@ import time
 from typing import NamedTuple
 
 BLOCK = "scaling"  # the name of the marked block
-ROWS = (64, 128)  # of a worker
+ROWS = (64, 128)  # rows per worker
 STEPS, REPEATS = 40, 20
-PREFIX = "measured: "  # of the line in which a worker says what it measured
+PREFIX = "measured: "  # prefix of the line with a worker's results
 
 
 class Cluster(NamedTuple):
-    """Machines to predict for. Rates in FLOP/s and bytes/s, as reached and not as advertised."""
+    """Machines to predict for. Rates in FLOP/s and bytes/s, as reached in practice."""
 
     title: str
     workers: int
@@ -34,24 +34,24 @@ class Cluster(NamedTuple):
 
 
 class Job(NamedTuple):
-    """What to predict for."""
+    """The training to predict for."""
 
     title: str
     weights: float
-    flops_an_image: float  # of a whole step: forward and backward, every network
+    flops_an_image: float  # of a step: forward and backward, all networks
     batch: int
     bytes_an_image: float  # as stored
 
 
-# E 24 M, G 70 M, D 90 M weights, with 11, 12 and 12 GFLOP forward. E and G go forward once and
-# backward at twice the cost; D on two rows, and once more backward for the loss of E and G.
+# E 24 M, G 70 M, D 90 M weights, with 11, 12 and 12 GFLOP forward. E and G have one forward pass
+# and a backward pass of twice the cost; D has two rows, and another backward pass for E and G.
 BIG = Job("BigBiGAN-sized nets, ImageNet, batch 2048", 184e6, 165e9, 2048, 110e3)
 CLUSTERS = (
     Cluster("8 A100s of one machine, NVLink", 8, 0.3 * 312e12, 1.4e12, 200e9, 10e-6),
     Cluster("64 machines of one A100, 100 Gb/s Ethernet", 64, 0.3 * 312e12, 1.4e12, 10e9, 50e-6),
 )
-ADAM_BYTES, GRADIENT_BYTES = 28, 4  # of a weight: read w, m, v, g and write w, m, v; send g
-DECODED_A_CORE = 150.0  # JPEG images of ImageNet's size in a second
+ADAM_BYTES, GRADIENT_BYTES = 28, 4  # per weight: read w, m, v, g and write w, m, v; send g
+DECODED_A_CORE = 150.0  # JPEG images of ImageNet's size per second
 
 
 def all_reduce(size: float, workers: int, bandwidth: float, latency: float) -> float:
@@ -77,7 +77,7 @@ def predict(job: Job, cluster: Cluster) -> str:
 
 
 def work(core: int) -> int:
-    """One worker: measures on a single core and prints what it found."""
+    """One worker: measures on a single core and prints its results."""
     os.sched_setaffinity(0, {core})  # before TensorFlow counts the cores
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     import numpy as np
@@ -117,7 +117,7 @@ def work(core: int) -> int:
         for _ in tf.range(REPEATS):
             strategy.run(part)
 
-    # The optimisers reduce the gradients of several workers themselves.
+    # The optimisers reduce the gradients of several workers.
     name, part = ("all-reduce", reduce) if workers > 1 else ("optimiser", optimise)
     several(part)  # compiles
     start = time.perf_counter()
@@ -129,7 +129,7 @@ def work(core: int) -> int:
 
 
 def measure(workers: int) -> dict:
-    """What the first of so many pinned workers measures."""
+    """The results of the first of several pinned workers."""
     sockets = [socket.create_server(("localhost", 0)) for _ in range(workers)]
     cluster = {"worker": [f"localhost:{one.getsockname()[1]}" for one in sockets]}
     for one in sockets:
@@ -156,7 +156,7 @@ def _task(index: int) -> dict:
 
 
 def section(machine: str, one: dict, two: dict) -> str:
-    """Both tables, under the line that names the machine."""
+    """Both tables, after a line that describes the machine."""
     size = GRADIENT_BYTES * one["weights"]
     lines = [
         machine,
@@ -182,10 +182,10 @@ def section(machine: str, one: dict, two: dict) -> str:
             )
     lines += [
         "",
-        "(The rows of one worker give the constants; those of two are the check.)",
+        "(The rows of one worker determine the constants; those of two are the check.)",
         "",
         f"Predicted for {BIG.title}: {BIG.weights / 1e6:.0f} M weights, "
-        f"{BIG.flops_an_image / 1e9:.0f} GFLOP an image and step.",
+        f"{BIG.flops_an_image / 1e9:.0f} GFLOP per image and step.",
         "",
         "| | compute, ms | optimiser, ms | all-reduce, ms | step, ms | images/s | efficiency | "
         "cores to decode | GB/s of JPEG |",
@@ -199,7 +199,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--write", metavar="FILE", help="a page whose marked block is renewed")
+    parser.add_argument("--write", metavar="FILE", help="a page whose marked block is updated")
     parser.add_argument("--core", type=int, help=argparse.SUPPRESS)  # as a worker
     options = parser.parse_args()
     if options.core is not None:

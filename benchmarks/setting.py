@@ -1,11 +1,11 @@
-"""What is trained in a comparison: the networks, the batch, the data, and equal weights for all."""
+"""The setting of a comparison: networks, batch, data, and equal weights for all variants."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
 ADAM = {"learning_rate": 2e-4, "beta_1": 0.5, "beta_2": 0.999, "epsilon": 1e-8}
-# MNIST's size: the shuffling of the peers' pipelines depends on it.
+# MNIST's size, because the cost of shuffling in the peers' pipelines depends on it.
 EXAMPLES = 60_000
 
 
@@ -13,11 +13,11 @@ EXAMPLES = 60_000
 class Setting:
     """One comparison.
 
-    name: as `--only` takes it.  title: as the table shows it.
+    name: its name for `--only`.  title: its heading.
     networks: "mlp" (the paper's) or "dcgan", as in `tf_bigan.networks`.
-    batch: rows of a step.  image_shape: (H, W, C).  latent: size of z.
-    width: units of the MLP's layers, or channels of the DCGAN's largest map.
-    hidden: units of the DCGAN's discriminator where z joins x.
+    batch: rows per step.  image_shape: (H, W, C).  latent: latent dimension.
+    width: units of the MLP's layers, or channels of the DCGAN's largest feature map.
+    hidden: units of the layer in the DCGAN's discriminator that joins z and x.
     """
 
     name: str
@@ -38,20 +38,20 @@ SETTINGS = (
 
 
 def images(setting: Setting, examples: int = EXAMPLES) -> np.ndarray:
-    """uint8 [examples, H, W, C] pixels, sparse like handwriting; a step's cost needs no more."""
+    """uint8 [examples, H, W, C] random pixels, sparse like handwriting."""
     rng = np.random.default_rng(0)
     pixels = rng.integers(0, 256, (examples, *setting.image_shape), np.uint8)
     return pixels * (rng.random(pixels.shape, np.float32) < 0.2)
 
 
 def random_weights(shapes: list[tuple[int, ...]], seed: int) -> list[np.ndarray]:
-    """float32 arrays of the shapes, as large as trained weights are.
+    """float32 arrays of the shapes, with the scale of trained weights.
 
-    Fresh weights would not do to compare losses: the MLP's logit starts at zero, and every loss
-    then is ln 2, whatever the networks compute.
+    Initial weights are not suitable to compare losses: the MLP's logit starts at zero, so that
+    every loss is ln 2.
     """
     rng = np.random.default_rng(seed)
-    # Vectors are biases, and the scales of batch norm, which must not vanish.
+    # Vectors are biases, and scales of batch norm, which must not be 0.
     return [
         rng.normal(0.0, 0.05, shape).astype(np.float32) + (0.5 if len(shape) == 1 else 0.0)
         for shape in shapes

@@ -1,12 +1,12 @@
-"""The seconds that every system's step takes on this machine: does one fall off a cliff?
+"""The time per step of every system on this machine.
 
 python -m benchmarks.systems [--dataset=digits] [--write=docs/performance.md]
 
-As a CPU with AVX2 alone, without bfloat16 units:
+As on a CPU with only AVX2, without bfloat16 units:
 
 ONEDNN_MAX_CPU_ISA=AVX2 XLA_FLAGS=--xla_cpu_max_isa=AVX2 python -m benchmarks.systems --float32
 
-Each system has what `train.py --model=NAME --dataset=DATASET` gives it.
+Each system has the options of `train.py --model=NAME --dataset=DATASET`.
 """
 
 import argparse
@@ -33,13 +33,13 @@ NEEDS = {
     "dann": ["--target_dataset=digits"],
 }
 HEAD = [
-    "| system | weights | batch | to the first step, s | ms a step | images/s |",
+    "| system | weights | batch | to the first step, s | ms per step | images/s |",
     "|---|---|---|---|---|---|",
 ]
 
 
 def time_system(name: str, options: list[str], seconds: float) -> str:
-    """A row of the table: a system trained for so many seconds after its first step."""
+    """A row of the table: a system trained for some seconds after its first step."""
     values = flags.FlagValues()
     define_config_flags(values)
     values(["systems.py", f"--model={name}", *NEEDS.get(name, []), *options])
@@ -69,10 +69,10 @@ def time_system(name: str, options: list[str], seconds: float) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--dataset", default="digits")
-    parser.add_argument("--seconds", type=float, default=3.0, help="of training for each system")
-    parser.add_argument("--float32", action="store_true", help="whatever the hardware is good at")
+    parser.add_argument("--seconds", type=float, default=3.0, help="training time of each system")
+    parser.add_argument("--float32", action="store_true", help="use float32 on any hardware")
     parser.add_argument("--only", help="some of the systems, as bigan,dann")
-    parser.add_argument("--write", metavar="FILE", help="a page whose marked block is renewed")
+    parser.add_argument("--write", metavar="FILE", help="a page whose marked block is updated")
     chosen = parser.parse_args()
     options = [f"--dataset={chosen.dataset}"]
     options += ["--precision=float32"] if chosen.float32 else []

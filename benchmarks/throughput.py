@@ -1,12 +1,12 @@
-"""Images per second in training: tf_bigan, its peers, and the machine's limit, from one run.
+"""Training throughput of tf_bigan, its peers, and the machine's limit, in one run.
 
 python -m benchmarks.throughput                    everything, in about half an hour
 python -m benchmarks.throughput --quick            against stock Keras only, in under 3 minutes
-python -m benchmarks.throughput --only=mlp128      what has the text in its "setting/variant"
+python -m benchmarks.throughput --only=mlp128      only "setting/variant" that contain the text
 python -m benchmarks.throughput --write=docs/performance.md
 
-The variants take turns, some seconds each, round after round, so that a busy machine slows all
-alike. A ratio is taken within each round; the tables show its median and its range.
+The variants alternate, some seconds each per round, so that other processes slow down all of them
+equally. Ratios are computed within a round; the tables show their median and range.
 """
 
 import argparse
@@ -86,9 +86,9 @@ def main() -> int:
     )
     parser.add_argument("--quick", action="store_true", help="MLP, batch 128, stock Keras only")
     parser.add_argument("--rounds", type=int, help="[7; 5 if quick]")
-    parser.add_argument("--seconds", type=float, help="of a variant in a round [2.5; 1.5 if quick]")
-    parser.add_argument("--only", default="", help="texts, one of them in the setting/variant")
-    parser.add_argument("--write", metavar="FILE", help="a page whose marked block is renewed")
+    parser.add_argument("--seconds", type=float, help="per variant and round [2.5; 1.5 if quick]")
+    parser.add_argument("--only", default="", help="texts; one must occur in setting/variant")
+    parser.add_argument("--write", metavar="FILE", help="a page whose marked block is updated")
     options = parser.parse_args()
     wanted = QUICK if options.quick else options.only.split(",")
     rounds = options.rounds or (5 if options.quick else 7)
@@ -115,7 +115,7 @@ def main() -> int:
         sections.append(pages.section(setting, rates, default))
         print(f"\n{sections[-1]}", flush=True)
     if len(sections) == 1:
-        parser.error(f"--only={options.only} is in no setting/variant")
+        parser.error(f"--only={options.only} does not occur in any setting/variant")
     if options.write:
         pages.write(options.write, BLOCK, "\n\n".join(sections))
     return 0

@@ -1,13 +1,12 @@
-"""Every system on MNIST with the same networks, images and budget, side by side.
+"""A comparison of all systems on MNIST with the same networks, images and budget.
 
 python -m benchmarks.zoo --epochs=2 --out=runs/zoo
 python -m benchmarks.zoo --only=gan,bigan          some of them
-python -m benchmarks.zoo --write                   renews docs/zoo.md and docs/zoo.png as well
+python -m benchmarks.zoo --write                   also updates docs/zoo.md and docs/zoo.png
 
-Each system has the paper's MLP networks as far as it has such networks, batches of 128, and the
-settings in its file (`defaults`, or else BiGAN's), with the exceptions in `OPTIONS` below. What is
-measured stays in OUT/results.jsonl: a run that is started again goes on with the others, and with
-those whose settings have changed since.
+Each system has the paper's MLP networks where it has such networks, batches of 128, and its options
+in `tf_bigan.run.presets.SYSTEMS`, with the exceptions in `OPTIONS` below. Results are stored in
+OUT/results.jsonl: a restarted run computes only those that are missing or have other settings.
 """
 
 import argparse
@@ -26,15 +25,15 @@ from tf_bigan.run.config import Config
 from tf_bigan.run.workdir import environment
 
 PAGE, PICTURE, BLOCK = "docs/zoo.md", "docs/zoo.png", "zoo"
-# What a system needs beside images, or in so short a training.
+# Options that a system needs besides images, or for a short training.
 OPTIONS = {
     "sgan": {"labels": 100},
     "triple_gan": {"labels": 100},
-    "alad": {"ema": 0.99},  # its file's average is one of many passes
+    "alad": {"ema": 0.99},  # its default average covers many passes
     "dann": {"target_dataset": "mnist_m"},
-    "magan": {"set": "period=200,pretraining=1"},  # by default G stands still for two epochs
+    "magan": {"set": "period=200,pretraining=1"},  # by default D is pretrained for two epochs
 }
-COLUMNS = {  # name in the results: (in the table, its digits)
+COLUMNS = {  # name in the results: (name in the table, decimals)
     "NND/10": ("NND/10", 2),
     "fd_classifier": ("FD", 1),
     "classes_covered": ("classes", 0),
@@ -49,19 +48,19 @@ SHOWN, SAMPLES = 12, 10_000
 
 
 def config_of(name: str, epochs: int, seed: int, data_dir: str | None) -> Config:
-    """The configuration of a system: its own settings, in the common frame."""
+    """The configuration of a system: its own options and the common ones."""
     options = {"dataset": "mnist", "model": name, "epochs": epochs, "seed": seed}
     defaults = presets.system(name).options
     return Config.from_dict(defaults | OPTIONS.get(name, {}) | options | {"data_dir": data_dir})
 
 
 def settings_of(config: Config) -> dict:
-    """All that a result depends on but the place of the images."""
+    """All options that a result depends on, that is, without data_dir."""
     return {k: v for k, v in dataclasses.asdict(config).items() if k != "data_dir"}
 
 
 def read(results: Path, epochs: int) -> list[dict]:
-    """The records so far of so many epochs that are of today's settings."""
+    """The stored records with this number of epochs and the current settings."""
     records = [json.loads(line) for line in results.open()] if results.exists() else []
     return [
         record
@@ -73,7 +72,7 @@ def read(results: Path, epochs: int) -> list[dict]:
 
 
 def run(config: Config, classifier, out: Path) -> dict:
-    """Trains one system; its record, and its pictures in OUT."""
+    """Trains one system; returns its record, and writes its pictures to OUT."""
     train = build.load_split(config, "train")
     held_out = build.load_held_out(config, "test")
     batches = build.training_batches(config, train)
@@ -83,7 +82,7 @@ def run(config: Config, classifier, out: Path) -> dict:
         config, batches.image_shape, batches.steps_per_epoch, train.num_classes
     )
     results = {"system": config.model, "seed": config.seed, "epochs": config.epochs}
-    if config.model == "bigan":  # whose encoder is that of most others
+    if config.model == "bigan":  # its encoder is that of most systems
         names = ("NNC_e-", "CLS_e-")
         baseline = measure.values(model, train, held_out, names, recalibrate=True)
         results |= {f"untrained {name}": value for name, value in baseline.items()}
@@ -109,7 +108,7 @@ def run(config: Config, classifier, out: Path) -> dict:
 
 
 def table(records: list[dict]) -> str:
-    """A row for each system: its seeds' mean ± standard deviation, and the least of its seconds."""
+    """One row per system: mean ± standard deviation over the seeds, and the shortest time."""
     heads = " | ".join(head for head, _ in COLUMNS.values())
     lines = [f"| system | seeds | {heads} |", "|" + "---|" * (len(COLUMNS) + 2)]
     untrained = [r for r in records if "untrained NNC_e-" in r]
@@ -126,7 +125,7 @@ def _cells(records: list[dict], prefix: str = "") -> str:
     cells = []
     for name, (_, digits) in COLUMNS.items():
         values = [record[prefix + name] for record in records if prefix + name in record]
-        # What else the machine does can only make a training longer.
+        # Other processes can only make a training longer.
         cells.append(_cell([min(values)] if values and name == "seconds" else values, digits))
     return " | ".join(cells)
 
@@ -139,7 +138,7 @@ def _cell(values: list[float], digits: int) -> str:
 
 
 def picture(out: Path, names: list[str], path: str):
-    """Samples, and reconstructions under their originals, a row for each system that has any."""
+    """Samples, and reconstructions below their originals, one row per system."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -168,11 +167,11 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--epochs", type=int, default=2)
-    parser.add_argument("--seeds", default="0", help="with commas between several")
-    parser.add_argument("--only", default="", help="systems, with commas between several")
+    parser.add_argument("--seeds", default="0", help="separated by commas")
+    parser.add_argument("--only", default="", help="systems, separated by commas")
     parser.add_argument("--out", default="runs/zoo")
     parser.add_argument("--data_dir", default=None)
-    parser.add_argument("--write", action="store_true", help=f"renew {PAGE} and {PICTURE}")
+    parser.add_argument("--write", action="store_true", help=f"update {PAGE} and {PICTURE}")
     options = parser.parse_args()
     out = Path(options.out)
     out.mkdir(parents=True, exist_ok=True)
@@ -189,7 +188,7 @@ def main() -> int:
             config = config_of(name, options.epochs, seed, options.data_dir)
             try:
                 record = run(config, classifier, out)
-            except (ArithmeticError, ValueError) as error:  # a system that broke has a row too
+            except (ArithmeticError, ValueError) as error:  # a failed system has a row too
                 record = {"system": name, "seed": seed, "epochs": options.epochs}
                 record["failed"] = str(error)
             record["settings"] = settings_of(config)

@@ -24,7 +24,7 @@ import numpy as np
 import tensorflow as tf
 
 IMAGE_SHAPE = (8, 8, 1)
-LATENT_DIM = 16  # dimension of z
+LATENT_DIM = 16  # latent dimension
 WIDTH = 256  # units of a hidden layer
 BATCH = 64
 EPOCHS = 250

@@ -1,4 +1,4 @@
-"""A tour of the library on real handwritten digits: train, measure, look, save.
+"""A tour of the library on real handwritten digits: train, evaluate, draw, save.
 
     python examples/quick_tour.py
 
@@ -33,10 +33,10 @@ def main(epochs: int = 150, directory: str = "."):
     )
     model.compile(tb.optimizers.Adam(3e-4, beta_1=0.5), ema=0.998)
 
-    # 3. The metrics of untrained networks: the baseline for those of the trained ones.
+    # 3. The metrics of untrained networks: the baseline of the trained ones.
     before = measure(model, train, x, labels)
 
-    # 4. Training. Keras's own callbacks work too, beside those of tb.callbacks.
+    # 4. Training. Keras's own callbacks work too, besides those of tb.callbacks.
     model.fit(train.batches(64), epochs=epochs, verbose=2 if epochs < 10 else 0)
     after = measure(model, train, x, labels)
     print(tb.report.format_table({"untrained": before, "trained": after}))
@@ -53,7 +53,7 @@ def main(epochs: int = 150, directory: str = "."):
     for name, picture in pictures.items():
         tb.report.save_png(directory / f"tour_{name}.png", picture)
 
-    # 6. Saved with its optimizers: training can go on where it stopped.
+    # 6. Saved with its optimizers, so that training can continue.
     model.save(directory / "tour.keras")
     again = keras.saving.load_model(directory / "tour.keras")
     assert (again.encode(x) == model.encode(x)).all()

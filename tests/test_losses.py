@@ -38,7 +38,7 @@ def test_an_undecided_discriminator_costs_ln_2():
 
 
 def test_gradients_are_those_of_the_probabilities():
-    """d/dl of D's loss is ½(σ(l) - label) / n, of the inverted one with the labels exchanged."""
+    """d/dl of D's loss is ½(σ(l) - label) / n, of the other one with swapped labels."""
     logits = tf.constant([[1.5], [-0.5]])
     for loss, label in ((discriminator_loss, 1.0), (swapped_labels_loss, 0.0)):
         with tf.GradientTape() as tape:

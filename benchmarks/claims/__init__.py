@@ -1,1 +1,1 @@
-"""Each system against what its paper says of it."""
+"""Each system compared with the results of its paper."""

@@ -1,11 +1,11 @@
-"""Each system against its paper: published settings scaled to two cores, published numbers.
+"""Each system compared with its paper: published settings, scaled to two cores, and numbers.
 
 python -m benchmarks.claims --out=runs/claims                    all of them, about an hour
 python -m benchmarks.claims --only=infogan,dann --seeds=0,1      some of them
-python -m benchmarks.claims --only= --write                      docs/claims.md of what there is
+python -m benchmarks.claims --only= --write                      docs/claims.md from stored results
 
-A file here is a claim. What is measured stays in OUT/results.jsonl, and what is drawn beside it: a
-run that is started again goes on with the others. A claim whose settings have changed since is
+Each file here is a claim. Results are stored in OUT/results.jsonl, and arrays for the pictures
+beside it: a restarted run computes only the missing ones. A claim whose settings have changed is
 measured again.
 """
 
@@ -33,7 +33,7 @@ def find(name: str) -> Claim:
 
 
 def run(name: str, seed: int, lab: Lab) -> dict:
-    """Measures one claim; its record, and what is to be drawn in the lab's directory."""
+    """Measures one claim; returns its record, and stores arrays for its picture."""
     start, lab.seconds = time.monotonic(), 0.0
     record = {"claim": name, "seed": seed, "settings": find(name).settings}
     try:
@@ -41,7 +41,7 @@ def run(name: str, seed: int, lab: Lab) -> dict:
         record["numbers"] = {key: float(value) for key, value in numbers.items()}
         if arrays:
             np.savez_compressed(lab.out / f"{name}-seed{seed}.npz", **arrays)
-    except (ArithmeticError, ValueError) as error:  # one that breaks is shown as broken
+    except (ArithmeticError, ValueError) as error:  # the page shows the failure
         record |= {"numbers": {}, "failed": str(error)}
     record["training_seconds"] = round(lab.seconds, 1)
     record["seconds"] = round(time.monotonic() - start, 1)
@@ -49,7 +49,7 @@ def run(name: str, seed: int, lab: Lab) -> dict:
 
 
 def section(claim: Claim, records: list[dict]) -> str:
-    """A claim's heading, settings and table, a row for each number."""
+    """A claim's heading, settings and table, one row per number."""
     lines = [f"## {claim.title}", "", claim.settings, ""]
     lines += ["| | published | here | target | |", "|---|---|---|---|---|"]
     lines += [row(check, records) for check in claim.checks]
@@ -61,7 +61,7 @@ def section(claim: Claim, records: list[dict]) -> str:
 
 
 def row(check: Check, records: list[dict]) -> str:
-    """A number over its seeds, mean (least to most), and whether each of them holds the target."""
+    """A number over its seeds, mean (min to max), and whether all of them reach the target."""
     values = [r["numbers"][check.number] for r in records if check.number in r["numbers"]]
     if not values:
         return f"| {check.what} | {check.published} | | {check.target} | not measured |"
@@ -69,16 +69,16 @@ def row(check: Check, records: list[dict]) -> str:
     if len(values) > 1:
         shown += f" ({min(values):.{check.digits}f} to {max(values):.{check.digits}f})"
     margins = [check.margin(value) for value in values]
-    verdict = ""
+    outcome = ""
     if check.target:
         worst = min(margins)
         held = f"held by {worst:.{check.digits}f}"
-        verdict = held if worst >= 0 else f"**missed by {-worst:.{check.digits}f}**"
-    return f"| {check.what} | {check.published} | {shown} | {check.target} | {verdict} |"
+        outcome = held if worst >= 0 else f"**missed by {-worst:.{check.digits}f}**"
+    return f"| {check.what} | {check.published} | {shown} | {check.target} | {outcome} |"
 
 
 def page(records: list[dict]) -> str:
-    """The block of the page: every claim that was measured, in the order of `NAMES`."""
+    """The block of the page: all measured claims, in the order of `NAMES`."""
     parts = [pages.machine(": ".join(hardware.choose()[::2]))]
     for name in NAMES:
         mine = [record for record in records if record["claim"] == name]
@@ -92,7 +92,7 @@ def page(records: list[dict]) -> str:
 
 
 def draw(out: Path, names):
-    """Renews the pictures of the claims, each of its lowest seed."""
+    """Updates the pictures of the claims, each for its lowest seed."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -106,11 +106,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--only", default=",".join(NAMES), help="claims, with commas between")
-    parser.add_argument("--seeds", default="0", help="with commas between several")
+    parser.add_argument("--only", default=",".join(NAMES), help="claims, separated by commas")
+    parser.add_argument("--seeds", default="0", help="separated by commas")
     parser.add_argument("--out", default="runs/claims")
     parser.add_argument("--data_dir", default=None)
-    parser.add_argument("--write", action="store_true", help=f"renew {PAGE} and its pictures")
+    parser.add_argument("--write", action="store_true", help=f"update {PAGE} and its pictures")
     options = parser.parse_args()
     out = Path(options.out)
     out.mkdir(parents=True, exist_ok=True)
@@ -118,7 +118,7 @@ def main() -> int:
     names = options.only.split(",") if options.only else ()
     for name in names:
         if name not in NAMES:
-            parser.error(f"--only: {name} is unknown: choose of {', '.join(NAMES)}")
+            parser.error(f"--only: {name} is unknown: choose from {', '.join(NAMES)}")
     for seed in map(int, options.seeds.split(",")):
         for name in names:
             if (name, seed) in {(r["claim"], r["seed"]) for r in read(results)}:
@@ -134,7 +134,7 @@ def main() -> int:
 
 
 def read(results: Path) -> list[dict]:
-    """The records so far that are of today's settings."""
+    """The stored records with the current settings."""
     records = [json.loads(line) for line in results.open()] if results.exists() else []
     return [record for record in records if record["settings"] == find(record["claim"]).settings]
 

@@ -1,4 +1,4 @@
-"""ALICE: the cycle term makes ALI invert, and costs no samples."""
+"""ALICE: the cycle term makes ALI invert, without worse samples."""
 
 import numpy as np
 
@@ -34,9 +34,9 @@ CLAIM = Claim(
     settings=(
         "Published: MSE .480 for ALI and .080 for ALICE with λ = 1, pixels on a scale that is not "
         f"stated. Here: {COMMON['epochs']} epochs of the MLP networks, Adam "
-        f"{COMMON['learning_rate']:g} and not 1e-4, as they are so few, falling in their second "
-        "half; the ℓ2 form with λ = .2 of the sum over pixels. MSE: of a pixel in [0, 1]; G(E(x)) "
-        "with the mean of q(z | x)."
+        f"{COMMON['learning_rate']:g} instead of 1e-4, because there are few epochs, decaying in "
+        "the second half; the ℓ2 form with λ = .2 of the sum over pixels. MSE: per pixel in "
+        "[0, 1]; G(E(x)) with the mean of q(z | x)."
     ),
     checks=(
         Check("MSE of ALI", "mse_ali", ".480", digits=4),

@@ -1,4 +1,4 @@
-"""What a claim is, and the trainings and images that the claims share."""
+"""Claims of papers, and the trainings and images that they share."""
 
 import math
 import time
@@ -17,12 +17,12 @@ from tf_bigan.run.config import Config
 
 @dataclass(frozen=True)
 class Check:
-    """A number that is to hold.
+    """A number, optionally with a target.
 
-    what: as the table says it.  number: its name in what the claim measures.
-    published: the paper's number, "" where it has none.
-    least, most: the target, either or both; none for a number that is only reported.
-    digits: behind the point.
+    what: its description in the table.  number: its name in the results of `measure`.
+    published: the paper's number, "" if there is none.
+    least, most: the target, either or both; neither for a number that is only reported.
+    digits: number of decimals.
     """
 
     what: str
@@ -34,12 +34,12 @@ class Check:
 
     @property
     def target(self) -> str:
-        """The target as the table says it."""
+        """The target as text."""
         bounds = {"≥": self.least, "≤": self.most}
         return ", ".join(f"{sign} {b:g}" for sign, b in bounds.items() if b is not None)
 
     def margin(self, value: float) -> float | None:
-        """By how much the target is held, below 0 if it is missed; None without a target."""
+        """The distance to the target, below 0 if it is missed; None without a target."""
         margins = [] if self.least is None else [value - self.least]
         margins += [] if self.most is None else [self.most - value]
         if not margins:
@@ -49,13 +49,13 @@ class Check:
 
 @dataclass(frozen=True)
 class Claim:
-    """What a paper says of its system, and how that is measured here.
+    """A claim of a paper, and its measurement.
 
-    title: a heading.  settings: what is trained, and how far it is scaled down.
-    checks: what is to hold of the numbers.
-    measure: (lab, seed) -> ({name: number}, {name: array to draw from}).
+    title: a heading.  settings: the training, and how it is scaled down.
+    checks: the numbers and their targets.
+    measure: (lab, seed) -> ({name: number}, {name: array for the picture}).
     draw: ({name: array}, path of a PNG), or None for a claim without a picture.
-    caption: what the picture shows.
+    caption: the caption of the picture.
     """
 
     title: str
@@ -67,14 +67,14 @@ class Claim:
 
 
 class Lab:
-    """Trains systems on MNIST, and has what their results are judged by.
+    """Trains systems on MNIST, and holds the data and classifier for their evaluation.
 
-    out: a directory, where the classifier is kept.  data_dir: as in `data.load`.
+    out: a directory, where the classifier is stored.  data_dir: as in `data.load`.
     """
 
     def __init__(self, out: Path, data_dir: str | None = None):
         self.out, self.data_dir = out, data_dir
-        self.seconds = 0.0  # of training, so far
+        self.seconds = 0.0  # of all trainings so far
 
     @cached_property
     def train(self) -> data.ImageData:
@@ -86,14 +86,14 @@ class Lab:
 
     @cached_property
     def classifier(self) -> evaluation.FeatureClassifier:
-        """The one in whose features images are compared."""
+        """The classifier whose features are used to compare images."""
         path = self.out / "classifier.keras"
         return evaluation.train_feature_classifier(
             self.train.as_float(), self.train.labels, path=path
         )
 
     def trained(self, seed: int, callbacks=(), **options) -> AdversarialModel:
-        """A system with its own defaults and these options, without a preset's."""
+        """A trained system with its own defaults and these options, without a preset."""
         defaults = presets.system(options["model"]).options
         options = {"dataset": "mnist", "data_dir": self.data_dir, "seed": seed} | options
         config = Config.from_dict(defaults | options)
@@ -106,18 +106,18 @@ class Lab:
         return model
 
     def fit(self, model: keras.Model, *data, **arguments):
-        """`model.fit`, its seconds counted."""
+        """`model.fit`, with its seconds added to `seconds`."""
         start = time.monotonic()
         model.fit(*data, verbose=0, **arguments)
         self.seconds += time.monotonic() - start
 
     def distance(self, images) -> float:
-        """Fréchet distance of images to the test images, in the classifier's features."""
+        """FD: FID-like Fréchet distance to the test images, in the classifier's features."""
         return evaluation.fd_classifier(self.classifier, self.test.as_float(), images)
 
 
 class Trace(keras.callbacks.Callback):
-    """Keeps the means of all logs over each call of `steps_per_execution` steps."""
+    """Stores the means of all logs over each call of `steps_per_execution` steps."""
 
     def __init__(self):
         super().__init__()

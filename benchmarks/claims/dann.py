@@ -1,4 +1,4 @@
-"""DANN: its adversary carries what was learnt on MNIST over to colour digits on photographs."""
+"""DANN: the adversary transfers a classifier from MNIST to colour digits on photographs."""
 
 import numpy as np
 
@@ -6,8 +6,8 @@ from benchmarks.claims.claim import Check, Claim, Lab
 from tf_bigan import data
 
 EPOCHS = 1
-# Without the adversary, but with the target's own batch statistics; and without its images at all:
-# MNIST is then its own second domain.
+# Without the adversary, but with batch statistics of the target; and without target images: MNIST
+# is then its own second domain.
 SYSTEMS = {
     "adapted": {"target_dataset": "mnist_m"},
     "statistics_only": {"target_dataset": "mnist_m", "set": "strength=0"},
@@ -32,17 +32,17 @@ CLAIM = Claim(
     title="DANN: MNIST to MNIST-M",
     settings=(
         "Published: two convolutions, SGD. Here: the same convolutions and heads with batch "
-        "normalisation, each domain by its own statistics, half of the features dropped that the "
-        f"label is told from, Adam 5e-4, {EPOCHS} epoch in batches of 32 images of each domain. "
+        "normalisation, with separate statistics for each domain, dropout rate 0.5 before the "
+        f"label predictor, Adam 5e-4, {EPOCHS} epoch in batches of 32 images of each domain. "
         "The target is blended from scikit-learn's two photographs instead of BSDS500: a third of "
-        "its digits are dark on bright sky, and its figures are not those of the published MNIST-M."
+        "its digits are dark on bright sky, so its figures differ from the published MNIST-M."
     ),
     checks=(
-        Check("target, learnt from the source alone, %", "source_only_target", "52.3", digits=1),
-        Check("target, its batch statistics alone, %", "statistics_only_target", digits=1),
+        Check("target, trained on the source only, %", "source_only_target", "52.3", digits=1),
+        Check("target, only with its batch statistics, %", "statistics_only_target", digits=1),
         Check("target, adapted, %", "adapted_target", "76.7", digits=1),
         Check("gain on the target, points", "gain", "24.4", least=15.0, digits=1),
-        Check("source, learnt from it alone, %", "source_only_source", digits=1),
+        Check("source, trained on the source only, %", "source_only_source", digits=1),
         Check("source, adapted, %", "adapted_source", digits=1),
     ),
     measure=measure,

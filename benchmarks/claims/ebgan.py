@@ -6,7 +6,7 @@ from benchmarks.claims.claim import Check, Claim, Lab
 from tf_bigan import evaluation, report
 
 SHOWN, SAMPLES, PAIRS, EPOCHS = 20, 10_000, 3000, 2
-# Of the term: the paper's, and one that weighs as much as an energy that is a sum over pixels.
+# Weights of the term: the paper's, and one for an energy that is a sum over pixels.
 WEIGHTS = ("0", "0.1", "20")
 
 
@@ -36,7 +36,7 @@ def mean_pairwise_distance(points: np.ndarray) -> float:
     rows = points.reshape(len(points), -1).astype(np.float64)
     squares = (rows**2).sum(-1)
     distances = np.sqrt(np.maximum(squares[:, None] + squares - 2 * rows @ rows.T, 0))
-    np.fill_diagonal(distances, 0)  # what rounding left there
+    np.fill_diagonal(distances, 0)  # remove rounding errors
     return float(distances.sum() / (len(rows) * (len(rows) - 1)))
 
 
@@ -48,12 +48,12 @@ def draw(arrays, path: str):
 CLAIM = Claim(
     title="EBGAN: the pulling-away term raises diversity",
     settings=(
-        "Published: samples with the term are said to be more diverse, without a number; Adam "
+        "Published: samples with the term are more diverse, without a number; Adam "
         f"1e-3. Here: margin 10, {EPOCHS} epochs of the MLP networks, Adam 2e-4, and three weights "
         "of the term: none, the paper's .1, and 20, since the energy is a sum over pixels here, "
         "and .1 of a term that is at most 1 is a hundredth of the margin. Pairs: mean distance of "
-        "two samples, of their pixels and of their features in the classifier. Recall: k = 5, in "
-        "these features, 3,000 samples. The picture: a row for each weight."
+        "two samples, in pixels and in the classifier's features. Recall: k = 5, in these "
+        "features, 3,000 samples. The picture: one row per weight."
     ),
     checks=(
         *(Check(f"recall, weight {name}", f"recall_{name}", digits=3) for name in WEIGHTS),

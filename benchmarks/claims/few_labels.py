@@ -1,4 +1,4 @@
-"""SGAN and Triple-GAN with 100 labels, against the same classifier network on the labels alone."""
+"""SGAN and Triple-GAN with 100 labelled examples, and their classifier trained on these only."""
 
 import keras
 import numpy as np
@@ -12,15 +12,15 @@ LABELS, STEPS = 100, 500
 
 
 def accuracy_of(lab: Lab, model) -> float:
-    """Of a system that classifies, on the test images, in %."""
+    """Accuracy in % of a system that classifies, on the test images."""
     found = model.classify(lab.test.as_float()).argmax(-1)
     return 100.0 * float(np.mean(found == lab.test.labels))
 
 
 def alone(lab: Lab, seed: int, family: str, norm: str | None = "batch") -> float:
-    """Accuracy in % of the same network, trained on the same 100 labelled images and no others.
+    """Accuracy in % of the same network, trained only on the same 100 labelled images.
 
-    With Adam 2e-4 until long after it knows them by heart.
+    With Adam 2e-4, until long after it overfits them.
     """
     keras.utils.set_random_seed(seed)
     few = splits.balanced(lab.train, LABELS, seed)
@@ -30,12 +30,12 @@ def alone(lab: Lab, seed: int, family: str, norm: str | None = "batch") -> float
     )
     for layer in network.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
-            layer.momentum = 0.9  # .99 would remember the initial 1 after so few steps
+            layer.momentum = 0.9  # with .99 the initial 1 would remain after few steps
     network.compile(
         keras.optimizers.Adam(2e-4, beta_1=0.5),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
     )
-    # All of the images are a batch, as in the games.
+    # All images are one batch, as in the systems.
     lab.fit(network, tf.data.Dataset.from_tensors((few.as_float(), few.labels)).repeat(STEPS))
     found = network.predict(lab.test.as_float(), batch_size=500, verbose=0).argmax(-1)
     return 100.0 * float(np.mean(found == lab.test.labels))

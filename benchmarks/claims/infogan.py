@@ -17,7 +17,7 @@ def measure(lab: Lab, seed: int):
 
 
 def sweeps(prior) -> list[np.ndarray]:
-    """Latents that differ in one code along a row: [ROWS · STEPS, dim] for each entry of a code.
+    """Latents that vary one code along each row: [ROWS · STEPS, dim] for each code dimension.
 
     The categorical code first, then each continuous one from -2 to 2, as in the paper's figure 2.
     """
@@ -29,7 +29,7 @@ def sweeps(prior) -> list[np.ndarray]:
     swept[0][:, digits] = np.tile(np.eye(digit.dim)[np.arange(STEPS) % digit.dim], (ROWS, 1))
     for entry in range(noise.dim + digit.dim, prior.dim):
         z = base.copy()
-        # One class a row: what a continuous code means shows best there.
+        # One class per row, which shows best the meaning of a continuous code.
         z[:, digits] = np.repeat(np.eye(digit.dim)[np.arange(ROWS) % digit.dim], STEPS, axis=0)
         z[:, entry] = np.tile(np.linspace(-2, 2, STEPS), ROWS)
         swept.append(z)
@@ -54,11 +54,17 @@ CLAIM = Claim(
     title="InfoGAN: the categorical code is the digit",
     settings=(
         "Published: networks of two convolutions and a layer of 1,024 units, G 1e-3 and D 2e-4, "
-        "batch 128, 5,000 updates, 62 entries of noise, a code of 10 classes and two continuous "
-        f"ones, λ = 1. Here: the same, in {EPOCHS} epochs ({469 * EPOCHS:,} updates)."
+        "batch 128, 5,000 updates, 62 noise dimensions, a code of 10 classes and two continuous "
+        f"ones, λ = 1. Here: the same, with {EPOCHS} epochs ({469 * EPOCHS:,} updates)."
     ),
     checks=(
-        Check("test images whose digit the code names, %", "accuracy", "95", least=90.0, digits=1),
+        Check(
+            "accuracy of the categorical code, %",
+            "accuracy",
+            "95",
+            least=90.0,
+            digits=1,
+        ),
         Check("FD of samples", "fd", digits=1),
     ),
     measure=measure,

@@ -11,7 +11,7 @@ from tf_bigan.networks.normalization import BatchNormalization
 
 
 class _Network(Network):
-    """Layers with the weights N(0, 0.02²) of the official code, and its batch normalisation."""
+    """Layers with initial weights N(0, 0.02²) and batch normalisation of the official code."""
 
     keeps_groups_apart = True
 
@@ -33,11 +33,11 @@ class _Network(Network):
 
 @keras.saving.register_keras_serializable("claims")
 class InfoGANGenerator(_Network):
-    """z [B, latent_dim] -> x [B, 28, 28, 1] in (0, 1), by way of 1,024 units and 7×7 maps.
+    """z [B, latent_dim] -> x [B, 28, 28, 1] in (0, 1), through 1,024 units and 7×7 feature maps.
 
     Args:
-        latent_dim: entries of z, codes included.
-        width: channels of the 14×14 maps; 64 in the paper.
+        latent_dim: latent dimension, including codes.
+        width: channels of the 14×14 feature maps; 64 in the paper.
     """
 
     def __init__(self, latent_dim: int, width: int = 64, **kwargs):
@@ -60,10 +60,10 @@ class InfoGANGenerator(_Network):
 
 @keras.saving.register_keras_serializable("claims")
 class InfoGANDiscriminator(_Network):
-    """x [B, 28, 28, 1] -> logits [B, 1]; Q and D share all but their heads.
+    """x [B, 28, 28, 1] -> logits [B, 1]; Q and D share all layers except their heads.
 
     Args:
-        width: channels of the 14×14 maps; 64 in the paper.
+        width: channels of the 14×14 feature maps; 64 in the paper.
     """
 
     def __init__(self, width: int = 64, **kwargs):

@@ -1,4 +1,4 @@
-"""Mode coverage: which systems drop modes of a ring and of a grid of Gaussians."""
+"""Mode coverage (mode collapse): which modes of a ring and a grid of Gaussians systems cover."""
 
 import keras
 import numpy as np
@@ -12,9 +12,9 @@ from tf_bigan.run import presets
 
 SIGMAS = {"ring": 0.02, "grid": 0.05}
 UNITS = {"ring": 2.0, "grid": 4.0}  # the networks' unit of length: the outermost modes are at 1
-VIEWS = {"ring": 3.0, "grid": 5.5}  # half a side of the square that is drawn
+VIEWS = {"ring": 3.0, "grid": 5.5}  # half the side of the plotted square
 EXTENT = 3.0  # coordinates from -1.5 to 1.5 units are pixels from 0 to 1
-# Distances of images are those in units over EXTENT, and gradients EXTENT times as large.
+# Distances of images are distances in units / EXTENT; gradients are EXTENT times as large.
 SYSTEMS = {
     "gan": {},
     "wgan_gp": {"penalty": 10.0 / EXTENT},
@@ -29,7 +29,7 @@ UNIFORM = "uniform noise"
 
 
 def centres(kind: str) -> np.ndarray:
-    """[modes, 2] in the plane: 8 on a circle of radius 2, or 5 × 5 at a distance of 2."""
+    """[modes, 2] in the plane: 8 on a circle of radius 2, or a 5 × 5 grid with spacing 2."""
     if kind == "ring":
         angles = np.arange(8) * np.pi / 4
         return 2.0 * np.stack([np.cos(angles), np.sin(angles)], -1)
@@ -38,7 +38,7 @@ def centres(kind: str) -> np.ndarray:
 
 
 def points(kind: str, n: int, seed: int = 0) -> np.ndarray:
-    """n draws of the mixture, [n, 2] in the plane."""
+    """n draws from the mixture, [n, 2] in the plane."""
     random, middles = np.random.default_rng(seed), centres(kind)
     chosen = middles[random.integers(len(middles), size=n)]
     return chosen + SIGMAS[kind] * random.standard_normal((n, 2))
@@ -56,9 +56,9 @@ def to_units(images):
 
 @keras.saving.register_keras_serializable("claims")
 class PointNetwork(Perceptron):
-    """A perceptron of points, or of points and z, which sees a point u as u, sin 2u, cos 2u.
+    """A perceptron of points, or of points and z; a point u is the input u, sin 2u, cos 2u.
 
-    With u alone it is slow to tell a mode from what is between the modes.
+    With u only, it learns slowly to distinguish modes from the space between them.
     """
 
     def features(self, inputs, training=False):
@@ -71,7 +71,7 @@ class PointNetwork(Perceptron):
 
 @keras.saving.register_keras_serializable("claims")
 class PointEncoder(PointNetwork):
-    """x -> z_hat, whose features are named as those of the other encoders."""
+    """x -> z_hat, with features named as in other encoders."""
 
     def features(self, x, training=False):
         hidden = super().features(x, training)
@@ -83,14 +83,14 @@ class PointEncoder(PointNetwork):
 
 @keras.saving.register_keras_serializable("claims")
 class PointGenerator(Perceptron):
-    """z -> x [B, 1, 1, 2], about 0.5 and without bounds."""
+    """z -> x [B, 1, 1, 2], around 0.5 and unbounded."""
 
     def call(self, z, training=False):
         return (super().call(z, training=training) / EXTENT + 0.5)[:, None, None]
 
 
 def make(role: str, latent_dim: int | None = None, image_shape=(1, 1, 2), outputs=1, norm=None):
-    """The network of a role, as `tf_bigan.networks.make` gives those of images."""
+    """The network of a role, like `tf_bigan.networks.make` for images."""
     sizes, entries = {"units": 128, "hidden": 3}, image_shape[-1]
     if role == "generator":
         return PointGenerator(latent_dim, outputs=entries, **sizes)
@@ -103,7 +103,7 @@ def make(role: str, latent_dim: int | None = None, image_shape=(1, 1, 2), output
 
 
 def trained(lab: Lab, name: str, kind: str, seed: int):
-    """A system on the points of a mixture, all with the same networks and rates."""
+    """A system trained on the points of a mixture, all with the same networks and rates."""
     keras.utils.set_random_seed(seed)
     system = models.find(name)
     networks = system.make_networks(make, LATENT, None)
@@ -111,7 +111,7 @@ def trained(lab: Lab, name: str, kind: str, seed: int):
     rate = keras.optimizers.schedules.CosineDecay(1e-3, STEPS)
     beta_1 = presets.system(name).options.get(
         "beta_1", 0.5
-    )  # a penalty on gradients wants its paper's 0
+    )  # the gradient penalty needs 0, as in its paper
     model.compile(Adam(rate, beta_1=beta_1), seed=seed, jit_compile=False, steps_per_execution=500)
     images = to_images(points(kind, POINTS), kind)
     lab.fit(model, images, batch_size=BATCH, epochs=1, steps_per_epoch=STEPS)
@@ -148,19 +148,19 @@ def draw(arrays, path: str):
     pyplot.close(figure)
 
 
-# VEEGAN's table 1: the modes that it measured of a GAN and of ALI.
+# VEEGAN's table 1: the modes covered by a GAN and by ALI.
 PUBLISHED = {"ring_gan": "1", "ring_ali": "2.8", "grid_gan": "3.3", "grid_ali": "15.8"}
 
 CLAIM = Claim(
     title="Modes covered: a ring of 8 and a grid of 25 Gaussians",
     settings=(
-        f"VEEGAN's protocol: {SAMPLES:,} samples; one within 3 σ of its nearest mode is near it, "
-        "and a mode with one near it is covered. The ring has radius 2 and σ .02, the grid steps "
-        "of 2 and σ .05; networks see them in units of 2 and of 4, D and E a point u as u, sin 2u, "
-        "cos 2u. Three layers of 128 everywhere, a G without bounds, z ~ N(0, I) in "
-        f"{LATENT} dimensions, Adam with 1e-3 falling to 0 along a cosine and β1 .5 (WGAN-GP: 0, "
-        f"as published), {STEPS:,} steps of {BATCH}: else the same for every system. Uniform noise "
-        f"is {SAMPLES:,} points over the square of the picture. The published figures are those of "
+        f"VEEGAN's protocol: {SAMPLES:,} samples; a sample within 3 σ of its nearest mode is near "
+        "it, and a mode with a sample near it is covered. The ring has radius 2 and σ .02, the "
+        "grid spacing 2 and σ .05; the networks' units of length are 2 and 4; the input of D and E "
+        "for a point u is u, sin 2u, cos 2u. All systems have three layers of 128, an unbounded G, "
+        f"z ~ N(0, I) with latent dimension {LATENT}, Adam with a cosine decay from 1e-3 to 0 and "
+        f"β1 .5 (WGAN-GP: 0, as published), {STEPS:,} steps with batches of {BATCH}. Uniform noise "
+        f"is {SAMPLES:,} points in the square of the picture. The published figures are those of "
         "VEEGAN's table, with its own networks and z."
     ),
     checks=tuple(

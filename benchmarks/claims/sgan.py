@@ -1,4 +1,4 @@
-"""SGAN: unlabelled images help its classifier."""
+"""SGAN: unlabelled images improve its classifier."""
 
 from benchmarks.claims import few_labels
 from benchmarks.claims.claim import Check, Claim, Lab
@@ -15,11 +15,11 @@ def measure(lab: Lab, seed: int):
 
 
 CLAIM = Claim(
-    title="SGAN: 100 labels, and unlabelled images beside them",
+    title="SGAN: 100 labelled examples, and unlabelled images",
     settings=(
         f"Published: convolutional networks. Here: {EPOCHS} epochs of the DCGAN networks, D with "
         "layer normalisation; alone: the same network on the same 100 images, "
-        f"{few_labels.STEPS:,} steps of all of them, Adam 2e-4."
+        f"{few_labels.STEPS:,} full-batch steps, Adam 2e-4."
     ),
     checks=(
         Check("SGAN, %", "sgan", "92.8", digits=1),

@@ -1,4 +1,4 @@
-"""BEGAN, MAGAN, LS-GAN and WGAN-GP: what is to hold at every moment of a run."""
+"""BEGAN, MAGAN, LS-GAN and WGAN-GP: stability during a run."""
 
 import keras
 import numpy as np
@@ -16,7 +16,7 @@ SYSTEMS = {
 
 
 class Distances(keras.callbacks.Callback):
-    """The Fréchet distance of samples after each epoch."""
+    """FD, the FID-like Fréchet distance of samples, after each epoch."""
 
     def __init__(self, lab: Lab):
         super().__init__()
@@ -32,7 +32,7 @@ def measure(lab: Lab, seed: int):
         trace, distances = Trace(), Distances(lab)
         try:
             lab.trained(seed, [trace, distances], model=name, **options)
-        except NonFiniteLoss:  # a run that breaks off has no other numbers
+        except NonFiniteLoss:  # an aborted run has no other numbers
             numbers[f"finite_{name}"] = 0.0
             continue
         shown = {"began": "m_global", "magan": "margin"}.get(name, "loss_D")
@@ -51,9 +51,9 @@ def measure(lab: Lab, seed: int):
 
 
 def margins(trace: list[float]) -> dict[str, float]:
-    """The largest rise of the margin after it was first set, and how far it fell in the end."""
-    margin = np.trim_zeros(np.array(trace), "f")  # 0 as long as D learns alone
-    margin = margin[1:]  # the first call of several steps may have set it in its middle
+    """The largest increase of the margin after it was first set, and its total decrease."""
+    margin = np.trim_zeros(np.array(trace), "f")  # 0 while D is pretrained
+    margin = margin[1:]  # it may have been set in the middle of the first call
     if not len(margin):
         return {"margin_rise": np.nan, "margin_fall": np.nan}
     return {
@@ -78,7 +78,7 @@ def draw(arrays, path: str):
     figure, axes = pyplot.subplots(1, len(SYSTEMS), figsize=(3.2 * len(SYSTEMS), 2.4))
     shown = {"began": "M_global", "magan": "margin"}
     for axis, name in zip(axes, SYSTEMS, strict=True):
-        if name not in arrays:  # its run broke off
+        if name not in arrays:  # its run was aborted
             continue
         trace, distances = arrays[name], arrays[f"{name}_fd"]
         axis.plot(np.linspace(0, len(distances), len(trace)), trace, lw=0.8)
@@ -97,14 +97,14 @@ CLAIM = Claim(
         "Published: as statements and figures, without numbers. Here: 3 epochs of the MLP networks "
         "each, and 6 for WGAN-GP, in batches of 128. Adam at the published rates for MAGAN (5e-4, "
         "of AdaMax there) and WGAN-GP (1e-4), and at BiGAN's, 2e-4, for BEGAN (8e-5 in batches of "
-        "16) and LS-GAN (1e-4 in batches of 64); MAGAN looks at its margin every quarter of an "
-        "epoch and not every epoch. Traces are means over 16 steps."
+        "16) and LS-GAN (1e-4 in batches of 64); MAGAN adapts its margin every quarter of an epoch "
+        "instead of every epoch. Traces are means over 16 steps."
     ),
     checks=(
         Check("BEGAN: M_global of the last tenth over that of the first", "m_ratio", most=1.0),
         Check("BEGAN: least k", "k_least", "0 at first", least=0.0, digits=4),
         Check("BEGAN: largest k", "k_most", "≤ 1", most=1.0, digits=4),
-        # The trace's means of equal numbers differ in their seventh digit.
+        # Means of equal numbers differ in the seventh digit.
         Check("MAGAN: largest rise of the margin", "margin_rise", "0", most=1e-4, digits=6),
         Check("MAGAN: fall of the margin", "margin_fall", "> 0", least=0.01),
         *(

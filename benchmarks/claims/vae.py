@@ -1,4 +1,4 @@
-"""A variational autoencoder with VAE-GAN's networks: what its discriminator is to improve on."""
+"""A variational autoencoder with VAE-GAN's networks, the baseline of VAE-GAN."""
 
 import keras
 import tensorflow as tf

@@ -44,11 +44,10 @@ CLAIM = Claim(
     settings=(
         "Published for faces: LFW attribute similarity .9114 against .9030. Here: "
         f"{COMMON['epochs']} epochs of the "
-        "DCGAN networks, 128 entries of z; the VAE has a Gaussian likelihood of pixels with σ = 1, "
-        "and no discriminator; a second one, σ = .15, is all but an autoencoder. Agreement: test "
-        "images whose reconstruction the classifier gives the class that it gives the original; "
-        "distance: mean Euclidean distance of the two in the classifier's features; FD of the "
-        "reconstructions."
+        "DCGAN networks, latent dimension 128; the VAE has a Gaussian pixel likelihood with σ = 1 "
+        "and no discriminator; a second one with σ = .15 is almost an autoencoder. Agreement: the "
+        "classifier predicts the same class for a test image and its reconstruction; distance: "
+        "their mean Euclidean distance in the classifier's features; FD of the reconstructions."
     ),
     checks=(
         Check("VAE: agreement, %", "agreement_vae"),

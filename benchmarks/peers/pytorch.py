@@ -1,8 +1,8 @@
 """BiGAN in PyTorch, written for speed: eager or compiled, float32 or bfloat16 autocast.
 
-In favour of PyTorch: no `DataLoader` (whole batches are indexed out of a tensor in memory, which
-costs less), the fused Adam, channels-last maps, and gradients of exactly the weights that each
-loss moves.
+Optimised for PyTorch: no `DataLoader` (whole batches are indexed from a tensor in memory, which is
+cheaper), the fused Adam, channels-last feature maps, and gradients only of the weights that each
+loss updates.
 """
 
 import time
@@ -80,7 +80,7 @@ class MLPDiscriminator(nn.Module):
 
 
 class DCGANGenerator(nn.Module):
-    """28×28 images by way of 4×4, 7×7 and 14×14 maps."""
+    """28×28 images through 4×4, 7×7 and 14×14 feature maps."""
 
     def __init__(self, setting: Setting):
         super().__init__()
@@ -100,7 +100,7 @@ class DCGANGenerator(nn.Module):
 
 
 def tower(setting: Setting) -> nn.Sequential:
-    """28×28 images to 4×4 maps, flattened channels-last."""
+    """28×28 images to 4×4 feature maps, flattened channels-last."""
     c = setting.width
     return nn.Sequential(
         nn.Conv2d(setting.image_shape[2], c, 4, 2, 1),
@@ -173,7 +173,7 @@ class Peer:
         self.eg_weights = [*self.encoder.parameters(), *self.generator.parameters()]
         self.optimizers = [self._adam(self.d_weights), self._adam(self.eg_weights)]
         if compiled:
-            # Buffers that one backward pass gives away are missing in the other.
+            # Buffers donated by one backward pass would be missing in the other.
             torch._functorch.config.donated_buffer = False
             for network in self.networks.values():
                 network.compile()

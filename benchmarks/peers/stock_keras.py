@@ -1,6 +1,6 @@
-"""BiGAN in stock Keras 3: its layers and Adams, `fit`, a `train_step` with a persistent tape.
+"""BiGAN in stock Keras 3: its layers and Adam, `fit`, a `train_step` with a persistent tape.
 
-The input pipeline is the one of Keras's own examples: `from_tensor_slices`, `shuffle`, `batch`.
+The input pipeline is that of Keras's examples: `from_tensor_slices`, `shuffle`, `batch`.
 """
 
 import keras
@@ -88,7 +88,7 @@ NETWORKS = {"mlp": mlp, "dcgan": dcgan}
 
 
 class BiGAN(keras.Model):
-    """The model as Keras's guide to GANs writes one."""
+    """The model, written as in Keras's guide to GANs."""
 
     def __init__(self, encoder, generator, discriminator, latent: int):
         super().__init__()
@@ -131,10 +131,10 @@ class BiGAN(keras.Model):
 
 
 class Peer:
-    """`fit` with its defaults, but for what the arguments say.
+    """`fit` with its defaults, except for the arguments.
 
     policy: a dtype policy of Keras.
-    jit_compile: as `compile` takes it; its default is "auto", which means no XLA on a CPU.
+    jit_compile: argument of `compile`; its default is "auto", which means no XLA on a CPU.
     """
 
     def __init__(
@@ -156,7 +156,7 @@ class Peer:
 
     def seconds_of(self, steps: int) -> float:
         clock = FitClock()
-        # `shuffle` does nothing for a dataset but to warn so.
+        # `shuffle` has no effect for a dataset, except a warning.
         self.model.fit(
             self.dataset, steps_per_epoch=1 + steps, verbose=0, shuffle=False, callbacks=[clock]
         )

@@ -13,9 +13,9 @@ def test_footprint():
         "|---|---|",
         "| the import | 0.04 s |",
         "| memory | 1.26 GB |",
-        "| a step longer than on one constant batch: in memory | -0.4 % "
+        "| extra time per step, compared with one constant batch: in memory | -0.4 % "
         "(range of 11.3 over 7 rounds) |",
-        "| a step longer than on one constant batch: streamed | +11.6 % "
+        "| extra time per step, compared with one constant batch: streamed | +11.6 % "
         "(range of 7.0 over 7 rounds) |",
     ]
 
@@ -33,7 +33,7 @@ def test_anomaly_takes_no_results_of_other_settings(capsys):
     assert today[2]["settings"] != today[5]["settings"] and today[8]["settings"] is None
     others = [record("bigan", "mnist"), record("bigan", "digits", settings={"width": 128})]
     found = anomaly.of_these_settings(json.loads(json.dumps(today + others)))
-    assert found == today and capsys.readouterr().out.startswith("2 results of other settings")
+    assert found == today and capsys.readouterr().out.startswith("2 results with other settings")
     without = record("pca", "mnist")  # a baseline has none
     assert anomaly.of_these_settings([without]) == [without]
 

@@ -223,7 +223,7 @@ def test_state_that_is_not_finite_is_refused(three, built_averaged, part):
 
 def test_a_new_model_does_not_mix_with_an_earlier_training(three, model, play):
     before = names(three)
-    with pytest.raises(UserError, match="holds the checkpoints of an earlier training: go on"):
+    with pytest.raises(UserError, match="holds the checkpoints of an earlier training: resume it"):
         play(model, 1, [Checkpoint(three)])
     assert names(three) == before
 

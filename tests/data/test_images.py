@@ -116,8 +116,8 @@ def test_validation_by_default_is_a_sixth_and_the_same_for_every_seed():
 def test_refused_splits():
     parts = {"train": numbered(12)}
     for split, validation, message in (
-        ("validation", 0, "give validation=N"),
-        ("train", 10, "cannot set 10"),
+        ("validation", 0, "set validation=N"),
+        ("train", 10, "cannot reserve 10"),
         ("train", -1, "validation=-1"),
         ("dev", 0, "train, validation, test"),
     ):

@@ -69,7 +69,7 @@ def test_damaged_idx(tmp_path):
     with pytest.raises(UserError, match="12 images, but .* 11 labels"):
         load(f"idx:{tmp_path}")
     images.unlink()
-    with pytest.raises(UserError, match="not its images"):
+    with pytest.raises(UserError, match="its images are missing"):
         load(f"idx:{tmp_path}")
     labels.unlink()
     with pytest.raises(UserError, match="no IDX files"):
@@ -238,7 +238,7 @@ def test_refused_folders(tmp_path):
     with pytest.raises(UserError, match="cannot read"):
         load(f"folder:{tmp_path / 'a.png'}")
     save_images(tmp_path / "class", PIXELS)
-    with pytest.raises(UserError, match="beside subfolders"):
+    with pytest.raises(UserError, match="both images and subfolders"):
         load(f"folder:{tmp_path}")
     with pytest.raises(UserError, match="a path must follow"):
         load("folder:")

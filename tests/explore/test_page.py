@@ -130,7 +130,7 @@ def test_drawing_and_uploading_in_a_browser(opened, tmp_path):
     grey = np.random.default_rng(0).integers(40, 90, (60, 90), np.uint8)  # no paper, no strokes
     (tmp_path / "wide.jpg").write_bytes(encoded(Image.fromarray(grey), "JPEG"))
     upload(opened, tmp_path / "wide.jpg", "wide.jpg: resized from ")
-    assert "is no image" not in text(opened) and "9,000 × 9,000" not in text(opened)
+    assert "is not a readable image" not in text(opened) and "9,000 × 9,000" not in text(opened)
     kept = [path for path in Path(get_upload_folder()).rglob("*") if path.is_file()]
     assert sum(path.stat().st_size for path in kept) == 0
 

@@ -35,7 +35,7 @@ def test_deep_transparent_turned_and_moving_pictures():
     clear.putpixel((1, 0), (10, 20, 30, 255))
     picture = read_bytes(encoded(clear), "x")
     assert picture.pixels.tolist() == [[[255, 255, 255], [10, 20, 30]]]
-    assert picture.notes == ("laid on white where it is transparent",)
+    assert picture.notes == ("transparent pixels blended with white",)
     turned = Image.new("L", (4, 2))
     turned.getexif()[0x0112] = 6  # to be turned by 90°
     data = encoded(turned, exif=turned.getexif())
@@ -70,8 +70,8 @@ def claiming(side: int) -> bytes:
     ("content", "message"),
     [
         (b"just text", "a.png is not a readable image: use PNG, JPEG, WEBP, GIF or BMP"),
-        (b"", "a.png is no image"),
-        (encoded(Image.new("L", (9, 9)), "TIFF"), "a.png is no image"),
+        (b"", "a.png is not a readable image"),
+        (encoded(Image.new("L", (9, 9)), "TIFF"), "a.png is not a readable image"),
         (encoded(Image.effect_noise((50, 50), 50))[:900], "a.png is a broken PNG file"),
         (claiming(8_000), "a.png has 8,000 × 8,000 pixels, the limit is 50 million"),
         (claiming(60_000), "a.png has too many pixels, the limit is 50 million"),

@@ -90,9 +90,9 @@ TRAIN = {
     ),
     "path of a module": (
         ["--model=./my_model.py"],
-        "--model=./my_model.py: give a name, or a module's as my_package.my_model",
+        "--model=./my_model.py: give a name, or a module such as my_package.my_model",
     ),
-    "relative module": (["--model=.bigan"], "--model=.bigan: give a name, or a module's as"),
+    "relative module": (["--model=.bigan"], "--model=.bigan: give a name, or a module such as"),
     "player twice": (["--moves=D+EG+D"], "moves: D is twice in the same group"),
     "unknown networks": (["--networks=mpl"], "--networks=mpl is unknown; did you mean mlp"),
     "unknown preset": (["--preset=paper"], "--preset=paper is unknown; did you mean paper_mnist"),

@@ -107,14 +107,14 @@ def test_runs_whose_seed_draws_the_images_share_no_mean_of_their_samples(tmp_pat
     assert "x, 2 runs" in model.means
     assert values(samples, "x, 2 runs") == {"recall": (pytest.approx(0.2), 0)}
     assert "y, 2 runs" not in samples.means
-    told = "measured on different data: 9 images (training or held-out images not all the same)"
-    spread = "the spread of their mean includes that of the data"
+    told = "measured on different data: 9 images (with different training or held-out images)"
+    spread = "their standard deviation includes that of the data"
     write(results, Workdir(tmp_path), {"samples": 9, "seeds": [0]})
     markdown = (tmp_path / "comparison.md").read_text(encoding="utf-8")
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     for text in ("\n".join(lines(results)), markdown):
         assert told in text and spread in text
-    assert "9 images (training or held-out images not all the same), with" in page
+    assert "9 images (with different training or held-out images), with" in page
     assert spread in page
     assert not any("data" in line for line in lines(alike))
 

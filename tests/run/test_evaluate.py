@@ -196,7 +196,7 @@ def test_every_value_comes_with_reference_values(everything, model, digits):
     heads = [line.split() for line in out.splitlines() if line.startswith("  ")]
     assert [head[0] for head in heads] == ["trained"] * 3
     for classifier in record["classifiers"]:
-        line = f"classifier of seed {classifier['seed']}: {classifier['accuracy']:.2f} %"
+        line = f"classifier of seed {classifier['seed']}: accuracy {classifier['accuracy']:.2f} %"
         assert line in out and classifier["digest"] in out
     # Each by the function of its name.
     by_seed = record["by_seed"]

@@ -198,7 +198,7 @@ def test_what_one_epoch_cannot_give_is_said_once_and_ends_nothing(model, caplog)
         ({"eval_metrics": "representation"}, {"one_nn", "knn"}, None),
         ({"eval_metrics": "EGr,accuracy", "monitor": "EGr"}, None, "accuracy needs a system that"),
         ({"eval_metrics": "official,accuracy", "monitor": "accuracy"}, None, "accuracy needs a"),
-        ({"monitor": "accuracy"}, None, "--monitor=accuracy: accuracy needs a system that names"),
+        ({"monitor": "accuracy"}, None, "--monitor=accuracy: accuracy needs a system"),
         ({"eval_every": 0}, None, None),
         ({"eval_every": 0, "monitor": "EGr"}, None, "monitor=EGr: nothing is measured"),
     ],

@@ -36,7 +36,7 @@ HYPERPARAMETERS = {
 DEFAULTS = {
     # Gulrajani et al. 2017, algorithm 1: Adam's α and β₁.
     "wgan_gp": {"learning_rate": 1e-4, "beta_1": 0.0},
-    # Chen et al. 2016, appendix C and the official code: rates of D and G; 62 entries of noise.
+    # Chen et al. 2016, appendix C and the official code: rates of D and G; 62 noise dimensions.
     "infogan": {"player_rates": "D=2e-4,G=1e-3", "prior": "uniform62+categorical10+uniform2"},
     # Dumoulin et al. 2017, appendix: z ~ N(0, I), Adam's α.
     "ali": {"prior": "normal", "learning_rate": 1e-4},

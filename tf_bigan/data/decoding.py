@@ -38,7 +38,7 @@ def decode(image: Image.Image, channels: int | None = None) -> tuple[np.ndarray,
     if image.has_transparency_data:
         image = image.convert("RGBA")
         if np.asarray(image.getchannel("A")).min() < 255:
-            notes.append("laid on white where it is transparent")
+            notes.append("transparent pixels blended with white")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
     pixels = np.asarray(image.convert("L" if grey else "RGB"))
     return pixels.reshape(*pixels.shape[:2], -1), tuple(notes)

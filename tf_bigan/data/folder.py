@@ -121,7 +121,7 @@ def _list(folder: Path, strict: bool) -> list[tuple[Path, str | None]]:
         warnings.warn(f"{message}; left out", stacklevel=2)
     if files and in_classes:
         raise UserError(
-            f"{folder} has images beside subfolders with images ({files[0][0].name}, "
+            f"{folder} has both images and subfolders with images ({files[0][0].name}, "
             f"{in_classes[0][1]}/): move them into a class, or away"
         )
     if not files and not in_classes:

@@ -62,7 +62,7 @@ class InfoGAN(AdversarialModel):
             lambda_continuous=lambda_continuous,
         )
         if not isinstance(self.prior, Concatenation):
-            raise UserError("infogan needs codes beside the noise: prior=normal62+categorical10")
+            raise UserError("infogan needs codes besides the noise: prior=normal62+categorical10")
         if isinstance(self.prior.parts[0], Categorical):
             raise UserError("infogan: a prior begins with noise: prior=normal62+categorical10")
 

@@ -230,7 +230,7 @@ def _data(results: Sequence[Result]) -> str:
     """Describes the data of the results; equal texts may describe different images."""
     texts = dict.fromkeys(result.data for result in results)
     alike = len({result.data_key for result in results}) > len(texts)
-    more = " (training or held-out images not all the same)" if alike else ""
+    more = " (with different training or held-out images)" if alike else ""
     return " and ".join(texts) + more
 
 

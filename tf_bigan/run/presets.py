@@ -133,7 +133,7 @@ def _magan(given: dict, steps_per_epoch: int, epochs: int) -> dict:
     alone = given["period"] * given["pretraining"]
     if alone >= steps_per_epoch * epochs:
         raise UserError(
-            f"magan: D learns alone for {alone:,} steps, and the run has no more than "
+            f"magan: D is pretrained for {alone:,} steps, but the run has only "
             f"{steps_per_epoch * epochs:,}: raise epochs=N, or set=period=N,pretraining=N"
         )
     return given
