@@ -8,6 +8,7 @@ from benchmarks.claims.claim import Check, Claim, Lab
 from tf_bigan import evaluation, models, priors
 from tf_bigan.networks import GaussianEncoder, Perceptron
 from tf_bigan.optimizers import Adam
+from tf_bigan.penalties import GradientPenalty
 from tf_bigan.run import presets
 
 SIGMAS = {"ring": 0.02, "grid": 0.05}
@@ -17,13 +18,14 @@ EXTENT = 3.0  # coordinates from -1.5 to 1.5 units are pixels from 0 to 1
 # Distances of images are distances in units / EXTENT; gradients are EXTENT times as large.
 SYSTEMS = {
     "gan": {},
-    "wgan_gp": {"penalty": 10.0 / EXTENT},
+    "wgan_gp": {},
     "loss_sensitive_gan": {"margin": EXTENT},
     "bigan": {},
     "ali": {},
     "alice": {"weight": EXTENT**2},
     "vae_gan": {},
 }
+PENALTIES = {"wgan_gp": GradientPenalty(10.0 / EXTENT)}
 LATENT, STEPS, BATCH, POINTS, SAMPLES = 2, 8000, 128, 100_000, 2500
 UNIFORM = "uniform noise"
 
@@ -112,7 +114,13 @@ def trained(lab: Lab, name: str, kind: str, seed: int):
     beta_1 = presets.system(name).options.get(
         "beta_1", 0.5
     )  # the gradient penalty needs 0, as in its paper
-    model.compile(Adam(rate, beta_1=beta_1), seed=seed, jit_compile=False, steps_per_execution=500)
+    model.compile(
+        Adam(rate, beta_1=beta_1),
+        penalty=PENALTIES.get(name),
+        seed=seed,
+        jit_compile=False,
+        steps_per_execution=500,
+    )
     images = to_images(points(kind, POINTS), kind)
     lab.fit(model, images, batch_size=BATCH, epochs=1, steps_per_epoch=STEPS)
     return model

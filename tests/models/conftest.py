@@ -20,7 +20,7 @@ SOON = {"magan": "period=1,pretraining=1", "triple_gan": "pseudo_after=1", "dann
 def make_system(name, image_shape=(8, 8, 1), optimizer=None, options=None, **compile_arguments):
     """A small compiled system, with the defaults that train.py would give it.
 
-    `name` may have a choice behind it, as in "gan minimax=True"; `options` are those of train.py.
+    `name` may have a choice behind it, as in "alice cycle=l1"; `options` are those of train.py.
     The initial weights are large enough for a step to show.
     """
     name, *choice = name.split()
@@ -38,6 +38,7 @@ def make_system(name, image_shape=(8, 8, 1), optimizer=None, options=None, **com
         variable.assign(variable + rng.normal(0, 0.1, variable.shape))
     optimizer = optimizer or tb.optimizers.Adam(1e-3, beta_1=0.5)
     defaults = {"jit_compile": False, "seed": 3, "steps_per_execution": 2}
+    defaults |= {key: getattr(config, key) for key in ("loss", "penalty", "augmentation")}
     model.compile(optimizer, **defaults | compile_arguments)
     return model
 
@@ -67,7 +68,7 @@ def _small(prior: str) -> str:
 
 
 def every_choice():
-    """Each system, and each again with what it offers to choose of: "gan", "gan minimax=True"."""
+    """Each system, and each again with what it offers to choose of: "alice", "alice cycle=l1"."""
     for name in tb.models.names():
         system = tb.models.find(name)
         defaults = system.hyperparameters()
@@ -100,11 +101,11 @@ def make_dataset(batches=4, **arguments) -> tf.data.Dataset:
     )
 
 
-def step_eagerly(model, batch):
-    """One step without tracing it, where its arithmetic alone is looked at."""
+def step_eagerly(model, batch) -> dict:
+    """The logs of one step without tracing it, where its arithmetic alone is looked at."""
     tf.config.run_functions_eagerly(True)
     try:
-        model.train_step(batch)
+        return model.train_step(batch)
     finally:
         tf.config.run_functions_eagerly(False)
 

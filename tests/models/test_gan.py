@@ -6,9 +6,11 @@ import pytest
 from tests.models.conftest import make_batch, make_system
 
 
-@pytest.mark.parametrize(("minimax", "smoothing"), [(False, 0.0), (False, 0.1), (True, 0.1)])
-def test_losses_against_numpy(minimax, smoothing):
-    model = make_system("gan", options={"set": f"minimax={minimax},label_smoothing={smoothing}"})
+@pytest.mark.parametrize(
+    ("loss", "smoothing"), [("logistic", 0.0), ("logistic", 0.1), ("minimax", 0.1)]
+)
+def test_losses_against_numpy(loss, smoothing):
+    model = make_system("gan", options={"loss": f"{loss}:label_smoothing={smoothing}"})
     batch, z = make_batch(), model.prior.sample(8, 5)
     p, q = (
         1 / (1 + np.exp(-model.discriminator(x).numpy()))
@@ -21,7 +23,7 @@ def test_losses_against_numpy(minimax, smoothing):
     losses, _ = model.player_losses(batch, z, training=False)
     fake = -np.log(1 - q).mean()
     np.testing.assert_allclose(losses["D"], cross_entropy(p) + fake, rtol=1e-5)
-    np.testing.assert_allclose(losses["G"], -fake if minimax else cross_entropy(q), rtol=1e-5)
+    np.testing.assert_allclose(losses["G"], -fake if loss == "minimax" else cross_entropy(q), rtol=1e-5)
 
 
 def test_both_moves_see_the_same_z():

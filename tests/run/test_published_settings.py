@@ -12,8 +12,6 @@ from tf_bigan.run.config import Config
 HYPERPARAMETERS = {
     # Zhao et al. 2017: the MNIST grid's margin; section 2.4: the weight of PT.
     "ebgan": {"margin": 10.0, "pulling_away": 0.1},
-    # Gulrajani et al. 2017, algorithm 1: λ.
-    "wgan_gp": {"penalty": 10.0},
     # Berthelot et al. 2017, section 3.4: γ, λ of k; the usual program's rates.
     "began": {"gamma": 0.5, "lambda_k": 0.001, "halve_every": 100_000, "lowest_rate": 2e-5},
     # Wang et al. 2017, the author's code: two epochs of D alone.
@@ -25,9 +23,7 @@ HYPERPARAMETERS = {
     "infogan": {"lambda_categorical": 1.0, "lambda_continuous": 1.0},
     # Donahue et al. 2017, the official train_mnist.sh: the encoder's part of the joint loss.
     "joint_latent_regressor": {"weight": 0.25},
-    # Goodfellow et al. 2014, section 3: the form that does not saturate.
-    "gan": {"minimax": False, "label_smoothing": 0.0},
-    "sgan": {"minimax": False, "supervised": 1.0},
+    "sgan": {"supervised": 1.0},
     # Ganin & Lempitsky 2015, section 4: λ rises to 1.
     "dann": {"strength": 1.0},
     # Li et al. 2017, the official code for MNIST.

@@ -105,6 +105,7 @@ class AdversarialModel(keras.Model):
         for part in (*self.network_names(), *values):  # the order of the model's variables
             setattr(self, part, parts[part])
         self.random = Randomness()
+        self.__dict__["_judged"] = []  # past Keras's tracking: these are calls, not layers
         # The number of training steps so far, a part of the saved state.
         self.step = self.add_weight(
             name="step", dtype="int64", initializer="zeros", trainable=False
@@ -547,7 +548,7 @@ class AdversarialModel(keras.Model):
         seed, replica = key[:2], key[2]
         replicas = self.distribute_strategy.num_replicas_in_sync
         self.random.begin(seed, rows_of(batch), replica, replicas)
-        self.__dict__["_judged"] = []  # past Keras's tracking: these are calls, not layers
+        self._judged.clear()
         seed = tf.random.experimental.stateless_fold_in(seed, replica)
         for number, network in enumerate(self.network_names()):  # their dropout and noise layers
             for index, state in enumerate(seed_states(getattr(self, network))):

@@ -72,7 +72,8 @@ class Config:
     )
     networks: str = _option(
         "mlp",
-        "the family of networks: mlp, dcgan, dcgan_mlp (a D without convolutions) or tutorial",
+        "the family of networks: mlp, conv, residual, dcgan, dcgan_mlp (a D without convolutions) "
+        "or tutorial",
         group="model",
     )
     latent_dim: Count = _option(50, "latent dimension: the size of z", group="model")
@@ -109,7 +110,7 @@ class Config:
         group="model",
     )
     width: Count | None = _option(
-        None, "units of each layer (mlp), or channels of the first (dcgan)", group="model"
+        None, "units of each layer (mlp), or channels of the largest map", group="model"
     )
     l2: NonNegative = _option(0.0, "weight decay l2·w added to the gradients", group="model")
 
