@@ -51,8 +51,7 @@ class ALI(AdversarialModel):
         return {
             "encoder": make("gaussian_encoder", latent_dim=latent_dim),
             "generator": make("generator", latent_dim=latent_dim),
-            # With joint batch statistics the bias-free MLP learns nothing: grey images for all z.
-            "discriminator": make("discriminator", latent_dim=latent_dim, norm="layer"),
+            "discriminator": make("discriminator", latent_dim=latent_dim),
         }
 
     def player_losses(self, batch, z, training):

@@ -71,7 +71,7 @@ class LossSensitiveGAN(AdversarialModel):
         return {
             "generator": make("generator", latent_dim=latent_dim),
             # With separate batch statistics L recognised the two batches, and G did not learn.
-            "discriminator": make("image_discriminator", norm="layer"),
+            "discriminator": make("image_discriminator", norm=None),
         }
 
     def player_losses(self, batch, z, training):

@@ -61,7 +61,7 @@ class SGAN(AdversarialModel):
         return {
             "generator": make("generator", latent_dim=latent_dim),
             # With separate batch statistics D recognised the generated images too easily.
-            "discriminator": make("image_discriminator", outputs=classes + 1, norm="layer"),
+            "discriminator": make("image_discriminator", outputs=classes + 1, norm=None),
         }
 
     def player_losses(self, batch, z, training):

@@ -31,5 +31,5 @@ class WGANGP(GAN):
     def make_networks(cls, make, latent_dim, classes):
         return {
             "generator": make("generator", latent_dim=latent_dim),
-            "discriminator": make("image_discriminator", norm="layer"),
+            "discriminator": make("image_discriminator", norm=None),
         }

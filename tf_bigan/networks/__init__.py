@@ -3,6 +3,7 @@
 from tf_bigan.networks.composite import AutoencoderNetwork, GaussianEncoder
 from tf_bigan.networks.conv import ConvDiscriminator, ConvEncoder, ConvGenerator
 from tf_bigan.networks.dcgan import DCGANDiscriminator, DCGANEncoder, DCGANGenerator
+from tf_bigan.networks.dense import DenseDiscriminator
 from tf_bigan.networks.families import FAMILIES, make
 from tf_bigan.networks.lenet import LeNetFeatures
 from tf_bigan.networks.mlp import MLPDiscriminator, MLPEncoder, MLPGenerator
@@ -30,6 +31,7 @@ __all__ = [
     "DCGANDiscriminator",
     "DCGANEncoder",
     "DCGANGenerator",
+    "DenseDiscriminator",
     "GaussianEncoder",
     "LeNetFeatures",
     "MLPDiscriminator",

@@ -24,13 +24,16 @@ SMALLEST_IMAGE, LARGEST_MAP = 8, 8
 class ConvNetwork(Network):
     """The layers that the three networks are made of, and the checks of their sizes."""
 
+    smallest_image = SMALLEST_IMAGE
+
     def __init__(self, arguments: dict, **kwargs):
         super().__init__(arguments, **kwargs)
         *size, channels = arguments["image_shape"]
-        if min(size) < SMALLEST_IMAGE:
-            least = f"{SMALLEST_IMAGE}×{SMALLEST_IMAGE}"
+        if min(size) < self.smallest_image:
+            least = f"{self.smallest_image}×{self.smallest_image}"
             raise UserError(
-                f"conv takes images of at least {least} pixels, not {size[0]}×{size[1]}"
+                f"convolutional networks take images of at least {least} pixels, not "
+                f"{size[0]}×{size[1]}: use networks=mlp"
             )
         for name in ("latent_dim", "width", "hidden"):
             if arguments.get(name) is not None:

@@ -8,6 +8,7 @@ from tf_bigan.errors import UserError, did_you_mean
 from tf_bigan.networks.composite import AutoencoderNetwork, GaussianEncoder
 from tf_bigan.networks.conv import ConvDiscriminator, ConvEncoder, ConvGenerator
 from tf_bigan.networks.dcgan import DCGANDiscriminator, DCGANEncoder, DCGANGenerator
+from tf_bigan.networks.dense import DenseDiscriminator
 from tf_bigan.networks.lenet import LeNetFeatures
 from tf_bigan.networks.mlp import MLPDiscriminator, MLPEncoder, MLPGenerator
 from tf_bigan.networks.perceptron import Perceptron
@@ -40,11 +41,6 @@ def _perceptron_beside_convolutions(width: int | None = None, **sizes):
 
 
 FAMILIES = {
-    "mlp": {
-        "encoder": MLPEncoder,
-        "generator": MLPGenerator,
-        "discriminator": MLPDiscriminator,
-    },
     "conv": {
         "encoder": ConvEncoder,
         "generator": ConvGenerator,
@@ -54,6 +50,17 @@ FAMILIES = {
         "encoder": ResidualEncoder,
         "generator": ResidualGenerator,
         "discriminator": ResidualDiscriminator,
+    },
+    "mlp": {
+        "encoder": MLPEncoder,
+        "generator": MLPGenerator,
+        "discriminator": DenseDiscriminator,
+    },
+    # The official networks. Their D is for pairs: of images alone it would not see contrast.
+    "paper": {
+        "encoder": MLPEncoder,
+        "generator": MLPGenerator,
+        "discriminator": MLPDiscriminator,
     },
     "dcgan": {
         "encoder": DCGANEncoder,
