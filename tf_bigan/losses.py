@@ -68,7 +68,8 @@ class Logistic(AdversarialLoss):
     opponents have the same loss with the labels exchanged (section 3). An undecided D has 2 ln 2.
 
     Args:
-        label_smoothing: s >= 0 in D's label 1 - s of real rows (Salimans et al. 2016, section 3.4).
+        label_smoothing: s in the label 1 - s of "real", for D and its opponents (Salimans et al.
+            2016, section 3.4: one-sided label smoothing).
     """
 
     def __init__(self, label_smoothing: Rate = 0.0):
@@ -81,9 +82,6 @@ class Logistic(AdversarialLoss):
 
     def fake(self, logits):
         return tf.nn.softplus(logits)  # -log(1 - sigmoid(l)) without overflow
-
-    def as_real(self, logits):
-        return tf.nn.softplus(-logits)
 
     def get_config(self) -> dict:
         return {"label_smoothing": self.label_smoothing}

@@ -227,14 +227,16 @@ class ConvEncoder(ConvNetwork):
 class ConvDiscriminator(ConvNetwork):
     """D: (x [B, H, W, C], z [B, latent_dim]) -> logits [B, outputs], float32.
 
-    The map of x and z meet in a dense layer, another one follows. With `latent_dim=None` D is of x
-    alone: D(x) -> logits.
+    z goes through a dense layer, meets the map of x in a second one, and `joint` more follow: what
+    x and z have to do with each other is for them to see, and E and G invert each other the better
+    the more they can. With `latent_dim=None` D is of x alone: D(x) -> logits.
 
     Args:
         image_shape: (H, W, C), H and W from 8 on.
         latent_dim: size of z, or None.
         width: channels of the largest map.
         hidden: units of the dense layers.
+        joint: number of dense layers after x and z have met.
         outputs: number of logits.
         norm: of all hidden layers but the first, a kind of `make_normalization`.
         activation: a Keras activation of the hidden layers.
@@ -253,6 +255,7 @@ class ConvDiscriminator(ConvNetwork):
         latent_dim: int | None = None,
         width: int = 16,
         hidden: int = 512,
+        joint: int = 2,
         outputs: int = 1,
         norm: str | None = None,
         activation: str = "leaky_relu",
@@ -260,14 +263,15 @@ class ConvDiscriminator(ConvNetwork):
         **kwargs,
     ):
         arguments = {"image_shape": image_shape, "latent_dim": latent_dim, "width": width}
-        arguments |= {"hidden": hidden, "outputs": outputs, "norm": norm}
+        arguments |= {"hidden": hidden, "joint": joint, "outputs": outputs, "norm": norm}
         super().__init__(arguments | {"activation": activation, "l2": l2}, **kwargs)
         self.stages = self.down(self)
         self.flatten = keras.layers.Flatten("channels_last", dtype=self.dtype_policy)
         self.dense = self.make_dense(hidden, norm != "batch")
+        self.latent = None if latent_dim is None else self.make_dense(hidden)
         self.condition = None if latent_dim is None else self.make_dense(hidden, bias=False)
         self.norm_dense = self.make_norm()
-        self.joint = None if latent_dim is None else self.make_dense(hidden)
+        self.joint = [] if latent_dim is None else [self.make_dense(hidden) for _ in range(joint)]
         self.logit = self.make_dense(outputs)
         image = keras.Input(tuple(image_shape))
         self(image if latent_dim is None else [image, keras.Input((latent_dim,))])
@@ -277,9 +281,11 @@ class ConvDiscriminator(ConvNetwork):
         x, z = (inputs, None) if self.condition is None else inputs
         h = self.dense(self.flatten(self.stages(2.0 * x - 1.0, training=training)))
         if self.condition is not None:
-            h += self.condition(z)
+            h += self.condition(self.activation(self.latent(z)))
         h = self.activation(self.norm_dense(h, training=training))
-        return h if self.joint is None else self.activation(self.joint(h))
+        for layer in self.joint:
+            h = self.activation(layer(h))
+        return h
 
     def head(self, features) -> tf.Tensor:
         """features [B, hidden] -> logits [B, outputs], float32."""

@@ -35,11 +35,6 @@ def _tutorial(network):
     return make
 
 
-def _perceptron_beside_convolutions(width: int | None = None, **sizes):
-    """D with its own width, because `width` is the number of channels of E and G."""
-    return MLPDiscriminator(**sizes)
-
-
 FAMILIES = {
     "conv": {
         "encoder": ConvEncoder,
@@ -66,12 +61,6 @@ FAMILIES = {
         "encoder": DCGANEncoder,
         "generator": DCGANGenerator,
         "discriminator": DCGANDiscriminator,
-    },
-    # Without convolutions D reacts less to the sharpness of x, more to the relation of x and z.
-    "dcgan_mlp": {
-        "encoder": DCGANEncoder,
-        "generator": DCGANGenerator,
-        "discriminator": _perceptron_beside_convolutions,
     },
     "tutorial": {
         "encoder": _tutorial(partial(DCGANEncoder, (28, 28, 1), width=64)),

@@ -191,7 +191,9 @@ def optimizers(
         if config.decay_epochs:
             moves = max(1, sum(group.count(player) for group in order))  # per step
             rate = ConstantThenExponential(rate, config.decay_epochs, steps_per_epoch * moves)
-        made[player] = Adam(rate, beta_1=config.beta_1, epsilon=config.epsilon)
+        made[player] = Adam(
+            rate, beta_1=config.beta_1, beta_2=config.beta_2, epsilon=config.epsilon
+        )
     return made
 
 

@@ -71,14 +71,14 @@ class Config:
         group="model",
     )
     networks: str = _option(
-        "mlp",
-        "the family of networks: mlp, conv, residual, dcgan, dcgan_mlp (a D without convolutions) "
-        "or tutorial",
+        "conv",
+        "the family of networks: conv, residual (larger images), mlp, paper (the official MLP), "
+        "dcgan or tutorial",
         group="model",
     )
-    latent_dim: Count = _option(50, "latent dimension: the size of z", group="model")
+    latent_dim: Count = _option(16, "latent dimension: the size of z", group="model")
     prior: str = _option(
-        "uniform",
+        "normal",
         "the distribution of z: uniform, normal, or parts, as normal62+categorical10+uniform2",
         group="model",
     )
@@ -97,10 +97,9 @@ class Config:
         "relativistic [the system's]",
         group="model",
     )
-    penalty: str | None = _option(
-        None,
-        "on the slope of D: none, r1, gradient or dragan, as r1:gamma=0.3,every_row=4 "
-        "[the system's]",
+    penalty: str = _option(
+        "r1:gamma=0.1",
+        "on the slope of D: none, r1, gradient or dragan, as r1:gamma=0.1,every_row=4",
         group="model",
     )
     augmentation: str | None = _option(
@@ -120,9 +119,9 @@ class Config:
         group="training",
         may_change=True,
     )
-    batch_size: Count = _option(128, "images in a step, over all replicas", group="training")
+    batch_size: Count = _option(64, "images in a step, over all replicas", group="training")
     learning_rate: Positive = _option(
-        2e-4,
+        4e-4,
         "learning rate of Adam for all players; overrides player_rates of the preset or system",
         group="training",
     )
@@ -132,6 +131,7 @@ class Config:
         group="training",
     )
     beta_1: Rate = _option(0.5, "Adam's beta_1", group="training")
+    beta_2: Rate = _option(0.999, "Adam's beta_2", group="training")
     epsilon: NonNegative = _option(1e-8, "Adam's epsilon", group="training")
     decay_epochs: Number = _option(
         0,
@@ -140,7 +140,9 @@ class Config:
         group="training",
     )
     ema: Rate = _option(
-        0.0, "decay of the moving average of the weights, as 0.995; 0: no average", group="training"
+        0.998,
+        "decay of the moving average of the weights; 0: no average",
+        group="training",
     )
     seed: Seed = _option(
         0, "random seed of the initial weights, data order, z and dropout", group="training"
