@@ -12,6 +12,7 @@ from absl import flags
 from tf_bigan import __main__ as dispatcher
 from tf_bigan import networks
 from tf_bigan.errors import UserError
+from tf_bigan.run import presets
 from tf_bigan.run.build import optimizers
 from tf_bigan.run.config import QUICK_METRICS, Config
 from tf_bigan.run.flags import config_from_flags, define_config_flags, spelling, with_dashes
@@ -140,22 +141,23 @@ def test_what_a_preset_says_of_players_is_of_its_own_system():
     config = parse("--preset=best_mnist", "--model=gan")
     assert (config.set, config.player_rates, config.latent_dim) == (None, None, 16)
     assert parse("--preset=best_mnist", "--model=cycle_bigan").set is not None
-    assert parse("--preset=dcgan_mnist", "--model=infogan").player_rates == "D=2e-4,G=1e-3"
+    assert parse("--preset=beats_official_mnist", "--model=infogan").player_rates == "D=2e-4,G=1e-3"
     assert parse("--preset=mnist", "--model=began").decay_epochs == 0  # it halves its rate itself
 
 
 def test_a_width_is_of_the_presets_networks():
-    assert parse("--dataset=digits").width == parse("--networks=mlp").width == 512
-    assert parse("--networks=dcgan").width is None
-    assert parse("--networks=dcgan", "--width=8").width == 8
+    start = {"networks": "mlp", "width": 512}
+    assert presets.combined(start, {})["width"] == 512
+    assert "width" not in presets.combined(start, {"networks": "dcgan"})
+    assert presets.combined(start, {"networks": "dcgan", "width": 8})["width"] == 8
 
 
 def test_one_rate_for_all_takes_the_place_of_the_players_own():
-    for start in ("--preset=dcgan_mnist", "--model=infogan"):
+    for start in ("--preset=beats_official_mnist", "--model=infogan"):
         assert parse(start).player_rates is not None
         config = parse(start, "--learning_rate=0.5")
         assert (config.learning_rate, config.player_rates) == (0.5, None)
-    config = parse("--preset=dcgan_mnist", "--learning_rate=0.5", "--player_rates=D=0.1")
+    config = parse("--preset=beats_official_mnist", "--learning_rate=0.5", "--player_rates=D=0.1")
     assert config.player_rates == "D=0.1"
 
 

@@ -6,7 +6,7 @@ examples:
   tf-bigan train                                  8x8 digits, without any download
   tf-bigan train --dataset=mnist
   tf-bigan train --dataset=folder:pictures --image_size=32 --networks=dcgan
-  tf-bigan train --preset=dcgan_mnist --epochs=5 --workdir=runs/short
+  tf-bigan train --preset=best_mnist --epochs=5 --workdir=runs/short
 
 The same command again resumes a run. Defaults are in [brackets]; the data sets digits and mnist
 use the presets of the same names by default. --dry_run checks everything without training.
