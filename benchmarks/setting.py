@@ -14,7 +14,7 @@ class Setting:
     """One comparison.
 
     name: its name for `--only`.  title: its heading.
-    networks: "mlp" (the paper's) or "dcgan", as in `tf_bigan.networks`.
+    networks: "paper" or "dcgan", as in `tf_bigan.networks`.
     batch: rows per step.  image_shape: (H, W, C).  latent: latent dimension.
     width: units of the MLP's layers, or channels of the DCGAN's largest feature map.
     hidden: units of the layer in the DCGAN's discriminator that joins z and x.
@@ -31,8 +31,8 @@ class Setting:
 
 
 SETTINGS = (
-    Setting("mlp128", "The paper's MLP nets, 28×28×1, batch 128", "mlp", 128),
-    Setting("mlp512", "The paper's MLP nets, 28×28×1, batch 512", "mlp", 512),
+    Setting("mlp128", "The paper's MLP nets, 28×28×1, batch 128", "paper", 128),
+    Setting("mlp512", "The paper's MLP nets, 28×28×1, batch 512", "paper", 512),
     Setting("dcgan128", "DCGAN nets, 28×28×1, batch 128", "dcgan", 128, width=32),
 )
 

@@ -6,7 +6,7 @@ from benchmarks.claims.claim import Check, Claim, Lab
 from tf_bigan import report
 
 SHOWN = 14
-COMMON = {"epochs": 6, "decay_epochs": 6, "learning_rate": 3e-4}
+COMMON = {"prior": "normal", "epochs": 6, "decay_epochs": 6, "learning_rate": 3e-4}
 SYSTEMS = {"ali": {}, "alice": {"set": "weight=0.2"}}
 
 

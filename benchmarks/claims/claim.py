@@ -14,6 +14,17 @@ from tf_bigan.core.model import AdversarialModel
 from tf_bigan.run import build, presets
 from tf_bigan.run.config import Config
 
+# Where a claim says nothing else: the official BiGAN's networks and training.
+BASE = {
+    "networks": "paper",
+    "penalty": "none",
+    "prior": "uniform",
+    "latent_dim": 50,
+    "batch_size": 128,
+    "learning_rate": 2e-4,
+    "ema": 0.0,
+}
+
 
 @dataclass(frozen=True)
 class Check:
@@ -94,7 +105,7 @@ class Lab:
 
     def trained(self, seed: int, callbacks=(), **options) -> AdversarialModel:
         """A trained system with its own defaults and these options, without a preset."""
-        defaults = presets.system(options["model"]).options
+        defaults = BASE | presets.system(options["model"]).options
         options = {"dataset": "mnist", "data_dir": self.data_dir, "seed": seed} | options
         config = Config.from_dict(defaults | options)
         train = build.load_split(config, "train")

@@ -9,9 +9,13 @@ from tf_bigan.core.trainer import NonFiniteLoss
 SAMPLES = 5000
 SYSTEMS = {
     "began": {"epochs": 3},
-    "magan": {"epochs": 3, "set": "period=117,pretraining=2"},  # a quarter of an epoch
+    "magan": {
+        "prior": "normal",
+        "epochs": 3,
+        "set": "period=117,pretraining=2",
+    },  # a quarter of an epoch
     "loss_sensitive_gan": {"epochs": 3},
-    "wgan_gp": {"epochs": 6},
+    "wgan_gp": {"prior": "normal", "epochs": 6},
 }
 
 

@@ -10,7 +10,7 @@ def measure(lab: Lab, seed: int):
     model = lab.trained(seed, model="triple_gan", labels=few_labels.LABELS, epochs=EPOCHS)
     error = 100.0 - few_labels.accuracy_of(lab, model)
     numbers = {"triple_gan": error}
-    for family in ("mlp", "dcgan"):
+    for family in ("paper", "dcgan"):
         alone = 100.0 - few_labels.alone(lab, seed, family)
         numbers |= {f"alone_{family}": alone, f"ratio_{family}": error / alone}
     return numbers, {}

@@ -6,7 +6,7 @@ from benchmarks.claims.claim import Check, Claim, Lab
 from tf_bigan import report
 
 SHOWN = 14
-COMMON = {"epochs": 3, "latent_dim": 128, "networks": "dcgan"}
+COMMON = {"prior": "normal", "epochs": 3, "latent_dim": 128, "networks": "dcgan"}
 SYSTEMS = {
     "vae_gan": {"model": "vae_gan"},
     "vae": {"model": "benchmarks.claims.vae", "set": "sigma=1"},

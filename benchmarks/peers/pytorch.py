@@ -145,7 +145,7 @@ class DCGANDiscriminator(nn.Module):
 
 
 NETWORKS = {
-    "mlp": {
+    "paper": {
         "generator": MLPGenerator,
         "encoder": MLPEncoder,
         "discriminator": MLPDiscriminator,

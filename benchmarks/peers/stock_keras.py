@@ -84,7 +84,7 @@ def uniform_code(logits):
     return ops.tanh(0.5 * ops.cast(logits, "float32"))  # = 2σ(logits) - 1
 
 
-NETWORKS = {"mlp": mlp, "dcgan": dcgan}
+NETWORKS = {"paper": mlp, "dcgan": dcgan}
 
 
 class BiGAN(keras.Model):

@@ -28,7 +28,7 @@ def test_kinds(operation, kind):
 
 
 def test_a_step_has_time_for_products_and_adam():
-    setting = Setting("tiny", "", "mlp", 8, (4, 4, 1), latent=3, width=16)
+    setting = Setting("tiny", "", "paper", 8, (4, 4, 1), latent=3, width=16)
     milliseconds = breakdown.profile(
         ours.Variant(setting, images(setting, 32), "float32", xla=False)
     )

@@ -8,7 +8,7 @@ from benchmarks.setting import SETTINGS, Setting
 pytestmark = pytest.mark.slow
 
 MLP128, MLP512, DCGAN128 = SETTINGS
-TINY = Setting("tiny", "", "mlp", 4, (3, 2, 1), latent=3, width=5)
+TINY = Setting("tiny", "", "paper", 4, (3, 2, 1), latent=3, width=5)
 
 
 def test_flops_of_the_papers_step_by_hand():

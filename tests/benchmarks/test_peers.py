@@ -11,7 +11,7 @@ from benchmarks.setting import ADAM, Setting, images, random_weights
 pytestmark = pytest.mark.slow
 
 SETTINGS = [
-    Setting("mlp", "", "mlp", 8, (6, 5, 1), latent=3, width=16),
+    Setting("mlp", "", "paper", 8, (6, 5, 1), latent=3, width=16),
     Setting("dcgan", "", "dcgan", 8, (28, 28, 1), latent=3, width=4, hidden=8),
 ]
 

@@ -5,7 +5,7 @@ import pytest
 from benchmarks import pages, throughput
 from benchmarks.setting import Setting
 
-SETTING = Setting("s", "A setting", "mlp", 100)
+SETTING = Setting("s", "A setting", "paper", 100)
 DEFAULT = "tf_bigan mixed_bfloat16"
 RATES = {
     DEFAULT: [3000.0, 2000.0, 1000.0],

@@ -18,7 +18,8 @@ class ALAD(AdversarialModel):
 
     With the logits l of real and of generated pairs, player D minimises the sum over the three of
     E[softplus(-l_real)] + E[softplus(l_fake)]; E and G together minimise it with swapped labels.
-    D moves first, then E and G with a new z. Without the paper's spectral normalisation.
+    D moves first, then E and G with a new z. The discriminators are spectrally normalised; in the
+    paper E is so too.
 
     The anomaly score of x is ‖f(x, x) - f(x, G(E(x)))‖₁, where f is the last hidden layer of D_xx
     (`pair_features`).
@@ -65,9 +66,9 @@ class ALAD(AdversarialModel):
         return {
             "encoder": make("encoder", latent_dim=latent_dim),
             "generator": generator,
-            "discriminator_xz": make("discriminator", latent_dim=latent_dim),
-            "discriminator_xx": make("image_discriminator", image_shape=pair, norm=None),
-            "discriminator_zz": make("perceptron", inputs=2 * latent_dim),
+            "discriminator_xz": make("discriminator", latent_dim=latent_dim, norm="spectral"),
+            "discriminator_xx": make("image_discriminator", image_shape=pair, norm="spectral"),
+            "discriminator_zz": make("perceptron", inputs=2 * latent_dim, norm="spectral"),
         }
 
     def player_losses(self, batch, z, training):

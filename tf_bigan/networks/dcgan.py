@@ -15,6 +15,7 @@ import tensorflow as tf
 from tf_bigan.errors import UserError
 from tf_bigan.networks.network import Network, leaky_relu, weight_decay
 from tf_bigan.networks.normalization import BatchNormalization, make_normalization
+from tf_bigan.networks.spectral import layer_class
 
 SMALLEST_IMAGE, SMALLEST_MAP = 8, 4
 
@@ -48,8 +49,9 @@ class _DCGAN(Network):
             "dtype": self.dtype_policy,
         }
 
-    def _dense(self, units: int, bias: bool = True) -> keras.layers.Dense:
-        return keras.layers.Dense(units, use_bias=bias, **self._weights())
+    def _dense(self, units: int, bias: bool = True, norm: str | None = None) -> keras.layers.Dense:
+        layer = layer_class(keras.layers.Dense, norm)
+        return layer(units, use_bias=bias, **self._weights())
 
     def _norm(self, kind: str | None = "batch") -> keras.layers.Layer:
         # Smaller than Keras's epsilon of 1e-3, because initial variances have that size.
@@ -60,8 +62,14 @@ class _DCGAN(Network):
     def _make_tower(self, norm: str | None = "batch"):
         """Makes the downsampling convolutions that E and D share."""
         self.convs = [
-            keras.layers.Conv2D(
-                c, 4, 2, "same", "channels_last", use_bias=i == 0 or norm is None, **self._weights()
+            layer_class(keras.layers.Conv2D, norm)(
+                c,
+                4,
+                2,
+                "same",
+                "channels_last",
+                use_bias=i == 0 or norm in (None, "spectral"),
+                **self._weights(),
             )
             for i, c in enumerate(self.channels[1:])
         ]
@@ -252,9 +260,10 @@ class DCGANDiscriminator(_DCGAN):
         super().__init__(arguments, **kwargs)
         pair = latent_dim is not None
         self._make_tower(norm)
-        self.joint = self._dense(hidden, bias=norm is None) if pair else None
+        bias = norm in (None, "spectral")
+        self.joint = self._dense(hidden, bias, norm) if pair else None
         self.norm_joint = self._norm(norm) if pair else None
-        self.condition = self._dense(hidden, bias=False) if pair else None
+        self.condition = self._dense(hidden, False, norm) if pair else None
         # Not initialised to zero as in the MLP: the units of `joint` would then all learn the same
         # at first, none of them the relation of x and z, and E and G would not invert each other.
         self.logit = self._dense(outputs)

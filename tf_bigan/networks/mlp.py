@@ -13,13 +13,16 @@ import tensorflow as tf
 
 from tf_bigan.networks.network import Network, leaky_relu, weight_decay
 from tf_bigan.networks.normalization import BatchNormalization, make_normalization
+from tf_bigan.networks.spectral import layer_class
 
 
 class _MLP(Network):
     """The layers of the three networks."""
 
-    def _dense(self, units: int, l2: float, stddev: float = 0.02) -> keras.layers.Dense:
-        return keras.layers.Dense(
+    def _dense(
+        self, units: int, l2: float, stddev: float = 0.02, norm: str | None = None
+    ) -> keras.layers.Dense:
+        return layer_class(keras.layers.Dense, norm)(
             units,
             use_bias=False,
             kernel_initializer=keras.initializers.RandomNormal(stddev=stddev)
@@ -127,9 +130,9 @@ class MLPDiscriminator(_MLP):
         arguments = {"image_shape": image_shape, "latent_dim": latent_dim, "width": width}
         super().__init__(arguments | {"outputs": outputs, "norm": norm, "l2": l2}, **kwargs)
         self.flatten = keras.layers.Flatten("channels_last", dtype=self.dtype_policy)
-        self.dense1 = self._dense(width, l2)
-        self.dense2 = self._dense(width, l2)
-        self.condition2 = None if latent_dim is None else self._dense(width, l2)
+        self.dense1 = self._dense(width, l2, norm=norm)
+        self.dense2 = self._dense(width, l2, norm=norm)
+        self.condition2 = None if latent_dim is None else self._dense(width, l2, norm=norm)
         self.norm2 = (
             self._norm() if norm == "batch" else make_normalization(norm, self.dtype_policy)
         )
