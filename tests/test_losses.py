@@ -104,7 +104,7 @@ def test_an_undecided_discriminator():
 
 
 def test_label_smoothing_is_one_sided():
-    """Only D's label of real rows is smoothed: neither that of generated ones, nor an opponent's."""
+    """D's label of real rows alone: neither that of generated ones, nor an opponent's."""
     plain, smooth = losses.Logistic(), losses.Logistic(0.1)
     np.testing.assert_array_equal(smooth.fake(REAL), plain.fake(REAL))
     np.testing.assert_array_equal(smooth.as_real(FAKE), plain.as_real(FAKE))
