@@ -130,6 +130,9 @@ def arguments_from_text(option: str, text: str, function: Callable) -> dict[str,
     annotations = typing.get_type_hints(
         function.__init__ if isinstance(function, type) else function, include_extras=True
     )
+    parameters = inspect.signature(function).parameters.values()
+    named = [p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+    annotations = {name: annotations[name] for name in named if name in annotations}
     arguments = {}
     for part in text.split(",") if text else ():
         name, _, value = part.partition("=")

@@ -17,15 +17,14 @@ def test_losses_against_numpy(loss, smoothing):
         for x in (batch["image"], model.generator(z))
     )
 
-    def cross_entropy(p):
+    def cross_entropy(p, smoothing):
         return -np.mean((1 - smoothing) * np.log(p) + smoothing * np.log(1 - p))
 
     losses, _ = model.player_losses(batch, z, training=False)
     fake = -np.log(1 - q).mean()
-    np.testing.assert_allclose(losses["D"], cross_entropy(p) + fake, rtol=1e-5)
-    np.testing.assert_allclose(
-        losses["G"], -fake if loss == "minimax" else cross_entropy(q), rtol=1e-5
-    )
+    np.testing.assert_allclose(losses["D"], cross_entropy(p, smoothing) + fake, rtol=1e-5)
+    expected = -fake if loss == "minimax" else cross_entropy(q, smoothing)
+    np.testing.assert_allclose(losses["G"], expected, rtol=1e-5)
 
 
 def test_both_moves_see_the_same_z():

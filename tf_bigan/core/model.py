@@ -307,6 +307,11 @@ class AdversarialModel(keras.Model):
         self.adversarial_loss = None if loss is None else losses.get(loss)
         self.penalty = penalties.get(penalty)
         self.augmentation = augmentations.get(augmentation)
+        if self._adapts_augmentation() and self.default_loss is None:
+            raise UserError(
+                f"augmentation: {type(self).__name__} has no logits, whose sign a target needs: "
+                "leave target out"
+            )
         if self.augmentation is not None:
             self.augmentation_probability.assign(self.augmentation.probability)
 
@@ -568,8 +573,9 @@ class AdversarialModel(keras.Model):
             self.check_losses(losses, group)
             # Keras's optimizers sum the gradients over the replicas; the mean is taken here.
             replicas = self.distribute_strategy.num_replicas_in_sync
-            if self.penalty is not None and not self._judged:
-                raise UserError(f"penalty: {type(self).__name__} has no discriminator to penalise")
+            for option in ("penalty", "augmentation"):
+                if getattr(self, option) is not None and not self._judged:
+                    raise UserError(f"{option}: {type(self).__name__} has no discriminator")
             slopes = {player: self._penalty_of(player) for player in group}
             slopes = {player: penalty for player, penalty in slopes.items() if penalty is not None}
             objectives = {
@@ -614,18 +620,29 @@ class AdversarialModel(keras.Model):
         Returns:
             The function's result for each group.
         """
-        if training and self.augmentation is not None:
-            groups = tuple(tf.nest.map_structure(self._augmented, group) for group in groups)
+        groups = tuple(self.augmented(group, training=training) for group in groups)
         outputs = discriminate(function, *groups, training=training, jointly=jointly)
         if training:
             logits = tf.nest.flatten(outputs[0])[0]
             self._judged.append(_Judgement(player, function, groups[0], groups[-1], logits))
         return outputs
 
-    def _augmented(self, x: tf.Tensor) -> tf.Tensor:
-        if x.shape.rank != 4:  # a latent or a label
-            return x
-        return self.augmentation(x, self.random, self.augmentation_probability.value)
+    def augmented(self, inputs: Any, training: bool) -> Any:
+        """D's inputs with the augmentation of `compile`, in training; `judge` includes this.
+
+        inputs: a tensor or a structure of tensors; those without four axes stay as they are. The
+            number of rows may be another than the batch's.
+        """
+        if self.augmentation is None or not training:
+            return inputs
+
+        def augmented(x):
+            if x.shape.rank != 4:  # a latent or a label
+                return x
+            with self.random.of_rows(x.shape[0]):
+                return self.augmentation(x, self.random, self.augmentation_probability.value)
+
+        return tf.nest.map_structure(augmented, inputs)
 
     def _adapts_augmentation(self) -> bool:
         return self.augmentation is not None and self.augmentation.target is not None

@@ -66,6 +66,15 @@ class Randomness:
         self._seed, self._rows, self._replica, self._replicas = seed, rows, replica, replicas
         self._streams = 0
 
+    @contextlib.contextmanager
+    def of_rows(self, rows: int) -> Iterator[None]:
+        """In this block, draws have another number of rows on each replica."""
+        before, self._rows = self._rows, rows
+        try:
+            yield
+        finally:
+            self._rows = before
+
     def normal(self, shape: tuple[int, ...] = ()) -> tf.Tensor:
         """N(0, 1), float32 [B, *shape]."""
         return math.sqrt(2.0) * tf.math.erfinv(2.0 * self.uniform(shape) - 1.0)

@@ -73,7 +73,8 @@ class SGAN(AdversarialModel):
         # The labelled batch may have another size, so it needs a separate call.
         logits_labelled = logits
         if "labelled_image" in batch:
-            logits_labelled = self.discriminator(batch["labelled_image"], training=training)
+            x_labelled = self.augmented(batch["labelled_image"], training=training)
+            logits_labelled = self.discriminator(x_labelled, training=training)
         cross_entropy = tf.reduce_mean(
             tf.nn.sparse_softmax_cross_entropy_with_logits(label, logits_labelled)
         )

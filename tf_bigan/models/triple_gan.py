@@ -105,7 +105,7 @@ class TripleGAN(AdversarialModel):
         logits_guess, logits_fake = self.judge(
             self.discriminator, [x, y_guess], [x_fake, y], training=training
         )
-        pairs = [x_labelled, tf.one_hot(label, self.classes)]
+        pairs = self.augmented([x_labelled, tf.one_hot(label, self.classes)], training=training)
         logits_real = self.discriminator(pairs, training=training)
 
         loss, share = self.adversarial_loss, self.predicted_share

@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 import tensorflow as tf
+from keras.src.backend.common.variables import AutocastScope
 
 _FIRST_ITERATIONS = 15  # of a fresh layer, so that its first steps already have a good estimate
 _EPSILON = 1e-12
@@ -28,14 +29,16 @@ class SingularVector(keras.layers.Layer):
         )
 
     def iterate(self, matrix: tf.Tensor) -> None:
-        """u <- Wv / ‖Wv‖."""
+        """u <- Wv / ‖Wv‖. A W of zeros has no direction and leaves u as it is."""
         left = tf.linalg.matvec(matrix, self.right(matrix))
-        self.u.assign(tf.math.l2_normalize(left, epsilon=_EPSILON))
+        normalized = tf.math.l2_normalize(left, epsilon=_EPSILON)
+        self.u.assign(tf.where(tf.reduce_any(left != 0.0), normalized, self.u.value))
 
     def norm(self, matrix: tf.Tensor) -> tf.Tensor:
-        """σ = uᵀWv, differentiable in W alone (equation 12)."""
+        """σ = uᵀWv, differentiable in W alone (equation 12); 1 for a W of zeros."""
         u, v = tf.stop_gradient(self.u.value), tf.stop_gradient(self.right(matrix))
-        return tf.tensordot(u, tf.linalg.matvec(matrix, v), 1)
+        sigma = tf.tensordot(u, tf.linalg.matvec(matrix, v), 1)
+        return tf.where(sigma > 0.0, sigma, 1.0)
 
 
 class _Spectral:
@@ -54,7 +57,8 @@ class _Spectral:
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         # W / σ times x is W times x / σ, and leaves the stock layer as it is.
-        sigma = self.vector.norm(self._matrix())
+        with AutocastScope(None):  # σ in float32, whatever the layer computes in
+            sigma = self.vector.norm(self._matrix())
         return super().call(inputs / tf.cast(sigma, inputs.dtype))  # type: ignore[misc]
 
     def iterate(self) -> None:
