@@ -32,7 +32,7 @@ def by_formula(name, smoothing=0.0):
         fake = -log_sigmoid(-f).mean()
         if name == "minimax":
             return real + fake, -fake, -real - fake
-        as_real = -log_sigmoid(f).mean()
+        as_real = -((1 - smoothing) * log_sigmoid(f) + smoothing * log_sigmoid(-f)).mean()
         return real + fake, as_real, -log_sigmoid(-r).mean() + as_real
     if name == "hinge":
         d = np.maximum(0, 1 - r).mean() + np.maximum(0, 1 + f).mean()
@@ -47,7 +47,8 @@ def by_formula(name, smoothing=0.0):
     of_real, of_fake = r - f.mean(), f - r.mean()
     smooth = (1 - smoothing) * log_sigmoid(of_real) + smoothing * log_sigmoid(-of_real)
     d = -smooth.mean() - log_sigmoid(-of_fake).mean()
-    opponents = -log_sigmoid(-of_real).mean() - log_sigmoid(of_fake).mean()
+    smooth = (1 - smoothing) * log_sigmoid(of_fake) + smoothing * log_sigmoid(-of_fake)
+    opponents = -log_sigmoid(-of_real).mean() - smooth.mean()
     return d, opponents, opponents
 
 
@@ -104,10 +105,10 @@ def test_an_undecided_discriminator():
 
 
 def test_label_smoothing_is_one_sided():
-    """D's label of real rows alone: neither that of generated ones, nor an opponent's."""
+    """The label "real" alone, of D and of its opponents, and not the label "generated"."""
     plain, smooth = losses.Logistic(), losses.Logistic(0.1)
     np.testing.assert_array_equal(smooth.fake(REAL), plain.fake(REAL))
-    np.testing.assert_array_equal(smooth.as_real(FAKE), plain.as_real(FAKE))
+    np.testing.assert_array_equal(smooth.as_real(FAKE), smooth.real(FAKE))
     np.testing.assert_array_equal(smooth.as_fake(FAKE), plain.as_fake(FAKE))
     # Of 3/4: -.9 log .75 - .1 log .25
     expected = -0.9 * math.log(0.75) - 0.1 * math.log(0.25)

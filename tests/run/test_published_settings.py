@@ -30,16 +30,10 @@ HYPERPARAMETERS = {
     "triple_gan": {"entropy": 0.3, "balance": 1e-3, "pseudo": 0.1},
 }
 DEFAULTS = {
-    # Gulrajani et al. 2017, algorithm 1: Adam's α and β₁.
-    "wgan_gp": {"learning_rate": 1e-4, "beta_1": 0.0},
+    # Gulrajani et al. 2017, algorithm 1: Adam's β₁ and β₂.
+    "wgan_gp": {"beta_1": 0.0, "beta_2": 0.9},
     # Chen et al. 2016, appendix C and the official code: rates of D and G; 62 noise dimensions.
     "infogan": {"player_rates": "D=2e-4,G=1e-3", "prior": "uniform62+categorical10+uniform2"},
-    # Dumoulin et al. 2017, appendix: z ~ N(0, I), Adam's α.
-    "ali": {"prior": "normal", "learning_rate": 1e-4},
-    # Zenati et al. 2018, the official code for SVHN and CIFAR-10.
-    "alad": {"learning_rate": 2e-4, "ema": 0.999},
-    # Wang et al. 2017, the author's code.
-    "magan": {"prior": "normal", "learning_rate": 5e-4},
     # Donahue & Simonyan 2019: E learns ten times as fast as the others.
     "bigbigan": {"learning_rate": 2e-4, "player_rates": "E=2e-3"},
 }
@@ -92,7 +86,7 @@ def test_who_moves_when_and_with_which_z(name):
 def test_bigan_on_mnist():
     """Donahue et al. 2017, the official train_mnist.sh and train_gan.py."""
     config = Config.from_dict(presets.preset("paper_mnist"))
-    assert (config.dataset, config.model, config.networks) == ("mnist", "bigan", "mlp")
+    assert (config.dataset, config.model, config.networks) == ("mnist", "bigan", "paper")
     assert (config.prior, config.latent_dim, config.batch_size) == ("uniform", 50, 128)
     assert (config.learning_rate, config.beta_1, config.epsilon) == (2e-4, 0.5, 1e-8)
     assert (config.l2, config.epochs, config.decay_epochs) == (2.5e-5, 400, 400)

@@ -34,7 +34,7 @@ def test_help_is_complete_and_fits_the_terminal(script, command):
     if script == "train":
         assert all(preset in out for preset in PRESETS)
         assert (
-            "--batch_size          images in a step, over all replicas [128]"
+            "--batch_size          images in a step, over all replicas [64]"
             in lines[lines.index("training:") + 2]
         )
 

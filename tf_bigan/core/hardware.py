@@ -1,6 +1,7 @@
 """Chooses the compute dtype and whether to use XLA, by the hardware."""
 
-from collections.abc import Iterable
+import contextlib
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import keras
@@ -60,3 +61,17 @@ def _cpu_has_bfloat16_matrix_units() -> bool:
     except OSError:
         return False  # not Linux
     return "amx_bf16" in flags
+
+
+@contextlib.contextmanager
+def without_remapper() -> Iterator[None]:
+    """A block whose graphs TensorFlow's remapper leaves alone.
+
+    On gradients of a convolution with a leaky ReLU it fails, and prints an error for each graph.
+    """
+    options = tf.config.optimizer.get_experimental_options()
+    tf.config.optimizer.set_experimental_options({"remapping": False})
+    try:
+        yield
+    finally:
+        tf.config.optimizer.set_experimental_options({"remapping": options.get("remapping", True)})

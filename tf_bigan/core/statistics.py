@@ -9,6 +9,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tf_bigan.core.hardware import without_remapper
+
 if TYPE_CHECKING:
     from tf_bigan.core.model import AdversarialModel
 
@@ -81,7 +83,7 @@ def diagnose(model: "AdversarialModel", batch: Mapping[str, Any]) -> dict[str, n
     """
     _check_compiled(model)
     batch = {name: tf.convert_to_tensor(value) for name, value in batch.items()}
-    with statistics_kept(model):
+    with statistics_kept(model), without_remapper():
         per_replica = model._trainer.diagnose(batch)
     results = model.distribute_strategy.experimental_local_results
     return {name: results(value)[0].numpy() for name, value in per_replica.items()}

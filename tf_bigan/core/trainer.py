@@ -17,6 +17,7 @@ import tensorflow as tf
 
 from tf_bigan.constraints import Count, check
 from tf_bigan.core import workers
+from tf_bigan.core.hardware import without_remapper
 from tf_bigan.core.statistics import logs_and_gradient_norms, rows_of
 from tf_bigan.data.pipeline import ArrayBatches, Batches, user_errors
 from tf_bigan.data.pixels import tensor_to_unit_range, to_unit_range
@@ -183,7 +184,7 @@ class Trainer:
     def _run_steps(self, iterator, count: int) -> tuple[list[str], np.ndarray]:
         """Runs `count` training steps: (the names of the logs, their values [count, names])."""
         step_before = int(self.model.step.numpy())
-        with user_errors(), _without_remapper():
+        with user_errors(), without_remapper():
             rows = self._train_steps(iterator, tf.constant(count)).numpy()
         names = self._log_names["train" + _entries(iterator.element_spec)]
         if not np.isfinite(rows).all():
@@ -473,20 +474,6 @@ def _cardinality(dataset: tf.data.Dataset, name: str) -> int:
     if steps < 0:
         raise UserError(f"{name}=N is needed for a dataset of unknown length")
     return steps
-
-
-@contextlib.contextmanager
-def _without_remapper():
-    """A block whose graphs TensorFlow's remapper leaves alone.
-
-    It fails on the second derivatives of a penalty, with an error line for each graph.
-    """
-    options = tf.config.optimizer.get_experimental_options()
-    tf.config.optimizer.set_experimental_options({"remapping": False})
-    try:
-        yield
-    finally:
-        tf.config.optimizer.set_experimental_options({"remapping": options.get("remapping", True)})
 
 
 @tf.autograph.experimental.do_not_convert
