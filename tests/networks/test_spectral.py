@@ -36,6 +36,9 @@ LAYERS = {
 }
 
 
+FRESH = {"image_shape": (28, 28, 1), "latent_dim": 5, "width": 8, "hidden": 24}
+
+
 def make(kind, **arguments):
     """(the spectral layer, its stock form with the same weights, an input)."""
     spectral, stock, sizes, shape = LAYERS[kind]
@@ -117,6 +120,21 @@ def test_a_call_leaves_u_as_it_is(kind, training):
     first, second = layer(x, training=training), layer(x, training=training)
     np.testing.assert_array_equal(first, second)
     np.testing.assert_array_equal(layer.vector.u, before)
+
+
+@pytest.mark.parametrize("family", ["conv", "residual"])
+def test_a_fresh_network_has_good_estimates(family):
+    """Though its layers are built while no kernel has a value yet."""
+    keras.utils.set_random_seed(0)
+    net = tb.networks.make(family, "discriminator", norm="spectral", **FRESH)
+    copy = type(net).from_config(net.get_config())
+    for one in (net, copy):
+        layers = layers_of(one)
+        assert len(layers) == (6 if family == "conv" else 10)
+        for layer in layers:
+            estimate = float(layer.vector.norm(layer._matrix()))
+            assert 0.8 * norm_of(layer) < estimate < 1.00001 * norm_of(layer), layer.path
+            assert np.linalg.norm(layer.vector.u) == pytest.approx(1), layer.path
 
 
 def test_the_gradient_is_that_of_equation_12():

@@ -11,32 +11,37 @@ _FIRST_ITERATIONS = 15  # of a fresh layer, so that its first steps already have
 _EPSILON = 1e-12
 
 
+def _right(matrix: tf.Tensor, u: tf.Tensor) -> tf.Tensor:
+    """v = Wᵀu / ‖Wᵀu‖ [inputs] of a matrix W [outputs, inputs]."""
+    return tf.math.l2_normalize(tf.linalg.matvec(matrix, u, transpose_a=True), epsilon=_EPSILON)
+
+
+def _iterated(matrix: tf.Tensor, u: tf.Tensor) -> tf.Tensor:
+    """Wv / ‖Wv‖, the next u. A W of zeros has no direction and leaves u as it is."""
+    left = tf.linalg.matvec(matrix, _right(matrix, u))
+    normalized = tf.math.l2_normalize(left, epsilon=_EPSILON)
+    return tf.where(tf.reduce_any(left != 0.0), normalized, u)
+
+
 @keras.saving.register_keras_serializable("tf_bigan")
 class SingularVector(keras.layers.Layer):
     """The power iteration's estimate u [outputs] of a kernel's first left singular vector."""
 
-    def __init__(self, outputs: int):
+    def __init__(self, outputs: int, initializer: Any = "random_normal"):
         super().__init__(dtype="float32")
         self.u = self.add_weight(
-            name="u", shape=(outputs,), initializer="random_normal", trainable=False
+            name="u", shape=(outputs,), initializer=initializer, trainable=False
         )
         self.built = True
 
-    def right(self, matrix: tf.Tensor) -> tf.Tensor:
-        """v = Wᵀu / ‖Wᵀu‖ [inputs] of a matrix W [outputs, inputs]."""
-        return tf.math.l2_normalize(
-            tf.linalg.matvec(matrix, self.u, transpose_a=True), epsilon=_EPSILON
-        )
-
     def iterate(self, matrix: tf.Tensor) -> None:
-        """u <- Wv / ‖Wv‖. A W of zeros has no direction and leaves u as it is."""
-        left = tf.linalg.matvec(matrix, self.right(matrix))
-        normalized = tf.math.l2_normalize(left, epsilon=_EPSILON)
-        self.u.assign(tf.where(tf.reduce_any(left != 0.0), normalized, self.u.value))
+        """u <- Wv / ‖Wv‖."""
+        self.u.assign(_iterated(matrix, self.u.value))
 
     def norm(self, matrix: tf.Tensor) -> tf.Tensor:
         """σ = uᵀWv, differentiable in W alone (equation 12); 1 for a W of zeros."""
-        u, v = tf.stop_gradient(self.u.value), tf.stop_gradient(self.right(matrix))
+        u = tf.stop_gradient(tf.convert_to_tensor(self.u.value))
+        v = tf.stop_gradient(_right(matrix, u))
         sigma = tf.tensordot(u, tf.linalg.matvec(matrix, v), 1)
         return tf.where(sigma > 0.0, sigma, 1.0)
 
@@ -51,9 +56,8 @@ class _Spectral:
 
     def build(self, input_shape: Any) -> None:
         super().build(input_shape)  # type: ignore[misc]
-        self.vector = SingularVector(self.kernel.shape[self._outputs])  # type: ignore[attr-defined]
-        for _ in range(_FIRST_ITERATIONS):
-            self.iterate()
+        outputs = self.kernel.shape[self._outputs]  # type: ignore[attr-defined]
+        self.vector = SingularVector(outputs, self._first_vector)
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         # W / σ times x is W times x / σ, and leaves the stock layer as it is.
@@ -64,6 +68,18 @@ class _Spectral:
     def iterate(self) -> None:
         """One power iteration."""
         self.vector.iterate(self._matrix())
+
+    def _first_vector(self, shape: Any, dtype: Any = None) -> tf.Tensor:
+        """u of a fresh kernel.
+
+        An initializer, because a network is built by a symbolic call: kernels have values only
+        after it, and assignments in it are lost.
+        """
+        u = tf.math.l2_normalize(keras.initializers.RandomNormal()(shape, dtype))
+        if tf.executing_eagerly():  # in the symbolic call, only the shape counts
+            for _ in range(_FIRST_ITERATIONS):
+                u = _iterated(self._matrix(), u)
+        return u
 
     def _matrix(self) -> tf.Tensor:
         """The kernel as [outputs, inputs]."""
