@@ -75,7 +75,7 @@ def make_bigan():
         keras.utils.set_random_seed(7)
         networks = {
             role: tb.networks.make(
-                "mlp", role, image_shape=IMAGE_SHAPE, latent_dim=LATENT, width=16, l2=l2
+                "paper", role, image_shape=IMAGE_SHAPE, latent_dim=LATENT, width=16, l2=l2
             )
             for role in system.network_names()
         }

@@ -36,7 +36,7 @@ def test_one_file_takes_the_step_of_the_library():
             weight.assign(rng.normal(0, 0.1, weight.shape))
 
     networks = {
-        role: tb.networks.make("mlp", role, image_shape=shape, latent_dim=latent, width=width)
+        role: tb.networks.make("paper", role, image_shape=shape, latent_dim=latent, width=width)
         for role in tb.models.BiGAN.network_names()
     }
     model = tb.models.BiGAN(prior=tb.priors.Uniform(latent), **networks)

@@ -163,7 +163,12 @@ def test_float16_is_trained_with_loss_scaling(images):
     keras.utils.set_random_seed(3)
     encoder, generator = (
         tb.networks.make(
-            "mlp", role, image_shape=IMAGE_SHAPE, latent_dim=LATENT, width=8, dtype="mixed_float16"
+            "paper",
+            role,
+            image_shape=IMAGE_SHAPE,
+            latent_dim=LATENT,
+            width=8,
+            dtype="mixed_float16",
         )
         for role in ("encoder", "generator")
     )
@@ -178,10 +183,11 @@ def test_float16_is_trained_with_loss_scaling(images):
 
 
 def test_from_preset():
-    model = tb.models.BiGAN.from_preset("best_mnist", image_shape=(8, 8, 1), width=8)
+    preset = "beats_official_mnist"
+    model = tb.models.BiGAN.from_preset(preset, image_shape=(8, 8, 1), width=8)
     assert type(model) is tb.models.BiGAN and model.compiled and model.prior.dim == 16
     assert model.ema == 0.9995 and model.seed == 42
-    model = tb.models.CycleBiGAN.from_preset("best_mnist", image_shape=(8, 8, 1), width=8)
+    model = tb.models.CycleBiGAN.from_preset(preset, image_shape=(8, 8, 1), width=8)
     assert (model.cycle, model.mask_rate) == (0.1, 0.5)
     assert float(model.optimizer_of("D").learning_rate) == pytest.approx(2e-5)
     with pytest.raises(tb.UserError, match="best_mnis"):

@@ -86,7 +86,7 @@ def test_measurements_are_those_of_the_average_of_the_weights(make_bigan, images
 def _tiny_alad():
     def make(role, **sizes):
         sizes = {"image_shape": (8, 8, 1), "width": 8} | sizes
-        return tb.networks.make("mlp", role, **sizes)
+        return tb.networks.make("paper", role, **sizes)
 
     model = tb.models.ALAD(prior=tb.priors.Normal(5), **tb.models.ALAD.make_networks(make, 5, None))
     model.compile(jit_compile=False)

@@ -28,7 +28,7 @@ LABELS = np.arange(30) % 3
 @pytest.fixture(scope="module")
 def model():
     networks = {
-        role: tb.networks.make("mlp", role, image_shape=IMAGE_SHAPE, latent_dim=LATENT, width=16)
+        role: tb.networks.make("paper", role, image_shape=IMAGE_SHAPE, latent_dim=LATENT, width=16)
         for role in ("encoder", "generator", "discriminator")
     }
     for weight in networks["encoder"].weights:  # the batch variances too
@@ -200,7 +200,7 @@ def test_wrong_arguments(model, arguments, message):
 
 def test_a_system_without_an_encoder(make_bigan):
     networks = {
-        role: tb.networks.make("mlp", role, image_shape=IMAGE_SHAPE, latent_dim=LATENT, width=8)
+        role: tb.networks.make("paper", role, image_shape=IMAGE_SHAPE, latent_dim=LATENT, width=8)
         for role in ("generator", "image_discriminator")
     }
     gan = tb.models.GAN(

@@ -18,7 +18,7 @@ SOON = {"magan": "period=1,pretraining=1", "triple_gan": "pseudo_after=1", "dann
 
 
 def make_system(name, image_shape=(8, 8, 1), optimizer=None, options=None, **compile_arguments):
-    """A small compiled system, with the defaults that train.py would give it.
+    """A small compiled system with the options that train.py gives it, and the official networks.
 
     `name` may have a choice behind it, as in "alice cycle=l1"; `options` are those of train.py.
     The initial weights are large enough for a step to show.
@@ -26,9 +26,10 @@ def make_system(name, image_shape=(8, 8, 1), optimizer=None, options=None, **com
     name, *choice = name.split()
     options_of_system = dict(presets.system(name).options)
     config = Config.from_dict(
-        options_of_system
+        {"networks": "paper", "penalty": "none"}
+        | options_of_system
         | {"model": name, "latent_dim": LATENT, "width": 12, "precision": "float32", "ema": 0.0}
-        | {"prior": _small(options_of_system.get("prior", "uniform"))}
+        | {"prior": _small(options_of_system.get("prior", "normal"))}
         | {"set": ",".join([*SOON.get(name, "").split(), *choice]) or None}
         | (options or {})
     )

@@ -84,7 +84,7 @@ def test_the_channels_double_to_eight_times_the_width():
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize("size", [(7, 8), (8, 7), (1, 1), (64, 4)], ids=str)
 def test_an_image_that_is_too_small_is_one_line(family, role, size):
-    line = f"takes images of at least 8×8 pixels, not {size[0]}×{size[1]}$"
+    line = f"take images of at least 8×8 pixels, not {size[0]}×{size[1]}: use networks=mlp$"
     with pytest.raises(UserError, match=line):
         network(family, role, image_shape=(*size, 1))
 
@@ -224,7 +224,7 @@ def leaky(h):
 
 
 def test_the_convolutional_discriminator_against_numpy():
-    """Images are rescaled to [-1, 1]; kernel 4 and stride 2, a dense layer, x and z, another."""
+    """Images are rescaled to [-1, 1]; kernel 4 and stride 2, a dense layer, x and z, two more."""
     d = enlarged(network("conv", "discriminator", image_shape=(9, 17, 2)))
     x, z = inputs_of("discriminator", (9, 17, 2))
     h = 2 * x.numpy() - 1
@@ -233,8 +233,11 @@ def test_the_convolutional_discriminator_against_numpy():
         assert conv.kernel.shape[:2] == (4, 4)
         h = leaky(conv_by_hand(h, conv.kernel.numpy(), conv.bias.numpy(), 2))
     w, b = (v.numpy() for v in (d.dense.kernel, d.dense.bias))
-    h = leaky(h.reshape(ROWS, -1) @ w + b + z.numpy() @ d.condition.kernel.numpy())
-    h = leaky(h @ d.joint.kernel.numpy() + d.joint.bias.numpy())
+    of_z = leaky(z.numpy() @ d.latent.kernel.numpy() + d.latent.bias.numpy())
+    h = leaky(h.reshape(ROWS, -1) @ w + b + of_z @ d.condition.kernel.numpy())
+    assert len(d.joint) == 2
+    for layer in d.joint:
+        h = leaky(h @ layer.kernel.numpy() + layer.bias.numpy())
     assert_close(d.features([x, z]), h, 1e-4)
     assert_close(d([x, z]), h @ d.logit.kernel.numpy() + d.logit.bias.numpy(), 1e-4)
 

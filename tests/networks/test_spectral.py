@@ -130,7 +130,7 @@ def test_a_fresh_network_has_good_estimates(family):
     copy = type(net).from_config(net.get_config())
     for one in (net, copy):
         layers = layers_of(one)
-        assert len(layers) == (6 if family == "conv" else 10)
+        assert len(layers) == (8 if family == "conv" else 12)
         for layer in layers:
             estimate = float(layer.vector.norm(layer._matrix()))
             assert 0.8 * norm_of(layer) < estimate < 1.00001 * norm_of(layer), layer.path

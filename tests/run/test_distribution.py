@@ -27,7 +27,7 @@ def normalising_bigan(strategy, seed: int = 7, **compile_arguments):
         keras.utils.set_random_seed(seed)
         networks = {
             role: tb.networks.make(
-                "mlp", role, image_shape=IMAGE_SHAPE, latent_dim=LATENT, width=16
+                "paper", role, image_shape=IMAGE_SHAPE, latent_dim=LATENT, width=16
             )
             for role in tb.models.BiGAN.network_names()
         }

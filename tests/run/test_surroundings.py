@@ -77,8 +77,8 @@ def test_a_system_trains_under_other_settings_of_keras(keras_settings, tmp_path,
     channels_first()
     sizes = {"image_shape": SHAPE, "latent_dim": LATENT, "width": 4}
     model = tb.models.BEGAN(  # which adapts a weight of its own, and the learning rates
-        generator=tb.networks.make("mlp", "generator", **sizes),
-        discriminator=tb.networks.make("mlp", "autoencoder", **sizes),
+        generator=tb.networks.make("paper", "generator", **sizes),
+        discriminator=tb.networks.make("paper", "autoencoder", **sizes),
         prior=tb.priors.Uniform(LATENT),
     )
     model.compile(jit_compile=False)
