@@ -94,6 +94,7 @@ def test_a_step_moves_exactly_who_is_to_move(model):
 def test_players_of_a_group_move_at_once_and_groups_in_turn(model, stepped):
     """Against the same step done by hand."""
     batch = make_batch()
+    model._power_iteration()
     for index, group in enumerate(model.moves):
         z, key = model._draw(batch, index)
         model._begin(batch, key)

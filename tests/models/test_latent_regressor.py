@@ -13,7 +13,7 @@ def log_sigmoid(x):
 
 
 def test_cross_entropy_of_a_uniform_z_by_hand():
-    model = make_system("latent_regressor")
+    model = make_system("latent_regressor", options={"prior": "uniform"})
     # σ(log 3) = 3/4, and the targets (z + 1)/2 are 1, 1/2 and 0.
     logits, z = tf.fill((1, 3), np.float32(np.log(3))), tf.constant([[1.0, 0.0, -1.0]])
     terms = [-np.log(3 / 4), -(np.log(3 / 4) + np.log(1 / 4)) / 2, -np.log(1 / 4)]
@@ -29,7 +29,7 @@ def test_squared_error_of_any_other_z_by_hand():
 
 
 def test_losses_against_numpy():
-    model, batch = make_system("latent_regressor"), make_batch()
+    model, batch = make_system("latent_regressor", options={"prior": "uniform"}), make_batch()
     z = model.prior.sample(8, 5)
     x_fake = model.generator(z)
     real, fake = (model.discriminator(x).numpy() for x in (batch["image"], x_fake))

@@ -32,8 +32,8 @@ class ConvNetwork(Network):
         if min(size) < self.smallest_image:
             least = f"{self.smallest_image}×{self.smallest_image}"
             raise UserError(
-                f"convolutions take images of at least {least} pixels, not {size[0]}×{size[1]}: use "
-                "networks=mlp"
+                f"convolutions take images of at least {least} pixels, not {size[0]}×{size[1]}: "
+                "use networks=mlp"
             )
         for name in ("latent_dim", "width", "hidden"):
             if arguments.get(name) is not None:
