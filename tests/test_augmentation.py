@@ -320,13 +320,6 @@ def test_labelled_images_are_augmented_too(name, rows):
         assert not np.isin(call[0], labelled["labelled_image"]).any()
 
 
-@pytest.mark.parametrize("name", ["autoencoder", "dann"])
-def test_a_system_without_a_discriminator_refuses_it(name):
-    model = make_system(name, augmentation="flip")
-    with pytest.raises(UserError, match="^augmentation: .* has no discriminator"):
-        step_eagerly(model, make_batch())
-
-
 def test_an_adaptive_probability_needs_logits():
     with pytest.raises(UserError, match="^augmentation: .*BEGAN.* no logits"):
         make_system("began", augmentation="flip:target=0.6")

@@ -82,6 +82,8 @@ def test_trains_and_is_measured(name, command, tmp_path, eagerly):
             "loss: label_smoothing=2.0: it must be a float in [0, 1)",
         ),
         (["--model=ebgan", "--loss=hinge"], "EBGAN has a loss of its own"),
+        (["--model=autoencoder", "--penalty=r1"], "penalty: Autoencoder has no discriminator"),
+        (["--model=autoencoder", "--augmentation=flip"], "augmentation: Autoencoder has no"),
         (["--model=gan", "--penalty=r2"], "penalty=r2 is unknown; did you mean r1"),
         (["--model=gan", "--penalty=r1:gamma=much"], "penalty: gamma=much is no float"),
         (

@@ -49,7 +49,8 @@ class AdversarialModel(keras.Model):
         fresh_z: whether each group of a step gets its own draw of z.
         requires: the keys of a batch that the losses use.
         default_loss: the adversarial loss, a name of `losses.LOSSES`; None where D gives no logits.
-        default_penalty: the penalty on D, as text for `penalties.get`.
+        default_penalty: the penalty on D, as text for `penalties.get`; None where no discriminator
+            is called by `judge`, so that there is nothing to penalise or to augment.
 
     A subclass has a constructor with explicit arguments: its networks, `prior`, then its
     hyperparameters with type, constraint (see `tf_bigan.constraints`) and default, then `moves`
@@ -86,7 +87,7 @@ class AdversarialModel(keras.Model):
     fresh_z: bool = True
     requires: tuple[str, ...] = ("image",)
     default_loss: str | None = "logistic"
-    default_penalty: str = "none"
+    default_penalty: str | None = "none"
 
     # --- declaration ------------------------------------------------------------------------
 
@@ -307,6 +308,8 @@ class AdversarialModel(keras.Model):
         self.adversarial_loss = None if loss is None else losses.get(loss)
         self.penalty = penalties.get(penalty)
         self.augmentation = augmentations.get(augmentation)
+        if self.default_penalty is None:
+            self._check_judges(False)
         if self._adapts_augmentation() and self.default_loss is None:
             raise UserError(
                 f"augmentation: {type(self).__name__} has no logits, whose sign a target needs: "
@@ -314,6 +317,12 @@ class AdversarialModel(keras.Model):
             )
         if self.augmentation is not None:
             self.augmentation_probability.assign(self.augmentation.probability)
+
+    def _check_judges(self, judges: bool):
+        """Raises UserError if something is to act on a discriminator and there is none."""
+        for option in ("penalty", "augmentation"):
+            if getattr(self, option) is not None and not judges:
+                raise UserError(f"{option}: {type(self).__name__} has no discriminator")
 
     def _one_each(self, optimizer) -> dict[str, keras.optimizers.Optimizer]:
         """{player: its own optimizer}, from one for all or from one for each."""
@@ -573,9 +582,7 @@ class AdversarialModel(keras.Model):
             self.check_losses(losses, group)
             # Keras's optimizers sum the gradients over the replicas; the mean is taken here.
             replicas = self.distribute_strategy.num_replicas_in_sync
-            for option in ("penalty", "augmentation"):
-                if getattr(self, option) is not None and not self._judged:
-                    raise UserError(f"{option}: {type(self).__name__} has no discriminator")
+            self._check_judges(bool(self._judged))
             slopes = {player: self._penalty_of(player) for player in group}
             slopes = {player: penalty for player, penalty in slopes.items() if penalty is not None}
             objectives = {

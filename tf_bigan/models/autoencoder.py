@@ -25,6 +25,7 @@ class Autoencoder(AdversarialModel):
     players = {"EG": ("encoder", "generator")}
     moves = (("EG",),)
     default_loss = None
+    default_penalty = None
 
     def __init__(
         self,

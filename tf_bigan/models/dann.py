@@ -40,6 +40,7 @@ class DANN(AdversarialModel):
     players = {"F": ("encoder",), "C": ("label_predictor",), "D": ("domain_classifier",)}
     moves = (("F", "C", "D"),)
     default_loss = None
+    default_penalty = None
     requires = ("image", "label", "target_image")
 
     def __init__(
