@@ -12,8 +12,9 @@ from tf_bigan.run.config import Config
 HYPERPARAMETERS = {
     # Zhao et al. 2017: the MNIST grid's margin; section 2.4: the weight of PT.
     "ebgan": {"margin": 10.0, "pulling_away": 0.1},
-    # Berthelot et al. 2017, section 3.4: γ, λ of k; the usual program's rates.
-    "began": {"gamma": 0.5, "lambda_k": 0.001, "halve_every": 100_000, "lowest_rate": 2e-5},
+    # Berthelot et al. 2017, section 3.4: γ, λ of k (.001 for images in [-1, 1], whose errors are
+    # twice as large); the usual program's rates.
+    "began": {"gamma": 0.5, "lambda_k": 0.002, "halve_every": 100_000, "lowest_rate": 2e-5},
     # Wang et al. 2017, the author's code: two epochs of D alone.
     "magan": {"pretraining": 2},
     # Qi 2017, the official code: no loss of real images by itself, a hinge. The margin there, 2e-4,
