@@ -71,9 +71,9 @@ class Uniform(Prior):
 class Normal(Prior):
     """z ~ N(0, I), the prior of ALI (Dumoulin et al. 2017).
 
-    Truncated: the entries outside of [-t, t] are drawn anew, t > 0. This is N(0, 1) on the condition
-    |z| <= t, whose inverse distribution function is √2·erfinv((2u - 1)·erf(t / √2)) of u ~ U(0, 1).
-    One seed gives the same u for every t.
+    Truncated: the entries outside of [-t, t] are drawn anew, t > 0. They are then distributed as
+    √2·erfinv((2u - 1)·erf(t / √2)) with u ~ U(0, 1), the inverse distribution function. One seed
+    gives the same u for every t.
     """
 
     path = "slerp"
