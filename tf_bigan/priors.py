@@ -60,8 +60,10 @@ class Uniform(Prior):
     """z ~ U(-1, 1)^dim, the prior of Donahue et al. 2017. Truncated: U(-t, t)^dim, t in (0, 1]."""
 
     def sample(self, n: int, seed, truncation: float | None = None) -> tf.Tensor:
-        check("truncation", truncation, Annotated[float, "(0, 1]"] | None)
-        t = 1.0 if truncation is None else float(truncation)
+        t = 1.0
+        if truncation is not None:
+            check("truncation", truncation, Annotated[float, "(0, 1]"])
+            t = float(truncation)
         return tf.random.stateless_uniform(
             (n, self.dim), as_seed(seed), minval=-t, maxval=t, alg="philox"
         )
@@ -79,9 +81,9 @@ class Normal(Prior):
     path = "slerp"
 
     def sample(self, n: int, seed, truncation: float | None = None) -> tf.Tensor:
-        check("truncation", truncation, Positive | None)
         if truncation is None:
             return tf.random.stateless_normal((n, self.dim), as_seed(seed), alg="philox")
+        check("truncation", truncation, Positive)
         u = tf.random.stateless_uniform((n, self.dim), as_seed(seed), alg="philox")
         # u is a multiple of 2^-23 below 1. Half of that more keeps erfinv finite, and z symmetric.
         inside = (2.0 * u - 1.0 + 2.0**-23) * math.erf(truncation / math.sqrt(2.0))
@@ -107,7 +109,8 @@ class Categorical(Prior):
     """
 
     def sample(self, n: int, seed, truncation: float | None = None) -> tf.Tensor:
-        check("truncation", truncation, Positive | None)
+        if truncation is not None:
+            check("truncation", truncation, Positive)
         index = tf.random.stateless_uniform(
             (n,), as_seed(seed), maxval=self.dim, dtype=tf.int32, alg="philox"
         )

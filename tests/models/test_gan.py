@@ -23,7 +23,9 @@ def test_losses_against_numpy(loss, smoothing):
     losses, _ = model.player_losses(batch, z, training=False)
     fake = -np.log(1 - q).mean()
     np.testing.assert_allclose(losses["D"], cross_entropy(p) + fake, rtol=1e-5)
-    np.testing.assert_allclose(losses["G"], -fake if loss == "minimax" else cross_entropy(q), rtol=1e-5)
+    np.testing.assert_allclose(
+        losses["G"], -fake if loss == "minimax" else cross_entropy(q), rtol=1e-5
+    )
 
 
 def test_both_moves_see_the_same_z():
