@@ -27,7 +27,9 @@ from tf_bigan.core import hardware
 from tf_bigan.run.workdir import environment
 
 PAGE, BLOCK = "docs/anomaly.md", "anomaly"
-# Area under precision and recall, Zenati et al. 2018, table 4; the other digits are only plotted.
+# The areas of a record, in its order. Records of older runs lack the last.
+MEASURES = ("AUPRC", "AUROC", "average precision")
+# AUPRC, Zenati et al. 2018, table 4; the other digits are only plotted.
 PUBLISHED = {1: 0.287, 4: 0.443, 5: 0.514, 7: 0.347, 9: 0.307}
 COMPONENTS, SVM_ROWS, NEIGHBOURS = 50, 5000, 10
 SYSTEM = "cycle_bigan"
@@ -69,11 +71,29 @@ def split(images: np.ndarray, labels: np.ndarray, left_out: int, seed: int) -> S
 
 
 def areas(anomalous: np.ndarray, scores: np.ndarray) -> list[float]:
-    """[AUPRC by the trapezoid rule, as published; AUROC] of scores, larger = more anomalous."""
-    from sklearn.metrics import auc, precision_recall_curve, roc_auc_score
+    """`MEASURES` of scores, larger = more anomalous, each in [0, 1].
+
+    AUPRC is the area under the curve of precision P over recall R by the trapezoid rule, as
+    published. Its straight lines between two thresholds are optimistic (Davis & Goadrich 2006).
+    Average precision Σ_n (R_n - R_{n-1}) P_n has steps instead.
+
+    Args:
+        anomalous: bool [N], with both values.
+        scores: [N].
+    """
+    from sklearn.metrics import (
+        auc,
+        average_precision_score,
+        precision_recall_curve,
+        roc_auc_score,
+    )
 
     precision, recall, _ = precision_recall_curve(anomalous, scores)
-    return [float(auc(recall, precision)), float(roc_auc_score(anomalous, scores))]
+    return [
+        float(auc(recall, precision)),
+        float(roc_auc_score(anomalous, scores)),
+        float(average_precision_score(anomalous, scores)),
+    ]
 
 
 # --- methods: (split, seed, settings) -> {score: anomaly scores of the test rows} -------------
@@ -175,16 +195,18 @@ def load(name: str, data_dir: str | None) -> tuple[np.ndarray, np.ndarray]:
 
 
 def tables(records: list[dict]) -> str:
-    """AUPRC and AUROC of each anomaly, and how many of MNIST's digits are above the others."""
-    mnist = [r for r in records if r["data"] == "mnist"]
-    small = [r for r in records if r["data"] != "mnist"]
+    """`MEASURES` of each anomaly, and how many of MNIST's digits are above the others."""
     parts = []
-    for index, measure in enumerate(("AUPRC", "AUROC")):
+    for index, measure in enumerate(MEASURES):
+        known = [r for r in records if all(len(areas) > index for areas in r["areas"].values())]
+        mnist = [r for r in known if r["data"] == "mnist"]
+        small = [r for r in known if r["data"] != "mnist"]
         if mnist:
             parts += [f"### {measure}, MNIST", table(mnist, index)]
             parts += [conclusion(mnist)] if index == 0 else []
         if small:
             parts += [f"### {measure}, scikit-learn's tables", table(small, index)]
+    mnist = [r for r in records if r["data"] == "mnist"]
     if mnist:
         parts += ["### Every score, MNIST", every_score(mnist)]
     return "\n\n".join(parts)
@@ -316,7 +338,7 @@ def main() -> int:
                     with results.open("a") as file:
                         file.write(json.dumps(record) + "\n")
                     records.append(record)
-                    best = " ".join(f"{n} {a:.3f}" for n, (a, _) in record["areas"].items())
+                    best = " ".join(f"{n} {a:.3f}" for n, (a, *_) in record["areas"].items())
                     print(
                         name, anomaly, seed, chosen, f"{record['seconds']:.0f} s:", best, flush=True
                     )

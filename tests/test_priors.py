@@ -1,11 +1,15 @@
 """Moments, independence and interpolation of the priors."""
 
+import re
+
 import keras
 import numpy as np
 import pytest
+import scipy.stats
 import tensorflow as tf
 
-from tf_bigan.priors import Concatenation, Normal, Uniform, from_text
+from tf_bigan.errors import UserError
+from tf_bigan.priors import Categorical, Concatenation, Normal, Uniform, from_text
 
 
 @pytest.mark.parametrize(
@@ -104,3 +108,70 @@ def test_no_seed_is_another_one():
     for seed in (-1, 2**62):
         with pytest.raises(ValueError, match=f"^seed={seed}: it must be an int in "):
             prior.sample(2, seed)
+
+
+@pytest.mark.parametrize("t", [1e-3, 0.5, 1.0, 2.0])
+def test_a_truncated_normal_is_a_normal_drawn_anew_outside(t):
+    z = Normal(5).sample(20_000, 1, truncation=t).numpy().ravel()
+    assert z.dtype == np.float32 and np.abs(z).max() <= np.float32(t)
+    quantiles = np.linspace(0.01, 0.99, 50)
+    expected = scipy.stats.truncnorm(-t, t).ppf(quantiles)
+    np.testing.assert_allclose(np.quantile(z, quantiles), expected, atol=0.02 * t)
+    drawn = np.random.default_rng(0).normal(size=400_000)
+    if t >= 0.5:  # rejection, as in the paper
+        inside = drawn[np.abs(drawn) <= t]
+        assert scipy.stats.ks_2samp(z, inside).pvalue > 1e-3
+
+
+def test_a_wide_truncation_is_none():
+    """Also where erf rounds to 1, no z is infinite."""
+    for t in (8.0, 1e30):
+        z = Normal(4).sample(100_000, 2, truncation=t).numpy()
+        assert np.isfinite(z).all() and 4 < np.abs(z).max() < 5.5
+        np.testing.assert_allclose(np.cov(z.T), np.eye(4), atol=0.02)
+
+
+def test_a_truncated_uniform_is_a_smaller_interval():
+    whole, half = (Uniform(3).sample(1000, 4, truncation=t).numpy() for t in (None, 0.5))
+    np.testing.assert_allclose(half, whole / 2, atol=1e-6)
+    np.testing.assert_array_equal(whole, Uniform(3).sample(1000, 4, truncation=1.0))
+
+
+def test_truncation_follows_the_seed_and_keeps_the_order():
+    draws = [Normal(3).sample(50, 7, truncation=t).numpy() for t in (0.1, 0.7, 0.7, 3.0)]
+    np.testing.assert_array_equal(draws[1], draws[2])
+    assert (np.argsort(draws[0], 0) == np.argsort(draws[3], 0)).all()
+    assert np.abs(draws[1] - Normal(3).sample(50, 8, truncation=0.7)).min() > 0
+
+
+def test_truncation_of_parts():
+    prior = from_text("normal3+categorical4+uniform2", latent_dim=2)
+    plain, cut = (prior.split(prior.sample(500, 1, truncation=t)) for t in (None, 0.2))
+    np.testing.assert_array_equal(plain[1], cut[1])
+    for part in (cut[0], cut[2]):
+        assert 0.19 < np.abs(part).max() <= np.float32(0.2)
+    np.testing.assert_array_equal(prior.sample(5, 1), prior.sample(5, 1, truncation=None))
+
+
+def test_without_truncation_the_bits_are_those_of_tensorflow():
+    """What a training with a seed has drawn so far."""
+    seed = tf.constant([9, 0])
+    normal = tf.random.stateless_normal((7, 3), seed, alg="philox")
+    uniform = tf.random.stateless_uniform((7, 3), seed, minval=-1.0, maxval=1.0, alg="philox")
+    np.testing.assert_array_equal(Normal(3).sample(7, 9), normal)
+    np.testing.assert_array_equal(Uniform(3).sample(7, 9), uniform)
+
+
+@pytest.mark.parametrize(
+    ("prior", "t", "interval"),
+    [
+        *((Normal(2), t, "(0, inf)") for t in (0.0, -1.0, np.inf, np.nan, "half", True)),
+        *((Uniform(2), t, "(0, 1]") for t in (0.0, 1.5)),
+        (Categorical(2), 0.0, "(0, inf)"),
+        (Concatenation(Normal(2), Uniform(2)), 1.5, "(0, 1]"),
+    ],
+)
+def test_a_truncation_out_of_range_is_refused(prior, t, interval):
+    message = f"truncation={t}: it must be a float in {interval}"
+    with pytest.raises(UserError, match=f"^{re.escape(message)}$"):
+        prior.sample(2, 0, truncation=t)

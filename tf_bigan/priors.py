@@ -1,12 +1,13 @@
 """The prior p(z) of the generator's input. Draws are stateless: the same seed gives the same z."""
 
+import math
 from typing import Annotated
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from tf_bigan.constraints import Count, check
+from tf_bigan.constraints import Count, Positive, check
 
 
 class Prior:
@@ -23,8 +24,19 @@ class Prior:
         self.dim = int(dim)
         self.parts: tuple[Prior, ...] = (self,)
 
-    def sample(self, n: int, seed) -> tf.Tensor:
-        """float32 [n, dim]; `seed` is an int or a pair of integers."""
+    def sample(self, n: int, seed, truncation: float | None = None) -> tf.Tensor:
+        """Independent draws of z, float32 [n, dim].
+
+        Args:
+            n: number of rows.
+            seed: an int or a pair of integers.
+            truncation: t of the truncation trick (BigGAN, Brock et al. 2019, section 3.1), which
+                draws closer to the middle of the distribution: better, but less diverse samples.
+                None: the prior itself. Each class says what t means for it.
+
+        Raises:
+            UserError: truncation is out of its range.
+        """
         raise NotImplementedError
 
     def interpolate(self, a: tf.Tensor, b: tf.Tensor, t: tf.Tensor) -> tf.Tensor:
@@ -45,22 +57,38 @@ class Prior:
 
 @keras.saving.register_keras_serializable("tf_bigan")
 class Uniform(Prior):
-    """z ~ U(-1, 1)^dim, the prior of Donahue et al. 2017."""
+    """z ~ U(-1, 1)^dim, the prior of Donahue et al. 2017. Truncated: U(-t, t)^dim, t in (0, 1]."""
 
-    def sample(self, n: int, seed) -> tf.Tensor:
+    def sample(self, n: int, seed, truncation: float | None = None) -> tf.Tensor:
+        t = 1.0
+        if truncation is not None:
+            check("truncation", truncation, Annotated[float, "(0, 1]"])
+            t = float(truncation)
         return tf.random.stateless_uniform(
-            (n, self.dim), as_seed(seed), minval=-1.0, maxval=1.0, alg="philox"
+            (n, self.dim), as_seed(seed), minval=-t, maxval=t, alg="philox"
         )
 
 
 @keras.saving.register_keras_serializable("tf_bigan")
 class Normal(Prior):
-    """z ~ N(0, I), the prior of ALI (Dumoulin et al. 2017)."""
+    """z ~ N(0, I), the prior of ALI (Dumoulin et al. 2017).
+
+    Truncated: the entries outside of [-t, t] are drawn anew, t > 0. They are then distributed as
+    √2·erfinv((2u - 1)·erf(t / √2)) with u ~ U(0, 1), the inverse distribution function. One seed
+    gives the same u for every t.
+    """
 
     path = "slerp"
 
-    def sample(self, n: int, seed) -> tf.Tensor:
-        return tf.random.stateless_normal((n, self.dim), as_seed(seed), alg="philox")
+    def sample(self, n: int, seed, truncation: float | None = None) -> tf.Tensor:
+        if truncation is None:
+            return tf.random.stateless_normal((n, self.dim), as_seed(seed), alg="philox")
+        check("truncation", truncation, Positive)
+        u = tf.random.stateless_uniform((n, self.dim), as_seed(seed), alg="philox")
+        # u is a multiple of 2^-23 below 1. Half of that more keeps erfinv finite, and z symmetric.
+        inside = (2.0 * u - 1.0 + 2.0**-23) * math.erf(truncation / math.sqrt(2.0))
+        z = math.sqrt(2.0) * tf.math.erfinv(inside)
+        return tf.clip_by_value(z, -truncation, truncation)  # what rounding adds
 
     def interpolate(self, a: tf.Tensor, b: tf.Tensor, t: tf.Tensor) -> tf.Tensor:
         """Slerp (spherical linear interpolation), which keeps the typical norm of a Gaussian."""
@@ -75,9 +103,14 @@ class Normal(Prior):
 
 @keras.saving.register_keras_serializable("tf_bigan")
 class Categorical(Prior):
-    """A uniform draw from `dim` classes as one-hot [n, dim], InfoGAN's categorical code."""
+    """A uniform draw from `dim` classes as one-hot [n, dim], InfoGAN's categorical code.
 
-    def sample(self, n: int, seed) -> tf.Tensor:
+    Truncation does not change it.
+    """
+
+    def sample(self, n: int, seed, truncation: float | None = None) -> tf.Tensor:
+        if truncation is not None:
+            check("truncation", truncation, Positive)
         index = tf.random.stateless_uniform(
             (n,), as_seed(seed), maxval=self.dim, dtype=tf.int32, alg="philox"
         )
@@ -86,7 +119,10 @@ class Categorical(Prior):
 
 @keras.saving.register_keras_serializable("tf_bigan")
 class Concatenation(Prior):
-    """Independent priors, concatenated, for example noise and codes: z = (z_1, z_2, ...)."""
+    """Independent priors, concatenated, for example noise and codes: z = (z_1, z_2, ...).
+
+    Truncation is that of each part.
+    """
 
     def __init__(self, *parts: Prior):
         super().__init__(sum(part.dim for part in parts))
@@ -94,10 +130,11 @@ class Concatenation(Prior):
         paths = dict.fromkeys(part.path for part in parts)
         self.path = " and ".join(paths)
 
-    def sample(self, n: int, seed) -> tf.Tensor:
+    def sample(self, n: int, seed, truncation: float | None = None) -> tf.Tensor:
         fold = tf.random.experimental.stateless_fold_in
         seeds = [fold(as_seed(seed), i) for i in range(len(self.parts))]
-        return tf.concat([p.sample(n, s) for p, s in zip(self.parts, seeds, strict=True)], -1)
+        pairs = zip(self.parts, seeds, strict=True)
+        return tf.concat([part.sample(n, seed, truncation) for part, seed in pairs], -1)
 
     def interpolate(self, a: tf.Tensor, b: tf.Tensor, t: tf.Tensor) -> tf.Tensor:
         """Interpolates each part on its own path."""

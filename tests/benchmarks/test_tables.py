@@ -2,6 +2,9 @@
 
 import json
 
+import numpy as np
+import pytest
+
 from benchmarks import anomaly, footprint, paper_table, zoo
 
 
@@ -36,6 +39,39 @@ def test_anomaly_takes_no_results_of_other_settings(capsys):
     assert found == today and capsys.readouterr().out.startswith("2 results with other settings")
     without = record("pca", "mnist")  # a baseline has none
     assert anomaly.of_these_settings([without]) == [without]
+
+
+def test_areas_of_scores():
+    """Thresholds 4 to 1 have precision 1, 1/2, 2/3, 1/2 at recall 1/2, 1/2, 1, 1."""
+    anomalous, scores = np.array([True, False, True, False]), np.array([4.0, 3.0, 2.0, 1.0])
+    assert anomaly.MEASURES == ("AUPRC", "AUROC", "average precision")
+    auprc, auroc, precision = anomaly.areas(anomalous, scores)
+    # From recall 0 to 1/2 the precision is 1. Then the trapezoid has the mean of 1/2 and 2/3, and
+    # the step has 2/3.
+    assert auprc == pytest.approx(1 / 2 + (1 / 2 + 2 / 3) / 2 / 2)
+    assert precision == pytest.approx(1 / 2 + 2 / 3 / 2)
+    assert auroc == pytest.approx(3 / 4)  # of four pairs one is wrong
+    # Equal scores have one threshold, from precision 1 at recall 0 to the base rate at 1.
+    auprc, auroc, precision = anomaly.areas(np.arange(8) < 2, np.ones(8))
+    assert (auprc, auroc, precision) == pytest.approx(((1 + 1 / 4) / 2, 1 / 2, 1 / 4))
+
+
+def test_tables_of_all_measures_and_of_older_records():
+    def record(method, score, *areas):
+        keys = {"data": "mnist", "anomaly": 1, "seed": 0, "epochs": 3, "method": method}
+        return keys | {"base_rate": 0.4, "areas": {score: list(areas)}}
+
+    records = [
+        record("pca", "reconstruction", 0.1, 0.2, 0.3),
+        record(anomaly.SYSTEM, "combined", 0.4, 0.5),  # of an older run
+    ]
+    text = anomaly.tables(records)
+    heads = [line for line in text.splitlines() if line.startswith("#")]
+    measured = [f"### {name}, MNIST" for name in anomaly.MEASURES]
+    assert heads == [*measured, "### Every score, MNIST"]
+    rows = [line for line in text.splitlines() if line.startswith("| 1 |")]
+    assert [row.split(" | ")[-1] for row in rows] == ["0.400 |", "0.500 |", " |"]
+    assert ["0.100" in rows[0], "0.200" in rows[1], "0.300" in rows[2]] == [True] * 3
 
 
 def paper_record(epoch, seed, value, split="validation", **others):

@@ -72,6 +72,14 @@ def test_wrong_numbers_of_images_are_named(bigan, images):
         tb.models.BiGAN(prior=tb.priors.Uniform(LATENT + 1), **parts)
 
 
+def test_truncated_samples(bigan):
+    z = bigan.prior.sample(6, 3, truncation=0.4)
+    np.testing.assert_array_equal(bigan.sample(6, 3, truncation=0.4), bigan.generate(z))
+    np.testing.assert_array_equal(bigan.sample(6, 3), bigan.generate(bigan.prior.sample(6, 3)))
+    with pytest.raises(ValueError, match=r"^truncation=2: it must be a float in \(0, 1\]"):
+        bigan.sample(6, truncation=2)  # the prior is uniform
+
+
 def test_bytes_are_called_and_predicted_as_they_are_reconstructed(bigan, images):
     levels = np.rint(images * 255).astype(np.uint8)
     expected = bigan.reconstruct(levels)

@@ -19,6 +19,7 @@ PAIR = {"features_a": ROWS, "features_b": OTHER_ROWS}
 METRICS = {
     "class_histogram": {"probabilities": SHARES},
     "classifier_score": {"probabilities": SHARES},
+    "clustering": {"features": ROWS, "labels": LABELS},
     "clustering_accuracy": {"features": ROWS, "labels": LABELS},
     "frechet_distance": PAIR,
     "inversion_error": {"images": IMAGES, "reconstructions": OTHER_IMAGES},

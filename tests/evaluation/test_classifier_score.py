@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import scipy.stats
 
 from tf_bigan.evaluation import classifier_score
 
@@ -24,6 +25,39 @@ def test_order_and_repetition_do_not_matter():
     expected = classifier_score(rows)
     assert 1 < expected < 5
     assert classifier_score(np.tile(rows[::-1], (3, 1))) == pytest.approx(expected, rel=1e-9)
+
+
+def test_few_samples_bias_it_downwards():
+    """By what its docstring says; a mean over ten splits has the bias of a tenth of the samples."""
+    rng = np.random.default_rng(0)
+    population = rng.dirichlet(np.full(10, 0.2), size=20_000)
+    true = np.log(classifier_score(population))
+    mean = population.mean(0)
+    slope = ((population - mean) ** 2 / mean).sum(1).mean() / 2
+    assert 0 < slope < (10 - 1) / 2
+    averages = {}
+    for n in (1, 10, 100, 1000):
+        scores = [classifier_score(rng.choice(population, n)) for _ in range(40_000 // (n + 100))]
+        averages[n] = np.log(scores).mean()
+        assert np.mean(scores) < np.exp(true)
+    assert averages[1] == pytest.approx(0)
+    assert list(averages.values()) == sorted(averages.values())
+    for n in (100, 1000):
+        assert true - averages[n] == pytest.approx(slope / n, rel=0.15)
+    rows = rng.choice(population, 1000)
+    splits = np.mean([classifier_score(part) for part in np.split(rows, 10)])
+    assert splits < classifier_score(rows)
+
+
+@pytest.mark.parametrize("share", [0.5, 0.1])
+def test_certain_classes_have_the_largest_bias(share):
+    """(K - 1) / (2n) for K = 2 classes; the mean is exact, over all counts of the first class."""
+    n, shares = 200, np.array([share, 1 - share])
+    true = -(shares * np.log(shares)).sum()
+    counts = np.arange(n + 1)
+    scores = [classifier_score(np.eye(2)[np.repeat([0, 1], [k, n - k])]) for k in counts]
+    mean = (scipy.stats.binom.pmf(counts, n, share) * np.log(scores)).sum()
+    assert true - mean == pytest.approx(1 / (2 * n), rel=0.05)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from tf_bigan.evaluation import (
     class_histogram,
     classes_covered,
     classifier_score,
-    clustering_accuracy,
+    clustering,
     compute,
     frechet_distance,
     inversion_error,
@@ -123,7 +123,9 @@ def test_every_value_is_the_metric_of_its_name(inputs, classifier):
         "knn": knn_accuracy(*e),
         "probe_100": probe(100),
         "probe_all": logistic_probe_accuracy(*e),
-        "clustering": clustering_accuracy(*e[2:], seed=3),
+        "clustering": clustering(*e[2:], seed=3).accuracy,
+        "clustering_nmi": clustering(*e[2:], seed=3).nmi,
+        "clustering_ari": clustering(*e[2:], seed=3).ari,
     }
     expected["EGr"], expected["EGr_b"] = inversion_error(HELD_OUT, reconstruct(HELD_OUT))
     expected["EGg"], expected["EGg_b"] = inversion_error(rounded, reconstruct(rounded))

@@ -15,7 +15,10 @@ def test_rows():
 
 @pytest.mark.parametrize(
     ("words", "name"),
-    [("FID", "fd_classifier"), ("KID", "kernel_distance"), ("Inception", "classifier_score")],
+    [
+        *(("FID", "fd_classifier"), ("KID", "kernel_distance"), ("Inception", "classifier_score")),
+        *(("NMI", "clustering_nmi"), ("ARI", "clustering_ari"), ("one split", "classifier_score")),
+    ],
 )
 def test_a_search_for_the_usual_name_finds_the_metric(words, name):
     assert words in registry.METRICS[name].about

@@ -9,6 +9,7 @@ from tests.closeness import assert_close
 from tests.models.conftest import LATENT, make_batch, make_system, step_eagerly, with_settings
 from tf_bigan.errors import UserError
 from tf_bigan.models.ali import ALI
+from tf_bigan.networks.composite import GaussianEncoder
 
 SEED = tf.constant([3, 5])
 
@@ -17,8 +18,9 @@ def softplus(x):
     return np.log1p(np.exp(x))
 
 
-def losses_of(model, batch, z):
+def losses_of(model, batch, z, latent_weight=0.0):
     """(its losses and logs, ALI's losses of the same networks, x_rec), from the same draws."""
+    model.latent_weight = latent_weight
     model.random.begin(SEED, 8)
     losses, logs = model.player_losses(batch, z, training=False)
     model.random.begin(SEED, 8)
@@ -69,18 +71,71 @@ def test_the_second_discriminator_plays_in_the_adversarial_form_alone(form, play
     assert (loaded.cycle, loaded.moves) == (form, model.moves)
 
 
-def test_reconstructions_do_not_touch_the_generators_statistics(monkeypatch):
-    """Where G keeps the rows of z and of z_hat apart, those of z alone feed the averages."""
-    model = with_settings("alice")
-    monkeypatch.setattr(type(model.generator), "keeps_groups_apart", True, raising=False)
-    twin = type(model.generator).from_config(model.generator.get_config())
-    twin.set_weights(model.generator.get_weights())
+@pytest.mark.parametrize("form", ["l2", "adversarial"])
+def test_the_cycle_of_z_against_numpy(form):
+    """z_rec is a draw of its own from E(G(z)): the second of the pass, after z_hat."""
+    model = make_system("alice", options={"set": f"cycle={form}"})
+    assert model.latent_weight == model.weight > 0  # as in the official programs
+    batch, z = make_batch(), model.prior.sample(8, 5)
+    without, logs, *_ = losses_of(model, batch, z)
+    assert "latent_reconstruction" not in logs
+    losses, logs, *_ = losses_of(model, batch, z, latent_weight=0.3)
+    model.random.begin(SEED, 8)
+    first, second = (model.random.normal((LATENT,)).numpy() for _ in range(2))
+    mean, log_sigma = (part.numpy() for part in model.encoder.distribution(model.generator(z)))
+    error = (z.numpy() - mean - np.exp(log_sigma) * second) ** 2
+    assert np.abs(first - second).min() > 1e-4
+    assert float(logs["latent_reconstruction"]) == pytest.approx(error.sum(1).mean(), rel=1e-5)
+    added = 0.3 * error.sum(1).mean()
+    assert float(losses["EG"] - without["EG"]) == pytest.approx(added, rel=1e-4)
+    for player in losses.keys() - {"EG"}:
+        assert float(losses[player]) == float(without[player])
+
+
+def test_the_cycle_of_z_moves_both_networks():
+    model, batch = with_settings("alice", latent_weight=1.0), make_batch()
     z = model.prior.sample(8, 5)
     model.random.begin(SEED, 8)
-    model.player_losses(make_batch(), z, training=True)
-    twin(z, training=True)
-    for a, b in zip(model.generator.non_trainable_weights, twin.non_trainable_weights, strict=True):
-        assert_close(a, b)
+    with tf.GradientTape() as tape:
+        _, logs = model.player_losses(batch, z, training=True)
+        error = tf.identity(logs["latent_reconstruction"])
+    kernels = [model.encoder.trainable_variables[0], model.generator.trainable_variables[0]]
+    for gradient in tape.gradient(error, [v.value for v in kernels]):
+        assert float(tf.reduce_max(tf.abs(gradient))) > 1e-6
+
+
+@pytest.mark.parametrize("stock", [False, True])
+def test_the_averages_are_those_of_images_and_of_draws_of_z(stock):
+    """Those of E are not of G(z), those of G not of z_hat, though both networks see these too."""
+    model, batch = make_system("alice", options={"networks": "mlp"}), make_batch()
+    if stock:
+        parts = {name: getattr(model, name) for name in model.network_names()}
+        layers, norm = keras.layers, keras.layers.BatchNormalization
+        parts["generator"] = keras.Sequential(
+            [keras.Input((LATENT,)), layers.Dense(64), norm(), layers.Reshape((8, 8, 1))]
+        )
+        body = keras.Sequential(
+            [keras.Input((8, 8, 1)), layers.Flatten(), layers.Dense(2 * LATENT), norm()]
+        )
+        parts["encoder"] = GaussianEncoder(body, (8, 8, 1))
+        model = type(model)(prior=model.prior, **parts)
+        model.compile(jit_compile=False)
+    z = model.prior.sample(8, 5)
+    networks, inputs = (model.encoder, model.generator), (batch["image"], z)
+    before = [[w.numpy() for w in network.non_trainable_weights] for network in networks]
+    expected = []
+    for network, rows in zip(networks, inputs, strict=True):
+        network(rows, training=True)
+        expected.append([w.numpy() for w in network.non_trainable_weights])
+    for network, values in zip(networks, before, strict=True):
+        for weight, value in zip(network.non_trainable_weights, values, strict=True):
+            weight.assign(value)
+    model.random.begin(SEED, 8)
+    model.player_losses(batch, z, training=True)
+    for network, old, new in zip(networks, before, expected, strict=True):
+        assert any((a != b).any() for a, b in zip(old, new, strict=True))
+        for weight, value in zip(network.non_trainable_weights, new, strict=True):
+            assert_close(weight, value)
 
 
 def test_an_unknown_form_is_refused():

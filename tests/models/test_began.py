@@ -42,6 +42,15 @@ def test_k_step_by_step():
         assert float(model.k) == pytest.approx(k, abs=1e-5)
 
 
+def test_k_moves_as_with_the_papers_images():
+    """In [-1, 1] all errors are twice as large, and the paper's λ is .001."""
+    model, k = with_settings("began"), 0.0
+    for real, fake in np.random.default_rng(0).uniform(0, [0.5, 0.2], (20, 2)).astype(np.float32):
+        model.adapt({"loss_real": tf.constant(real), "loss_fake": tf.constant(fake)})
+        k = min(max(k + 0.001 * (0.5 * 2 * real - 2 * fake), 0.0), 1.0)
+    assert k > 1e-3 and float(model.k) == pytest.approx(k, rel=1e-4)
+
+
 def test_learning_rates_are_halved_down_to_the_floor(eagerly):
     model = make("halve_every=3,lowest_rate=3e-4", 1e-3)
     model.steps_per_execution = 1

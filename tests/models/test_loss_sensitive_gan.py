@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.models.conftest import make_batch, with_settings
+from tests.models.conftest import make_batch, make_system, with_settings
+from tf_bigan.errors import UserError
 
 
 def make(**settings):
@@ -30,6 +31,30 @@ def test_losses_against_numpy(slope, leak, sign):
     np.testing.assert_allclose(losses["D"], (0.3 * real + cost).mean(), rtol=1e-5)
     np.testing.assert_allclose(losses["G"], generated.mean(), rtol=1e-5, atol=1e-7)
     np.testing.assert_allclose(logs["loss_real"], real, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("distance", ["l1", "l2"])
+def test_distances(distance):
+    model, batch = make(distance=distance, margin=0.02), make_batch()
+    z = model.prior.sample(8, 5)
+    difference = batch["image"].numpy() - model.generator(z).numpy()
+    delta = 0.02 * (np.abs(difference) if distance == "l1" else difference**2).sum((1, 2, 3))
+    losses, logs = model.player_losses(batch, z, training=False)
+    np.testing.assert_allclose(logs["delta"], delta, rtol=1e-5)
+    excess = delta + logs["loss_real"].numpy() - logs["loss_fake"].numpy()
+    np.testing.assert_allclose(losses["D"], np.maximum(excess, 0).mean(), rtol=1e-5, atol=1e-7)
+
+
+def test_a_margin_of_the_mean_squared_error():
+    """The sum's margin divided by the number of values; the default is the l1 distance."""
+    model, batch = make(distance="l2", margin=3.0 / 64), make_batch()
+    z = model.prior.sample(8, 5)
+    _, logs = model.player_losses(batch, z, training=False)
+    difference = batch["image"].numpy() - model.generator(z).numpy()
+    np.testing.assert_allclose(logs["delta"], 3 * (difference**2).mean((1, 2, 3)), rtol=1e-5)
+    assert type(model).hyperparameters()["distance"] == "l1"
+    with pytest.raises(UserError, match="distance=mse is unknown"):
+        make_system("loss_sensitive_gan", options={"set": "distance=mse"})
 
 
 def test_named_costs():

@@ -381,7 +381,8 @@ class AdversarialModel(keras.Model):
         restore = keras.saving.deserialize_keras_object
         game = {name: restore(config[name]) for name in ("loss", "penalty", "augmentation")}
         game["penalty"] = game["penalty"] or "none"
-        self.compile(**config | game | {"optimizer": optimizer})
+        arguments: dict[str, Any] = config | game | {"optimizer": optimizer}
+        self.compile(**arguments)
 
     def get_config(self) -> dict:
         names = [n for n, p in _parameters(type(self)).items() if p.kind is not p.VAR_KEYWORD]
@@ -858,10 +859,14 @@ class AdversarialModel(keras.Model):
         """G(E(x)): images [N, H, W, C], uint8 or float in [0, 1] -> the same shape, float32."""
         return self.generate(self.encode(images, batch_size), batch_size)
 
-    def sample(self, n: int, seed: int = 0) -> np.ndarray:
-        """n samples G(z), z from the prior: float32 [n, H, W, C]."""
+    def sample(self, n: int, seed: int = 0, truncation: float | None = None) -> np.ndarray:
+        """n samples G(z), z from the prior: float32 [n, H, W, C].
+
+        truncation: draws z closer to the middle of the prior, for better but less diverse samples,
+        as 0.7; see `Prior.sample`. It pays for a G that has learnt the whole prior well.
+        """
         constraints.check("n", n, Count)
-        return self.generate(self.prior.sample(n, seed))
+        return self.generate(self.prior.sample(n, seed, truncation))
 
     def interpolate(self, images_from, images_to, steps: int = 8) -> np.ndarray:
         """G on the path from E(a) to E(b), slerp for a normal prior, else linear: two arrays

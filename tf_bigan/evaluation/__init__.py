@@ -3,7 +3,12 @@
 from tf_bigan.evaluation.checks import NotFinite, Unmeasurable
 from tf_bigan.evaluation.class_histogram import class_histogram, classes_covered
 from tf_bigan.evaluation.classifier_score import classifier_score
-from tf_bigan.evaluation.clustering import clustering_accuracy, matched_accuracy
+from tf_bigan.evaluation.clustering import (
+    Clustering,
+    clustering,
+    clustering_accuracy,
+    matched_accuracy,
+)
 from tf_bigan.evaluation.feature_classifier import (
     FeatureClassifier,
     fd_classifier,
@@ -27,6 +32,7 @@ from tf_bigan.evaluation.registry import METRICS, Metric, compute
 from tf_bigan.evaluation.sliced_wasserstein import sliced_wasserstein
 
 __all__ = [
+    "Clustering",
     "FeatureClassifier",
     "Inputs",
     "InversionError",
@@ -41,6 +47,7 @@ __all__ = [
     "class_histogram",
     "classes_covered",
     "classifier_score",
+    "clustering",
     "clustering_accuracy",
     "compute",
     "fd_classifier",

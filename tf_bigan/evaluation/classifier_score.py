@@ -18,6 +18,13 @@ def classifier_score(probabilities: npt.ArrayLike) -> float:
     nor the similarity to the data. It is not comparable with the Inception Score of the Inception
     network.
 
+    All N samples are one split. The usual program gives the mean over ten splits of N / 10.
+
+    Few samples bias it downwards. Their own mean p(y) fits them better than that of the generator
+    does: a single sample has score 1, and the expected logarithm increases with N. It is too small
+    by about Σ_y Var(p(y|x)) / (2 N p(y)), which is at most (K - 1) / (2 N): with ten classes and
+    1,000 samples the score is at most .5 % too low. Compare only equal N.
+
     Args:
         probabilities: p(y|x) [N, K], rows summing to 1, K >= 2.
 

@@ -21,6 +21,7 @@ from tf_bigan.evaluation.checks import (
     check_same_image_shape,
 )
 from tf_bigan.evaluation.class_histogram import class_histogram
+from tf_bigan.evaluation.clustering import Clustering, clustering
 from tf_bigan.evaluation.feature_classifier import FeatureClassifier
 from tf_bigan.evaluation.inversion import InversionError, to_uint8_levels
 from tf_bigan.evaluation.kernel_distance import KernelDistance, kernel_distance
@@ -192,6 +193,11 @@ class Inputs:
             raise Unmeasurable(f"train_labels: expected at least {count} labels, got {len(labels)}")
         rows = balanced_rows(labels, count, self.seed)
         return logistic_probe_accuracy(train[rows], labels[rows], *held_out)
+
+    @cached_property
+    def clustering(self) -> Clustering:
+        """How well k-means clusters of the held-out features match their classes."""
+        return clustering(*self.classification()[2:], seed=self.seed)
 
     @cached_property
     def _encoded(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:

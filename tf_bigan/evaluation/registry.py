@@ -9,7 +9,6 @@ from tf_bigan.errors import UserError, did_you_mean
 from tf_bigan.evaluation.checks import Unmeasurable
 from tf_bigan.evaluation.class_histogram import classes_covered
 from tf_bigan.evaluation.classifier_score import classifier_score
-from tf_bigan.evaluation.clustering import clustering_accuracy
 from tf_bigan.evaluation.frechet import frechet_distance
 from tf_bigan.evaluation.inputs import Inputs
 from tf_bigan.evaluation.knn import knn_accuracy
@@ -114,7 +113,8 @@ _ROWS = (
            "fraction of real images with a sample in their neighbourhood", digits=3),
     Metric("classifier_score", "generation", "higher", _C,
            lambda i: classifier_score(i.fake[1]),
-           "Inception-Score-like, with that classifier: from 1 to the number of classes"),
+           "Inception-Score-like, with that classifier, of one split: from 1 to the number of "
+           "classes; few samples lower it"),
     Metric("classes_covered", "generation", "higher", _C, lambda i: classes_covered(i.histogram),
            "classes with at least a tenth of an equal share", digits=0),
     Metric("sliced_wasserstein", "generation", "lower", _G,
@@ -138,8 +138,12 @@ _ROWS = (
            lambda i: logistic_probe_accuracy(*i.classification()),
            "accuracy of a logistic regression with all labels, %", seeded=False),
     Metric("clustering", "representation", "higher", _E,
-           lambda i: clustering_accuracy(*i.classification()[2:], seed=i.seed),
+           lambda i: i.clustering.accuracy,
            "accuracy of k-means clusters matched with the classes, %"),
+    Metric("clustering_nmi", "representation", "higher", _E, lambda i: i.clustering.nmi,
+           "NMI: normalised mutual information of these clusters and the classes", digits=3),
+    Metric("clustering_ari", "representation", "higher", _E, lambda i: i.clustering.ari,
+           "ARI: adjusted Rand index of these clusters and the classes; 0 by chance", digits=3),
 )
 # fmt: on
 

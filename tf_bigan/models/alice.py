@@ -1,4 +1,4 @@
-"""ALICE: ALI with a cycle loss that bounds conditional entropy (Li et al., NeurIPS 2017)."""
+"""ALICE: ALI with cycle losses that bound conditional entropies (Li et al., NeurIPS 2017)."""
 
 from typing import Literal
 
@@ -10,25 +10,33 @@ from tf_bigan.core.model import AdversarialModel, Moves
 from tf_bigan.errors import UserError
 from tf_bigan.losses import reconstruction_loss
 from tf_bigan.models.ali import ALI
-from tf_bigan.networks.normalization import discriminate
+from tf_bigan.networks.normalization import unchanged_statistics
 from tf_bigan.priors import Prior
 
 
 @keras.saving.register_keras_serializable("tf_bigan")
 class ALICE(ALI):
-    """ALI whose E and G must also reconstruct images: x_rec = G(z_hat), z_hat drawn from E(x).
+    """ALI whose E and G must also reconstruct images and z.
 
-    ALI's loss alone does not determine which z belongs to which x. The cycle term does: it bounds
-    the conditional entropy H(x | z). Its explicit forms add to the loss of E and G
+    ALI's loss alone does not determine which z belongs to which x. The cycles do: x_rec = G(z_hat)
+    with z_hat drawn from E(x) bounds the conditional entropy H(x | z), and z_rec drawn from E(G(z))
+    bounds H(z | x). The explicit forms of the cycle of x add to the loss of E and G
 
         l2:  λ E_x[Σ (x - x_rec)²]        l1:  λ E_x[Σ |x - x_rec|],
 
     and the adversarial form adds λ E_x[softplus(-c(x, x_rec))], with the logits c of a second
-    discriminator C. C minimises E_x[softplus(-c(x, x)) + softplus(c(x, x_rec))].
+    discriminator C. C minimises E_x[softplus(-c(x, x)) + softplus(c(x, x_rec))]. The cycle of z
+    adds, in every form,
+
+        λ_z E_z[Σ (z - z_rec)²].
+
+    The official programs have both cycles with equal weights. z_rec is a draw there too, so that
+    the term is E_z[Σ (z - μ)² + Σ σ²] with E's μ and σ of G(z): it also makes E sure of itself.
 
     Hyperparameters:
         cycle: l2, l1 or adversarial. C is trained only in the adversarial form.
         weight: λ of the explicit forms.
+        latent_weight: λ_z; 0 leaves the cycle of z out.
         adversarial_weight: λ of the adversarial form.
 
     Networks: ALI's, and discriminator_xx of two images joined along channels, [B, H, W, 2·C] ->
@@ -52,6 +60,7 @@ class ALICE(ALI):
         *,
         cycle: Literal["l2", "l1", "adversarial"] = "l2",
         weight: NonNegative = 0.04,
+        latent_weight: NonNegative = 0.04,
         adversarial_weight: NonNegative = 1.0,
         moves: Moves | None = None,
         name: str | None = None,
@@ -70,6 +79,7 @@ class ALICE(ALI):
             discriminator_xx=discriminator_xx,
             cycle=cycle,
             weight=weight,
+            latent_weight=latent_weight,
             adversarial_weight=adversarial_weight,
         )
         self.c_plays = any("C" in group for group in self.moves)
@@ -89,7 +99,9 @@ class ALICE(ALI):
     def player_losses(self, batch, z, training):
         x = batch["image"]
         z_hat = self.infer(x, training)
-        x_fake, x_rec = discriminate(self.generator, z, z_hat, training=training)
+        x_fake = self.generator(z, training=training)
+        with unchanged_statistics(self.generator):  # keep the statistics of samples
+            x_rec = self.generator(z_hat, training=training)
         losses, logs = self.pair_losses([x, z_hat], [x_fake, z], training)
         if self.cycle != "adversarial":
             losses["EG"] += self.weight * reconstruction_loss(x, x_rec, self.cycle)
@@ -101,4 +113,9 @@ class ALICE(ALI):
                 fooled = self.adversarial_loss.generator(same, cycled)
                 losses["EG"] += self.adversarial_weight * fooled
                 logs |= {"logits_same": same, "logits_cycled": cycled}
+        if self.latent_weight:
+            with unchanged_statistics(self.encoder):  # keep the statistics of images
+                z_rec = self.infer(x_fake, training)
+            logs["latent_reconstruction"] = reconstruction_loss(z, z_rec, "l2")
+            losses["EG"] += self.latent_weight * logs["latent_reconstruction"]
         return losses, logs | {"reconstruction": reconstruction_loss(x, x_rec, "l2")}

@@ -23,7 +23,8 @@ class BEGAN(AdversarialModel):
 
     Hyperparameters:
         gamma: γ, the diversity ratio: the target of L(G(z)) / L(x).
-        lambda_k: λ, the learning rate of k.
+        lambda_k: λ, the learning rate of k. The paper's .001 is for images in [-1, 1]. In [0, 1]
+            both errors are half as large, and .002 moves k as far.
         halve_every: number of steps between two halvings of the learning rates.
         lowest_rate: lower bound of the learning rates.
 
@@ -42,7 +43,7 @@ class BEGAN(AdversarialModel):
         prior: Prior,
         *,
         gamma: Fraction = 0.5,
-        lambda_k: NonNegative = 0.001,
+        lambda_k: NonNegative = 0.002,
         halve_every: Count = 100_000,
         lowest_rate: NonNegative = 2e-5,
         moves: Moves | None = None,

@@ -1,12 +1,13 @@
 """LS-GAN: loss-sensitive generative adversarial networks (Qi 2017); not the least-squares GAN."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import keras
 import tensorflow as tf
 
 from tf_bigan.constraints import Fraction, NonNegative
 from tf_bigan.core.model import AdversarialModel, Moves
+from tf_bigan.losses import squared_error
 from tf_bigan.priors import Prior
 
 
@@ -16,7 +17,8 @@ class LossSensitiveGAN(AdversarialModel):
 
     The margin grows with the distance of the two images: similar images may have similar losses.
 
-        Δ(x, G(z)) = margin · Σ|x - G(z)|     over the pixels; a constant to both players
+        Δ(x, G(z)) = margin · Σ|x - G(z)|     l1, or l2: margin · Σ(x - G(z))²
+                                              over the pixels; a constant to both players
         L's loss:  γ E[L(x)] + E[C(Δ(x, G(z)) + L(x) - L(G(z)))],   C(a) = max(a, slope · a)
         G's loss:  E[L(G(z))]
 
@@ -25,8 +27,10 @@ class LossSensitiveGAN(AdversarialModel):
     z, as in the official code.
 
     Hyperparameters:
-        margin: margin per unit of ℓ1 distance (λ). The official 2e-4 is for 64×64×3 pixels in
-            [-1, 1].
+        margin: margin per unit of distance (λ). The official 2e-4 is for the ℓ1 distance of
+            64×64×3 pixels in [-1, 1].
+        distance: l1, as in the official code, or l2, the squared error. Both are sums: for the
+            mean squared error divide the margin by H·W·C.
         gamma: the weight of the separate term L(x).
         slope: slope of the cost C below 0.
         leak: slope of L's last activation below 0. 0 is the ReLU of LS-GAN's official code, where
@@ -48,6 +52,7 @@ class LossSensitiveGAN(AdversarialModel):
         prior: Prior,
         *,
         margin: NonNegative = 0.01,
+        distance: Literal["l1", "l2"] = "l1",
         gamma: NonNegative = 0.0,
         slope: Annotated[float, "(-inf, 1]"] = 0.0,
         leak: Fraction = 0.2,
@@ -61,6 +66,7 @@ class LossSensitiveGAN(AdversarialModel):
             generator=generator,
             discriminator=discriminator,
             margin=margin,
+            distance=distance,
             gamma=gamma,
             slope=slope,
             leak=leak,
@@ -82,7 +88,7 @@ class LossSensitiveGAN(AdversarialModel):
             tf.maximum(logits[:, 0], self.leak * logits[:, 0])
             for logits in self.judge(self.discriminator, x, x_fake, training=training)
         )
-        delta = self.margin * tf.reduce_sum(tf.abs(x - tf.stop_gradient(x_fake)), (1, 2, 3))
+        delta = self.margin * self._distance(x, tf.stop_gradient(x_fake))
         excess = delta + loss_real - loss_fake
         cost = tf.maximum(excess, self.slope * excess)
         losses = {
@@ -95,3 +101,9 @@ class LossSensitiveGAN(AdversarialModel):
             "delta": delta,
             "violated": excess > 0,
         }
+
+    def _distance(self, x, x_fake) -> tf.Tensor:
+        """The distance of each pair of images, [B]."""
+        if self.distance == "l2":
+            return squared_error(x, x_fake)
+        return tf.reduce_sum(tf.abs(x - x_fake), (1, 2, 3))

@@ -98,8 +98,8 @@ class Config:
         group="model",
     )
     penalty: str = _option(
-        "r1:gamma=0.1",
-        "on the slope of D: none, r1, gradient or dragan, as r1:gamma=0.1,every_row=4",
+        "r1:gamma=0.2",
+        "on the slope of D: none, r1, gradient or dragan, as r1:gamma=0.2,every_row=4",
         group="model",
     )
     augmentation: str | None = _option(

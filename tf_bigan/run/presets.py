@@ -34,8 +34,7 @@ PRESETS: dict[str, dict] = {
     },
     "mnist": {
         "dataset": "mnist",
-        "epochs": 12,
-        "decay_epochs": 12,
+        "epochs": 10,
         "ema": 0.999,
     },
     # With a cycle: the best reconstructions and features.
@@ -157,7 +156,8 @@ SYSTEMS = {
     "magan": System({"penalty": "none"}, of_run=_magan),
     "sgan": System(monitor="accuracy"),
     "triple_gan": System({"prior": "normal100+categorical10"}, "accuracy"),
-    "wgan_gp": System({"penalty": "gradient", "beta_1": 0.0, "beta_2": 0.9}),
+    # Adam's α, β₁ and β₂ of algorithm 1.
+    "wgan_gp": System({"penalty": "gradient", "learning_rate": 1e-4, "beta_1": 0.0, "beta_2": 0.9}),
 }
 
 
