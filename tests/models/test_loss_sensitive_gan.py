@@ -23,7 +23,7 @@ def test_losses_against_numpy(slope, leak, sign):
     z = model.prior.sample(8, 5)
     x, fake = batch["image"].numpy(), model.generator(z).numpy()
     raw = [model.discriminator(images).numpy()[:, 0] for images in (x, fake)]
-    assert -0.1 > np.min(raw) and np.max(raw) > 0.1
+    assert np.min(raw) < -0.1 and np.max(raw) > 0.1
     real, generated = (np.where(values > 0, values, leak * values) for values in raw)
     excess = 0.02 * np.abs(x - fake).sum((1, 2, 3)) + real - generated
     cost = np.where(excess > 0, excess, slope * excess)
