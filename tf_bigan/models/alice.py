@@ -30,13 +30,15 @@ class ALICE(ALI):
 
         λ_z E_z[Σ (z - z_rec)²].
 
-    The official programs have both cycles with equal weights. z_rec is a draw there too, so that
-    the term is E_z[Σ (z - μ)² + Σ σ²] with E's μ and σ of G(z): it also makes E sure of itself.
+    z_rec is a draw, as in the official programs, so that the term is E_z[Σ (z - μ)² + Σ σ²] with
+    E's μ and σ of G(z): it also makes E sure of itself. These programs weight both cycles equally,
+    as means over pixels and over entries of z; here both are sums.
 
     Hyperparameters:
         cycle: l2, l1 or adversarial. C is trained only in the adversarial form.
         weight: λ of the explicit forms.
-        latent_weight: λ_z; 0 leaves the cycle of z out.
+        latent_weight: λ_z; 0 leaves the cycle of z out. On 8×8 digits, .04 had worse images after
+            a short training, .01 had not, and both better z.
         adversarial_weight: λ of the adversarial form.
 
     Networks: ALI's, and discriminator_xx of two images joined along channels, [B, H, W, 2·C] ->
@@ -60,7 +62,7 @@ class ALICE(ALI):
         *,
         cycle: Literal["l2", "l1", "adversarial"] = "l2",
         weight: NonNegative = 0.04,
-        latent_weight: NonNegative = 0.04,
+        latent_weight: NonNegative = 0.01,
         adversarial_weight: NonNegative = 1.0,
         moves: Moves | None = None,
         name: str | None = None,
