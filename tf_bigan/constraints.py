@@ -116,7 +116,7 @@ def from_text(option: str, text: str, kinds: Mapping[str, type]) -> typing.Any:
     return kinds[name](**arguments_from_text(option, arguments, kinds[name]))
 
 
-def arguments_from_text(option: str, text: str, function: Callable) -> dict[str, object]:
+def arguments_from_text(option: str, text: str, function: Callable) -> dict[str, typing.Any]:
     """Keyword arguments of a function, given as NAME=VALUE,... and checked by its annotations.
 
     Args:

@@ -381,7 +381,8 @@ class AdversarialModel(keras.Model):
         restore = keras.saving.deserialize_keras_object
         game = {name: restore(config[name]) for name in ("loss", "penalty", "augmentation")}
         game["penalty"] = game["penalty"] or "none"
-        self.compile(**config | game | {"optimizer": optimizer})
+        arguments: dict[str, Any] = config | game | {"optimizer": optimizer}
+        self.compile(**arguments)
 
     def get_config(self) -> dict:
         names = [n for n, p in _parameters(type(self)).items() if p.kind is not p.VAR_KEYWORD]
