@@ -17,7 +17,8 @@ from tf_bigan.errors import UserError
 WITHOUT_DISCRIMINATOR = ("autoencoder", "dann")
 JUDGING = [name for name in tb.models.names() if name not in WITHOUT_DISCRIMINATOR]
 WITH_LOGITS = [name for name in JUDGING if tb.models.find(name).default_loss is not None]
-PENALTIES = ("r1", "gradient", "dragan:every_row=2,every_step=2")
+# All rows of r1: batch statistics of the two that it would take of eight are rounding alone.
+PENALTIES = ("r1:every_row=1", "gradient", "dragan:every_row=2,every_step=2")
 AUGMENTATIONS = (None, "translation+cutout+color+flip:probability=0.7")
 ADAPTIVE = "translation+color:probability=0.5,target=0.6,images=100"
 
@@ -98,8 +99,9 @@ def test_a_step_of_every_combination(name, family):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", JUDGING)
 def test_xla_gives_the_same_steps(name):
+    """Two small ones: all that they change, against how far it moves."""
     for what in some_of(name):
-        model = compiled(make_system(name), *what, optimizer=keras.optimizers.SGD(0.01))
+        model = compiled(make_system(name), *what, optimizer=keras.optimizers.SGD(1e-4))
         new = [v.numpy() for v in state_of(model)]
         for seed in (0, 1):
             step_eagerly(model, make_batch(seed=seed))
@@ -108,9 +110,10 @@ def test_xla_gives_the_same_steps(name):
         model.jit_compile = True
         model._forget_compiled()
         model.fit(make_dataset(2), verbose=0)
-        for variable, value in zip(state_of(model), expected, strict=True):
+        for variable, before, after in zip(state_of(model), new, expected, strict=True):
+            atol = 0.01 * np.abs(np.subtract(after, before, dtype=np.float64)).max() + 1e-6
             np.testing.assert_allclose(
-                variable.numpy(), value, 2e-3, 2e-4, err_msg=f"{what} {variable.path}"
+                variable.numpy(), after, 0, atol, err_msg=f"{what} {variable.path}"
             )
 
 
