@@ -331,7 +331,7 @@ def test_the_card_of_a_run(a_run, tmp_path):
     for part in (
         r"| part | anomaly: the mean of \|x - G(E(x))\| over",
         "| system | BiGAN after 1,200 steps |",
-        f"{model.encoder.count_params() + model.generator.count_params():,} in MLPEncoder and MLPG",
+        f"{model.encoder.count_params() + model.generator.count_params():,} in ConvEncoder and",
         "moving average with decay 0.9",
         f"{size:,} bytes",
         digest(written.path),

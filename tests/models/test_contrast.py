@@ -15,16 +15,6 @@ from tf_bigan.networks.normalization import discriminate
 FAMILIES = ("mlp", "conv", "residual", "dcgan")
 WITHOUT_DISCRIMINATOR = {"autoencoder", "dann"}
 # D of the family "mlp" is of x alone here, and has no biases.
-BLIND = {
-    ("bigbigan", "mlp"),
-    ("gan", "mlp"),
-    ("infogan", "mlp"),
-    ("joint_latent_regressor", "mlp"),
-    ("latent_regressor", "mlp"),
-    ("loss_sensitive_gan", "mlp"),
-    ("sgan", "mlp"),
-    ("wgan_gp", "mlp"),
-}
 QUICK = {"bigan", "gan", "sgan", "vae_gan"}
 
 
@@ -32,9 +22,6 @@ def cases():
     for name in tb.models.names():
         for family in FAMILIES:
             marks = []
-            if (name, family) in BLIND:
-                reason = "MLP family: see networks/mlp.py"
-                marks.append(pytest.mark.xfail(strict=True, reason=reason, raises=AssertionError))
             if name not in QUICK or family not in ("mlp", "conv"):
                 marks.append(pytest.mark.slow)
             if name not in WITHOUT_DISCRIMINATOR:

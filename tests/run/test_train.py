@@ -46,8 +46,8 @@ def test_dry_run_writes_nothing(tmp_path, command, monkeypatch):
     start, end = out.index("{"), out.index("}") + 1
     expected = Config(**PRESETS["digits"] | {"width": 16, "epochs": 10, "latent_dim": 3})
     assert Config.from_dict(json.loads(out[start:end])) == expected
-    # G: 3·16 + (16 + 3)·16 + 16·64 weights, and mean and variance of 2 layers of 16 units.
-    assert f"generator: {3 * 16 + 19 * 16 + 16 * 64 + 64:,} weights" in out
+    # G: to a map of 4·4·16, its batch norm, a transposed convolution of 4·4 and a bias.
+    assert f"generator: {3 * 256 + 4 * 16 + 16 * 16 + 1:,} weights" in out
     assert "20 steps per epoch, about " in out and "; 10 epochs about " in out
     assert "workdir: runs/digits, a new run" in out
     assert not any(tmp_path.iterdir())

@@ -40,7 +40,7 @@ class BiGANDetector(OutlierMixin, BaseEstimator):
             alad, autoencoder and others, or your own module, as my_package.my_model.
         criterion: the anomaly score; `score_samples` is its negative. See `anomaly.scores.scores`.
         image_shape: (H, W, C) of flattened images; None for a table or unflattened images.
-        networks: the family of networks. A table needs mlp.
+        networks: the family of networks. A table needs paper or mlp.
         latent_dim: latent dimension. Default: 50, for a table at most half its columns.
         width: units per layer. Default: the family's, for a table 128.
         epochs: passes over the rows. Default: the number that gives 2,000 steps.
@@ -78,7 +78,7 @@ class BiGANDetector(OutlierMixin, BaseEstimator):
         *,
         criterion: Criterion = "combined",
         image_shape: tuple[int, int, int] | None = None,
-        networks: str = "mlp",
+        networks: str = "paper",
         latent_dim: Count | None = None,
         width: Count | None = None,
         epochs: Count | None = None,
