@@ -59,6 +59,7 @@ def test_two_replicas_equal_one_with_the_whole_batch(images):
         np.testing.assert_allclose(values, history[1][name], atol=2e-5, err_msg=name)
 
 
+@pytest.mark.slow
 def test_replicas_agree_in_everything_after_training(mirrored, images):
     strategy, model = two_replicas(), as_it_was(*mirrored)
     model.steps_per_execution = 3

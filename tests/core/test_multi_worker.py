@@ -278,6 +278,7 @@ def test_resumed_after_the_loss_of_any_task_is_as_undisturbed(undisturbed, tmp_p
     assert_same_bits(workdir / "model.keras", undisturbed[0] / "model.keras")
 
 
+@pytest.mark.slow
 def test_a_task_that_another_stops_says_how_to_resume(command, tmp_path, monkeypatch):
     monkeypatch.setattr(workers, "over_workers", lambda value, strategy: [value, value or 1])
     status, out, err = command(

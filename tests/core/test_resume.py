@@ -105,6 +105,7 @@ def test_terminated_then_killed_then_resumed_is_as_undisturbed(tiny_run, tiny_op
     assert records(workdir) == records(undisturbed)
 
 
+@pytest.mark.slow
 def test_after_ctrl_c_it_ends_as_undisturbed(
     tiny_run, tiny_options, tmp_path, command, monkeypatch
 ):

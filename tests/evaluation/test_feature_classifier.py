@@ -137,6 +137,7 @@ for seed in range(4):
 """
 
 
+@pytest.mark.slow
 def test_two_processes_may_use_one_directory(tmp_path):
     command = [sys.executable, "-c", _TRAINS, str(tmp_path / "kept")]
     pipe = subprocess.PIPE

@@ -240,6 +240,7 @@ def test_every_value_comes_with_reference_values(everything, model, digits):
     assert sum("±" in line for line in out.splitlines()) == 5
 
 
+@pytest.mark.slow
 def test_several_models_in_one_table(tiny_run, tmp_path, command):
     for seed in (0, 1):
         run = tmp_path / f"digits-{seed}"

@@ -168,12 +168,14 @@ def help_of(stdout, **more) -> subprocess.CompletedProcess:
     )
 
 
+@pytest.mark.slow
 def test_characters_that_stdout_has_not():
     done = help_of(subprocess.PIPE)
     assert done.returncode == 0
     assert r"mean \xb1 standard" in done.stdout
 
 
+@pytest.mark.slow
 def test_a_full_stdout():
     with open("/dev/full", "w") as full:
         done = help_of(full)

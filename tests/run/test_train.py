@@ -115,6 +115,7 @@ def test_model_file_needs_keras_and_the_package_only(tiny_run, tmp_path):
     np.testing.assert_allclose(np.load(tmp_path / "samples.npy"), expected, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_learns_from_colour_images_that_are_streamed(tmp_path, command, monkeypatch, eagerly):
     """With fewer images than any picture or measurement asks for."""
     monkeypatch.setattr(tb.data.StreamedImages, "fixed", lambda self, limit: self)
