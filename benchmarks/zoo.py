@@ -4,8 +4,8 @@ python -m benchmarks.zoo --epochs=2 --out=runs/zoo
 python -m benchmarks.zoo --only=gan,bigan          some of them
 python -m benchmarks.zoo --write                   also updates docs/zoo.md and docs/zoo.png
 
-Each system has the paper's MLP networks where it has such networks, batches of 128, and its options
-in `tf_bigan.run.presets.SYSTEMS`, with the exceptions in `OPTIONS` below. Results are stored in
+Each system has the default networks and settings and its options in `tf_bigan.run.presets.SYSTEMS`,
+with the exceptions in `OPTIONS` below. Results are stored in
 OUT/results.jsonl: a restarted run computes only those that are missing or have other settings.
 """
 
@@ -29,7 +29,6 @@ PAGE, PICTURE, BLOCK = "docs/zoo.md", "docs/zoo.png", "zoo"
 OPTIONS = {
     "sgan": {"labels": 100},
     "triple_gan": {"labels": 100},
-    "alad": {"ema": 0.99},  # its default average covers many passes
     "dann": {"target_dataset": "mnist_m"},
     "magan": {"set": "period=200,pretraining=1"},  # by default D is pretrained for two epochs
 }
