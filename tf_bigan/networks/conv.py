@@ -171,8 +171,8 @@ class ConvEncoder(ConvNetwork):
         latent_dim: size of z.
         width: channels of the largest map.
         hidden: units of the dense layer.
-        squash: True gives z_hat = 2σ(logits) - 1 for the uniform prior on (-1, 1); False the
-            logits themselves, for a prior without bounds.
+        squash: False gives the logits themselves as z_hat, for a prior without bounds; True
+            2σ(logits) - 1, for the uniform prior on (-1, 1).
         zero_init: whether the logits' weights start at zero (the latent regressor's).
         norm: of all hidden layers but the first, a kind of `make_normalization`.
         activation: a Keras activation of the hidden layers.
@@ -191,7 +191,7 @@ class ConvEncoder(ConvNetwork):
         latent_dim: int,
         width: int = 16,
         hidden: int = 512,
-        squash: bool = True,
+        squash: bool = False,
         zero_init: bool = False,
         norm: str | None = "batch",
         activation: str = "leaky_relu",
