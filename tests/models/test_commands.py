@@ -12,6 +12,7 @@ from tests.models.conftest import make_system
 TINY = [
     *("--dataset=digits", "--width=8", "--epochs=1", "--eval_every=1", "--picture_every=9"),
     *("--batch_size=300", "--steps_per_execution=5", "--jit_compile=false", "--ema=0"),
+    "--networks=mlp",  # the convolutions take longer, and are run by the tests of the commands
 ]
 # Another shape than the 8×8×1 of all other tests, and precision than their float32.
 SHAPE = (12, 10, 3)
