@@ -84,9 +84,7 @@ def test_the_combinations_above_cover_all_parts():
 
 # Of each kind of game one is compiled; the others are left to -m exhaustive.
 SOME = [
-    pytest.param(
-        n, marks=pytest.mark.slow if n in ("bigan", "vae_gan") else pytest.mark.exhaustive
-    )
+    pytest.param(n, marks=pytest.mark.slow if n in ("bigan", "vae_gan") else pytest.mark.exhaustive)
     for n in JUDGING
 ]
 
