@@ -195,6 +195,7 @@ def tiny_options() -> list[str]:
     return [
         *("--dataset=digits", "--batch_size=53", "--width=16", "--epochs=3", "--eval_every=1"),
         *("--picture_every=3", "--checkpoint_steps=8", "--steps_per_execution=2"),
+        "--networks=mlp",  # the quickest
     ]
 
 

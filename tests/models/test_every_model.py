@@ -100,7 +100,9 @@ def test_players_of_a_group_move_at_once_and_groups_in_turn(model, stepped):
         model._begin(batch, key)
         with tf.GradientTape(persistent=True) as tape:
             losses, _ = model.player_losses(batch, z, training=True)
-            losses = {p: model._objective(p, _with_penalty(model, p, losses[p])) for p in group}
+            slopes = {p: model._penalty_of(p) for p in group}
+            losses |= {p: losses[p] + slope for p, slope in slopes.items() if slope is not None}
+            losses = {p: model._objective(p, losses[p]) for p in group}
         gradients = {
             p: tape.gradient(losses[p], [v.value for v in model.player_variables(p)]) for p in group
         }
@@ -112,11 +114,6 @@ def test_players_of_a_group_move_at_once_and_groups_in_turn(model, stepped):
     for variable, value in zip(state_of(model), stepped, strict=True):
         if id(variable) in trainable:
             assert_close(variable.numpy(), value, 2e-5, err_msg=variable.path)
-
-
-def _with_penalty(model, player, loss):
-    penalty = model._penalty_of(player)
-    return loss if penalty is None else loss + penalty
 
 
 def test_no_loss_holds_a_gradient_back(variant, model):

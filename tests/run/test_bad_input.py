@@ -324,7 +324,7 @@ def test_divergence_keeps_the_last_good_checkpoint(tmp_path, command, eagerly):
 
 def test_model_whose_images_are_not_finite(tiny_run, tmp_path, command):
     model = keras.saving.load_model(tiny_run[0] / "model.keras")
-    kernel = model.inference_model().generator.project.kernel
+    kernel = model.inference_model().generator.pixels.kernel
     kernel.assign(kernel * np.nan)
     model.save(tmp_path / "m.keras")
     before = files_of(tmp_path)

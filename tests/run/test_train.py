@@ -211,6 +211,7 @@ def opened_splits(monkeypatch) -> list[str]:
 
 def test_training_never_reads_the_test_images(tmp_path, command, monkeypatch, eagerly):
     options = ["--width=4", "--epochs=1", "--batch_size=512", "--jit_compile=false", "--ema=0"]
+    options += ["--networks=mlp"]
     opened = opened_splits(monkeypatch)
     status, _, err = command("train", f"--workdir={tmp_path}/validated", *options)
     assert status == 0, err
