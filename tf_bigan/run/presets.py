@@ -25,7 +25,6 @@ PRESETS: dict[str, dict] = {
     "digits": {
         "dataset": "digits",
         "epochs": 150,
-        "decay_epochs": 150,
         "ema": 0.998,
         "steps_per_execution": 20,  # an epoch
         "checkpoint_steps": 500,  # 25 epochs: one takes longer to save than to train
@@ -42,9 +41,11 @@ PRESETS: dict[str, dict] = {
         "dataset": "mnist",
         "validation": 10_000,
         "model": "cycle_bigan",
-        "set": "cycle=0.05",
-        "epochs": 12,
-        "decay_epochs": 12,
+        "set": "cycle=0.02",
+        "latent_dim": 32,
+        "penalty": "r1:gamma=0.5",
+        "player_rates": "D=2e-4,EG=4e-4",
+        "epochs": 10,
         "ema": 0.999,
         "seed": 42,
     },
