@@ -105,22 +105,24 @@ def test_a_step_of_every_combination(name, family):
 
 @pytest.mark.parametrize("name", SOME)
 def test_xla_gives_the_same_steps(name):
-    """Two small ones: all that they change, against how far it moves."""
-    for what in some_of(name):
-        model = compiled(make_system(name), *what, optimizer=keras.optimizers.SGD(1e-4))
-        new = [v.numpy() for v in state_of(model)]
-        for seed in (0, 1):
-            step_eagerly(model, make_batch(seed=seed))
-        expected = [v.numpy() for v in state_of(model)]
-        as_it_was(model, new)
-        model.jit_compile = True
-        model._forget_compiled()
-        model.fit(make_dataset(2), verbose=0)
-        for variable, before, after in zip(state_of(model), new, expected, strict=True):
-            atol = 0.01 * np.abs(np.subtract(after, before, dtype=np.float64)).max() + 1e-6
-            np.testing.assert_allclose(
-                variable.numpy(), after, 0, atol, err_msg=f"{what} {variable.path}"
-            )
+    """Two small ones: all that they change, against how far it moves.
+
+    One of the combinations: what XLA compiles stays in memory, some 200 MB each.
+    """
+    what = list(some_of(name))[JUDGING.index(name) % len(PENALTIES)]
+    model = compiled(make_system(name), *what, optimizer=keras.optimizers.SGD(1e-4))
+    new = [v.numpy() for v in state_of(model)]
+    for seed in (0, 1):
+        step_eagerly(model, make_batch(seed=seed))
+    expected = [v.numpy() for v in state_of(model)]
+    as_it_was(model, new)
+    model.jit_compile = True
+    model._forget_compiled()
+    model.fit(make_dataset(2), verbose=0)
+    for variable, before, after in zip(state_of(model), new, expected, strict=True):
+        atol = 0.01 * np.abs(np.subtract(after, before, dtype=np.float64)).max() + 1e-6
+        what_and_where = f"{what} {variable.path}"
+        np.testing.assert_allclose(variable.numpy(), after, 0, atol, err_msg=what_and_where)
 
 
 @pytest.mark.parametrize("family", ["mlp", "conv"])
