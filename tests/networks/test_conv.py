@@ -48,7 +48,7 @@ def enlarged(net, seed=1):
     return net
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", SLOWLY)
 @pytest.mark.parametrize("image_shape", MAPS, ids=str)
 def test_shapes(family, image_shape):
     sizes = {"image_shape": image_shape}
@@ -306,7 +306,7 @@ def test_config_round_trip_keeps_arguments_dtype_and_function(family, role, dtyp
     assert linear and {one.compute_dtype for one in linear} == {compute}
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", SLOWLY)
 @pytest.mark.parametrize("role", ROLES)
 def test_bfloat16_is_close_to_float32(family, role):
     exact = enlarged(network(family, role))
@@ -321,7 +321,7 @@ def test_bfloat16_is_close_to_float32(family, role):
         assert {value.dtype for value in features.values()} == {tf.float32}
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", SLOWLY)
 def test_a_saved_network_is_the_same(family, tmp_path):
     """With what only a training changes: moving statistics."""
     e = enlarged(network(family, "encoder", image_shape=(9, 12, 2)))
