@@ -179,8 +179,8 @@ def test_the_discriminator_of_a_pair_sees_both_parts_together(family):
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_encoders_last_steps(family):
-    e = enlarged(network(family, "encoder"))
-    plain = network(family, "encoder", squash=False)
+    e = enlarged(network(family, "encoder", squash=True))
+    plain = network(family, "encoder")
     plain.set_weights(e.get_weights())
     x = inputs_of("encoder")
     logits = e.features(x)["e"].numpy()

@@ -80,7 +80,7 @@ def test_the_untrained_model_is_the_one_before_the_first_step(model):
     fresh = measure.untrained(model)  # which leaves the user's seeds alone
     for ours, theirs in zip((first, tf.random.uniform((2,))), expected, strict=True):
         np.testing.assert_array_equal(ours, theirs)
-    options = PRESETS["digits"] | {"width": 16, "steps_per_execution": 2}
+    options = PRESETS["digits"] | {"networks": "mlp", "width": 16, "steps_per_execution": 2}
     before, _ = build.build_model(Config(**options), (8, 8, 1), 24)
     for ours, theirs in zip(fresh.get_weights(), before.get_weights(), strict=True):
         np.testing.assert_array_equal(ours, theirs)
@@ -116,7 +116,7 @@ def test_some_metrics_of_a_file_with_statistics_of_the_whole_data(
     test = digits["test"].as_float()
     error, _ = evaluation.inversion_error(test, model.reconstruct(test))
     assert values[True] == pytest.approx(error, rel=1e-3)
-    assert values[False] > 1.005 * error  # as spoilt, 2 % more
+    assert abs(values[False] - error) > 0.003 * error  # as spoilt
     assert out.splitlines()[0].split() == ["trained"]
 
 

@@ -57,7 +57,7 @@ def test_workdir(tiny_run, tiny_options):
     workdir, out = tiny_run
     record = json.loads((workdir / "config.json").read_text())
     options = dict(option.removeprefix("--").split("=") for option in tiny_options)
-    values = {name: value if name == "dataset" else int(value) for name, value in options.items()}
+    values = {name: int(v) if v.isdecimal() else v for name, v in options.items()}
     assert Config.from_dict(record["config"]) == Config(**PRESETS["digits"] | values)
     assert record["environment"]["tensorflow"] == tf.__version__
     assert record["environment"]["keras"] == keras.__version__
