@@ -357,10 +357,10 @@ def test_xla_gives_the_same_steps():
 
 @pytest.mark.slow
 def test_a_training_keeps_the_norms_at_1():
-    """After 30 steps of one iteration each; the first two norms of a square kernel are close."""
-    model = make_spectral()
+    """After 30 steps of one iteration each, at a usual rate, each kernel has a norm close to 1."""
+    model = make_spectral(optimizer=tb.optimizers.Adam(1e-3))
     images = np.concatenate([make_batch(seed=s)["image"] for s in range(10)])
     model.fit(images, batch_size=8, epochs=3, verbose=0)
     for layer in layers_of(model):
         ratio = norm_of(layer) / float(layer.vector.norm(layer._matrix()))
-        assert 0.999 < ratio < 1.3, layer.path
+        assert 0.999 < ratio < 1.1, layer.path
