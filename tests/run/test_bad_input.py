@@ -94,6 +94,16 @@ TRAIN = {
     ),
     "relative module": (["--model=.bigan"], "--model=.bigan: give a name, or a module such as"),
     "player twice": (["--moves=D+EG+D"], "moves: D is twice in the same group"),
+    "unknown loss": (["--loss=hing"], "--loss=hing is unknown; did you mean hinge"),
+    "unknown penalty": (["--penalty=r2"], "--penalty=r2 is unknown; did you mean r1"),
+    "argument of a penalty": (
+        ["--penalty=r1:gama=1"],
+        "penalty: no argument gama; did you mean gamma",
+    ),
+    "unknown augmentation": (
+        ["--augmentation=flop"],
+        "--augmentation=flop is unknown; did you mean",
+    ),
     "unknown networks": (["--networks=mpl"], "--networks=mpl is unknown; did you mean mlp"),
     "unknown preset": (["--preset=paper"], "--preset=paper is unknown; did you mean paper_mnist"),
     "batch of none": (["--batch_size=0"], "--batch_size=0: it must be an int in [1, inf)"),

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 
+from tf_bigan import augmentation, losses, penalties
 from tf_bigan.constraints import Count, NonNegative, Positive, Rate, Seed, check_arguments
 from tf_bigan.errors import UserError, did_you_mean
 from tf_bigan.evaluation import registry
@@ -229,6 +230,10 @@ class Config:
                 "rate, or at least 2"
             )
         self.rates  # noqa: B018 - parsed for its check
+        if self.loss is not None:
+            losses.get(self.loss)
+        penalties.get(self.penalty)
+        augmentation.get(self.augmentation)
         self.settings  # noqa: B018 - parsed for its check
         self.size  # noqa: B018 - parsed for its check
         self.profiled  # noqa: B018 - parsed for its check
