@@ -176,6 +176,19 @@ def test_relativistic_opponents_move_both_terms():
     np.testing.assert_allclose(tape.gradient(value, fake), expected, rtol=1e-5)
 
 
+def test_several_groups_of_generated_rows_add_up():
+    """As VAE-GAN's samples and reconstructions, here of one row each."""
+    real, fake, rec = (tf.constant([[value]]) for value in (0.5, -1.0, 2.0))
+    hinge = losses.Hinge()
+    assert float(hinge.discriminator(real, fake, rec)) == pytest.approx(0.5 + 0.0 + 3.0)
+    assert float(hinge.generator(real, fake, rec)) == pytest.approx(1.0 - 2.0)
+    softplus = lambda x: math.log1p(math.exp(x))  # noqa: E731
+    # Against the mean of both groups, 0.5.
+    expected = softplus(-(0.5 - 0.5)) + softplus(-1.0 - 0.5) + softplus(2.0 - 0.5)
+    relativistic = losses.RelativisticAverage()
+    assert float(relativistic.discriminator(real, fake, rec)) == pytest.approx(expected, rel=1e-5)
+
+
 def test_rows_in_any_order_and_far_from_zero():
     loss, order = losses.Logistic(), tf.gather(REAL, [1, 0])
     assert float(loss.discriminator(order, FAKE)) == pytest.approx(

@@ -4,6 +4,8 @@ A loss is a function of D's logits [B, 1] or [B] of real and of generated rows, 
 `compile(loss="hinge")` chooses one for any system whose D gives logits.
 """
 
+from collections.abc import Callable, Iterable
+
 import keras
 import tensorflow as tf
 
@@ -15,7 +17,8 @@ class AdversarialLoss:
 
     A subclass gives the four terms of a row. D minimises `real` of real rows and `fake` of
     generated ones; its opponents `as_real` of generated rows and, where they also move what D
-    takes for real (E in BiGAN's pairs), `as_fake` of real rows.
+    takes for real (E in BiGAN's pairs), `as_fake` of real rows. There may be several groups of
+    generated rows, as samples and reconstructions in VAE-GAN: their terms add up.
 
     Example:
         loss = Hinge()
@@ -40,17 +43,24 @@ class AdversarialLoss:
         """The opponents' loss of each real row: how far D is from taking it for generated."""
         return self.fake(logits)
 
-    def discriminator(self, logits_real: tf.Tensor, logits_fake: tf.Tensor) -> tf.Tensor:
-        """E[real(l_real)] + E[fake(l_fake)], a scalar."""
-        return tf.reduce_mean(self.real(logits_real)) + tf.reduce_mean(self.fake(logits_fake))
+    def compared(self, logits_real: tf.Tensor, *logits_fake: tf.Tensor) -> list[tf.Tensor]:
+        """The logits of real and of generated rows as the four terms take them: unchanged."""
+        return [logits_real, *logits_fake]
 
-    def generator(self, logits_real: tf.Tensor, logits_fake: tf.Tensor) -> tf.Tensor:
-        """E[as_real(l_fake)], a scalar."""
-        return tf.reduce_mean(self.as_real(logits_fake))
+    def discriminator(self, logits_real: tf.Tensor, *logits_fake: tf.Tensor) -> tf.Tensor:
+        """E[real(l_real)] + Σ E[fake(l_fake)], a scalar."""
+        real, *fake = self.compared(logits_real, *logits_fake)
+        return _total(self.real, [real]) + _total(self.fake, fake)
 
-    def encoder_generator(self, logits_real: tf.Tensor, logits_fake: tf.Tensor) -> tf.Tensor:
-        """E[as_fake(l_real)] + E[as_real(l_fake)], a scalar."""
-        return tf.reduce_mean(self.as_fake(logits_real)) + tf.reduce_mean(self.as_real(logits_fake))
+    def generator(self, logits_real: tf.Tensor, *logits_fake: tf.Tensor) -> tf.Tensor:
+        """Σ E[as_real(l_fake)], a scalar."""
+        _, *fake = self.compared(logits_real, *logits_fake)
+        return _total(self.as_real, fake)
+
+    def encoder_generator(self, logits_real: tf.Tensor, *logits_fake: tf.Tensor) -> tf.Tensor:
+        """E[as_fake(l_real)] + Σ E[as_real(l_fake)], a scalar."""
+        real, *fake = self.compared(logits_real, *logits_fake)
+        return _total(self.as_fake, [real]) + _total(self.as_real, fake)
 
     def get_config(self) -> dict:
         return {}
@@ -159,18 +169,17 @@ class RelativisticAverage(Logistic):
     replicas do not equal one.
     """
 
-    def discriminator(self, logits_real, logits_fake):
-        return super().discriminator(*_relative(logits_real, logits_fake))
+    def compared(self, logits_real, *logits_fake):
+        mean_fake = tf.add_n([tf.reduce_mean(fake) for fake in logits_fake]) / len(logits_fake)
+        mean_real = tf.reduce_mean(logits_real)
+        return [logits_real - mean_fake, *(fake - mean_real for fake in logits_fake)]
 
-    def generator(self, logits_real, logits_fake):
-        return self.encoder_generator(logits_real, logits_fake)
-
-    def encoder_generator(self, logits_real, logits_fake):
-        return super().encoder_generator(*_relative(logits_real, logits_fake))
+    def generator(self, logits_real, *logits_fake):
+        return self.encoder_generator(logits_real, *logits_fake)
 
 
-def _relative(real: tf.Tensor, fake: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    return real - tf.reduce_mean(fake), fake - tf.reduce_mean(real)
+def _total(term: Callable[[tf.Tensor], tf.Tensor], groups: Iterable[tf.Tensor]) -> tf.Tensor:
+    return tf.add_n([tf.reduce_mean(term(logits)) for logits in groups])
 
 
 LOSSES = {

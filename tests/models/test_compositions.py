@@ -292,3 +292,22 @@ def test_an_evaluation_has_no_penalty(eagerly):
     with_one, without = (make_system("gan", penalty=p) for p in ("r1:gamma=50", "none"))
     a, b = with_one.evaluate(x), without.evaluate(x)
     assert a == b and not any("penalty" in key for key in a)
+
+
+@pytest.mark.parametrize("name", ["vae_gan", "triple_gan"])
+def test_a_relativistic_game_compares_all_groups(name):
+    """A constant added to D's logits changes no player's loss, unlike in the logistic game."""
+    model = make_system(name, options={"networks": "conv", "width": 4})
+    batch, bias = make_batch(), model.discriminator.logit.bias
+    z = model.prior.sample(len(batch["image"]), seed=1)
+    before, changed = bias.numpy(), {}
+    for loss in ("logistic", "relativistic"):
+        compiled(model, loss, "none", None)
+        values = []
+        for constant in (0.0, 3.0):
+            bias.assign(before + constant)
+            model.random.begin(tf.constant([1, 2]), len(batch["image"]))
+            values.append(model.player_losses(batch, z, training=False)[0])
+        changed[loss] = {k: abs(float(values[1][k] - values[0][k])) for k in ("D", "G")}
+    assert all(value < 1e-4 for value in changed["relativistic"].values())
+    assert all(value > 0.1 for value in changed["logistic"].values())

@@ -109,9 +109,11 @@ class TripleGAN(AdversarialModel):
         logits_real = self.discriminator(pairs, training=training)
 
         loss, share = self.adversarial_loss, self.predicted_share
-        real = (1 - share) * tf.reduce_mean(loss.real(logits_real))
-        real += share * tf.reduce_mean(loss.real(logits_guess))
-        guessed, fake = (tf.reduce_mean(loss.fake(v)) for v in (logits_guess, logits_fake))
+        real, guessed, fake = loss.compared(logits_real, logits_guess, logits_fake)
+        guessed_real, *_ = loss.compared(logits_guess, logits_guess, logits_fake)
+        as_real = (1 - share) * tf.reduce_mean(loss.real(real))
+        as_real += share * tf.reduce_mean(loss.real(guessed_real))
+        as_fake = tf.reduce_mean(loss.fake(guessed)) + tf.reduce_mean(loss.fake(fake))
         certainty = tf.reduce_max(p, -1, keepdims=True)
         supervised = tf.reduce_mean(
             tf.nn.sparse_softmax_cross_entropy_with_logits(label, guess_labelled)
@@ -121,9 +123,9 @@ class TripleGAN(AdversarialModel):
         balance = -tf.reduce_mean(tf.math.log(tf.reduce_mean(p, 0) + 1e-6))
         pseudo = self.pseudo * tf.cast(self.step.value >= self.pseudo_after, tf.float32)
         losses = {
-            "D": real + 0.5 * (guessed + fake),
-            "G": 0.5 * tf.reduce_mean(loss.as_real(logits_fake)),
-            "C": 0.5 * tf.reduce_mean(certainty * loss.as_real(logits_guess))
+            "D": as_real + 0.5 * as_fake,
+            "G": 0.5 * loss.generator(logits_real, logits_fake),
+            "C": 0.5 * tf.reduce_mean(certainty * loss.as_real(guessed))
             + supervised
             + pseudo * from_generated
             + self.entropy * entropy

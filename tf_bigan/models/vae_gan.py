@@ -93,12 +93,11 @@ class VAEGAN(AdversarialModel):
             reconstruction = 0.5 * tf.reduce_mean(squared_error(features[0], features[2]))
         else:
             reconstruction = 0.5 * tf.reduce_mean(squared_error(x, x_rec)) / self.sigma**2
-        loss = self.adversarial_loss
+        fooled = self.adversarial_loss.generator(logits_real, logits_fake, logits_rec)
         divergence = tf.reduce_mean(kl_from_standard_normal(mean, log_sigma))
         losses = {
             "E": divergence + reconstruction,
-            "G": self.gamma * reconstruction
-            + tf.reduce_mean(loss.as_real(logits_fake) + loss.as_real(logits_rec)),
+            "G": self.gamma * reconstruction + fooled,
             "D": self._discriminator_loss(classes, logits_real, logits_fake, logits_rec),
         }
         return losses, discriminator_logs(logits_real, logits_fake) | {
@@ -119,8 +118,7 @@ class VAEGAN(AdversarialModel):
     def _discriminator_loss(self, classes, real, fake, rec):
         if self.kind == "three_class":  # Σ over the three groups of -log p(group)
             return -sum(tf.reduce_mean(tf.nn.log_softmax(c)[:, i]) for i, c in enumerate(classes))
-        loss = self.adversarial_loss
-        return tf.reduce_mean(loss.real(real) + loss.fake(fake) + loss.fake(rec))
+        return self.adversarial_loss.discriminator(real, fake, rec)
 
 
 def kl_from_standard_normal(mean: tf.Tensor, log_sigma: tf.Tensor) -> tf.Tensor:
