@@ -311,3 +311,20 @@ def test_a_relativistic_game_compares_all_groups(name):
         changed[loss] = {k: abs(float(values[1][k] - values[0][k])) for k in ("D", "G")}
     assert all(value < 1e-4 for value in changed["relativistic"].values())
     assert all(value > 0.1 for value in changed["logistic"].values())
+
+
+def test_groups_judged_jointly_have_the_same_augmentation():
+    """VAE-GAN compares D's features of x and of its reconstruction, row by row."""
+    model = make_system("vae_gan", options={"augmentation": "translation+color"})
+    x = tf.constant(make_batch()["image"])
+
+    def seen(group, training):
+        return tf.reduce_mean(group, (1, 2, 3)), group
+
+    for jointly in (True, False):
+        model.random.begin(tf.constant([1, 2]), len(x))
+        first, second = (
+            images for _, images in model.judge(seen, x, x, training=True, jointly=jointly)
+        )
+        assert np.abs(first - x).max() > 0.1
+        assert (np.abs(first - second).max() > 0.1) != jointly

@@ -623,12 +623,16 @@ class AdversarialModel(keras.Model):
             *groups: D's inputs, real first, then generated: [B, ...] tensors or structures of them.
             training: whether to run in training mode.
             player: the player that owns the discriminator.
-            jointly: whether the groups share their batch statistics.
+            jointly: whether the groups share their batch statistics and their augmentation, so
+                that rows of two groups can be compared.
 
         Returns:
             The function's result for each group.
         """
-        groups = tuple(self.augmented(group, training=training) for group in groups)
+        draws = self.random.repeated(len(groups)) if jointly else groups
+        groups = tuple(
+            self.augmented(group, training=training) for group, _ in zip(groups, draws, strict=True)
+        )
         outputs = discriminate(function, *groups, training=training, jointly=jointly)
         if training:
             logits = tf.nest.flatten(outputs[0])[0]

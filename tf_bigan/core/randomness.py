@@ -75,6 +75,13 @@ class Randomness:
         finally:
             self._rows = before
 
+    def repeated(self, times: int) -> Iterator[None]:
+        """An iterator: what is drawn after each of its steps is drawn again after the next one."""
+        start = self._streams
+        for _ in range(times):
+            self._streams = start
+            yield
+
     def normal(self, shape: tuple[int, ...] = ()) -> tf.Tensor:
         """N(0, 1), float32 [B, *shape]."""
         return math.sqrt(2.0) * tf.math.erfinv(2.0 * self.uniform(shape) - 1.0)
