@@ -1,6 +1,7 @@
 """tf_bigan's side of the comparison."""
 
 import time
+from collections.abc import Callable
 
 import keras
 import numpy as np
@@ -78,6 +79,18 @@ class Variant:
         warm_up = self.model.steps_per_execution
         self.model.fit(self.batches, steps_per_epoch=warm_up + steps, verbose=0, callbacks=[clock])
         return clock.seconds_per_step() * steps
+
+
+class Until(keras.callbacks.Callback):
+    """Ends a `fit` when `after`, called with the number of steps after each call, returns True."""
+
+    def __init__(self, after: Callable[[int], bool]):
+        super().__init__()
+        self.after = after
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self.after(batch + 1):
+            self.model.stop_training = True
 
 
 class FitClock(keras.callbacks.Callback):

@@ -38,6 +38,7 @@ COLUMNS = {  # name in the results: (name in the table, decimals)
     "classes_covered": ("classes", 0),
     "EGr": ("EGr", 2),
     "EGr_b": ("EGr_b", 2),
+    "class_agreement": ("keeps class, %", 1),
     "NNC_e-": ("NNC_e-", 1),
     "CLS_e-": ("CLS_e-", 1),
     "accuracy": ("accuracy", 1),
@@ -101,7 +102,11 @@ def run(config: Config, classifier, out: Path) -> dict:
         histogram = evaluation.class_histogram(classifier(samples)[1])
         results["classes_covered"] = evaluation.classes_covered(histogram)
         if hasattr(model, "encoder"):
-            rows["reconstructions"] = model.reconstruct(rows["originals"])
+            x_rec = model.reconstruct(held_out.as_float())
+            rows["reconstructions"] = x_rec[:SHOWN]
+            results["class_agreement"] = evaluation.class_agreement(
+                classifier(held_out.as_float())[1], classifier(x_rec)[1]
+            )
     np.savez_compressed(out / f"{config.model}-seed{config.seed}.npz", **rows)
     return results | {"ran_in": why, "environment": environment()}
 

@@ -6,6 +6,8 @@ loss updates.
 """
 
 import time
+from collections.abc import Iterator
+from itertools import islice
 
 import numpy as np
 import torch
@@ -58,10 +60,13 @@ class MLPEncoder(nn.Module):
         self.norm2 = nn.BatchNorm1d(width, eps=1e-8, affine=False)
         self.latent = nn.Linear(width, setting.latent, bias=False)
 
-    def forward(self, x):
+    def logits(self, x):
         h = F.leaky_relu(self.dense1(x.flatten(1)), 0.2)
         h = F.leaky_relu(self.norm2(self.dense2(h)), 0.2)
-        return uniform_code(self.latent(h).float())
+        return self.latent(h).float()
+
+    def forward(self, x):
+        return uniform_code(self.logits(x))
 
 
 class MLPDiscriminator(nn.Module):
@@ -126,8 +131,11 @@ class DCGANEncoder(nn.Module):
         self.tower = tower(setting)
         self.latent = nn.Linear(4 * 4 * 4 * setting.width, setting.latent)
 
+    def logits(self, x):
+        return self.latent(flat_maps(self.tower, x)).float()
+
     def forward(self, x):
-        return uniform_code(self.latent(flat_maps(self.tower, x)).float())
+        return uniform_code(self.logits(x))
 
 
 class DCGANDiscriminator(nn.Module):
@@ -159,10 +167,20 @@ NETWORKS = {
 
 
 class Peer:
-    """The training script around the networks."""
+    """The training script around the networks.
 
-    def __init__(self, setting: Setting, images: np.ndarray, bfloat16: bool, compiled: bool):
-        self.setting, self.bfloat16 = setting, bfloat16
+    l2: coupled weight decay of all weights.
+    """
+
+    def __init__(
+        self,
+        setting: Setting,
+        images: np.ndarray,
+        bfloat16: bool,
+        compiled: bool,
+        l2: float = 0.0,
+    ):
+        self.setting, self.bfloat16, self.l2 = setting, bfloat16, l2
         self.images = torch.from_numpy(images)
         self.networks = {
             role: network(setting).to(memory_format=torch.channels_last)
@@ -181,7 +199,12 @@ class Peer:
     def _adam(self, parameters) -> torch.optim.Adam:
         betas = (ADAM["beta_1"], ADAM["beta_2"])
         return torch.optim.Adam(
-            parameters, ADAM["learning_rate"], betas=betas, eps=ADAM["epsilon"], fused=True
+            parameters,
+            ADAM["learning_rate"],
+            betas=betas,
+            eps=ADAM["epsilon"],
+            weight_decay=self.l2,
+            fused=True,
         )
 
     def losses(self, x: torch.Tensor, z: torch.Tensor):
@@ -207,14 +230,64 @@ class Peer:
         for optimizer in self.optimizers:
             optimizer.step()
 
+    def batches(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """Endless (x, z): passes over the images, each in a new order."""
+        batch = self.setting.batch
+        while True:
+            order = torch.randperm(len(self.images))
+            for first in range(0, len(order) - batch + 1, batch):
+                x = self.images[order[first : first + batch]].float() / 255.0
+                yield x, 2.0 * torch.rand(batch, self.setting.latent) - 1.0
+
     def seconds_of(self, steps: int) -> float:
-        order = torch.randperm(len(self.images))
-        batch, start = self.setting.batch, time.perf_counter()
-        for i in range(steps):
-            first = i * batch % (len(order) - batch + 1)
-            x = self.images[order[first : first + batch]].float() / 255.0
-            self.step(x, 2.0 * torch.rand(batch, self.setting.latent) - 1.0)
+        start = time.perf_counter()
+        for x, z in islice(self.batches(), steps):
+            self.step(x, z)
         return time.perf_counter() - start
+
+    def train(self, after):
+        for number, (x, z) in enumerate(self.batches(), 1):
+            self.step(x, z)
+            if after(number):
+                return
+
+    # --- evaluation, in float32 ---------------------------------------------------------------
+
+    @torch.no_grad()
+    def recalibrate(self, steps: int):
+        norms = [
+            module
+            for network in (self.encoder, self.generator)
+            for module in network.modules()
+            if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d))
+        ]
+        momenta = [norm.momentum for norm in norms]
+        for norm in norms:
+            norm.reset_running_stats()
+            norm.momentum = None  # a plain average
+        for x, z in islice(self.batches(), steps):
+            self.encoder(x)
+            self.generator(z)
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum
+
+    @torch.no_grad()
+    def _evaluated(self, function, array: np.ndarray) -> np.ndarray:
+        for network in self.networks.values():
+            network.eval()
+        result = function(torch.from_numpy(array)).numpy()
+        for network in self.networks.values():
+            network.train()
+        return result
+
+    def generate(self, z: np.ndarray) -> np.ndarray:
+        return self._evaluated(self.generator, z)
+
+    def encode(self, x: np.ndarray) -> dict[str, np.ndarray]:
+        return {"e": self._evaluated(self.encoder.logits, x)}
+
+    def reconstruct(self, x: np.ndarray) -> np.ndarray:
+        return self._evaluated(lambda images: self.generator(self.encoder(images)), x)
 
     # --- equal weights ----------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 from keras import layers, ops
 
-from benchmarks.ours import FitClock, weights
+from benchmarks.ours import FitClock, Until, weights
 from benchmarks.setting import ADAM, Setting
 
 
@@ -17,8 +17,8 @@ def plain_norm(policy: str) -> layers.BatchNormalization:
 
 
 def mlp(setting: Setting, policy: str) -> dict[str, keras.Model]:
-    def dense(units):
-        return layers.Dense(units, use_bias=False, dtype=policy)
+    def dense(units, name=None):
+        return layers.Dense(units, use_bias=False, dtype=policy, name=name)
 
     width, pixels = setting.width, int(np.prod(setting.image_shape))
     sigmoid = layers.Activation("sigmoid", dtype="float32")
@@ -32,7 +32,7 @@ def mlp(setting: Setting, policy: str) -> dict[str, keras.Model]:
     x = keras.Input(setting.image_shape)
     h = leaky_relu(dense(width)(layers.Flatten()(x)))
     h = leaky_relu(plain_norm(policy)(dense(width)(h)))
-    encoder = keras.Model(x, uniform_code(dense(setting.latent)(h)))
+    encoder = keras.Model(x, uniform_code(dense(setting.latent, name="latent")(h)))
 
     x, z = keras.Input(setting.image_shape), keras.Input((setting.latent,))
     h = leaky_relu(dense(width)(layers.Flatten()(x)))
@@ -42,8 +42,8 @@ def mlp(setting: Setting, policy: str) -> dict[str, keras.Model]:
 
 
 def dcgan(setting: Setting, policy: str) -> dict[str, keras.Model]:
-    def dense(units, bias=True):
-        return layers.Dense(units, use_bias=bias, dtype=policy)
+    def dense(units, bias=True, name=None):
+        return layers.Dense(units, use_bias=bias, dtype=policy, name=name)
 
     def norm():
         return layers.BatchNormalization(momentum=0.9, epsilon=1e-5, dtype=policy)
@@ -68,7 +68,7 @@ def dcgan(setting: Setting, policy: str) -> dict[str, keras.Model]:
     generator = keras.Model(z, layers.Activation("sigmoid", dtype="float32")(h))
 
     x = keras.Input(setting.image_shape)
-    encoder = keras.Model(x, uniform_code(dense(latent)(tower(x))))
+    encoder = keras.Model(x, uniform_code(dense(latent, name="latent")(tower(x))))
 
     x, z = keras.Input(setting.image_shape), keras.Input((latent,))
     h = dense(setting.hidden, bias=False)(tower(x)) + dense(setting.hidden, bias=False)(z)
@@ -116,9 +116,12 @@ class BiGAN(keras.Model):
     def eg_weights(self):
         return self.encoder.trainable_weights + self.generator.trainable_weights
 
+    def draw(self, x):
+        """z for each row of x."""
+        return tf.random.uniform((tf.shape(x)[0], self.latent), -1.0, 1.0)
+
     def train_step(self, x):
-        z = tf.random.uniform((tf.shape(x)[0], self.latent), -1.0, 1.0)
-        return self.update(x, z)
+        return self.update(x, self.draw(x))
 
     def update(self, x, z):
         """One simultaneous update."""
@@ -161,6 +164,41 @@ class Peer:
             self.dataset, steps_per_epoch=1 + steps, verbose=0, shuffle=False, callbacks=[clock]
         )
         return clock.seconds_per_step() * steps
+
+    def train(self, after):
+        self.model.fit(
+            self.dataset, steps_per_epoch=10**9, verbose=0, shuffle=False, callbacks=[Until(after)]
+        )
+
+    # --- evaluation -------------------------------------------------------------------------
+
+    def recalibrate(self, steps: int):
+        networks = self.model.encoder, self.model.generator
+        norms = [
+            layer
+            for network in networks
+            for layer in network.layers
+            if isinstance(layer, layers.BatchNormalization)
+        ]
+        momenta = [norm.momentum for norm in norms]
+        for done, x in enumerate(self.dataset.take(steps)):
+            for norm in norms:
+                norm.momentum = done / (done + 1)  # of a plain average
+            networks[0](x, training=True)
+            networks[1](self.model.draw(x), training=True)
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum
+
+    def generate(self, z: np.ndarray) -> np.ndarray:
+        return self.model.generator(z, training=False).numpy()
+
+    def encode(self, x: np.ndarray) -> dict[str, np.ndarray]:
+        encoder = self.model.encoder
+        logits = keras.Model(encoder.input, encoder.get_layer("latent").output)
+        return {"e": logits(x, training=False).numpy().astype(np.float32)}
+
+    def reconstruct(self, x: np.ndarray) -> np.ndarray:
+        return self.generate(self.model.encoder(x, training=False).numpy())
 
     # --- equal weights ----------------------------------------------------------------------
 

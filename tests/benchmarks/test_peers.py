@@ -47,6 +47,14 @@ def weights_of(peer):
     }
 
 
+def moving_mean(peer):
+    """Of the batch norm of the MLP encoder."""
+    if isinstance(peer, stock_keras.Peer):
+        (norm,) = (v for v in peer.model.encoder.non_trainable_variables if "mean" in v.path)
+        return norm.numpy()
+    return peer.encoder.norm2.running_mean.numpy()
+
+
 def update(peer, x, z):
     if isinstance(peer, stock_keras.Peer):
         peer.model.update(tf.constant(x), tf.constant(z))
@@ -122,3 +130,47 @@ def test_tf_bigan_variant_trains_on_its_own_pipeline(setting):
     assert variant.seconds_of(3) > 0
     warm_up = variant.model.steps_per_execution
     assert int(variant.model.step.numpy()) == warm_up + 3
+
+
+def test_what_a_peer_is_measured_with(make):
+    """Moving means over a pass are those of all images, and evaluated rows stand alone."""
+    setting = SETTINGS[0]
+    peer = make(setting)
+    peer.load({role: random_weights([a.shape for a in arrays], 1)
+               for role, arrays in weights_of(peer).items()})  # fmt: skip
+    before = weights_of(peer)
+    peer.recalibrate(3)  # of 8 of the 24 images
+    x = images(setting, 24).astype(np.float32) / 255
+    kernels = before["encoder"]
+    hidden = x.reshape(24, -1) @ kernels[0]
+    hidden = np.maximum(hidden, 0.2 * hidden) @ kernels[1]
+    np.testing.assert_allclose(moving_mean(peer), hidden.mean(0), rtol=1e-3, atol=1e-4)
+    z = batch(setting)[1]
+    np.testing.assert_allclose(peer.generate(z)[:3], peer.generate(z[:3]), atol=1e-6)
+    codes = np.tanh(peer.encode(x)["e"] / 2)
+    np.testing.assert_allclose(peer.reconstruct(x), peer.generate(codes), atol=1e-5)
+    for role, arrays in weights_of(peer).items():
+        for array, same in zip(arrays, before[role], strict=True):
+            np.testing.assert_array_equal(array, same)
+
+
+def test_training_ends_when_it_is_told_to(make):
+    peer, steps = make(SETTINGS[0]), []
+    peer.train(lambda step: steps.append(step) or step == 5)
+    assert steps == [1, 2, 3, 4, 5]
+
+
+def test_coupled_weight_decay_of_the_official_recipe():
+    """Adam's first step goes by the sign of the gradient plus l2 times the weight."""
+    peer = pytorch_peer(SETTINGS[0])
+    assert peer.optimizers[0].param_groups[0]["weight_decay"] == 0
+    from benchmarks.peers import pytorch
+
+    peer = pytorch.Peer(SETTINGS[0], images(SETTINGS[0], 24), False, False, l2=1e3)
+    before = weights_of(peer)
+    peer.seconds_of(1)
+    for role, arrays in weights_of(peer).items():
+        for array, start in zip(arrays, before[role], strict=True):
+            clear = np.abs(start) > 1e-3  # the decay is then larger than any gradient
+            step = -ADAM["learning_rate"] * np.sign(start)
+            np.testing.assert_allclose((array - start)[clear], step[clear], rtol=0.02, atol=1e-6)

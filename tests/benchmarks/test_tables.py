@@ -109,15 +109,21 @@ def test_zoo():
     records = [
         {"system": "gan", "NND/10": 6.0, "seconds": 30.4},
         {"system": "gan", "NND/10": 8.0, "seconds": 31.4},
-        {"system": "bigan", "NND/10": 5.0, "NNC_e-": 91.84, "untrained NNC_e-": 96.2},
+        {
+            "system": "bigan",
+            "NND/10": 5.0,
+            "class_agreement": 87.56,
+            "NNC_e-": 91.84,
+            "untrained NNC_e-": 96.2,
+        },
         {"system": "ali", "failed": "loss_D became nan"},
     ]
     assert zoo.table(records).splitlines() == [
-        "| system | seeds | NND/10 | FD | classes | EGr | EGr_b | NNC_e- | CLS_e- | accuracy "
-        "| seconds |",
-        "|---|---|---|---|---|---|---|---|---|---|---|",
-        "| *an untrained encoder* | |  |  |  |  |  | 96.2 |  |  |  |",
-        "| `ali` (loss_D became nan) | 1 |  |  |  |  |  |  |  |  |  |",
-        "| `bigan` | 1 | 5.00 |  |  |  |  | 91.8 |  |  |  |",
-        "| `gan` | 2 | 7.00 ± 1.41 |  |  |  |  |  |  |  | 30 |",
+        "| system | seeds | NND/10 | FD | classes | EGr | EGr_b | keeps class, % | NNC_e- | CLS_e- "
+        "| accuracy | seconds |",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|",
+        "| *an untrained encoder* | |  |  |  |  |  |  | 96.2 |  |  |  |",
+        "| `ali` (loss_D became nan) | 1 |  |  |  |  |  |  |  |  |  |  |",
+        "| `bigan` | 1 | 5.00 |  |  |  |  | 87.6 | 91.8 |  |  |  |",
+        "| `gan` | 2 | 7.00 ± 1.41 |  |  |  |  |  |  |  |  | 30 |",
     ]

@@ -83,6 +83,29 @@ def test_diagnose_leaves_the_model_as_it_was(bigan, images):
         np.testing.assert_allclose(values[f"gradient_norm/{player}"], norm, rtol=1e-4)
 
 
+def test_the_gradient_norm_of_d_is_that_of_its_loss_and_penalty(make_bigan, images, eagerly):
+    model, x = make_bigan(penalty="r1:gamma=6,every_row=1"), tf.constant(images[:BATCH])
+    values = diagnose(model, {"image": x})
+    seed = tf.random.experimental.stateless_fold_in([0, 0], 0)
+    z = tf.random.stateless_uniform((BATCH, LATENT), seed, -1, 1, alg="philox")
+    pair = [x, model.encoder(x, training=True)]
+    with tf.GradientTape(persistent=True) as tape:
+        d, eg = losses_by_hand(model, x, z)
+        with tf.GradientTape() as inner:
+            inner.watch(pair)
+            logits = model.discriminator(pair, training=True)
+        of_x, of_z = inner.gradient(logits, pair)
+        squares = tf.reduce_sum(of_x**2, (1, 2, 3)) + tf.reduce_sum(of_z**2, 1)
+        d_penalised = d + 6 / 2 * tf.reduce_mean(squares)
+    norm = {
+        loss: tf.linalg.global_norm(tape.gradient(value, model.player_variables(player))).numpy()
+        for loss, value, player in (("D", d, "D"), ("R1", d_penalised, "D"), ("EG", eg, "EG"))
+    }
+    assert abs(norm["R1"] - norm["D"]) > 0.01 * norm["D"]
+    np.testing.assert_allclose(values["gradient_norm/D"], norm["R1"], rtol=1e-4)
+    np.testing.assert_allclose(values["gradient_norm/EG"], norm["EG"], rtol=1e-4)
+
+
 def test_synchronised_statistics_of_the_average_are_those_of_the_global_batch(make_bigan, images):
     """Two replicas as one: what differs between the replicas' rows counts as well."""
     found = []

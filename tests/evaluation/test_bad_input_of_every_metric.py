@@ -17,6 +17,7 @@ LABELLED = dict(zip(FEATURES, (ROWS, LABELS, OTHER_ROWS, LABELS), strict=True))
 PAIR = {"features_a": ROWS, "features_b": OTHER_ROWS}
 # function: its arguments by name
 METRICS = {
+    "class_agreement": {"probabilities": SHARES, "probabilities_rec": SHARES},
     "class_histogram": {"probabilities": SHARES},
     "classifier_score": {"probabilities": SHARES},
     "clustering": {"features": ROWS, "labels": LABELS},

@@ -107,6 +107,29 @@ def test_accuracy_is_in_percent(digits):
     assert found.means() == {"accuracy": 25.0}
 
 
+def test_the_classifier_is_there_for_what_can_use_it(digits, classifier):
+    gan, _ = build.build_model(Config(model="gan", width=8), (8, 8, 1), 10)
+    names = ["class_agreement", "classifier_score"]
+    evaluator = measure.ModelEvaluator(*digits, names, samples=100, references=False)
+    evaluator._classifiers[0] = classifier
+    found = evaluator.measure(gan)
+    assert found.left_out == {"class_agreement": "needs an encoder"}
+    assert list(found.means()) == ["classifier_score"]
+
+
+def test_kept_classes_of_a_model_and_of_the_untrained_one(digits, model, classifier, monkeypatch):
+    monkeypatch.setattr(measure, "calibrate", lambda *arguments, **options: None)  # takes seconds
+    evaluator = measure.ModelEvaluator(*digits, ["class_agreement"], samples=100)
+    evaluator._classifiers[0] = classifier
+    found = evaluator.measure(model)
+    assert found.records.column.tolist() == ["trained", "untrained"]
+    x = digits[1].as_float()
+    expected = evaluation.class_agreement(classifier(x)[1], classifier(model.reconstruct(x))[1])
+    assert found.records.value[0] == pytest.approx(expected, abs=100.5 / len(x))  # one image
+    assert 0 <= found.records.value[1] <= 100 and found.shares.empty
+    assert found.classifiers[0]["digest"] == classifier.digest
+
+
 def test_too_few_images_are_left_out_with_the_reason(digits, model, classifier):
     train, held_out = digits
     names = ["kernel_distance", "sliced_wasserstein", "probe_100", "probe_all"]
@@ -197,6 +220,11 @@ def test_what_one_epoch_cannot_give_is_said_once_and_ends_nothing(model, caplog)
     ("options", "metrics", "monitor"),
     [
         ({}, {"NND/100", "EGr", "EGr_b"}, "NND/100"),
+        (
+            {"eval_metrics": "class_agreement", "monitor": "val_class_agreement"},
+            {"class_agreement"},
+            "class_agreement",
+        ),
         ({"eval_metrics": "representation"}, {"one_nn", "knn"}, None),
         ({"eval_metrics": "EGr,accuracy", "monitor": "EGr"}, None, "accuracy needs a system that"),
         ({"eval_metrics": "official,accuracy", "monitor": "accuracy"}, None, "accuracy needs a"),

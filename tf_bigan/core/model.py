@@ -584,8 +584,7 @@ class AdversarialModel(keras.Model):
             # Keras's optimizers sum the gradients over the replicas; the mean is taken here.
             replicas = self.distribute_strategy.num_replicas_in_sync
             self._check_judges(bool(self._judged))
-            slopes = {player: self._penalty_of(player) for player in group}
-            slopes = {player: penalty for player, penalty in slopes.items() if penalty is not None}
+            slopes = self._penalties_of(group)
             objectives = {
                 player: self.optimizer_of(player).scale_loss(
                     self._objective(player, losses[player] + slopes.get(player, 0.0)) / replicas
@@ -664,6 +663,11 @@ class AdversarialModel(keras.Model):
         """Whether all networks do, so that a method of the model may be called on joined groups."""
         networks = (getattr(self, name) for name in self.network_names())
         return all(getattr(network, "keeps_groups_apart", False) for network in networks)
+
+    def _penalties_of(self, players: Iterable[str]) -> dict[str, tf.Tensor]:
+        """{player: the penalty on what it has judged with in this pass}, of those that have one."""
+        found = {player: self._penalty_of(player) for player in players}
+        return {player: penalty for player, penalty in found.items() if penalty is not None}
 
     def _penalty_of(self, player: str) -> tf.Tensor | None:
         """The penalty on what `player` has judged with in this pass; None where there is none."""

@@ -79,6 +79,8 @@ def calibrate(model: "AdversarialModel", batches: Iterable[Mapping], steps: int 
 def diagnose(model: "AdversarialModel", batch: Mapping[str, Any]) -> dict[str, np.ndarray]:
     """The unreduced logs of a batch, and each player's gradient norm as "gradient_norm/D".
 
+    The gradient is of the player's loss and penalty, without weight decay.
+
     Runs in training mode and leaves the model unchanged.
     """
     _check_compiled(model)
@@ -95,7 +97,9 @@ def logs_and_gradient_norms(model: "AdversarialModel", batch: Mapping) -> dict[s
     model._begin(batch, key)
     with tf.GradientTape(persistent=True) as tape:
         losses, logs = model.player_losses(batch, z, training=True)
-    model.check_losses(losses, (player for group in model.moves for player in group))
+        model.check_losses(losses, (player for group in model.moves for player in group))
+        penalties = model._penalties_of(losses)
+        losses = {player: loss + penalties.get(player, 0.0) for player, loss in losses.items()}
     norms = {
         f"gradient_norm/{player}": tf.linalg.global_norm(
             tape.gradient(

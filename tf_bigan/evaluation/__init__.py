@@ -1,6 +1,7 @@
 """Metrics as functions of arrays (or callables), independent of models."""
 
 from tf_bigan.evaluation.checks import NotFinite, Unmeasurable
+from tf_bigan.evaluation.class_agreement import class_agreement
 from tf_bigan.evaluation.class_histogram import class_histogram, classes_covered
 from tf_bigan.evaluation.classifier_score import classifier_score
 from tf_bigan.evaluation.clustering import (
@@ -44,6 +45,7 @@ __all__ = [
     "NotFinite",
     "PRDC",
     "Unmeasurable",
+    "class_agreement",
     "class_histogram",
     "classes_covered",
     "classifier_score",

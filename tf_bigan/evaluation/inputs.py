@@ -16,10 +16,12 @@ from tf_bigan.data.splits import balanced_rows
 from tf_bigan.evaluation.checks import (
     Unmeasurable,
     as_class_labels,
+    as_image_pairs,
     as_images,
     as_labels,
     check_same_image_shape,
 )
+from tf_bigan.evaluation.class_agreement import class_agreement
 from tf_bigan.evaluation.class_histogram import class_histogram
 from tf_bigan.evaluation.clustering import Clustering, clustering
 from tf_bigan.evaluation.feature_classifier import FeatureClassifier
@@ -177,6 +179,16 @@ class Inputs:
         """Accuracy in % of the model's own classifier on the held-out images."""
         right = self.classify(self.held_out).argmax(axis=-1) == self.held_out_labels
         return 100 * float(right.mean())
+
+    @cached_property
+    def class_agreement(self) -> float:
+        """% of held-out images whose reconstruction has the same class for the classifier."""
+        probabilities = []
+        for rows in self._blocks(len(self.held_out), "reconstruct"):
+            x = self.held_out[rows]
+            _, x_rec = as_image_pairs(x, self.reconstruct(x))
+            probabilities.append(self.classifier(x_rec)[1])
+        return class_agreement(self.real[1], np.concatenate(probabilities))
 
     # Representation
 

@@ -127,9 +127,10 @@ class ModelEvaluator:
                     raise UserError(
                         f"the model of step {step} cannot be measured: {error}"
                     ) from error
-                if classifier is not None and "generator" in inputs.parts:
-                    shares += self._shares(HELD_OUT, inputs) + self._shares(TRAINED, inputs)
+                if classifier is not None:
                     used.append(classifier)
+                    if in_groups(names, "generation"):
+                        shares += self._shares(HELD_OUT, inputs) + self._shares(TRAINED, inputs)
                 if self.references and in_groups(names, "generation"):
                     of_references = self._reference_samples(seed, names, inputs)
                     records, shares = records + of_references[0], shares + of_references[1]
@@ -193,8 +194,9 @@ class ModelEvaluator:
 
     def _classifier(self, seed: int, names, inputs: Inputs, left_out: dict[str, str]):
         """The classifier of a seed, or None if it is not needed or cannot be trained."""
+        parts = inputs.parts | {"classifier"}
         chosen = [name for name in names if "classifier" in METRICS[name].needs]
-        if not chosen or METRICS[chosen[0]].missing(inputs.parts | {"classifier"}):
+        if all(METRICS[name].missing(parts) for name in chosen):
             return None
         if seed not in self._classifiers:
             try:
@@ -256,7 +258,8 @@ class ModelEvaluator:
         with recalibrated(fresh, self.train, batches):
             for seed in self.seeds:
                 due = [name for name in self._due(seed) if name in names]
-                inputs = inputs.reseeded(seed, self._z(fresh, seed), None)
+                classifier = self._classifiers.get(seed)
+                inputs = inputs.reseeded(seed, self._z(fresh, seed), classifier)
                 records += self._values(UNTRAINED, due, inputs, {})
         return records
 
