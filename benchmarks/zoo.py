@@ -1,12 +1,12 @@
-"""A comparison of all systems on MNIST with the same networks, images and budget.
+"""A comparison of all systems on MNIST, with the same images and number of passes over them.
 
-python -m benchmarks.zoo --epochs=2 --out=runs/zoo
+python -m benchmarks.zoo --epochs=5 --out=runs/zoo
 python -m benchmarks.zoo --only=gan,bigan          some of them
 python -m benchmarks.zoo --write                   also updates docs/zoo.md and docs/zoo.png
 
-Each system has the default networks and settings and its options in `tf_bigan.run.presets.SYSTEMS`,
-with the exceptions in `OPTIONS` below. Results are stored in
-OUT/results.jsonl: a restarted run computes only those that are missing or have other settings.
+Each system has the settings of `python train.py --dataset=mnist --model=NAME`, with the additions
+in `OPTIONS` below. Results are stored in OUT/results.jsonl: a restarted run computes only those
+that are missing or have other settings.
 """
 
 import argparse
@@ -25,12 +25,11 @@ from tf_bigan.run.config import Config
 from tf_bigan.run.workdir import environment
 
 PAGE, PICTURE, BLOCK = "docs/zoo.md", "docs/zoo.png", "zoo"
-# Options that a system needs besides images, or for a short training.
+# Options that a system needs besides images, and training on all of them.
 OPTIONS = {
     "sgan": {"labels": 100},
     "triple_gan": {"labels": 100},
     "dann": {"target_dataset": "mnist_m"},
-    "magan": {"set": "period=200,pretraining=1"},  # by default D is pretrained for two epochs
 }
 COLUMNS = {  # name in the results: (name in the table, decimals)
     "NND/10": ("NND/10", 2),
@@ -49,9 +48,9 @@ SHOWN, SAMPLES = 12, 10_000
 
 def config_of(name: str, epochs: int, seed: int, data_dir: str | None) -> Config:
     """The configuration of a system: its own options and the common ones."""
-    options = {"dataset": "mnist", "model": name, "epochs": epochs, "seed": seed}
-    defaults = presets.system(name).options
-    return Config.from_dict(defaults | OPTIONS.get(name, {}) | options | {"data_dir": data_dir})
+    options = {"model": name, "validation": 0, "epochs": epochs, "seed": seed}
+    options |= OPTIONS.get(name, {}) | {"data_dir": data_dir}
+    return Config.from_dict(presets.combined(presets.default_preset("mnist"), options))
 
 
 def settings_of(config: Config) -> dict:
@@ -170,7 +169,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--epochs", type=int, default=2)
+    parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--seeds", default="0", help="separated by commas")
     parser.add_argument("--only", default="", help="systems, separated by commas")
     parser.add_argument("--out", default="runs/zoo")
