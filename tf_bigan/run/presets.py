@@ -140,12 +140,7 @@ SYSTEMS = {
     "began": System({"decay_epochs": 0, "penalty": "none"}),
     # With a cycle a larger z inverts better, and samples are better against a slower D.
     "cycle_bigan": System(
-        {
-            "set": "cycle=0.02",
-            "latent_dim": 32,
-            "penalty": "r1:gamma=0.5",
-            "player_rates": "D=2e-4,EG=4e-4",
-        }
+        {"latent_dim": 32, "penalty": "r1:gamma=0.5", "player_rates": "D=2e-4,EG=4e-4"}
     ),
     "bigbigan": System({"learning_rate": 2e-4, "player_rates": "E=2e-3"}),
     # The width of figure 4's convolutions: a preset's is that of other networks.
