@@ -26,7 +26,7 @@ from benchmarks.setting import SETTINGS, Setting, images  # noqa: E402
 from tf_bigan.core import hardware  # noqa: E402
 from tf_bigan.run.config import Config  # noqa: E402
 
-BLOCK = "throughput"  # the name of the marked block
+BLOCK = "throughput"  # the name of the marked block; with a limit, `throughput_avx2`
 QUICK = ("mlp128/tf_bigan", "mlp128/Keras")
 
 
@@ -104,9 +104,10 @@ def main() -> int:
     wanted = QUICK if options.quick else options.only.split(",")
     rounds = options.rounds or (5 if options.quick else 7)
     seconds = options.seconds or (1.5 if options.quick else 2.5)
+    block = f"{BLOCK}_{options.isa}" if limited else BLOCK
     if options.write:
         try:
-            pages.around(options.write, BLOCK)
+            pages.around(options.write, block)
         except (OSError, ValueError) as error:
             parser.error(str(error))
     policy, xla, why = hardware.choose("float32" if limited else "auto")
@@ -132,7 +133,7 @@ def main() -> int:
     if len(sections) == 1:
         parser.error(f"--only={options.only} does not occur in any setting/variant")
     if options.write:
-        pages.write(options.write, BLOCK, "\n\n".join(sections))
+        pages.write(options.write, block, "\n\n".join(sections))
     return 0
 
 
