@@ -9,32 +9,42 @@ import tensorflow as tf
 
 import tf_bigan as tb
 from benchmarks.setting import ADAM, Setting
+from tf_bigan.core import hardware
 from tf_bigan.data.pipeline import ArrayBatches
 
 ROLES = ("generator", "encoder", "discriminator")
 
 
-def make(setting: Setting, precision: str = "float32", xla: bool = False) -> tb.models.BiGAN:
+def make(
+    setting: Setting, precision: str = "float32", xla: bool = False, penalty: str = "none"
+) -> tb.models.BiGAN:
     """The compiled model of a setting."""
     sizes = {
         "image_shape": setting.image_shape,
         "latent_dim": setting.latent,
         "width": setting.width,
     }
-    hidden = {"hidden": setting.hidden} if setting.networks == "dcgan" else {}
+    hidden = {"hidden": setting.hidden}
+    others = {
+        "dcgan": {"discriminator": hidden},
+        # The uniform prior of all settings needs the squashing.
+        "conv": {"encoder": hidden | {"squash": True}, "discriminator": hidden},
+    }.get(setting.networks, {})
     networks = {
         role: tb.networks.make(
-            setting.networks,
-            role,
-            **sizes,
-            **(hidden if role == "discriminator" else {}),
-            dtype=precision,
+            setting.networks, role, **sizes, **others.get(role, {}), dtype=precision
         )
         for role in ROLES
     }
     model = tb.models.BiGAN(prior=tb.priors.Uniform(setting.latent), **networks)
-    model.compile(tb.optimizers.Adam(**ADAM), jit_compile=xla)
+    model.compile(tb.optimizers.Adam(**ADAM), penalty=penalty, jit_compile=xla)
     return model
+
+
+def mode(setting: Setting, precision: str = "auto") -> tuple[str, bool, str]:
+    """(dtype policy, whether to use XLA, reason) that tf_bigan chooses for a setting."""
+    model = make(setting)
+    return hardware.choose(precision, networks=[getattr(model, role) for role in ROLES])
 
 
 def weights(model) -> dict[str, list[keras.Variable]]:
@@ -69,8 +79,15 @@ def losses_and_gradients(model, x: np.ndarray, z: np.ndarray):
 class Variant:
     """`fit` on `tf_bigan.data`'s batches of an array in memory."""
 
-    def __init__(self, setting: Setting, images: np.ndarray, precision: str, xla: bool):
-        self.model = make(setting, precision, xla)
+    def __init__(
+        self,
+        setting: Setting,
+        images: np.ndarray,
+        precision: str,
+        xla: bool,
+        penalty: str = "none",
+    ):
+        self.model = make(setting, precision, xla, penalty)
         self.batches = ArrayBatches({"image": images}, setting.batch)
 
     def seconds_of(self, steps: int) -> float:

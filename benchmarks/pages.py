@@ -15,6 +15,11 @@ def mode(library: str, policy: str, xla: bool) -> str:
     return f"{library} {policy}{' XLA' if xla else ''}"
 
 
+def with_penalty(variant: str) -> str:
+    """The name of a variant of tf_bigan with its default penalty."""
+    return f"{variant}, R1"
+
+
 def machine(default: str) -> str:
     """Describes machine and versions. `default`: the mode that tf_bigan chooses, and why."""
     packages = [
@@ -90,6 +95,11 @@ def _conclusions(rates: Mapping[str, list[float]], default: str) -> list[str]:
     if stock in rates:
         found.append(
             f"- stock Keras `fit` with its defaults: {_times(_ratios(rates, default, stock))}"
+        )
+    penalised = with_penalty(default)
+    if penalised in rates:
+        found.append(
+            f"- itself with the default penalty, R1: {_times(_ratios(rates, default, penalised))}"
         )
     limit = f"limit {'bfloat16' if 'bfloat16' in default else 'float32'}"
     if limit in rates:

@@ -14,10 +14,11 @@ class Setting:
     """One comparison.
 
     name: its name for `--only`.  title: its heading.
-    networks: "paper" or "dcgan", as in `tf_bigan.networks`.
+    networks: "paper", "dcgan" or "conv", as in `tf_bigan.networks`.
     batch: rows per step.  image_shape: (H, W, C).  latent: latent dimension.
-    width: units of the MLP's layers, or channels of the DCGAN's largest feature map.
-    hidden: units of the layer in the DCGAN's discriminator that joins z and x.
+    width: units of the MLP's layers, or channels of the largest feature map.
+    hidden: units of the dense hidden layers of convolutional networks.
+    examples: images in memory.
     """
 
     name: str
@@ -28,19 +29,39 @@ class Setting:
     latent: int = 50
     width: int = 1024
     hidden: int = 512
+    examples: int = EXAMPLES
+
+    def maps(self) -> list[tuple[int, int, int]]:
+        """(H, W, C) of the maps of the networks "conv", from the largest to the smallest."""
+        (height, width, _), found = self.image_shape, []
+        while not found or min(height, width) > 8:
+            height, width = -(-height // 2), -(-width // 2)
+            found.append((height, width, self.width * min(2 ** len(found), 8)))
+        return found
 
 
 SETTINGS = (
     Setting("mlp128", "The paper's MLP nets, 28×28×1, batch 128", "paper", 128),
     Setting("mlp512", "The paper's MLP nets, 28×28×1, batch 512", "paper", 512),
     Setting("dcgan128", "DCGAN nets, 28×28×1, batch 128", "dcgan", 128, width=32),
+    Setting("conv28", "The default conv nets, 28×28×1, batch 64", "conv", 64, latent=16, width=16),
+    Setting(
+        "conv64",
+        "The default conv nets, 64×64×3, batch 64",
+        "conv",
+        64,
+        (64, 64, 3),
+        latent=16,
+        width=16,
+        examples=10_000,  # in the bytes of a small data set of colours
+    ),
 )
 
 
-def images(setting: Setting, examples: int = EXAMPLES) -> np.ndarray:
+def images(setting: Setting, examples: int | None = None) -> np.ndarray:
     """uint8 [examples, H, W, C] random pixels, sparse like handwriting."""
     rng = np.random.default_rng(0)
-    pixels = rng.integers(0, 256, (examples, *setting.image_shape), np.uint8)
+    pixels = rng.integers(0, 256, (examples or setting.examples, *setting.image_shape), np.uint8)
     return pixels * (rng.random(pixels.shape, np.float32) < 0.2)
 
 

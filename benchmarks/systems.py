@@ -4,7 +4,7 @@ python -m benchmarks.systems [--dataset=digits] [--write=docs/performance.md]
 
 As on a CPU with only AVX2, without bfloat16 units:
 
-ONEDNN_MAX_CPU_ISA=AVX2 XLA_FLAGS=--xla_cpu_max_isa=AVX2 python -m benchmarks.systems --float32
+python -m benchmarks.systems --isa=avx2
 
 Each system has the options of `train.py --model=NAME --dataset=DATASET`.
 """
@@ -19,14 +19,13 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's start-up noti
 import keras  # noqa: E402
 from absl import flags  # noqa: E402
 
-from benchmarks import pages  # noqa: E402
+from benchmarks import isa, pages  # noqa: E402
 from tf_bigan import models  # noqa: E402
 from tf_bigan.core import hardware  # noqa: E402
 from tf_bigan.run import build  # noqa: E402
 from tf_bigan.run.flags import config_from_flags, define_config_flags  # noqa: E402
 
 BLOCK = "systems"  # the name of the marked block
-LIMITS = ("ONEDNN_MAX_CPU_ISA", "XLA_FLAGS")  # environment variables that limit the CPU
 NEEDS = {
     "sgan": ["--labels=100"],
     "triple_gan": ["--labels=100"],
@@ -70,17 +69,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--dataset", default="digits")
     parser.add_argument("--seconds", type=float, default=3.0, help="training time of each system")
-    parser.add_argument("--float32", action="store_true", help="use float32 on any hardware")
+    parser.add_argument("--isa", choices=isa.LIMITS, help="float32 with these instructions only")
     parser.add_argument("--only", help="some of the systems, as bigan,dann")
     parser.add_argument("--write", metavar="FILE", help="a page whose marked block is updated")
     chosen = parser.parse_args()
-    options = [f"--dataset={chosen.dataset}"]
-    options += ["--precision=float32"] if chosen.float32 else []
-    policy, _, why = hardware.choose("float32" if chosen.float32 else "auto")
-    limits = [
-        f"{n}={os.environ[n]}" for n in ("ONEDNN_MAX_CPU_ISA", "XLA_FLAGS") if n in os.environ
-    ]
-    lines = [pages.machine(", ".join([f"{policy} ({why})", *limits])), "", *HEAD]
+    precision = "float32" if isa.limited(chosen.isa, "benchmarks.systems") else "auto"
+    options = [f"--dataset={chosen.dataset}", f"--precision={precision}"]
+    policy, _, why = hardware.choose(precision)
+    lines = [pages.machine(f"{policy} ({why})") + isa.note(chosen.isa), "", *HEAD]
     print("\n".join(lines))
     for name in chosen.only.split(",") if chosen.only else models.names():
         lines.append(time_system(name, options, chosen.seconds))

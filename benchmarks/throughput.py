@@ -3,6 +3,7 @@
 python -m benchmarks.throughput                    everything, in about half an hour
 python -m benchmarks.throughput --quick            against stock Keras only, in under 3 minutes
 python -m benchmarks.throughput --only=mlp128      only "setting/variant" that contain the text
+python -m benchmarks.throughput --isa=avx2         in float32, as on a CPU without AVX-512
 python -m benchmarks.throughput --write=docs/performance.md
 
 The variants alternate, some seconds each per round, so that other processes slow down all of them
@@ -10,6 +11,7 @@ equally. Ratios are computed within a round; the tables show their median and ra
 """
 
 import argparse
+import functools
 import importlib.util
 import os
 import random
@@ -18,28 +20,35 @@ from collections.abc import Callable, Mapping
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's start-up notices
 
-import numpy as np  # noqa: E402
-
-from benchmarks import agreement, limit, ours, pages  # noqa: E402
+from benchmarks import agreement, isa, limit, ours, pages  # noqa: E402
 from benchmarks.peers import stock_keras  # noqa: E402
 from benchmarks.setting import SETTINGS, Setting, images  # noqa: E402
 from tf_bigan.core import hardware  # noqa: E402
+from tf_bigan.run.config import Config  # noqa: E402
 
-BLOCK = "throughput"  # the name of the marked block
+BLOCK = "throughput"  # the name of the marked block; with a limit, `throughput_avx2`
 QUICK = ("mlp128/tf_bigan", "mlp128/Keras")
 
 
-def variants(setting: Setting, data: np.ndarray) -> dict[str, Callable]:
-    """{name: a function that makes the variant}. Peers are checked when they are made."""
-    makers = {}
+def variants(setting: Setting, default: tuple[str, bool]) -> dict[str, Callable]:
+    """{name: a function that makes the variant}. Peers are checked when they are made.
+
+    default: the policy, and whether XLA, that tf_bigan chooses. The library's default networks also
+        have a variant of it with their default penalty.
+    """
+    makers, data = {}, functools.cache(lambda: images(setting))
+    if setting.networks == Config.networks:
+        makers[pages.with_penalty(pages.mode("tf_bigan", *default))] = lambda: ours.Variant(
+            setting, data(), *default, penalty=Config.penalty
+        )
     for policy in ("float32", "mixed_bfloat16"):
         for xla in (False, True):
             makers[pages.mode("tf_bigan", policy, xla)] = lambda p=policy, x=xla: ours.Variant(
-                setting, data, p, x
+                setting, data(), p, x
             )
 
     def peer(make: Callable, *arguments):
-        made = make(setting, data, *arguments)
+        made = make(setting, data(), *arguments)
         agreement.check(setting, made)
         return made
 
@@ -89,27 +98,34 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, help="per variant and round [2.5; 1.5 if quick]")
     parser.add_argument("--only", default="", help="texts; one must occur in setting/variant")
     parser.add_argument("--write", metavar="FILE", help="a page whose marked block is updated")
+    parser.add_argument("--isa", choices=isa.LIMITS, help="float32 with these instructions only")
     options = parser.parse_args()
+    limited = isa.limited(options.isa, "benchmarks.throughput")
     wanted = QUICK if options.quick else options.only.split(",")
     rounds = options.rounds or (5 if options.quick else 7)
     seconds = options.seconds or (1.5 if options.quick else 2.5)
+    block = f"{BLOCK}_{options.isa}" if limited else BLOCK
     if options.write:
         try:
-            pages.around(options.write, BLOCK)
+            pages.around(options.write, block)
         except (OSError, ValueError) as error:
             parser.error(str(error))
-    policy, xla, why = hardware.choose()
-    default = pages.mode("tf_bigan", policy, xla)
-    sections = [pages.machine(f"{default}: {why}")]
+    policy, xla, why = hardware.choose("float32" if limited else "auto")
+    sections = [
+        pages.machine(f"{pages.mode('tf_bigan', policy, xla)}: {why}") + isa.note(options.isa)
+    ]
     print(sections[0], flush=True)
     for setting in SETTINGS:
+        mode = ours.mode(setting, policy)[:2]
         makers = {
             name: make
-            for name, make in variants(setting, images(setting)).items()
+            for name, make in variants(setting, mode).items()
             if any(text in f"{setting.name}/{name}" for text in wanted)
+            and not (limited and "bfloat16" in name)
         }
         if not makers:
             continue
+        default = pages.mode("tf_bigan", *mode)
         print(setting.title, file=sys.stderr)
         rates = measure(makers, setting.batch, rounds, seconds)
         sections.append(pages.section(setting, rates, default))
@@ -117,7 +133,7 @@ def main() -> int:
     if len(sections) == 1:
         parser.error(f"--only={options.only} does not occur in any setting/variant")
     if options.write:
-        pages.write(options.write, BLOCK, "\n\n".join(sections))
+        pages.write(options.write, block, "\n\n".join(sections))
     return 0
 
 

@@ -129,8 +129,6 @@ def make(name: str, config: Config, train: data.ImageData):
 
     from benchmarks.peers import pytorch
 
-    torch.manual_seed(config.seed)
-
     def peer(precision: str) -> pytorch.Peer:
         return pytorch.Peer(setting, train.images, precision == "bfloat16", False, OFFICIAL_L2)
 
@@ -140,6 +138,7 @@ def make(name: str, config: Config, train: data.ImageData):
         return warm.seconds_of(20)
 
     precision = min(("float32", "bfloat16"), key=seconds)
+    torch.manual_seed(config.seed)
     made = peer(precision)
     agreement.check(setting, made)  # it also gets the official initial weights
     return made, f"{precision} eager"

@@ -7,7 +7,7 @@ loss updates.
 
 import time
 from collections.abc import Iterator
-from itertools import islice
+from itertools import islice, pairwise
 
 import numpy as np
 import torch
@@ -152,6 +152,78 @@ class DCGANDiscriminator(nn.Module):
         return self.logit(F.leaky_relu(h, 0.2)).float()
 
 
+class ConvGenerator(nn.Module):
+    """The library's default networks, for images whose sides are even down to the smallest map."""
+
+    def __init__(self, setting: Setting):
+        super().__init__()
+        self.base = setting.maps()[-1]
+        self.project = nn.Linear(setting.latent, int(np.prod(self.base)), bias=False)
+        channels = conv_channels(setting)[::-1]
+        self.norms = nn.ModuleList(nn.BatchNorm2d(n) for n in channels[:-1])
+        self.convs = nn.ModuleList(
+            nn.ConvTranspose2d(n, m, 4, 2, 1, bias=i == len(channels) - 2)
+            for i, (n, m) in enumerate(pairwise(channels))
+        )
+
+    def forward(self, z):
+        h = self.project(z).unflatten(1, self.base).permute(0, 3, 1, 2)
+        for norm, conv in zip(self.norms, self.convs, strict=True):
+            h = conv(F.relu(norm(h)))
+        return torch.sigmoid(h.float()).permute(0, 2, 3, 1)
+
+
+def conv_channels(setting: Setting) -> list[int]:
+    """Of the image and of its maps, from the largest on."""
+    return [setting.image_shape[2], *(channels for _, _, channels in setting.maps())]
+
+
+def conv_tower(setting: Setting, norm: bool) -> nn.Sequential:
+    """Images to the smallest map."""
+    tower = nn.Sequential()
+    for i, (n, m) in enumerate(pairwise(conv_channels(setting))):
+        normed = norm and i > 0
+        tower.append(nn.Conv2d(n, m, 4, 2, 1, bias=not normed))
+        tower.extend([nn.BatchNorm2d(m)] if normed else [])
+        tower.append(nn.LeakyReLU(0.2))
+    return tower
+
+
+class ConvEncoder(nn.Module):
+    def __init__(self, setting: Setting):
+        super().__init__()
+        self.tower = conv_tower(setting, norm=True)
+        self.dense = nn.Linear(int(np.prod(setting.maps()[-1])), setting.hidden, bias=False)
+        self.norm = nn.BatchNorm1d(setting.hidden)
+        self.latent = nn.Linear(setting.hidden, setting.latent)
+
+    def logits(self, x):
+        h = F.leaky_relu(self.norm(self.dense(flat_maps(self.tower, x))), 0.2)
+        return self.latent(h).float()
+
+    def forward(self, x):
+        return uniform_code(self.logits(x))
+
+
+class ConvDiscriminator(nn.Module):
+    def __init__(self, setting: Setting):
+        super().__init__()
+        hidden = setting.hidden
+        self.tower = conv_tower(setting, norm=False)
+        self.dense = nn.Linear(int(np.prod(setting.maps()[-1])), hidden)
+        self.latent = nn.Linear(setting.latent, hidden)
+        self.condition = nn.Linear(hidden, hidden, bias=False)
+        self.joint = nn.ModuleList(nn.Linear(hidden, hidden) for _ in range(2))
+        self.logit = nn.Linear(hidden, 1)
+
+    def forward(self, x, z):
+        h = self.dense(flat_maps(self.tower, x))
+        h = F.leaky_relu(h + self.condition(F.leaky_relu(self.latent(z), 0.2)), 0.2)
+        for layer in self.joint:
+            h = F.leaky_relu(layer(h), 0.2)
+        return self.logit(h).float()
+
+
 NETWORKS = {
     "paper": {
         "generator": MLPGenerator,
@@ -162,6 +234,11 @@ NETWORKS = {
         "generator": DCGANGenerator,
         "encoder": DCGANEncoder,
         "discriminator": DCGANDiscriminator,
+    },
+    "conv": {
+        "generator": ConvGenerator,
+        "encoder": ConvEncoder,
+        "discriminator": ConvDiscriminator,
     },
 }
 

@@ -76,6 +76,69 @@ def dcgan(setting: Setting, policy: str) -> dict[str, keras.Model]:
     return {"generator": generator, "encoder": encoder, "discriminator": discriminator}
 
 
+def conv_down(setting: Setting, policy: str, norm: bool) -> keras.Sequential:
+    """Images to the smallest map of the library's default networks, flattened."""
+    tower = keras.Sequential([layers.Rescaling(2.0, -1.0)])
+    for i, (_, _, channels) in enumerate(setting.maps()):
+        normed = norm and i > 0
+        tower.add(layers.Conv2D(channels, 4, 2, "same", use_bias=not normed, dtype=policy))
+        if normed:
+            tower.add(layers.BatchNormalization(momentum=0.9, epsilon=1e-5, dtype=policy))
+        tower.add(layers.Activation(leaky_relu, dtype=policy))
+    tower.add(layers.Flatten(dtype=policy))
+    return tower
+
+
+def conv(setting: Setting, policy: str) -> dict[str, keras.Model]:
+    def dense(units, bias=True, name=None):
+        return layers.Dense(units, use_bias=bias, dtype=policy, name=name)
+
+    def norm():
+        return layers.BatchNormalization(momentum=0.9, epsilon=1e-5, dtype=policy)
+
+    *larger, base = [setting.image_shape, *setting.maps()]
+    z = keras.Input((setting.latent,))
+    h = layers.Reshape(base)(dense(int(np.prod(base)), bias=False)(z))
+    for height, width, channels in reversed(larger):
+        last = (height, width, channels) == setting.image_shape
+        up = layers.Conv2DTranspose(channels, 4, 2, "same", use_bias=last, dtype=policy)
+        h = up(ops.relu(norm()(h)))
+        if h.shape[1:3] != (height, width):
+            h = h[:, :height, :width]
+    generator = keras.Model(z, layers.Activation("sigmoid", dtype="float32")(h))
+
+    x = keras.Input(setting.image_shape)
+    h = dense(setting.hidden, bias=False)(conv_down(setting, policy, norm=True)(x))
+    logits = dense(setting.latent, name="latent")(leaky_relu(norm()(h)))
+    return {
+        "generator": generator,
+        "encoder": keras.Model(x, uniform_code(logits)),
+        "discriminator": ConvDiscriminator(setting, policy),
+    }
+
+
+class ConvDiscriminator(keras.Model):
+    """A subclass, whose weights are in the order of its attributes."""
+
+    def __init__(self, setting: Setting, policy: str):
+        super().__init__()
+        hidden = setting.hidden
+        self.tower = conv_down(setting, policy, norm=False)
+        self.dense = layers.Dense(hidden, dtype=policy)
+        self.latent = layers.Dense(hidden, dtype=policy)
+        self.condition = layers.Dense(hidden, use_bias=False, dtype=policy)
+        self.joint = [layers.Dense(hidden, dtype=policy) for _ in range(2)]
+        self.logit = layers.Dense(1, dtype=policy)
+        self([keras.Input(setting.image_shape), keras.Input((setting.latent,))])
+
+    def call(self, inputs):
+        x, z = inputs
+        h = leaky_relu(self.dense(self.tower(x)) + self.condition(leaky_relu(self.latent(z))))
+        for layer in self.joint:
+            h = leaky_relu(layer(h))
+        return ops.cast(self.logit(h), "float32")
+
+
 def leaky_relu(x):
     return ops.leaky_relu(x, 0.2)
 
@@ -84,7 +147,7 @@ def uniform_code(logits):
     return ops.tanh(0.5 * ops.cast(logits, "float32"))  # = 2σ(logits) - 1
 
 
-NETWORKS = {"paper": mlp, "dcgan": dcgan}
+NETWORKS = {"paper": mlp, "dcgan": dcgan, "conv": conv}
 
 
 class BiGAN(keras.Model):
@@ -177,7 +240,7 @@ class Peer:
         norms = [
             layer
             for network in networks
-            for layer in network.layers
+            for layer in network._flatten_layers()
             if isinstance(layer, layers.BatchNormalization)
         ]
         momenta = [norm.momentum for norm in norms]

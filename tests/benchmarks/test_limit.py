@@ -7,7 +7,7 @@ from benchmarks.setting import SETTINGS, Setting
 
 pytestmark = pytest.mark.slow
 
-MLP128, MLP512, DCGAN128 = SETTINGS
+MLP128, MLP512, DCGAN128, CONV28, CONV64 = SETTINGS
 TINY = Setting("tiny", "", "paper", 4, (3, 2, 1), latent=3, width=5)
 
 
@@ -51,6 +51,19 @@ def test_convolutions_are_products_of_their_patches():
         (2 * 7 * 7, 64, 4 * 4 * 32),
         (2 * 14 * 14, 32, 4 * 4 * 1),
     ]
+
+
+@pytest.mark.parametrize(("setting", "maps"), [(CONV28, (14, 7)), (CONV64, (32, 16, 8))])
+def test_the_maps_of_the_default_networks(setting, maps):
+    tower = limit.forward(ours.make(setting).encoder, 2, setting.image_shape)
+    channels = [setting.image_shape[2], *(16 * 2**i for i in range(len(maps)))]
+    convolutions = zip(maps, channels[:-1], channels[1:], strict=True)
+    assert [layer.product for layer in tower] == [
+        *((2 * side**2, 4 * 4 * n, m) for side, n, m in convolutions),
+        (2, maps[-1] ** 2 * channels[-1], 512),
+        (2, 512, 16),
+    ]
+    assert setting.maps() == list(zip(maps, maps, channels[1:], strict=True))
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])

@@ -13,6 +13,7 @@ pytestmark = pytest.mark.slow
 SETTINGS = [
     Setting("mlp", "", "paper", 8, (6, 5, 1), latent=3, width=16),
     Setting("dcgan", "", "dcgan", 8, (28, 28, 1), latent=3, width=4, hidden=8),
+    Setting("conv", "", "conv", 8, (28, 20, 2), latent=3, width=4, hidden=128),
 ]
 
 

@@ -1,9 +1,12 @@
 """Rounds, tables and the page of the throughput benchmark."""
 
+import os
+import sys
+
 import pytest
 
-from benchmarks import pages, throughput
-from benchmarks.setting import Setting
+from benchmarks import isa, pages, throughput
+from benchmarks.setting import SETTINGS, Setting
 
 SETTING = Setting("s", "A setting", "paper", 100)
 DEFAULT = "tf_bigan mixed_bfloat16"
@@ -29,6 +32,41 @@ def test_a_table_without_the_default_has_no_ratios():
     text = pages.section(SETTING, {"limit float32": [200.0]}, DEFAULT)
     assert "| limit float32 | 200 (200–200) | 500.0 |  |" in text
     assert "compared with" not in text
+
+
+def test_what_the_penalty_costs():
+    rates = RATES | {"tf_bigan mixed_bfloat16, R1": [2400.0, 1600.0, 500.0]}
+    text = pages.section(SETTING, rates, DEFAULT)
+    assert "- itself with the default penalty, R1: 1.25× (1.25–2.00)" in text
+    assert "the default penalty" not in pages.section(SETTING, RATES, DEFAULT)
+
+
+def test_only_the_default_networks_have_the_default_penalty(monkeypatch):
+    monkeypatch.setattr(throughput.importlib.util, "find_spec", lambda name: None)  # of PyTorch
+    of = {s.name: throughput.variants(s, ("mixed_bfloat16", False)) for s in SETTINGS}
+    penalised = [name for name, makers in of.items() if f"{DEFAULT}, R1" in makers]
+    assert penalised == ["conv28", "conv64"]
+    assert all(DEFAULT in makers and "Keras fit float32" in makers for makers in of.values())
+
+
+def test_a_limit_of_the_instructions_starts_the_program_again_once(monkeypatch):
+    started = []
+    monkeypatch.setattr(os, "execve", lambda *arguments: started.append(arguments))
+    monkeypatch.setattr(sys, "argv", ["throughput.py", "--isa=avx2", "--only=conv28"])
+    for name in isa.LIMITS["avx2"]:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("XLA_FLAGS", "--xla_a=b")
+    assert not isa.limited(None, "benchmarks.throughput") and not started
+    isa.limited("avx2", "benchmarks.throughput")
+    ((program, arguments, environment),) = started
+    assert program == arguments[0] == sys.executable
+    assert arguments[1:] == ["-m", "benchmarks.throughput", "--isa=avx2", "--only=conv28"]
+    assert environment["ONEDNN_MAX_CPU_ISA"] == "AVX2"
+    assert environment["XLA_FLAGS"] == "--xla_a=b --xla_cpu_max_isa=AVX2"
+    monkeypatch.setattr(os, "environ", environment)
+    assert isa.limited("avx2", "benchmarks.throughput") and len(started) == 1
+    assert "without instructions beyond AVX2: ONEDNN_MAX_CPU_ISA=AVX2, " in isa.note("avx2")
+    assert isa.note(None) == ""
 
 
 def test_variants_take_turns_in_rounds_of_equal_length():
