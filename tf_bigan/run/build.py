@@ -32,6 +32,8 @@ def load_split(
         validation=config.validation,
         seed=config.seed,
         strict=config.strict_data,
+        resize=config.resize,
+        background=config.background,
     )
 
 

@@ -128,7 +128,7 @@ def run_or_try(config, workdir, strategy, which) -> int:
         return dry_run(config, workdir, batches, model, f"{why}; {which}")
     last = tb.callbacks.latest(workdir.checkpoints)
     if last is not None:
-        workdir.check_images(batches.num_examples)
+        workdir.check_images(batches.num_examples, train.fingerprint)
     tb.core.workers.check_same(
         last or "none",
         f"the newest checkpoint ({last or 'none'}): use a --workdir that all workers share",
@@ -148,7 +148,7 @@ def run_or_try(config, workdir, strategy, which) -> int:
             what = f"training {config.model} in {why}, in {workdir.root}"
     measured = measurement(config, model, train, held_out)
     if chief:
-        workdir.prepare(config, environment(), batches.num_examples)
+        workdir.prepare(config, environment(), batches.num_examples, train.fingerprint)
     print(f"{what}; {which}")
     try:
         status = train_and_save(config, workdir, model, batches, held_out, measured)
