@@ -57,10 +57,13 @@ def test_an_empty_drawing_is_refused():
 
 def test_a_photo_is_resized_and_converted_to_grey_or_colour():
     columns = np.tile(np.arange(8, dtype=np.uint8), (4, 1))[..., None] * 10
-    fitted = Fitting((4, 4, 1), None).photo(Picture(columns))
+    fitted = Fitting((4, 4, 1), None, "stretch").photo(Picture(columns))
     # The triangle of bilinear resampling has the weights 1, 3, 3, 1: in the middle a plain mean.
     np.testing.assert_array_equal(fitted.pixels[:, 1:3, 0], np.tile([25, 45], (4, 1)))
-    assert fitted.notes == ("resized from 4 × 8 to 4 × 4",)
+    assert fitted.notes == ("resized from 4 × 8 to 4 × 4", "with another aspect ratio")
+    fitted = Fitting((4, 4, 1), None).photo(Picture(columns))
+    np.testing.assert_array_equal(fitted.pixels, columns[:, 2:6])
+    assert fitted.notes == ("resized from 4 × 8 to 4 × 4", "its margins cut off")
     red = Picture(np.full((30, 20, 3), (255, 0, 0), np.uint8))
     fitted = Fitting((6, 4, 1), None).photo(red)
     assert set(fitted.pixels.ravel()) == {76}  # .299 × 255

@@ -36,14 +36,14 @@ class Description:
     """What images there are to train on, before any conversion.
 
     num_examples: their number.
-    height, width: of all images if `uniform`, else their medians.
+    size: (H, W) if it is the same for all images.
+    side: the median of their shorter sides.
     channels: 1 (grey) or 3, or whatever an array has.
     """
 
     num_examples: int
-    height: int
-    width: int
-    uniform: bool
+    size: tuple[int, int] | None
+    side: int
     channels: int
 
 
@@ -128,11 +128,12 @@ def describe(
         parts = parts.images()
     train = splits.choose(parts, "train", validation, seed)
     height, width, channels = train.image_shape
-    uniform = None not in (height, width)
-    if not uniform:
-        assert isinstance(train, StreamedImages)
-        height, width = train.typical_size or train.sampled_size(SAMPLED)
-    return Description(len(train), height, width, uniform, channels)
+    if None not in (height, width):
+        return Description(len(train), (height, width), min(height, width), channels)
+    assert isinstance(train, StreamedImages)
+    return Description(
+        len(train), None, train.shorter_side or train.sampled_side(SAMPLED), channels
+    )
 
 
 def _open(dataset, data_dir, strict, background):

@@ -73,12 +73,6 @@ class Folder:
         one = len(heights) == len(widths) == 1
         return (int(heights[0]), int(widths[0])) if one else (None, None)
 
-    @property
-    def typical_size(self) -> tuple[int, int]:
-        """The median height and width."""
-        height, width = (int(np.median(self.found[name])) for name in ("height", "width"))
-        return height, width
-
     def check_uniform(self) -> None:
         """Raises UserError, with examples, if the pictures differ in size."""
         if None in self.size:
@@ -157,7 +151,7 @@ class Folder:
             has_labels=self.labels is not None,
             class_names=self.class_names,
             buffer_size=len(rows),
-            typical_size=self.typical_size,
+            shorter_side=int(np.median(np.minimum(self.found["height"], self.found["width"]))),
             fingerprint=digest.hexdigest(),
         )
 

@@ -25,7 +25,7 @@ class StreamedImages:
     decode: record -> {"image": uint8 [H, W, C], "label": int64 [] if has_labels}.
     image_shape: (H, W, C) after `decode`; None for sizes that vary between images.
     buffer_size: size of the shuffle buffer, in undecoded records.
-    typical_size: the median (H, W), where sizes vary and it is known.
+    shorter_side: its median in pixels, where sizes vary and it is known.
     fingerprint: a hash of the content and the order of the source, if it is known.
     """
 
@@ -37,7 +37,7 @@ class StreamedImages:
     has_labels: bool
     class_names: tuple[str, ...] | None
     buffer_size: int
-    typical_size: tuple[int, int] | None = None
+    shorter_side: int | None = None
     fingerprint: str | None = None
 
     def __len__(self) -> int:
@@ -97,12 +97,10 @@ class StreamedImages:
 
         return dataclasses.replace(self, decode=decode, image_shape=shape)
 
-    def sampled_size(self, n: int) -> tuple[int, int]:
-        """The median (H, W) of the first `n` images."""
-        images = _decoded(self.records.take(n), self.decode)
-        sizes = [example["image"].shape[:2] for example in images.as_numpy_iterator()]
-        height, width = (int(side) for side in np.median(sizes, axis=0))
-        return height, width
+    def sampled_side(self, n: int) -> int:
+        """The median of the shorter sides of the first `n` images."""
+        images = _decoded(self.records.take(n), self.decode).as_numpy_iterator()
+        return int(np.median([min(example["image"].shape[:2]) for example in images]))
 
     def fixed(self, memory_limit: int) -> ImageData | StreamedImages:
         """Loads into memory if the decoded images fit into `memory_limit` bytes, else unchanged.

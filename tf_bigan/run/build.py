@@ -37,6 +37,18 @@ def load_split(
     )
 
 
+def describe(config: Config) -> data.Description:
+    """The training images of a configuration, before any conversion."""
+    return data.describe(
+        config.dataset,
+        data_dir=config.data_dir,
+        validation=config.validation,
+        seed=config.seed,
+        strict=config.strict_data,
+        background=config.background,
+    )
+
+
 def held_out_split(config: Config) -> str:
     """The split that a trained model has not seen: validation, or test if there is none."""
     return "test" if config.validation == 0 else "validation"
