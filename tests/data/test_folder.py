@@ -155,7 +155,7 @@ def test_a_large_jpeg_is_decoded_small_and_nearly_the_same(tmp_path):
     quick = opened(tmp_path / "a.jpg", size=(12, 12))[0].astype(int)
     slow = Image.fromarray(opened(tmp_path / "a.jpg")[0]).crop((100, 0, 700, 600))
     slow = np.asarray(slow.resize((12, 12), Image.Resampling.BILINEAR)).astype(int)
-    assert np.abs(quick - slow).max() <= 4
+    assert 0 < np.abs(quick - slow).mean() < 2 and np.abs(quick - slow).max() < 12
 
 
 def claiming(side: int) -> bytes:
@@ -181,7 +181,8 @@ def test_what_cannot_be_used_is_counted_by_kind_or_refused(tmp_path):
     save(tmp_path / "deep.tif", np.full((4, 4), 2**20, np.int32))
     os.symlink("nowhere.png", tmp_path / "link.png")
     expected = (
-        r"8 of 14 left out: 1 other files \(notes.txt\)",
+        "8 of 14 left out: ",
+        r"1 other files \(notes.txt\)",
         r"1 broken links \(link.png\)",
         r"2 too large \(bomb.png, large.png\)",
         r"2 broken \(cut.png, deep.tif\)",
@@ -500,7 +501,7 @@ def test_a_second_start_decodes_nothing(tmp_path, decoded):
     first = load(f"folder:{tmp_path}")
     assert sorted(decoded) == sorted(2 * os.listdir(tmp_path))
     decoded.clear()
-    again, other = load(f"folder:{tmp_path}"), load(f"folder:{tmp_path}", "validation", None)
+    again, other = load(f"folder:{tmp_path}"), load(f"folder:{tmp_path}", "test")
     np.testing.assert_array_equal(first.images, again.images)
     assert first.fingerprint == again.fingerprint != other.fingerprint and not decoded
     load(f"folder:{tmp_path}", image_size=8)  # another form
@@ -547,5 +548,8 @@ def test_what_streams_has_a_fingerprint_too(tmp_path):
     options = {"memory_limit": 0}
     first = load(f"folder:{tmp_path}", **options).fingerprint
     assert first == load(f"folder:{tmp_path}", **options).fingerprint is not None
+    content = (tmp_path / "a" / "0.png").read_bytes()
+    (tmp_path / "a" / "0.png").write_bytes(content)  # another time, but not another content
+    assert load(f"folder:{tmp_path}", **options).fingerprint == first
     os.rename(tmp_path / "a" / "0.png", tmp_path / "b" / "9.png")
     assert load(f"folder:{tmp_path}", **options).fingerprint != first

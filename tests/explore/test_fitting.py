@@ -86,16 +86,19 @@ def test_an_image_of_the_models_size_stays_and_paper_becomes_black():
     np.testing.assert_array_equal(paper.pixels, fitting.drawing(drawing).pixels)
 
 
-@pytest.mark.parametrize("channels", [1, 3])
-def test_an_uploaded_training_file_becomes_the_training_image(tmp_path, channels):
+@pytest.mark.parametrize("resize", ["crop", "pad", "stretch"])
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_an_uploaded_training_file_becomes_the_training_image(tmp_path, channels, resize):
     rng = np.random.default_rng(0)
     for i in range(12):  # wide photographs
         small = Image.fromarray(rng.integers(60, 255, (3, 6, 3), np.uint8))
         small.resize((120, 60), Image.Resampling.BICUBIC).save(tmp_path / f"{i:02}.png")
-    options = {"image_size": 16, "channels": channels}
+    form = {"resize": resize, "background": "navy"}
+    options = {"image_size": 16, "channels": channels, **form}
     images = np.concatenate(
         [data.load(f"folder:{tmp_path}", split, **options).images for split in ("train", "test")]
     )
-    fitting = Fitting.to(images)
-    fitted = [fitting.photo(read_file(path)).pixels for path in sorted(tmp_path.glob("*.png"))]
+    fitting = Fitting.to(images, **form)
+    read = [read_file(path, channels == 4, "navy") for path in sorted(tmp_path.glob("*.png"))]
+    fitted = [fitting.photo(picture).pixels for picture in read]
     assert sorted(x.tobytes() for x in fitted) == sorted(x.tobytes() for x in images)

@@ -20,7 +20,8 @@ from tf_bigan.run.workdir import Workdir
 ROOT = Path(__file__).parents[2]
 # What data.load says of the data, and TensorFlow's native code at every start.
 NOTICE = re.compile(
-    r".* \((train|validation|test)\): [\d,]+ images |settings of |[IE]0000 |WARNING: All log |To enable the "
+    r".* \((train|validation|test)\): [\d,]+ images |settings of "
+    r"|[IE]0000 |WARNING: All log |To enable the "
 )
 
 

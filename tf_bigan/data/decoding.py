@@ -114,7 +114,7 @@ def _decoded(image, channels, size, resize, background):
     if getattr(image, "n_frames", 1) > 1:
         notes.append(FIRST)
     if size is not None:  # JPEG: decodes an eighth, a quarter or a half of the size, much faster
-        image.draft(None, (2 * max(size), 2 * max(size)))
+        image.draft(None, (3 * max(size), 3 * max(size)))
     image.load()
     with contextlib.suppress(*BROKEN):  # a damaged EXIF entry does not damage the pixels
         if image.getexif().get(_ORIENTATION, 1) != 1:
@@ -165,14 +165,14 @@ def fitted(
     if size is None or (image.height, image.width) == size:
         return image
     height, width = size
-    box, inner = (0, 0, image.width, image.height), size
+    inner = size
     if resize == "crop":
         h, w = cropped(image.height, image.width, size)
         top, left = (image.height - h) // 2, (image.width - w) // 2
-        box = (left, top, left + w, top + h)
+        image = image.crop((left, top, left + w, top + h))
     elif resize == "pad":
         inner = padded(image.height, image.width, size)
-    small = image.resize(inner[::-1], Image.Resampling.BILINEAR, box)
+    small = image.resize(inner[::-1], Image.Resampling.BILINEAR)
     if inner == size:
         return small
     margin = (0, 0, 0, 0) if image.mode == "RGBA" else ImageColor.getcolor(background, image.mode)

@@ -24,9 +24,9 @@ LITTER = {
     *("__macosx", "@eadir", "#recycle", "$recycle.bin", "lost+found", "system volume information"),
 }
 PARTS = {
-    "train": {"train", "training", "trainset", "train_set"},
-    "validation": {"val", "valid", "validation", "dev", "valset", "val_set"},
-    "test": {"test", "testing", "testset", "test_set"},
+    "train": {"train", "training"},
+    "validation": {"val", "valid", "validation", "dev"},
+    "test": {"test", "testing"},
 }
 SHOWN = 3  # names of a kind in a message
 
@@ -187,7 +187,7 @@ def _part_names(root: Path, tops: list[str]) -> dict[str, str]:
     """{part: the name of its folder}; {"train": ""} for a folder that has no parts."""
     found: dict[str, list[str]] = {}
     for name in tops:
-        plain = re.sub(r"[\s-]", "_", name.lower())
+        plain = re.sub(r"[\s_-]*(set|data|images)?$", "", name.lower())  # of "Test Set"
         for part, names in PARTS.items():
             if plain in names:
                 found.setdefault(part, []).append(name)
@@ -229,10 +229,10 @@ def _labelled(found: Listing, below, files, folders) -> list:
         return [(file, None) for file in files]
     found.left_out["beside the class folders"] += [file.relative for file in flat]
     classes = {file.names[depth] for file in deep}
-    empty = [
-        n for n in folders if len(n) == depth + 1 and n[:depth] == below and n[-1] not in classes
-    ]
-    found.left_out["class folders without pictures"] += ["/".join(names) for names in empty]
+    locked = found.left_out["folders that cannot be read"]
+    empty = [names for names in folders if len(names) == depth + 1 and names[:depth] == below]
+    empty = ["/".join(names) for names in empty if names[depth] not in classes]
+    found.left_out["class folders without pictures"] += [n for n in empty if n not in locked]
     return [(file, file.names[depth]) for file in deep]
 
 

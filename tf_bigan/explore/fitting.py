@@ -42,7 +42,7 @@ class Fitting:
         height, width = images.shape[1:3]
         bright = images.max(-1) > _DARK  # [N, H, W]
         border = np.concatenate([bright[:, [0, -1]].ravel(), bright[:, :, [0, -1]].ravel()])
-        if border.mean() > 0.5 or images.shape[3] == 4:
+        if border.mean() > 0.5 or images.shape[3] == 4 or resize == "pad":  # margins are no paper
             return cls(images.shape[1:], None, resize, background)
         rows, columns = bright.any(2).sum(1), bright.any(1).sum(1)  # those with strokes, [N]
         ink = float(np.median(np.maximum(rows / height, columns / width)))
