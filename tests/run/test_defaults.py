@@ -48,7 +48,7 @@ def test_the_length_fits_into_the_time():
     assert of(50_000)["epochs"] == round(11_916 / 782) == 15
     # 0.01 + 64·64·64·1e-6 = 0.2721 s: 3,307 steps
     assert of(6_400, (64, 64))["epochs"] == 33
-    assert of(6_400, (64, 64), networks="residual")["epochs"] == 11
+    assert of(6_400, (64, 64), networks="residual")["epochs"] == 8
     assert of(6_400, (64, 64), image_size="32")["epochs"] == 119
     assert of(6_400, batch_size=128)["epochs"] == round(900 / (0.01 + 0.131072) / 50)
     assert of(10**7, (64, 64))["epochs"] == 1

@@ -67,15 +67,14 @@ class Folder:
         return 1 if self.found["grey"].all() else 3
 
     @property
-    def size(self) -> tuple[int, int] | tuple[None, None]:
+    def size(self) -> tuple[int, int] | None:
         """(H, W) if it is the same for all pictures."""
-        heights, widths = (np.unique(self.found[name]) for name in ("height", "width"))
-        one = len(heights) == len(widths) == 1
-        return (int(heights[0]), int(widths[0])) if one else (None, None)
+        sizes = np.unique(self.found[["height", "width"]])
+        return (int(sizes["height"][0]), int(sizes["width"][0])) if len(sizes) == 1 else None
 
     def check_uniform(self) -> None:
         """Raises UserError, with examples, if the pictures differ in size."""
-        if None in self.size:
+        if self.size is None:
             sizes = [f"{h}×{w}" for h, w in self.found[["height", "width"]]]
             other = next(row for row, size in enumerate(sizes) if size != sizes[0])
             shown = (f"{self.files[row].relative} is {sizes[row]}" for row in (0, other))
@@ -102,10 +101,11 @@ class Folder:
             resize: as in `decoding.fitted`.
             memory_limit: in bytes.
         """
-        size = size or self.size  # nothing is resized then
-        shape = (*size, channels or self.channels)
+        height, width = size or self.size or (None, None)
+        shape = (height, width, channels or self.channels)
         form = (shape, resize, self.background)
-        if None in shape or len(self.files) * np.prod(shape) > memory_limit:
+        size_of_all = len(self.files) * (height or 0) * (width or 0) * shape[2]
+        if height is None or size_of_all > memory_limit:
             return {part: self._streamed(rows, form) for part, rows in self.parts.items()}
         key = cache.key_of("pictures", VERSION, PIL.__version__, *form, _state(self.files))
         pixels = cache.cached(key, lambda: self._decoded(form))

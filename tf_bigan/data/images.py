@@ -70,7 +70,7 @@ class ImageData:
         digest = hashlib.sha256(repr(self.images.shape).encode())
         for array in (self.images, self.labels):
             if array is not None:
-                digest.update(np.ascontiguousarray(array))
+                digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()
 
     def as_float(self, indices=None) -> np.ndarray:
@@ -140,7 +140,8 @@ def convert(
     if channels == 1 and images.shape[-1] == 3:
         x = tf.reduce_sum(x * tf.constant(LUMA), axis=-1, keepdims=True)
     if image_size is not None:
-        x = _resized(x, tuple(image_size), resize, background)
+        height, width = image_size
+        x = _resized(x, (height, width), resize, background)
     x = tf.cast(tf.round(x), tf.uint8)
     return tf.repeat(x, 3, axis=-1) if channels == 3 and images.shape[-1] == 1 else x
 
