@@ -46,6 +46,12 @@ def pytest_collection_modifyitems(items):
             item.add_marker(_ONEDNN_LIMITED)
 
 
+@pytest.fixture(autouse=True, scope="session")
+def own_cache(tmp_path_factory):
+    """Nothing is read from or written to the user's cache."""
+    os.environ["TF_BIGAN_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
 @pytest.fixture
 def eagerly():
     """A few steps of a tiny model are over before TensorFlow has traced them."""

@@ -5,12 +5,14 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from tf_bigan.data import ImageData, load, splits
+from tf_bigan.data import ImageData, decoding, load, splits
 from tf_bigan.data.images import convert
 from tf_bigan.errors import UserError
 
 
 def converted(pixels, **options):
+    if isinstance(options.get("image_size"), int):
+        options["image_size"] = (options["image_size"],) * 2
     return ImageData("x", np.asarray(pixels, np.uint8)[None]).converted(**options).images[0]
 
 
@@ -27,17 +29,46 @@ def test_sizes_by_hand():
     row = np.array([[0, 80, 160, 240]], np.uint8)[..., None]
     left = (3 * 0 + 3 * 80 + 1 * 160) / 7
     right = (1 * 80 + 3 * 160 + 3 * 240) / 7
-    got = converted(row, image_size=(1, 2)).ravel()
+    got = converted(row, image_size=(1, 2), resize="stretch").ravel()
     assert got.tolist() == [round(left), round(right)]
     assert converted(np.full((5, 7, 3), 255), image_size=(3, 2)).min() == 255
     assert converted(np.full((5, 7, 1), 255), image_size=(11, 9)).min() == 255
 
 
-def test_downsizing_agrees_with_pillow():
-    pixels = np.random.RandomState(0).randint(0, 256, (64, 48)).astype(np.uint8)
-    ours = convert(tf.constant(pixels[..., None]), (20, 21)).numpy()[..., 0]
-    theirs = np.asarray(Image.fromarray(pixels).resize((21, 20), Image.Resampling.BILINEAR))
+@pytest.mark.parametrize("resize", decoding.RESIZES)
+@pytest.mark.parametrize("size", [(20, 21), (64, 10), (9, 100)])
+def test_arrays_are_resized_as_files_are(resize, size):
+    pixels = np.random.RandomState(0).randint(0, 256, (64, 49, 3)).astype(np.uint8)
+    form = {"resize": resize, "background": "#0a141e"}
+    ours = convert(tf.constant(pixels), size, **form).numpy()
+    theirs = np.asarray(decoding.fitted(Image.fromarray(pixels), size, **form))
+    assert ours.shape == theirs.shape == (*size, 3)
     assert np.abs(ours.astype(int) - theirs).max() <= 2  # Pillow computes in fixed point
+    sized = tf.TensorSpec([None, None, 3], tf.uint8)  # as the images of a stream that differ
+    traced = tf.function(lambda x: convert(x, size, **form), input_signature=[sized])
+    np.testing.assert_array_equal(traced(pixels), ours)
+
+
+def test_other_aspect_ratios_by_hand():
+    wide = np.array([[10, 20, 30, 40]] * 2, np.uint8)[..., None]  # 2 × 4
+    assert converted(wide, image_size=2).tolist() == [[[20], [30]]] * 2  # the middle
+    small = converted(wide, image_size=(4, 4), resize="pad", background="#646464")
+    assert small[..., 0].tolist() == [[100] * 4, *[[10, 20, 30, 40]] * 2, [100] * 4]
+    assert converted(wide, image_size=(2, 8), resize="stretch").shape == (2, 8, 1)
+    line = np.full((1, 500, 4), 9, np.uint8)
+    assert converted(line, image_size=8, resize="pad")[:, :, 3].any(1).sum() == 1  # transparent
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"resize": "squash"}, "resize=squash: choose one of crop, pad, stretch"),
+        ({"background": "whyte"}, "background=whyte is no colour"),
+    ],
+)
+def test_refused_options(options, message):
+    with pytest.raises(UserError, match=message):
+        load("digits", **options)
 
 
 def test_chunks_cover_all_images():

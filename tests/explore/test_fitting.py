@@ -57,10 +57,13 @@ def test_an_empty_drawing_is_refused():
 
 def test_a_photo_is_resized_and_converted_to_grey_or_colour():
     columns = np.tile(np.arange(8, dtype=np.uint8), (4, 1))[..., None] * 10
-    fitted = Fitting((4, 4, 1), None).photo(Picture(columns))
+    fitted = Fitting((4, 4, 1), None, "stretch").photo(Picture(columns))
     # The triangle of bilinear resampling has the weights 1, 3, 3, 1: in the middle a plain mean.
     np.testing.assert_array_equal(fitted.pixels[:, 1:3, 0], np.tile([25, 45], (4, 1)))
-    assert fitted.notes == ("resized from 4 × 8 to 4 × 4",)
+    assert fitted.notes == ("resized from 4 × 8 to 4 × 4", "with another aspect ratio")
+    fitted = Fitting((4, 4, 1), None).photo(Picture(columns))
+    np.testing.assert_array_equal(fitted.pixels, columns[:, 2:6])
+    assert fitted.notes == ("resized from 4 × 8 to 4 × 4", "its margins cut off")
     red = Picture(np.full((30, 20, 3), (255, 0, 0), np.uint8))
     fitted = Fitting((6, 4, 1), None).photo(red)
     assert set(fitted.pixels.ravel()) == {76}  # .299 × 255
@@ -83,16 +86,19 @@ def test_an_image_of_the_models_size_stays_and_paper_becomes_black():
     np.testing.assert_array_equal(paper.pixels, fitting.drawing(drawing).pixels)
 
 
-@pytest.mark.parametrize("channels", [1, 3])
-def test_an_uploaded_training_file_becomes_the_training_image(tmp_path, channels):
+@pytest.mark.parametrize("resize", ["crop", "pad", "stretch"])
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_an_uploaded_training_file_becomes_the_training_image(tmp_path, channels, resize):
     rng = np.random.default_rng(0)
     for i in range(12):  # wide photographs
         small = Image.fromarray(rng.integers(60, 255, (3, 6, 3), np.uint8))
         small.resize((120, 60), Image.Resampling.BICUBIC).save(tmp_path / f"{i:02}.png")
-    options = {"image_size": 16, "channels": channels}
+    form = {"resize": resize, "background": "navy"}
+    options = {"image_size": 16, "channels": channels, **form}
     images = np.concatenate(
         [data.load(f"folder:{tmp_path}", split, **options).images for split in ("train", "test")]
     )
-    fitting = Fitting.to(images)
-    fitted = [fitting.photo(read_file(path)).pixels for path in sorted(tmp_path.glob("*.png"))]
+    fitting = Fitting.to(images, **form)
+    read = [read_file(path, channels == 4, "navy") for path in sorted(tmp_path.glob("*.png"))]
+    fitted = [fitting.photo(picture).pixels for picture in read]
     assert sorted(x.tobytes() for x in fitted) == sorted(x.tobytes() for x in images)

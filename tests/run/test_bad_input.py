@@ -20,7 +20,8 @@ from tf_bigan.run.workdir import Workdir
 ROOT = Path(__file__).parents[2]
 # What data.load says of the data, and TensorFlow's native code at every start.
 NOTICE = re.compile(
-    r".* \((train|validation|test)\): [\d,]+ images |[IE]0000 |WARNING: All log |To enable the "
+    r".* \((train|validation|test)\): [\d,]+ images |settings of "
+    r"|[IE]0000 |WARNING: All log |To enable the "
 )
 
 
@@ -135,11 +136,11 @@ TRAIN = {
         "has values from 0 to 255; pixels must be uint8 or floats in [0, 1]",
     ),
     "values not finite": (["--dataset=npz:{bad}/nan.npz"], "'images' contains NaN; pixels must be"),
-    "empty folder": (["--dataset=folder:{bad}/empty"], "holds no PNG or JPEG"),
+    "empty folder": (["--dataset=folder:{bad}/empty"], "holds no pictures"),
     "no folder": (["--dataset=folder:{bad}/none"], "none: No such file"),
     "broken image": (
         ["--dataset=folder:{bad}/truncated", "--strict_data"],
-        "1 of 13 images cannot be read: 3.png",
+        "1 of 13 left out: 1 broken (3.png)",
     ),
     "sizes differ": (["--dataset=folder:{bad}/sizes"], "--image_size"),
     "idx of wrong length": (["--dataset=idx:{bad}/idx"], "expected 1552 bytes"),
@@ -272,7 +273,7 @@ def test_one_line_in_a_process_of_its_own(tmp_path, arguments, words):
 
 
 def test_broken_images_are_left_out_with_a_count(bad, tmp_path, command, eagerly):
-    with pytest.warns(UserWarning, match="1 of 13 images cannot be read: 3.png; left out"):
+    with pytest.warns(UserWarning, match=r"1 of 13 left out: 1 broken \(3.png\)"):
         status, out, _ = command(
             *("train", f"--dataset=folder:{bad}/truncated", "--batch_size=2", "--dry_run"),
             *("--width=4", "--latent_dim=2", f"--workdir={tmp_path}/new"),

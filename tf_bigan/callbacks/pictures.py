@@ -125,5 +125,7 @@ def _inverts(model: AdversarialModel) -> bool:
 
 
 def visible(images: np.ndarray) -> np.ndarray:
-    """Images with 1 or 3 channels unchanged; the first channel of other images."""
+    """Images with 1 or 3 channels unchanged, RGBA over white, the first channel of others."""
+    if images.shape[-1] == 4:
+        return images[..., :3] * images[..., 3:] + (1 - images[..., 3:])
     return images if images.shape[-1] in (1, 3) else images[..., :1]

@@ -1,179 +1,298 @@
-"""Images from a folder of PNG and JPEG files; subfolders are classes."""
+"""Pictures from a folder, or a zip or tar file of one, as they come."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import warnings
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+import PIL
 import tensorflow as tf
-from PIL import Image
+from tqdm import tqdm
 
-from tf_bigan.data import decoding
+from tf_bigan.data import archive, cache, decoding
 from tf_bigan.data.home import expanded
+from tf_bigan.data.images import ImageData, Shape
+from tf_bigan.data.listing import File, Listing, described, listed, printable
 from tf_bigan.data.streaming import StreamedImages
 from tf_bigan.errors import UserError
 
-ENDINGS = (".png", ".jpg", ".jpeg")
-OTHER_ENDINGS = (".webp", ".gif", ".bmp", ".tif", ".tiff")  # image formats that are skipped
-PARTS = {"train": ("train",), "validation": ("val", "validation"), "test": ("test",)}
-SHOWN = 5  # number of broken files named in a message
+PROBLEMS = ("", "empty", "not a picture", "broken", "too large", "files that cannot be read")
+# What the first reading of a file finds out: a problem, or the decoded height, width and whether it
+# is grey, the notes of decoding as bits, and a hash of the content.
+FOUND = np.dtype(
+    [
+        *(("problem", "u1"), ("height", "u4"), ("width", "u4")),
+        *(("grey", "?"), ("notes", "u1"), ("content", "u8")),
+    ]
+)
+VERSION = 1  # of what the cache keeps
+NOT_REFUSED = {"other files"}
+COUNTED = {
+    decoding.TURNED: "turned as their EXIF entry says",
+    decoding.FIRST: "with several frames, of which the first is used",
+    decoding.DEEP: "with more than 8 bits, rounded to 8",
+    decoding.PRINTED: "in printing colours (CMYK), converted",
+    decoding.BLENDED: "transparent, blended with the background unless channels=4",
+}
 
 
-def open_folder(path: str, strict: bool = False) -> dict[str, StreamedImages]:
-    """The parts of a folder: its subfolders train/ and test/ (and val/ or validation/) if it has
-    the first two, else all of it as "train".
+@dataclass(frozen=True)
+class Folder:
+    """The pictures of a folder that can be used.
 
-    A part holds its images directly (no labels), or has one subfolder per class. Classes are
-    numbered in alphabetical order and may have nested subfolders. The images are grey if all files
-    are. The files have a fixed shuffled order, so that the first n are a random sample.
-
-    Broken files and those of other formats are skipped with a warning; with `strict` they raise
-    UserError, as does a missing, unreadable or empty folder.
+    parts: {"train", "validation", "test": numbers of their files}, in a fixed shuffled order, so
+      that the first n are a random sample.
+    labels: int64 [files], or None.
+    found: `FOUND` [files].
     """
-    root = expanded(path)
-    folders = _part_folders(root)
-    listed = {part: _list(folder, strict) for part, folder in folders.items()}
-    classes = sorted({name for files in listed.values() for _, name in files if name is not None})
-    labelled = {part: files[0][1] is not None for part, files in listed.items()}
-    if len(set(labelled.values())) > 1:
-        flat = ", ".join(str(folders[part]) for part, has in labelled.items() if not has)
-        raise UserError(
-            f"{root}: {flat} has no subfolders for the classes, as the other parts have: sort its "
-            "images into class subfolders, or move it away"
-        )
-    good = {part: _checked(folders[part], files, strict) for part, files in listed.items()}
 
-    headers = [header for files in good.values() for _, _, header in files]
-    channels = 1 if all(grey for _, grey in headers) else 3
-    sizes = {size for size, _ in headers}
-    height, width = sizes.pop() if len(sizes) == 1 else (None, None)
+    root: Path
+    files: list[File]
+    parts: dict[str, np.ndarray]
+    labels: np.ndarray | None
+    class_names: tuple[str, ...] | None
+    found: np.ndarray
+    background: str
 
-    def decode(record):
-        image = tf.numpy_function(
-            lambda file: _pixels(os.fsdecode(file), channels), [record["image"]], tf.uint8
-        )
-        return {**record, "image": tf.ensure_shape(image, [height, width, channels])}
+    @property
+    def channels(self) -> int:
+        """1 if all pictures are grey, else 3."""
+        return 1 if self.found["grey"].all() else 3
 
-    def stream(files):
-        order = np.random.RandomState(0).permutation(len(files))
-        records: Any = {"image": [os.fsencode(files[i][0]) for i in order]}
-        if classes:
-            records["label"] = np.array([classes.index(files[i][1]) for i in order], np.int64)
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """(H, W) if it is the same for all pictures."""
+        sizes = np.unique(self.found[["height", "width"]])
+        return (int(sizes["height"][0]), int(sizes["width"][0])) if len(sizes) == 1 else None
+
+    def check_uniform(self) -> None:
+        """Raises UserError, with examples, if the pictures differ in size."""
+        if self.size is None:
+            sizes = [f"{h}×{w}" for h, w in self.found[["height", "width"]]]
+            other = next(row for row, size in enumerate(sizes) if size != sizes[0])
+            shown = (f"{self.files[row].relative} is {sizes[row]}" for row in (0, other))
+            raise UserError(
+                f"{self.root}: the images differ in size ({', '.join(map(printable, shown))}, of "
+                f"{len(set(sizes)):,} sizes): set image_size=SIDE or (H, W) to resize them"
+            )
+
+    def images(
+        self,
+        size: tuple[int, int] | None = None,
+        channels: int | None = None,
+        resize: decoding.Resize = "crop",
+        memory_limit: int = 0,
+    ) -> dict[str, ImageData | StreamedImages]:
+        """The parts, in memory if all pictures fit into `memory_limit` bytes, else streamed.
+
+        Pictures in memory are decoded only once, and then come from the cache. Without a `size`,
+        pictures that differ are streamed as they are.
+
+        Args:
+            size: (H, W) of all pictures; None: as they are.
+            channels: 1, 3 or 4; None: see `channels`.
+            resize: as in `decoding.fitted`.
+            memory_limit: in bytes.
+        """
+        height, width = size or self.size or (None, None)
+        shape = (height, width, channels or self.channels)
+        form = (shape, resize, self.background)
+        size_of_all = len(self.files) * (height or 0) * (width or 0) * shape[2]
+        if height is None or size_of_all > memory_limit:
+            return {part: self._streamed(rows, form) for part, rows in self.parts.items()}
+        key = cache.key_of("pictures", VERSION, PIL.__version__, *form, _state(self.files))
+        pixels = cache.cached(key, lambda: self._decoded(form))
+        return {
+            part: ImageData(
+                self.root.name,
+                np.asarray(pixels[rows]),
+                None if self.labels is None else self.labels[rows],
+                self.class_names,
+            )
+            for part, rows in self.parts.items()
+        }
+
+    def _decoded(self, form) -> np.ndarray:
+        shape, resize, background = form
+        pixels = np.empty((len(self.files), *shape), np.uint8)
+        paths = [os.fsencode(file.path) for file in self.files]
+        decode = partial(_pixels, shape=shape, resize=resize, background=background)
+        for row, picture in enumerate(_in_threads(decode, paths, "decoding")):
+            pixels[row] = picture
+        return pixels
+
+    def _streamed(self, rows, form) -> StreamedImages:
+        shape, resize, background = form
+        records = {"image": [os.fsencode(self.files[row].path) for row in rows]}
+        if self.labels is not None:
+            records["label"] = self.labels[rows]  # pyright: ignore[reportArgumentType]
+        pixels = partial(_pixels, shape=shape, resize=resize, background=background)
+
+        def decode(record):
+            image = tf.numpy_function(pixels, [record["image"]], tf.uint8)
+            return {**record, "image": tf.ensure_shape(image, shape)}
+
+        digest = hashlib.sha256(self.found["content"][rows].tobytes())
+        if self.labels is not None:
+            digest.update(self.labels[rows].tobytes())
         return StreamedImages(
-            name=root.name,
+            name=self.root.name,
             records=tf.data.Dataset.from_tensor_slices(records),
-            num_examples=len(files),
+            num_examples=len(rows),
             decode=decode,
-            image_shape=(height, width, channels),
-            has_labels=bool(classes),
-            class_names=tuple(classes) or None,
-            buffer_size=len(files),
+            image_shape=shape,
+            has_labels=self.labels is not None,
+            class_names=self.class_names,
+            buffer_size=len(rows),
+            shorter_side=int(np.median(np.minimum(self.found["height"], self.found["width"]))),
+            fingerprint=digest.hexdigest(),
         )
 
-    return {part: stream(files) for part, files in good.items()}
 
+def open_folder(path: str, strict: bool = False, background: str = "white") -> Folder:
+    """The pictures of a folder, or of a zip or tar file of one.
 
-def _part_folders(root: Path) -> dict[str, Path]:
-    found = {
-        part: root / name
-        for part, names in PARTS.items()
-        for name in names
-        if (root / name).is_dir()
-    }
-    if {"train", "test"} <= set(found):
-        return found
-    if found and set(_subfolders(root)) == set(found.values()):  # otherwise they are class names
-        there = " and ".join(f"{folder.name}/" for folder in found.values())
-        missing = "train" if "test" in found else "test"
-        raise UserError(f"{root} has {there} but no {missing}/: add one, or rename another to it")
-    return {"train": root}
+    Its subfolders train/, val/ and test/, whatever their case and with other usual names, are the
+    parts, if there is the first and one of the others; else all of it is "train". A part holds its
+    pictures directly (no labels), or has one subfolder per class, numbered in alphabetical order,
+    which may have nested subfolders; a dataset.json in the style of StyleGAN's tools gives integer
+    labels instead. A folder that only holds one other folder stands for that one.
 
+    What is not used is counted in a warning, by kind, and so is what was converted. Hidden files
+    and the litter of operating systems are passed over.
 
-def _subfolders(folder: Path) -> list[Path]:
-    try:
-        return sorted(f for f in folder.iterdir() if f.is_dir() and f.name[0] != ".")
-    except OSError as error:
-        raise UserError(f"cannot read the folder {folder}: {error.strerror}") from error
+    Args:
+        path: of the folder or file.
+        strict: raise an error where a picture would be left out.
+        background: a colour to blend transparent pixels with.
 
-
-def _list(folder: Path, strict: bool) -> list[tuple[Path, str | None]]:
-    """(file, its class) of all images in a folder, sorted by name."""
-    try:
-        all_files = [(file, None) for file in _files(folder, deep=False)]
-        all_in_classes = [
-            (file, sub.name) for sub in _subfolders(folder) for file in _files(sub, deep=True)
-        ]
-    except OSError as error:
-        raise UserError(f"cannot read the folder {folder}: {error.strerror}") from error
-    files, in_classes = (
-        [(file, name) for file, name in found if file.suffix.lower() in ENDINGS]
-        for found in (all_files, all_in_classes)
+    Raises:
+        UserError: it is missing, unreadable, without pictures, or of an unclear structure; with
+            `strict` also if anything is left out.
+    """
+    given = expanded(path)
+    decoding.colour(background)
+    listing = listed(archive.unpacked(given) if given.is_file() else given)
+    pairs = [pair for pairs in listing.parts.values() for pair in pairs]
+    files = [file for file, _ in pairs]
+    key = cache.key_of("found", VERSION, PIL.__version__, background, _state(files))
+    found = cache.cached(key, lambda: _survey(files, background))
+    good = found["problem"] == 0
+    for file, problem in zip(files, found["problem"], strict=True):
+        if problem:
+            listing.left_out[PROBLEMS[problem]].append(file.relative)
+    _tell(
+        given, listing, [f for f, use in zip(files, good, strict=True) if use], found[good], strict
     )
-    others = [f for f, _ in all_files + all_in_classes if f.suffix.lower() in OTHER_ENDINGS]
-    if others:
-        message = f"{folder}: {len(others)} images are neither PNG nor JPEG, as {others[0].name}"
-        if strict:
+    labels, class_names = _numbered([label for _, label in pairs])
+    parts, start = {}, 0
+    for part, inside in listing.parts.items():
+        rows = np.flatnonzero(good[start : start + len(inside)]) + start
+        start += len(inside)
+        if not len(rows):
+            raise UserError(f"{given}: none of the {part} pictures can be read")
+        renumbered = np.cumsum(good)[rows] - 1
+        order = np.random.RandomState(0).permutation(len(rows))
+        parts[part] = renumbered[order]
+    return Folder(
+        root=given,
+        files=[file for file, use in zip(files, good, strict=True) if use],
+        parts=parts,
+        labels=None if labels is None else labels[good],
+        class_names=class_names,
+        found=found[good],
+        background=background,
+    )
+
+
+def _state(files: list[File]) -> list:
+    return [(file.path, *file.status) for file in files]
+
+
+def _numbered(labels: list) -> tuple[np.ndarray | None, tuple[str, ...] | None]:
+    if labels[0] is None:
+        return None, None
+    names = sorted(set(labels))
+    numbers = {name: number for number, name in enumerate(names)}
+    return np.array([numbers[label] for label in labels], np.int64), tuple(map(str, names))
+
+
+def _tell(root: Path, listing: Listing, files, found, strict: bool):
+    """Warns of what was left out, converted or decided; raises UserError if it is not allowed."""
+    text = described(listing.left_out)
+    total = len(files) + sum(map(len, listing.left_out.values()))
+    if text:
+        message = f"{root}: {total - len(files):,} of {total:,} left out: {text}"
+        if (
+            not files
+            or strict
+            and any(n and k not in NOT_REFUSED for k, n in listing.left_out.items())
+        ):
             raise UserError(message)
-        warnings.warn(f"{message}; left out", stacklevel=2)
-    if files and in_classes:
-        raise UserError(
-            f"{folder} has both images and subfolders with images ({files[0][0].name}, "
-            f"{in_classes[0][1]}/): move them into a class, or away"
-        )
-    if not files and not in_classes:
-        raise UserError(f"{folder} holds no PNG or JPEG files, nor do its subfolders")
-    return files or in_classes
+        warnings.warn(message, stacklevel=3)
+    noted = {}
+    for bit, note in enumerate(decoding.NOTES):
+        rows = np.flatnonzero(found["notes"] & (1 << bit))
+        noted[COUNTED[note]] = [files[row].relative for row in rows]
+    _, first = np.unique(found["content"], return_index=True)
+    copies = np.setdiff1d(np.arange(len(files)), first)
+    noted["exact copies of others"] = [files[row].relative for row in copies]
+    if text := described(noted):
+        listing.notes.append(text)
+    if listing.notes:
+        warnings.warn(f"{root}: {'; '.join(listing.notes)}", stacklevel=3)
 
 
-def _files(folder: Path, deep: bool) -> list[Path]:
-    def stop(error: OSError):
-        raise error
-
-    found = []
-    for directory, below, names in os.walk(folder, onerror=stop):
-        found += [Path(directory, name) for name in names if name[0] != "."]
-        below[:] = [name for name in below if deep and name[0] != "."]
-    return sorted(found)
+def _survey(files: list[File], background: str) -> np.ndarray:
+    paths = [file.path for file in files]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow's, of large pictures and damaged EXIF entries
+        look = partial(_look, background=background)
+        return np.fromiter(_in_threads(look, paths, "reading"), FOUND, len(files))
 
 
-def _checked(folder, files, strict):
-    """[(file, class, header)] of the readable files."""
-    with ThreadPoolExecutor() as pool:
-        headers = list(pool.map(lambda f: _header(f[0]), files))
-    good = [(*file, header) for file, header in zip(files, headers, strict=True) if header]
-    broken = [file.name for (file, _), header in zip(files, headers, strict=True) if not header]
-    if broken:
-        names = ", ".join(broken[:SHOWN]) + (", ..." if len(broken) > SHOWN else "")
-        message = f"{folder}: {len(broken)} of {len(files)} images cannot be read: {names}"
-        if strict or not good:
-            raise UserError(message)
-        warnings.warn(f"{message}; left out", stacklevel=2)
-    return good
-
-
-def _header(file: Path) -> tuple[tuple[int, int], bool] | None:
-    """((H, W), whether it is grey) of a file that decodes completely, else None."""
+def _look(path: str, background: str) -> tuple:
+    """The fields of `FOUND` of a file."""
     try:
-        with Image.open(file) as image:
-            size, grey = decoding.size(image), decoding.is_grey(image)
+        with open(path, "rb") as file:
+            data = file.read()
+        content = int.from_bytes(hashlib.sha256(data).digest()[:8], "big")
+        with decoding.open_picture(data) as image:
+            height, width = decoding.size(image)
             image.draft(None, (1, 1))  # JPEG: an eighth of the size, much faster
-            image.load()
-            return size, grey
-    except decoding.BROKEN:
-        return None
+            pixels, notes = decoding.decode(image, background=background)
+    except decoding.NoPicture as reason:
+        return PROBLEMS.index(reason.kind), 0, 0, False, 0, 0
+    except OSError:
+        return PROBLEMS.index("files that cannot be read"), 0, 0, False, 0, 0
+    bits = sum(1 << decoding.NOTES.index(note) for note in notes)
+    return 0, height, width, pixels.shape[-1] == 1, bits, content
 
 
-def _pixels(file: str, channels: int) -> np.ndarray:
-    """uint8 [H, W, channels]. Raises UserError if the file is no longer readable."""
+def _pixels(path: bytes, shape: Shape, resize: decoding.Resize, background: str) -> np.ndarray:
+    """uint8 [H, W, C]. Raises UserError if the file is no longer readable."""
+    *size, channels = shape
+    size = None if None in size else (size[0], size[1])
+    file = os.fsdecode(path)
     try:
-        with Image.open(file) as image:
-            return decoding.decode(image, channels)[0]
-    except decoding.BROKEN as error:
+        with decoding.open_picture(file) as image:
+            return decoding.decode(image, channels, size, resize, background)[0]
+    except (decoding.NoPicture, OSError) as error:
         reason = getattr(error, "strerror", None) or error
         raise UserError(
             f"{file} cannot be read any more ({reason}): restore it, and start again to resume"
         ) from error
+
+
+def _in_threads(function: Callable, items: list, doing: str) -> Iterator:
+    """The results in order, with a progress bar on a terminal."""
+    with ThreadPoolExecutor() as pool:
+        results = pool.map(function, items)
+        yield from tqdm(results, doing, len(items), disable=None, leave=False, unit=" pictures")

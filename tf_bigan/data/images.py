@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from tf_bigan.data.decoding import Resize, colour, cropped, padded
 from tf_bigan.data.pipeline import ArrayBatches, Batches
 from tf_bigan.data.pixels import to_unit_range
 from tf_bigan.errors import UserError
@@ -61,6 +64,15 @@ class ImageData:
             return None
         return len(self.class_names) if self.class_names else int(self.labels.max(initial=-1)) + 1
 
+    @cached_property
+    def fingerprint(self) -> str:
+        """A hash of the images and labels, and of their order."""
+        digest = hashlib.sha256(repr(self.images.shape).encode())
+        for array in (self.images, self.labels):
+            if array is not None:
+                digest.update(np.ascontiguousarray(array).data)
+        return digest.hexdigest()
+
     def as_float(self, indices=None) -> np.ndarray:
         """The images (or those at `indices`) as float32 [n, H, W, C] in [0, 1]."""
         images = self.images if indices is None else self.images[indices]
@@ -76,16 +88,21 @@ class ImageData:
         return self.subset(slice(n))
 
     def converted(
-        self, image_size: tuple[int, int] | None = None, channels: int | None = None
+        self,
+        image_size: tuple[int, int] | None = None,
+        channels: int | None = None,
+        resize: Resize = "crop",
+        background: str = "white",
     ) -> ImageData:
-        """Resizes to (H, W) and converts to 1 or 3 channels; None means no change."""
+        """The images as `convert` makes them; None means no change."""
         shape = converted_shape(self.image_shape, image_size, channels)
         if shape == self.image_shape:
             return self
         images = np.empty((len(self), *shape), np.uint8)
         for start in range(0, len(self), CHUNK):
             chunk = slice(start, start + CHUNK)
-            images[chunk] = convert(tf.constant(self.images[chunk]), image_size, channels)
+            pixels = tf.constant(self.images[chunk])
+            images[chunk] = convert(pixels, image_size, channels, resize, background)
         return dataclasses.replace(self, images=images)
 
     def batches(self, batch_size: int, seed: int = 0) -> Batches:
@@ -107,16 +124,51 @@ def converted_shape(shape: Shape, image_size, channels) -> Shape:
     return height, width, shape[2] if channels is None else channels
 
 
-def convert(images: tf.Tensor, image_size=None, channels=None) -> tf.Tensor:
+def convert(
+    images: tf.Tensor,
+    image_size: tuple[int, int] | None = None,
+    channels: int | None = None,
+    resize: Resize = "crop",
+    background: str = "white",
+) -> tf.Tensor:
     """uint8 [..., H, W, C] -> uint8 [..., H', W', C'].
 
-    Sizes change by antialiased bilinear resampling, 3 channels become 1 by ITU-R BT.601 luma,
-    1 becomes 3 by repetition. Rounded once, at the end.
+    Sizes change as in `decoding.fitted`, by antialiased bilinear resampling. 3 channels become 1 by
+    ITU-R BT.601 luma, 1 becomes 3 by repetition. Rounded once, at the end.
     """
     x = tf.cast(images, tf.float32)
     if channels == 1 and images.shape[-1] == 3:
         x = tf.reduce_sum(x * tf.constant(LUMA), axis=-1, keepdims=True)
     if image_size is not None:
-        x = tf.image.resize(x, image_size, antialias=True)
+        height, width = image_size
+        x = _resized(x, (height, width), resize, background)
     x = tf.cast(tf.round(x), tf.uint8)
     return tf.repeat(x, 3, axis=-1) if channels == 3 and images.shape[-1] == 1 else x
+
+
+def _resized(x: tf.Tensor, size: tuple[int, int], resize: Resize, background: str) -> tf.Tensor:
+    height, width = (
+        tf.shape(x)[axis] if x.shape[axis] is None else x.shape[axis] for axis in (-3, -2)
+    )
+    fixed = isinstance(height, int) and isinstance(width, int)
+    bounds = () if fixed else (tf.minimum, tf.maximum)
+    if resize == "crop":
+        h, w = cropped(height, width, size, *bounds)
+        top, left = (height - h) // 2, (width - w) // 2
+        x = x[..., top : top + h, left : left + w, :]
+    if resize != "pad":
+        return tf.image.resize(x, size, antialias=True)
+    h, w = padded(height, width, size, *bounds)
+    x = tf.image.resize(x, (h, w), antialias=True)
+    top, left = (size[0] - h) // 2, (size[1] - w) // 2
+    around = [[top, size[0] - h - top], [left, size[1] - w - left], [0, 0]]
+    around = [[0, 0]] * (len(x.shape) - 3) + around
+    margin = _margin(background, x.shape[-1])
+    return tf.ensure_shape(tf.pad(x - margin, around) + margin, [*x.shape[:-3], *size, x.shape[-1]])
+
+
+def _margin(background: str, channels: int) -> tf.Tensor:
+    """The colour of what is added around images; transparent in 4 channels. Float [channels]."""
+    rgb = np.array(colour(background), np.float32)
+    values = {1: [np.round(rgb @ LUMA)], 3: rgb}.get(channels, [0.0] * channels)
+    return tf.constant(values, tf.float32)

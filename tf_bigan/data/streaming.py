@@ -9,6 +9,7 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
+from tf_bigan.data.decoding import Resize
 from tf_bigan.data.images import ImageData, Shape, convert, converted_shape
 from tf_bigan.data.pipeline import Batches
 from tf_bigan.data.pixels import tensor_to_unit_range
@@ -24,6 +25,8 @@ class StreamedImages:
     decode: record -> {"image": uint8 [H, W, C], "label": int64 [] if has_labels}.
     image_shape: (H, W, C) after `decode`; None for sizes that vary between images.
     buffer_size: size of the shuffle buffer, in undecoded records.
+    shorter_side: its median in pixels, where sizes vary and it is known.
+    fingerprint: a hash of the content and the order of the source, if it is known.
     """
 
     name: str
@@ -34,6 +37,8 @@ class StreamedImages:
     has_labels: bool
     class_names: tuple[str, ...] | None
     buffer_size: int
+    shorter_side: int | None = None
+    fingerprint: str | None = None
 
     def __len__(self) -> int:
         return self.num_examples
@@ -74,18 +79,28 @@ class StreamedImages:
         return ImageData(self.name, images, labels, self.class_names)
 
     def converted(
-        self, image_size: tuple[int, int] | None = None, channels: int | None = None
+        self,
+        image_size: tuple[int, int] | None = None,
+        channels: int | None = None,
+        resize: Resize = "crop",
+        background: str = "white",
     ) -> StreamedImages:
-        """Resizes to (H, W) and converts to 1 or 3 channels; None means no change."""
+        """The images as `images.convert` makes them; None means no change."""
         shape = converted_shape(self.image_shape, image_size, channels)
         if shape == self.image_shape:
             return self
 
         def decode(record):
             example = self.decode(record)
-            return {**example, "image": convert(example["image"], image_size, channels)}
+            image = convert(example["image"], image_size, channels, resize, background)
+            return {**example, "image": image}
 
         return dataclasses.replace(self, decode=decode, image_shape=shape)
+
+    def sampled_side(self, n: int) -> int:
+        """The median of the shorter sides of the first `n` images."""
+        images = _decoded(self.records.take(n), self.decode).as_numpy_iterator()
+        return int(np.median([min(example["image"].shape[:2]) for example in images]))
 
     def fixed(self, memory_limit: int) -> ImageData | StreamedImages:
         """Loads into memory if the decoded images fit into `memory_limit` bytes, else unchanged.

@@ -127,7 +127,13 @@ def open_run(workdir: Workdir, config: Config) -> Explorer:
     channels = model.image_shape[-1]  # one of two data sets may be grey
     train, held_out = (build.in_memory(part).converted(channels=channels) for part in parts)
     return Explorer(
-        model, train, held_out, MOST.value, progress=lambda line: print(line, flush=True)
+        model,
+        train,
+        held_out,
+        MOST.value,
+        config.resize,
+        config.background,
+        progress=lambda line: print(line, flush=True),
     )
 
 

@@ -9,6 +9,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from tf_bigan.core.model import AdversarialModel
 from tf_bigan.data import ImageData
+from tf_bigan.data.decoding import Resize
 from tf_bigan.errors import UserError
 from tf_bigan.explore.directions import Directions, coordinates, principal
 from tf_bigan.explore.fitting import Fitting
@@ -53,6 +54,7 @@ class Explorer:
         train: the images to search for neighbours.
         held_out: the images to compare reconstruction errors with.
         most: number of images to draw from larger sets, without replacement.
+        resize, background: as in `data.load`, for uploaded files.
         progress: called with a line of text before each long calculation.
 
     Raises:
@@ -65,6 +67,8 @@ class Explorer:
         train: ImageData,
         held_out: ImageData,
         most: int = 20_000,
+        resize: Resize = "crop",
+        background: str = "white",
         progress: Callable[[str], None] = lambda line: None,
     ):
         self.model, self.train, self.held_out = model, train, held_out
@@ -76,7 +80,7 @@ class Explorer:
             )
         self.searched = _drawn(len(train), most)  # indices of images in `train`
         every = max(1, len(self.searched) // 1000)  # the images may be sorted by class
-        self.fitting = Fitting.to(train.images[self.searched[::every]])
+        self.fitting = Fitting.to(train.images[self.searched[::every]], resize, background)
         self.codes = self.errors = np.empty(0)
         if self.encodes:
             progress(f"encoding {len(self.searched):,} training images")

@@ -3,14 +3,20 @@
 from dataclasses import dataclass
 
 import numpy as np
-import tensorflow as tf
+from PIL import Image
 
-from tf_bigan.data.images import convert, converted_shape
+from tf_bigan.data.decoding import Resize, fitted
+from tf_bigan.data.images import converted_shape
 from tf_bigan.errors import UserError
 from tf_bigan.explore.reading import Picture
 
 _DARK = 26  # pixels up to this value, of 255, are background
 _PLAIN = 0.9  # minimal fraction of background pixels in the border
+_OTHER_ASPECT = {
+    "crop": "its margins cut off",
+    "pad": "with margins added",
+    "stretch": "with another aspect ratio",
+}
 
 
 @dataclass(frozen=True)
@@ -18,33 +24,39 @@ class Fitting:
     """How to convert images for a model.
 
     shape: (H, W, C) of the model's images.
+    resize, background: as in `decoding.fitted`, of the training.
     ink: if the training images are light strokes on black, the longer side of the strokes as a
         fraction of the image (20 of 28 pixels in MNIST); else None.
     """
 
     shape: tuple[int, int, int]
     ink: float | None
+    resize: Resize = "crop"
+    background: str = "white"
 
     @classmethod
-    def to(cls, images: np.ndarray) -> "Fitting":
+    def to(
+        cls, images: np.ndarray, resize: Resize = "crop", background: str = "white"
+    ) -> "Fitting":
         """The fitting for a model trained on these images, uint8 [N, H, W, C]."""
         height, width = images.shape[1:3]
         bright = images.max(-1) > _DARK  # [N, H, W]
         border = np.concatenate([bright[:, [0, -1]].ravel(), bright[:, :, [0, -1]].ravel()])
-        if border.mean() > 0.5:
-            return cls(images.shape[1:], None)
+        if border.mean() > 0.5 or images.shape[3] == 4 or resize == "pad":  # margins are no paper
+            return cls(images.shape[1:], None, resize, background)
         rows, columns = bright.any(2).sum(1), bright.any(1).sum(1)  # those with strokes, [N]
-        return cls(images.shape[1:], float(np.median(np.maximum(rows / height, columns / width))))
+        ink = float(np.median(np.maximum(rows / height, columns / width)))
+        return cls(images.shape[1:], ink, resize, background)
 
     def photo(self, picture: Picture) -> Picture:
-        """An uploaded image, resized and converted to grey or colour as training images are.
+        """An uploaded image, cut or padded, resized and converted as the training images are.
 
         If the training images are strokes on black, an image with a light border is inverted, and
         strokes on a plain background are cut out as in `drawing`, unless the image already has the
         model's size.
 
         Raises:
-            UserError: the model has neither 1 nor 3 channels.
+            UserError: the picture cannot have the model's channels.
         """
         height, width, channels = self.shape
         self._check_channels(picture)
@@ -54,12 +66,13 @@ class Fitting:
             if not fits and (_border(picture.pixels) <= _DARK).mean() > _PLAIN and _bright(picture):
                 return self._strokes(picture)
         notes, (h, w, c) = list(picture.notes), picture.pixels.shape
-        if (h, w) != (height, width):  # the aspect ratio may change, as in `data`
+        if (h, w) != (height, width):
             notes.append(f"resized from {h:,} × {w:,} to {height} × {width}")
+            if h * width != w * height:
+                notes.append(_OTHER_ASPECT[self.resize])
         if c != channels:
             notes.append("converted to grey" if channels == 1 else "its grey used for all colours")
-        fitted = convert(tf.constant(picture.pixels), (height, width), channels).numpy()
-        return Picture(fitted, tuple(notes))
+        return Picture(self._converted(picture.pixels, (height, width), self.resize), tuple(notes))
 
     def drawing(self, picture: Picture) -> Picture:
         """A drawing on black, with strokes scaled to their size in the training images.
@@ -67,7 +80,7 @@ class Fitting:
         If the training images are not strokes on black, the whole canvas is converted as a photo.
 
         Raises:
-            UserError: nothing is drawn, or the model has neither 1 nor 3 channels.
+            UserError: nothing is drawn, or the picture cannot have the model's channels.
         """
         self._check_channels(picture)
         if not _bright(picture):
@@ -75,25 +88,33 @@ class Fitting:
         return self.photo(picture) if self.ink is None else self._strokes(picture)
 
     def _check_channels(self, picture: Picture):
-        converted_shape(picture.pixels.shape, self.shape[:2], self.shape[2])
+        if self.shape[2] != 4:  # anything can be opaque
+            converted_shape(picture.pixels.shape, self.shape[:2], self.shape[2])
 
     def _strokes(self, picture: Picture) -> Picture:
         """Strokes, scaled without distortion, and centred by mass as far as they fit."""
-        height, width, channels = self.shape
+        height, width, _ = self.shape
         bright = picture.pixels.max(-1) > _DARK
         rows, columns = np.flatnonzero(bright.any(1)), np.flatnonzero(bright.any(0))
         strokes = picture.pixels[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
         scale = self.ink / max(strokes.shape[0] / height, strokes.shape[1] / width)
         h, w = (max(1, round(side * scale)) for side in strokes.shape[:2])
-        small = convert(tf.constant(strokes), (h, w), channels).numpy()
-        fitted = np.zeros(self.shape, np.uint8)
+        small = self._converted(strokes, (h, w), "stretch")
+        drawn = np.zeros(self.shape, np.uint8)
         top, left = _start(small.sum((1, 2)), height), _start(small.sum((0, 2)), width)
-        fitted[top : top + h, left : left + w] = small
+        drawn[top : top + h, left : left + w] = small
         notes = (
             f"strokes cut out, scaled to {h} × {w} of {height} × {width} pixels as in the training "
             "images, and centred by mass",
         )
-        return Picture(fitted, picture.notes + notes)
+        return Picture(drawn, picture.notes + notes)
+
+    def _converted(self, pixels: np.ndarray, size: tuple[int, int], resize: Resize) -> np.ndarray:
+        """The same as `decoding.decode` makes of a file."""
+        channels = self.shape[2]
+        image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
+        image = image.convert({1: "L", 3: "RGB", 4: "RGBA"}[channels])
+        return np.asarray(fitted(image, size, resize, self.background)).reshape(*size, channels)
 
 
 def _start(mass: np.ndarray, side: int) -> int:

@@ -12,6 +12,7 @@ from gradio.themes import Default
 from tf_bigan.errors import UserError
 from tf_bigan.explore import markup
 from tf_bigan.explore.explorer import Explorer, label_of
+from tf_bigan.explore.fitting import Fitting
 from tf_bigan.explore.reading import MAX_MEGABYTES, Picture, read_bytes, read_file
 
 _SLIDERS, _SAMPLES, _STEPS = 8, 48, 10
@@ -115,7 +116,7 @@ def _look_tab(explorer: Explorer, image: gr.State):
         return look_at(_floats(fitted), "Your drawing", fitted.notes)
 
     def uploaded(path: str):
-        fitted = explorer.fitting.photo(_read_and_delete(path))
+        fitted = explorer.fitting.photo(_read_and_delete(path, explorer.fitting))
         return look_at(_floats(fitted), os.path.basename(path), fitted.notes)
 
     def numbered(number: int | None):
@@ -198,7 +199,7 @@ def _move_tab(explorer: Explorer, image: gr.State):
 
 def _between_tab(explorer: Explorer):
     def uploaded(path):
-        return _floats(explorer.fitting.photo(_read_and_delete(path)))
+        return _floats(explorer.fitting.photo(_read_and_delete(path, explorer.fitting)))
 
     def numbered(number):
         return _held_out(explorer, number)[0]
@@ -270,10 +271,10 @@ def _held_out(explorer: Explorer, number: int | None) -> tuple[np.ndarray, str]:
     return explorer.held_out.as_float(number), f"Held-out image {number}{kind}"
 
 
-def _read_and_delete(path: str) -> Picture:
+def _read_and_delete(path: str, fitting: Fitting) -> Picture:
     """Reads an uploaded file and deletes it, even if it is not an image."""
     try:
-        return read_file(path)
+        return read_file(path, fitting.shape[2] == 4, fitting.background)
     finally:
         os.unlink(path)
 

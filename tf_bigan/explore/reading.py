@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import warnings
 from dataclasses import dataclass
@@ -10,19 +9,19 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from tf_bigan.data.decoding import BROKEN, decode
+from tf_bigan.data.decoding import MAX_PIXELS, NoPicture, decode, open_picture
 from tf_bigan.errors import UserError
 
-FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
+COMMON = "PNG, JPEG, WebP, GIF, BMP, TIFF or AVIF"
 MAX_MEGABYTES = 20
-MAX_PIXELS = 50_000_000  # enough for phone cameras; 150 MB decoded
+LIMIT = f"the limit is {MAX_PIXELS // 10**6} million: make it smaller"
 
 
 @dataclass(frozen=True)
 class Picture:
     """A decoded image.
 
-    pixels: uint8 [h, w, 1] or [h, w, 3].
+    pixels: uint8 [h, w, 1], [h, w, 3], or with transparency [h, w, 4].
     notes: describes the changes by decoding.
     """
 
@@ -30,7 +29,7 @@ class Picture:
     notes: tuple[str, ...] = ()
 
 
-def read_file(path: str | os.PathLike) -> Picture:
+def read_file(path: str | os.PathLike, alpha: bool = False, background: str = "white") -> Picture:
     """`read_bytes` of a file. Files larger than `MAX_MEGABYTES` are not read."""
     name, megabytes = os.path.basename(path), os.path.getsize(path) / 2**20
     if megabytes > MAX_MEGABYTES:
@@ -38,35 +37,34 @@ def read_file(path: str | os.PathLike) -> Picture:
             f"{name} has {megabytes:.0f} MB, the limit is {MAX_MEGABYTES}: make it smaller"
         )
     with open(path, "rb") as file:
-        return read_bytes(file.read(), name)
+        return read_bytes(file.read(), name, alpha, background)
 
 
-def read_bytes(data: bytes, name: str) -> Picture:
-    """Decodes PNG, JPEG, WebP, GIF or BMP as `tf_bigan.data.decoding.decode` does.
+def read_bytes(data: bytes, name: str, alpha: bool = False, background: str = "white") -> Picture:
+    """Decodes a picture as `tf_bigan.data.decoding.decode` does.
 
     The size is checked before any pixel is decoded.
 
     Args:
         data: the file's content.
         name: its name in messages.
+        alpha: keep transparency, in four channels.
+        background: the colour to blend transparent pixels with otherwise.
 
     Raises:
-        UserError: not an image in these formats, a broken one, or more than `MAX_PIXELS` pixels.
+        UserError: not a picture in a known format, a broken one, or one with too many pixels.
     """
-    limit = f"the limit is {MAX_PIXELS // 10**6} million: make it smaller"
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our limit is lower
-        try:
-            image = Image.open(io.BytesIO(data), formats=FORMATS)
-        except Image.DecompressionBombError:
-            raise UserError(f"{name} has too many pixels, {limit}") from None
-        except BROKEN:
-            formats = f"{', '.join(FORMATS[:-1])} or {FORMATS[-1]}"
-            raise UserError(f"{name} is not a readable image: use {formats}") from None
-    width, height = image.size
-    if width * height > MAX_PIXELS:
-        raise UserError(f"{name} has {width:,} × {height:,} pixels, {limit}")
     try:
-        return Picture(*decode(image))
-    except BROKEN as error:
-        raise UserError(f"{name} is a broken {image.format} file: {error}") from None
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our limit is lower
+            image = open_picture(data)
+        pixels, notes = decode(image, 4 if alpha else None, background=background)
+    except NoPicture as reason:
+        what = {
+            "empty": "is empty",
+            "not a picture": f"is not a readable image: use {COMMON}",
+            "too large": f"has {reason}, {LIMIT}",
+            "broken": f"is a broken image file: {reason}",
+        }
+        raise UserError(f"{name} {what[reason.kind]}") from None
+    return Picture(pixels, notes)

@@ -32,6 +32,20 @@ def load_split(
         validation=config.validation,
         seed=config.seed,
         strict=config.strict_data,
+        resize=config.resize,
+        background=config.background,
+    )
+
+
+def describe(config: Config) -> data.Description:
+    """The training images of a configuration, before any conversion."""
+    return data.describe(
+        config.dataset,
+        data_dir=config.data_dir,
+        validation=config.validation,
+        seed=config.seed,
+        strict=config.strict_data,
+        background=config.background,
     )
 
 

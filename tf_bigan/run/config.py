@@ -11,6 +11,7 @@ import numpy as np
 
 from tf_bigan import augmentation, losses, penalties
 from tf_bigan.constraints import Count, NonNegative, Positive, Rate, Seed, check_arguments
+from tf_bigan.data.decoding import colour
 from tf_bigan.errors import UserError, did_you_mean
 from tf_bigan.evaluation import registry
 
@@ -40,14 +41,22 @@ class Config:
     dataset: str = _option(
         "digits",
         "digits, mnist, mnist_m (MNIST on photographs), any TFDS image data set by name, "
-        "folder:DIR, npz:FILE or idx:DIR",
+        "folder:DIR (or a zip or tar file of one), npz:FILE or idx:DIR",
         group="data",
     )
     data_dir: str | None = _option(
         None, "directory of the data sets", group="data", may_change=True
     )
     image_size: str | None = _option(None, "resize images to SIDE or HxW pixels", group="data")
-    channels: Literal[1, 3] | None = _option(None, "convert images to grey or colour", group="data")
+    channels: Literal[1, 3, 4] | None = _option(
+        None, "convert images to grey or colour; 4: RGBA, of a folder", group="data"
+    )
+    resize: Literal["crop", "pad", "stretch"] = _option(
+        "crop", "for another aspect ratio take the middle, add margins, or distort", group="data"
+    )
+    background: str = _option(
+        "white", "colour behind transparent pixels and of margins, or as #rrggbb", group="data"
+    )
     labels: Number = _option(
         0,
         "number of labelled training examples, balanced over the classes; 0: all",
@@ -63,7 +72,9 @@ class Config:
         group="data",
     )
     strict_data: bool = _option(
-        False, "raise an error for broken image files instead of skipping them", group="data"
+        False,
+        "raise an error for image files that cannot be used instead of skipping them",
+        group="data",
     )
 
     model: str = _option(
@@ -236,6 +247,7 @@ class Config:
         augmentation.get(self.augmentation)
         self.settings  # noqa: B018 - parsed for its check
         self.size  # noqa: B018 - parsed for its check
+        colour(self.background)
         self.profiled  # noqa: B018 - parsed for its check
         self.measured  # noqa: B018 - parsed for its check
         if self.monitor is not None:

@@ -6,7 +6,7 @@ import re
 import sys
 import textwrap
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -53,12 +53,8 @@ def define_config_flags(values: flags.FlagValues):
     flags.DEFINE_alias("source_dataset", "dataset", values, "data")
 
 
-def config_from_flags(values: flags.FlagValues) -> Config:
-    """Combines the given flags with --preset or the preset of the data set: `presets.combined`.
-
-    Raises:
-        UserError: an unknown preset, or a value out of range.
-    """
+def options_given(values: flags.FlagValues) -> dict[str, Any]:
+    """The fields of `Config` that are flags on the command line, with absolute paths."""
     given: dict[str, Any] = {
         option.name: values[option.name].value
         for option in dataclasses.fields(Config)
@@ -66,8 +62,29 @@ def config_from_flags(values: flags.FlagValues) -> Config:
     }
     for name in {"dataset", "target_dataset", "data_dir"} & given.keys():
         given[name] = _absolute(given[name], is_dataset=name != "data_dir")
+    return given
+
+
+def has_preset(values: flags.FlagValues) -> bool:
+    """Whether there is a preset, given or of the data set."""
+    dataset = options_given(values).get("dataset", Config.dataset)
+    return values["preset"].value is not None or bool(default_preset(dataset))
+
+
+def config_from_flags(values: flags.FlagValues, of_data: Mapping[str, Any] | None = None) -> Config:
+    """Combines the given flags with --preset or the preset of the data set: `presets.combined`.
+
+    Args:
+        values: the flags.
+        of_data: the options that follow from data without a preset.
+
+    Raises:
+        UserError: an unknown preset, or a value out of range.
+    """
+    given = options_given(values)
     name, dataset = values["preset"].value, given.get("dataset", Config.dataset)
     start = default_preset(dataset) if name is None else preset(name)
+    start = start if of_data is None else of_data
     config = Config.from_dict(combined(start, given))
     if "latent_dim" in given and all(part[-1].isdigit() for part in config.prior.split("+")):
         raise UserError(

@@ -5,11 +5,13 @@ usage: tf-bigan train [--name=value ...]
 examples:
   tf-bigan train                                  8x8 digits, without any download
   tf-bigan train --dataset=mnist
+  tf-bigan train --dataset=folder:pictures        settings follow from the pictures
   tf-bigan train --dataset=folder:pictures --image_size=32 --networks=dcgan
   tf-bigan train --preset=best_mnist --epochs=5 --workdir=runs/short
 
 The same command again resumes a run. Defaults are in [brackets]; the data sets digits and mnist
-use the presets of the same names by default. --dry_run checks everything without training.
+use the presets of the same names by default, and others settings that follow from the images.
+--dry_run checks everything without training.
 """
 
 import dataclasses
@@ -27,12 +29,15 @@ from absl import flags
 import tf_bigan as tb
 from tf_bigan.core.statistics import calibrate
 from tf_bigan.errors import UserError
+from tf_bigan.run import defaults
 from tf_bigan.run.config import Config
 from tf_bigan.run.flags import (
     Failure,
     config_from_flags,
     define_config_flags,
     flags_given,
+    has_preset,
+    options_given,
     spelling,
 )
 from tf_bigan.run.presets import preset
@@ -63,11 +68,17 @@ def main() -> int:
     if WORKDIR.value == "":
         raise UserError("workdir= is empty: give a directory, or leave the option out")
     workdir = Workdir(WORKDIR.value or default_workdir(config))
-    workdir.check(config)
+    if has_preset(FLAGS):
+        workdir.check(config)
+    else:
+        workdir.check_writable()
     strategy, which = tb.run.cluster.choose(config.strategy, config.join_timeout)
     several = len(tb.core.workers.over_workers(0, strategy)) > 1
     if not tb.core.workers.is_chief(strategy):
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - for the rest of the program
+    if not has_preset(FLAGS):
+        config = config_of_data(config, strategy)
+        workdir.check(config)
     tb.core.workers.check_same(config.replace(data_dir=None).to_json(), "the options", strategy)
     try:
         return run_or_try(config, workdir, strategy, which)
@@ -91,6 +102,22 @@ def main() -> int:
         raise Failure(
             f"another worker is lost ({_first_line(error)}): restart all workers to resume"
         ) from error
+
+
+def config_of_data(config: Config, strategy: tf.distribute.Strategy) -> Config:
+    """The configuration with the options that follow from the data, said in one line."""
+    chief = tb.core.workers.is_chief(strategy)
+    if not chief:
+        tb.core.workers.over_workers(0, strategy)  # wait for the chief's downloads
+    images = tb.run.build.describe(config)
+    if chief:
+        tb.core.workers.over_workers(0, strategy)
+    options = defaults.of_data(images, options_given(FLAGS))
+    config = config_from_flags(FLAGS, options)
+    if chief:
+        used = {name: getattr(config, name) for name in options}
+        print(defaults.described(images, used), file=sys.stderr)
+    return config
 
 
 def default_workdir(config) -> str:
@@ -128,7 +155,7 @@ def run_or_try(config, workdir, strategy, which) -> int:
         return dry_run(config, workdir, batches, model, f"{why}; {which}")
     last = tb.callbacks.latest(workdir.checkpoints)
     if last is not None:
-        workdir.check_images(batches.num_examples)
+        workdir.check_images(batches.num_examples, train.fingerprint)
     tb.core.workers.check_same(
         last or "none",
         f"the newest checkpoint ({last or 'none'}): use a --workdir that all workers share",
@@ -148,7 +175,7 @@ def run_or_try(config, workdir, strategy, which) -> int:
             what = f"training {config.model} in {why}, in {workdir.root}"
     measured = measurement(config, model, train, held_out)
     if chief:
-        workdir.prepare(config, environment(), batches.num_examples)
+        workdir.prepare(config, environment(), batches.num_examples, train.fingerprint)
     print(f"{what}; {which}")
     try:
         status = train_and_save(config, workdir, model, batches, held_out, measured)

@@ -82,19 +82,29 @@ class Workdir:
         except OSError as error:
             raise self._not_writable(error.strerror or str(error)) from error
 
-    def check_images(self, number: int):
-        """Raises UserError if the run here uses a different number of training images.
+    def check_images(self, number: int, fingerprint: str | None):
+        """Raises UserError if the run here uses other training images.
 
-        The steps per epoch would differ.
+        number: of training images; a different one would change the steps per epoch.
+        fingerprint: a hash of their content and order; None if it is not known.
         """
-        before = json.loads(self.config.read_bytes()).get("images", number)
+        record = json.loads(self.config.read_bytes())
+        before = record.get("images", number)
         if before != number:
             raise UserError(
                 f"{self.root} holds a run with {before:,} training images, now there are "
                 f"{number:,}: use the same images, or another workdir=DIR"
             )
+        if fingerprint and record.get("fingerprint", fingerprint) not in (None, fingerprint):
+            raise UserError(
+                f"{self.root} holds a run with {before:,} training images, now there are as many, "
+                "but not the same or not in the same order: restore the images, or use another "
+                "workdir=DIR"
+            )
 
-    def prepare(self, config: Config, environment: dict, images: int):
+    def prepare(
+        self, config: Config, environment: dict, images: int, fingerprint: str | None = None
+    ):
         """Creates and locks the directory, and records configuration, environment and images.
 
         Raises:
@@ -102,7 +112,12 @@ class Workdir:
         """
         self.make()
         self.lock()
-        record = {"config": asdict(config), "environment": environment, "images": images}
+        record = {
+            "config": asdict(config),
+            "environment": environment,
+            "images": images,
+            "fingerprint": fingerprint,
+        }
         text = json.dumps(record, indent=2)
         with atomically(self.config) as temporary:
             Path(temporary).write_text(text + "\n", encoding="utf-8")

@@ -1,0 +1,565 @@
+"""Pictures as they come: each kind is used, converted with a line, or left out with a count."""
+
+import json
+import os
+import re
+import socket
+import struct
+import tarfile
+import warnings
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tf_bigan.data import Description, cache, describe, folder, load
+from tf_bigan.data.decoding import decode, open_picture
+from tf_bigan.data.listing import listed
+from tf_bigan.errors import UserError
+
+RNG = np.random.default_rng(0)
+GREY = RNG.integers(0, 256, (6, 6), np.uint8)
+SPLITS = ("train", "validation", "test")
+RGB = RNG.integers(0, 256, (6, 6, 3), np.uint8)
+
+
+def save(path: Path, pixels, **options):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image = pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)
+    image.save(path, **options)
+
+
+def filled(root: Path, names, channels=()) -> Path:
+    """A folder of random pictures of 4 × 4."""
+    for name in names:
+        save(root / name, RNG.integers(0, 256, (4, 4, *channels), np.uint8))
+    return root
+
+
+def whole(root, **options):
+    """All images of a folder, and all labels."""
+    parts = [load(f"folder:{root}", split, **options) for split in ("train", "test")]
+    labels = None if parts[0].labels is None else np.concatenate([p.labels for p in parts])
+    return np.concatenate([part.images for part in parts]), labels, parts[0].class_names
+
+
+def opened(path, **options):
+    return decode(open_picture(str(path)), **options)
+
+
+def alpha(pixels):
+    """Pixels whose left half is transparent."""
+    mask = np.full(pixels.shape[:2], 255, np.uint8)
+    mask[:, :3] = 0
+    return np.dstack([pixels, mask])
+
+
+def frames(path, format):
+    pictures = [Image.fromarray(GREY).convert("P"), Image.fromarray(255 - GREY).convert("P")]
+    pictures = pictures if format == "GIF" else [p.convert("RGB") for p in pictures]
+    lossless = {"lossless": True} if format == "WEBP" else {}
+    save(path, pictures[0], format=format, save_all=True, append_images=pictures[1:], **lossless)
+
+
+@pytest.mark.parametrize(
+    ("name", "pixels", "expected"),
+    [
+        ("a.png", GREY, GREY),
+        ("a.PNG", RGB, RGB),
+        ("a.bmp", RGB, RGB),
+        ("a.tif", RGB, RGB),
+        ("a.png", GREY > 99, np.where(GREY > 99, 255, 0)),
+        ("a.png", GREY.astype(np.uint16) * 257, GREY),
+        ("a.png", (GREY // 2).astype(np.uint16), np.rint(GREY // 2 / 257)),  # keeps its range
+        ("a.tiff", (GREY / 255).astype(np.float32), GREY),
+        ("a.png", alpha(RGB), np.where(alpha(RGB)[..., 3:] > 0, RGB, 255)),
+        (
+            "a.png",
+            Image.fromarray(np.dstack([GREY, alpha(GREY)[..., 1]])),
+            np.where(alpha(GREY)[..., 1] > 0, GREY, 255),
+        ),
+        ("a.png", Image.fromarray(GREY).convert("P"), GREY),  # a palette of greys
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_a_picture_becomes(tmp_path, name, pixels, expected):
+    save(tmp_path / name, pixels)
+    got = opened(tmp_path / name)[0]
+    assert got.dtype == np.uint8
+    np.testing.assert_array_equal(got, np.asarray(expected).reshape(got.shape))
+    assert got.shape[2] == (3 if np.ndim(expected) == 3 else 1)
+
+
+def test_palettes_with_transparency(tmp_path):
+    colours = Image.new("P", (2, 1))
+    colours.putpalette([255, 0, 255, 10, 10, 10])
+    colours.putdata([0, 1])
+    save(tmp_path / "a.gif", colours, transparency=0)
+    # What is transparent has no colour: the picture is grey, and on blue it is not.
+    assert opened(tmp_path / "a.gif")[0].tolist() == [[[255], [10]]]
+    assert opened(tmp_path / "a.gif", background="blue")[0].tolist() == [[[0, 0, 255], [10] * 3]]
+    rgba = opened(tmp_path / "a.gif", channels=4)[0]
+    assert rgba[0, 0, 3] == 0 and rgba[0, 1].tolist() == [10, 10, 10, 255]
+
+
+def test_printing_colours(tmp_path):
+    red = Image.new("CMYK", (8, 8), (0, 255, 255, 0))
+    save(tmp_path / "a.jpg", red, quality=100)
+    pixels, notes = opened(tmp_path / "a.jpg")
+    assert np.abs(pixels.astype(int) - (255, 0, 0)).max() < 10
+    assert notes == ("printing colours (CMYK) converted",)
+
+
+@pytest.mark.parametrize("format", ["GIF", "WEBP", "TIFF", "PNG", "AVIF"])
+def test_the_first_of_several_frames(tmp_path, format):
+    if format not in {name for name in Image.registered_extensions().values()}:
+        pytest.skip("this Pillow does not have it")
+    frames(tmp_path / "a", format)
+    pixels, notes = opened(tmp_path / "a", channels=1)
+    if format != "AVIF":  # which is not without loss
+        np.testing.assert_array_equal(pixels[..., 0], GREY)
+    assert pixels.shape == (6, 6, 1) and "first of its pictures taken" in notes
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_all_orientations_stand_upright(tmp_path, orientation):
+    upright = np.zeros((24, 16), np.uint8)
+    upright[:8] = 255  # a bar on top
+    upright[16:, :8] = 120  # a mark at the left of the bottom
+    stored = {  # of the EXIF standard: what is turned back by each value
+        1: upright,
+        2: upright[:, ::-1],
+        3: upright[::-1, ::-1],
+        4: upright[::-1],
+        5: upright.T,
+        6: np.rot90(upright),
+        7: np.rot90(upright, 2).T,
+        8: np.rot90(upright, -1),
+    }
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    save(tmp_path / "a.jpg", stored[orientation], quality=95, exif=exif)
+    filled(tmp_path, ["0.png", "1.png"])
+    got, notes = opened(tmp_path / "a.jpg")
+    assert np.abs(got[..., 0].astype(int) - upright).max() < 20
+    assert ("turned as its EXIF entry says" in notes) == (orientation > 1)
+    look = folder._look(str(tmp_path / "a.jpg"), "white")
+    assert look[1:3] == (24, 16)
+
+
+def test_a_large_jpeg_is_decoded_small_and_nearly_the_same(tmp_path):
+    small = Image.fromarray(RNG.integers(60, 200, (6, 6, 3), np.uint8))
+    save(tmp_path / "a.jpg", small.resize((800, 600), Image.Resampling.BICUBIC), quality=95)
+    quick = opened(tmp_path / "a.jpg", size=(12, 12))[0].astype(int)
+    slow = Image.fromarray(opened(tmp_path / "a.jpg")[0]).crop((100, 0, 700, 600))
+    slow = np.asarray(slow.resize((12, 12), Image.Resampling.BILINEAR)).astype(int)
+    assert 0 < np.abs(quick - slow).mean() < 2 and np.abs(quick - slow).max() < 12
+
+
+def claiming(side: int) -> bytes:
+    """A PNG of a few bytes that says it has side × side pixels."""
+    body = b"IHDR" + struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)
+    header = struct.pack(">I", 13) + body + struct.pack(">I", zlib.crc32(body))
+    return b"\x89PNG\r\n\x1a\n" + header + struct.pack(">I", 99) + b"IDAT"
+
+
+def test_what_cannot_be_used_is_counted_by_kind_or_refused(tmp_path):
+    filled(tmp_path, [f"{i}.png" for i in range(6)])
+    good = (tmp_path / "0.png").read_bytes()
+    contents = {
+        "empty.png": b"",
+        "text.png": b"just text",
+        "cut.png": good[: len(good) // 2],
+        "bomb.png": claiming(60_000),
+        "large.png": claiming(8_000),
+        "notes.txt": b"other files are no pictures, and do no harm",
+    }
+    for name, content in contents.items():
+        (tmp_path / name).write_bytes(content)
+    save(tmp_path / "deep.tif", np.full((4, 4), 2**20, np.int32))
+    os.symlink("nowhere.png", tmp_path / "link.png")
+    expected = (
+        "8 of 14 left out: ",
+        r"1 other files \(notes.txt\)",
+        r"1 broken links \(link.png\)",
+        r"2 too large \(bomb.png, large.png\)",
+        r"2 broken \(cut.png, deep.tif\)",
+        r"1 empty \(empty.png\)",
+        r"1 not a picture \(text.png\)",
+    )
+    with pytest.warns(UserWarning) as caught:
+        images, *_ = whole(tmp_path)
+    assert len(images) == 6
+    text = str(caught[0].message)
+    for words in expected:
+        assert re.search(words, text), text
+    with pytest.raises(UserError, match=expected[0]):
+        load(f"folder:{tmp_path}", strict=True)
+    for name in [*contents, "deep.tif", "link.png"]:
+        if name != "notes.txt":
+            os.unlink(tmp_path / name)
+    with pytest.warns(UserWarning, match="1 of 7 left out: 1 other files"):
+        load(f"folder:{tmp_path}", strict=True)
+
+
+def test_unreadable_files_and_folders_are_counted(tmp_path, monkeypatch):
+    filled(tmp_path, [f"{c}/{i}.png" for c in "ab" for i in range(4)])
+    filled(tmp_path, ["secret/0.png"])
+    os.rename(tmp_path / "a" / "0.png", tmp_path / "a" / "locked.png")
+    scandir, open_file = os.scandir, open
+
+    def guarded(function):
+        def call(path, *arguments, **options):
+            if str(path).endswith(("secret", "locked.png")):
+                raise PermissionError(13, "Permission denied", str(path))
+            return function(path, *arguments, **options)
+
+        return call
+
+    monkeypatch.setattr("os.scandir", guarded(scandir))
+    monkeypatch.setattr("builtins.open", guarded(open_file))
+    with pytest.warns(UserWarning, match="2 of 9 left out: ") as caught:
+        images, labels, names = whole(tmp_path)
+    assert len(images) == 7 and names == ("a", "b")
+    text = str(caught[0].message)
+    assert "1 folders that cannot be read (secret)" in text
+    assert "1 files that cannot be read (a/locked.png)" in text
+    with pytest.raises(UserError, match="2 of 9 left out"):
+        load(f"folder:{tmp_path}", strict=True)
+
+
+def test_litter_and_hidden_files_are_passed_over(tmp_path):
+    filled(tmp_path, [f"pictures/{c}/{i}.png" for c in "ab" for i in range(3)])
+    litter = ("Thumbs.db", ".DS_Store", "._0.png", "desktop.ini", ".hidden/x.png")
+    for name in (*litter, "__MACOSX/pictures/a/._0.png", "@eaDir/0.png/SYNOPHOTO_THUMB_M.jpg"):
+        for root in (tmp_path, tmp_path / "pictures", tmp_path / "pictures" / "a"):
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            (root / name).write_bytes(b"?")
+    with pytest.warns(UserWarning, match=r"all pictures are in pictures/, which counts as no cl"):
+        images, labels, names = whole(tmp_path, strict=True)
+    assert len(images) == 6 and names == ("a", "b")
+
+
+def test_endings_do_not_matter(tmp_path):
+    save(tmp_path / "0.png", RGB, format="JPEG")
+    save(tmp_path / "1.jpg", RGB, format="PNG")
+    save(tmp_path / "none", RGB, format="PNG")
+    save(tmp_path / "2.JPeG", RGB, format="JPEG")
+    save(tmp_path / "3.data", RGB, format="BMP")
+    assert whole(tmp_path)[0].shape == (5, 6, 6, 3)
+
+
+def test_any_name(tmp_path):
+    names = ["a b.png", "line\nbreak.png", "emoji 🐈 ü.png", "日本.png", "quote'\".png", "-x.png"]
+    filled(tmp_path, names)
+    os.rename(filled(tmp_path, ["raw.png"]) / "raw.png", os.fsencode(tmp_path) + b"/\xff\xfe.png")
+    (tmp_path / "bad\nname.png").write_bytes(b"")
+    with pytest.warns(UserWarning) as caught:
+        assert len(whole(tmp_path)[0]) == 7
+    assert r"1 empty (bad\nname.png)" in str(caught[0].message)
+
+
+def test_extreme_sizes_are_used(tmp_path):
+    save(tmp_path / "dot.png", np.full((1, 1), 50, np.uint8))
+    save(tmp_path / "line.png", np.full((3, 20_000), 90, np.uint8))
+    save(tmp_path / "post.png", np.full((2_000, 1), 130, np.uint8))
+    for resize in ("crop", "stretch"):
+        images, *_ = whole(tmp_path, image_size=8, resize=resize)
+        assert sorted(images.reshape(3, -1).tolist()) == [[v] * 64 for v in (50, 90, 130)]
+    images, *_ = whole(tmp_path, image_size=(8, 12), resize="pad", background="black")
+    # [8, 8] of the dot; one row of the line, one column of the post
+    assert sorted((image > 0).sum() for image in images) == [8, 12, 64]
+
+
+def test_sizes_that_differ_are_named(tmp_path):
+    filled(tmp_path, ["a.png", "b.png"])
+    save(tmp_path / "c.png", GREY)
+    words = "a.png is 4×4, c.png is 6×6, of 2 sizes.*: set image_size"
+    with pytest.raises(UserError, match=words):
+        load(f"folder:{tmp_path}")
+
+
+def test_links_and_loops(tmp_path):
+    filled(tmp_path / "store", [f"{i}.png" for i in range(3)])
+    data = filled(tmp_path / "data", [f"a/{i}.png" for i in range(3)])
+    os.symlink(tmp_path / "store", data / "b")
+    os.symlink(tmp_path / "store" / "0.png", data / "a" / "linked.png")
+    os.symlink(data, data / "a" / "up")
+    os.symlink("self", data / "a" / "self")
+    with pytest.warns(UserWarning) as caught:
+        images, labels, names = whole(data)
+    assert names == ("a", "b") and np.bincount(labels).tolist() == [4, 3]
+    text = str(caught[0].message)
+    assert "1 links in a loop (a/up)" in text and "1 broken links (a/self)" in text
+
+
+def test_what_is_neither_file_nor_folder(tmp_path, monkeypatch):
+    filled(tmp_path, ["0.png", "1.png"])
+    monkeypatch.chdir(tmp_path)  # the path of a socket is short
+    with socket.socket(socket.AF_UNIX) as pipe:
+        pipe.bind("x.png")
+        assert len(whole(tmp_path)[0]) == 2
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("train", "valid"),
+        ("train", "valid", "test"),
+        ("Train", "Test"),
+        ("training", "testing"),
+        ("TRAIN", "Val"),
+        ("train", "validation", "testing"),
+        ("train_set", "Test Set"),
+        ("Training-Set", "test-set"),
+    ],
+)
+def test_parts_by_any_usual_name(tmp_path, names):
+    for count, part in enumerate(names):
+        filled(tmp_path, [f"{part}/{c}/{i}.png" for c in ("cat", "dog") for i in range(4 + count)])
+    sizes = {part: len(load(f"folder:{tmp_path}", part, validation=None)) for part in SPLITS}
+    assert load(f"folder:{tmp_path}").class_names == ("cat", "dog")
+    tests = any("test" in name.lower() for name in names)
+    validates = any("val" in name.lower() for name in names)
+    # 8 images in the first part, 10 in the second, 12 in the third; else a sixth.
+    expected = {"train": 8, "validation": 10, "test": 12}
+    if not validates:
+        expected = {"train": 6, "validation": 2, "test": 10}
+    elif not tests:
+        expected = {"train": 7, "validation": 10, "test": 1}
+    assert sizes == expected
+
+
+def test_a_part_twice_is_refused(tmp_path):
+    filled(tmp_path, [f"{part}/{i}.png" for part in ("train", "val", "valid") for i in range(3)])
+    with pytest.raises(UserError, match="val and valid are both validation images: keep one"):
+        load(f"folder:{tmp_path}")
+
+
+def test_classes_may_be_nested_empty_or_many(tmp_path):
+    names = [f"{c:04}/deep/{i}.png" for c in range(20) for i in range(2)]
+    picture = filled(tmp_path / "one", ["x.png"]) / "x.png"
+    data = tmp_path / "data"
+    for name in names:
+        (data / name).parent.mkdir(parents=True, exist_ok=True)
+        os.link(picture, data / name)
+    (data / "nothing").mkdir()
+    with pytest.warns(UserWarning) as caught:
+        _, labels, classes = whole(data)
+    assert len(classes) == 20 and np.bincount(labels).tolist() == [2] * 20
+    assert "1 class folders without pictures (nothing)" in str(caught[0].message)
+    assert "39 exact copies of others (0000/deep/1.png, " in str(caught[1].message)
+    with pytest.raises(UserError, match="class folders without pictures"):
+        load(f"folder:{data}", strict=True)
+
+
+def test_thousands_of_classes(tmp_path):
+    for number in range(3_000):
+        (tmp_path / f"{number:04}").mkdir()
+        (tmp_path / f"{number:04}" / "x.png").touch()
+    pairs = listed(tmp_path).parts["train"]
+    labels, names = folder._numbered([label for _, label in pairs])
+    assert labels.tolist() == list(range(3_000)) and names[2_999] == "2999"
+
+
+@pytest.mark.parametrize("name", ["pictures", "cat", "test"])
+def test_the_only_folder_is_no_class(tmp_path, name):
+    filled(tmp_path, [f"{name}/inner/{i}.png" for i in range(4)])
+    (tmp_path / name / "LICENSE").write_text("free")
+    images, labels, classes = whole(tmp_path)
+    assert len(images) == 4 and labels is None and classes is None
+
+
+def test_pictures_beside_class_folders(tmp_path):
+    filled(tmp_path, [f"{c}/{i}.png" for c in "ab" for i in range(3)])
+    filled(tmp_path, ["cover.png"])
+    with pytest.warns(UserWarning, match=r"1 of 7 left out: 1 beside the class folders \(cover"):
+        images, labels, _ = whole(tmp_path)
+    assert len(images) == 6 and labels is not None
+    with pytest.raises(UserError, match="beside the class folders"):
+        load(f"folder:{tmp_path}", strict=True)
+    filled(tmp_path, [f"{i}.png" for i in range(8)])  # now most are
+    with pytest.warns(UserWarning, match=r"most pictures are beside the subfolders \(9 of 15\)"):
+        images, labels, _ = whole(tmp_path, strict=True)
+    assert len(images) == 15 and labels is None
+
+
+def test_labels_of_a_file(tmp_path):
+    filled(tmp_path, [f"0000{i % 2}/img{i}.png" for i in range(8)])
+    labels = [[f"0000{i % 2}/img{i}.png", 7 * (i // 4)] for i in range(8)]
+    (tmp_path / "dataset.json").write_text(json.dumps({"labels": labels}))
+    _, found, names = whole(tmp_path, strict=True)
+    assert names == ("0", "7") and np.bincount(found).tolist() == [4, 4]
+    parts = [load(f"folder:{tmp_path}", split) for split in ("train", "test")]
+    for part in parts:
+        for image, label in zip(part.images, part.labels, strict=True):
+            files = {i for i in range(8) if (_read(tmp_path, i) == image[..., 0]).all()}
+            assert {i // 4 for i in files} == {label}
+
+    more = [*labels[1:], ["gone.png", 0]]
+    (tmp_path / "dataset.json").write_text(json.dumps({"labels": more}))
+    with pytest.warns(UserWarning) as caught:
+        assert len(whole(tmp_path)[0]) == 7
+    text = str(caught[0].message)
+    assert "1 without a label in dataset.json (00000/img0.png)" in text
+    assert "1 named in dataset.json, but missing (gone.png)" in text
+
+    (tmp_path / "dataset.json").write_text('{"labels": null}')
+    assert whole(tmp_path)[1] is None
+    (tmp_path / "dataset.json").write_text('{"name": "of something else"}')
+    assert whole(tmp_path)[2] == ("00000", "00001")
+    (tmp_path / "dataset.json").write_text('{"labels": {"a.png": 1}}')
+    with pytest.raises(UserError, match="its labels are not pairs of a path and an integer"):
+        load(f"folder:{tmp_path}")
+    (tmp_path / "dataset.json").write_text("{")
+    with pytest.raises(UserError, match="cannot read .*dataset.json"):
+        load(f"folder:{tmp_path}")
+
+
+def _read(root, i):
+    return np.asarray(Image.open(root / f"0000{i % 2}/img{i}.png"))
+
+
+@pytest.mark.parametrize("ending", ["zip", "tar", "tar.gz"])
+def test_an_archive_is_its_folder(tmp_path, ending):
+    data = filled(tmp_path / "set", [f"{c}/{i}.png" for c in "ab" for i in range(3)])
+    path = tmp_path / f"set.{ending}"
+    if ending == "zip":
+        with zipfile.ZipFile(path, "w") as file:
+            for picture in data.rglob("*.png"):
+                file.write(picture, picture.relative_to(tmp_path))
+    else:
+        with tarfile.open(path, "w:gz" if ending.endswith("gz") else "w") as file:
+            file.add(data, "set")
+    for got, expected in zip(whole(path), whole(data), strict=True):
+        np.testing.assert_array_equal(got, expected)
+    before = {p: p.stat().st_mtime_ns for p in (cache.directory() / "archives").rglob("*.png")}
+    assert before
+    load(f"folder:{path}")  # is not unpacked again
+    assert before == {p: p.stat().st_mtime_ns for p in before}
+
+
+def test_refused_archives(tmp_path, monkeypatch):
+    path = tmp_path / "a.tar"
+    with tarfile.open(path, "w") as file:
+        member = tarfile.TarInfo("../outside.png")
+        file.addfile(member)
+    with pytest.raises(UserError, match="cannot unpack .*a.tar: "):
+        load(f"folder:{path}")
+    filled(tmp_path / "x", ["0.png"])
+    zipped = tmp_path / "x.zip"
+    with zipfile.ZipFile(zipped, "w") as file:
+        file.write(tmp_path / "x" / "0.png", "0.png")
+    usage = type("usage", (), {"free": 10})
+    monkeypatch.setattr("shutil.disk_usage", lambda path: usage)
+    with pytest.raises(UserError, match="unpacks to .* GB left: set TF_BIGAN_CACHE=DIR"):
+        load(f"folder:{zipped}")
+    monkeypatch.undo()
+    content = bytearray(zipped.read_bytes())
+    content[40:60] = bytes(20)
+    zipped.write_bytes(content)
+    with pytest.raises(UserError, match="cannot unpack .*x.zip"):
+        load(f"folder:{zipped}")
+    assert not list((cache.directory() / "archives").glob(".*"))
+
+
+def test_four_channels_are_kept_on_request(tmp_path):
+    for i in range(3):
+        save(tmp_path / f"{i}.png", alpha(RNG.integers(0, 256, (6, 6, 3), np.uint8)))
+    save(tmp_path / "opaque.png", RGB)
+    images, *_ = whole(tmp_path, channels=4)
+    assert images.shape == (4, 6, 6, 4)
+    assert sorted((image[..., 3] == 0).sum() for image in images) == [0, 18, 18, 18]
+    small, *_ = whole(tmp_path, channels=4, image_size=2)
+    assert small.shape == (4, 2, 2, 4)
+    blue, *_ = whole(tmp_path, background="blue")
+    assert (blue == (0, 0, 255)).all(-1).sum() >= 3 * 18
+    with pytest.raises(UserError, match="background=bleu is no colour"):
+        load(f"folder:{tmp_path}", background="bleu")
+
+
+def test_a_description_without_decoding(tmp_path):
+    for i in range(12):
+        save(tmp_path / f"{i}.png", np.zeros((40 + i, 90), np.uint8))
+    assert describe(f"folder:{tmp_path}", validation=2) == Description(8, None, 45, 1)
+    assert describe("digits", validation=0) == Description(1498, (8, 8), 8, 1)
+
+
+@pytest.fixture
+def decoded(monkeypatch):
+    """The names of files that are decoded."""
+    seen = []
+    look, pixels = folder._look, folder._pixels
+
+    def noting(function):
+        def call(path, **options):
+            seen.append(os.path.basename(os.fsdecode(path)))
+            return function(path, **options)
+
+        return call
+
+    monkeypatch.setattr(folder, "_look", noting(look))
+    monkeypatch.setattr(folder, "_pixels", noting(pixels))
+    return seen
+
+
+def test_a_second_start_decodes_nothing(tmp_path, decoded):
+    filled(tmp_path, [f"{i}.png" for i in range(6)])
+    first = load(f"folder:{tmp_path}")
+    assert sorted(decoded) == sorted(2 * os.listdir(tmp_path))
+    decoded.clear()
+    again, other = load(f"folder:{tmp_path}"), load(f"folder:{tmp_path}", "test")
+    np.testing.assert_array_equal(first.images, again.images)
+    assert first.fingerprint == again.fingerprint != other.fingerprint and not decoded
+    load(f"folder:{tmp_path}", image_size=8)  # another form
+    assert len(decoded) == 6
+    decoded.clear()
+    save(tmp_path / "3.png", GREY[:4, :4])  # another content
+    changed = load(f"folder:{tmp_path}")
+    assert len(decoded) == 12 and changed.fingerprint != first.fingerprint
+    for path in (cache.directory() / "arrays").iterdir():
+        path.write_bytes(path.read_bytes()[:90])  # cut off
+    np.testing.assert_array_equal(load(f"folder:{tmp_path}").images, changed.images)
+
+
+def test_without_a_cache_everything_is_made_again(tmp_path, decoded, monkeypatch):
+    filled(tmp_path / "x", [f"{i}.png" for i in range(6)])
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("TF_BIGAN_CACHE", str(tmp_path / "file" / "cache"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for _ in range(2):
+            assert len(load(f"folder:{tmp_path}/x")) == 5
+    assert len(decoded) == 24
+
+
+def test_the_cache_stays_within_its_limit(tmp_path):
+    for number, days in enumerate((9, 3, 0, 5)):
+        path = tmp_path / ("arrays", "archives")[number % 2] / str(number)
+        if number % 2:
+            path.mkdir(parents=True)
+            (path / "file").write_bytes(bytes(100_000))
+        else:
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(bytes(100_000))
+        time = path.stat().st_mtime - days * 86_400 - 60 * bool(days)
+        os.utime(path, (time, time))
+    cache.trim(tmp_path, limit=250_000)
+    assert {path.name for path in tmp_path.glob("*/*")} == {"1", "2"}
+    cache.trim(tmp_path, limit=0)  # what a training may be reading stays
+    assert {path.name for path in tmp_path.glob("*/*")} == {"2"}
+
+
+def test_what_streams_has_a_fingerprint_too(tmp_path):
+    filled(tmp_path, [f"{c}/{i}.png" for c in "ab" for i in range(4)])
+    options = {"memory_limit": 0}
+    first = load(f"folder:{tmp_path}", **options).fingerprint
+    assert first == load(f"folder:{tmp_path}", **options).fingerprint is not None
+    content = (tmp_path / "a" / "0.png").read_bytes()
+    (tmp_path / "a" / "0.png").write_bytes(content)  # another time, but not another content
+    assert load(f"folder:{tmp_path}", **options).fingerprint == first
+    os.rename(tmp_path / "a" / "0.png", tmp_path / "b" / "9.png")
+    assert load(f"folder:{tmp_path}", **options).fingerprint != first

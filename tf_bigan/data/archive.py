@@ -1,0 +1,67 @@
+"""Folders of pictures that come as a zip or tar file: unpacked once, into the cache directory."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tarfile
+import zipfile
+from pathlib import Path
+
+from tf_bigan.atomic import atomically
+from tf_bigan.data import cache
+from tf_bigan.errors import UserError
+
+
+def unpacked(path: Path) -> Path:
+    """The folder with the content of a zip or tar file, compressed or not.
+
+    The same file, by its size and time, is unpacked only once.
+
+    Raises UserError if it is neither, is damaged or encrypted, or does not fit on the disk.
+    """
+    status = path.stat()
+    key = cache.key_of("archive", os.path.abspath(path), status.st_size, status.st_mtime_ns)
+    folder = cache.directory() / "archives" / key
+    if folder.is_dir():
+        os.utime(folder)
+        return folder
+    try:
+        opened = _open(path)
+        if opened is None:
+            raise UserError(f"{path} is a file: give a folder, or a zip or tar file of one")
+        with opened, atomically(folder) as temporary:
+            os.mkdir(temporary)
+            _check_room(path, opened, temporary)
+            if isinstance(opened, tarfile.TarFile):
+                # What leads out of the folder, and devices, raise an error.
+                opened.extractall(temporary, filter="data")
+            else:
+                opened.extractall(temporary)
+    except RuntimeError as error:  # a password is needed
+        raise UserError(f"cannot unpack {path}: {error}") from error
+    except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError, ValueError) as error:
+        if isinstance(error, UserError):
+            raise
+        raise UserError(f"cannot unpack {path}: {error}") from error
+    cache.trim(folder.parent.parent)
+    return folder
+
+
+def _open(path: Path) -> zipfile.ZipFile | tarfile.TarFile | None:
+    if zipfile.is_zipfile(path):
+        return zipfile.ZipFile(path)
+    return tarfile.open(path) if tarfile.is_tarfile(path) else None
+
+
+def _check_room(path, opened, directory):
+    if isinstance(opened, tarfile.TarFile):
+        needed = sum(member.size for member in opened)
+    else:
+        needed = sum(member.file_size for member in opened.infolist())
+    free = shutil.disk_usage(directory).free
+    if needed > free:
+        raise UserError(
+            f"{path} unpacks to {needed / 1e9:,.1f} GB, but the disk of {cache.directory()} has "
+            f"{free / 1e9:,.1f} GB left: set TF_BIGAN_CACHE=DIR to a directory on another one"
+        )

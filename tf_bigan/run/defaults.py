@@ -1,0 +1,74 @@
+"""Options that follow from the images, for data sets without a preset of their own."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from tf_bigan import models
+from tf_bigan.data import Description
+from tf_bigan.run.config import Config
+
+LARGEST, SMALLEST = 64, 8  # of the chosen side in pixels
+FEW = 10_000  # images, below which D is kept from learning them by heart
+MINUTES = 15  # for a first result, on two cores
+# Seconds of a step of the default system on two cores: for calls and dense layers, and for each
+# pixel of a batch in convolutions.
+STEP, PIXEL = 0.01, 1e-6
+SLOWER = {"residual": 4.0}  # families of networks, compared with `conv`
+MOST_STEPS, MOST_EPOCHS = 20_000, 1_000
+AUGMENTATION = "translation+color:probability=0,target=0.6,images=100000"
+
+
+def of_data(images: Description, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Options of a run on these images, which the given ones override.
+
+    Size: images of one size with sides from 8 to 64 stay as they are; all others get the power of
+    two nearest to the median of their shorter sides, from 8 to 64. Batch: 64, or a fourth of a
+    small set. Below 10,000 images D sees them with an adaptive augmentation. Epochs: as many as
+    about 15 minutes on two cores have, when a step takes 0.01 s and 1 µs for each of its pixels.
+    The networks stay `conv`: residual ones need three to four times as long for a step.
+
+    Args:
+        images: what there is to train on.
+        given: fields of `Config` set by the user.
+    """
+    chosen: dict[str, Any] = {}
+    if images.size is None or not SMALLEST <= min(images.size) <= max(images.size) <= LARGEST:
+        side = 2 ** round(math.log2(images.side))
+        chosen["image_size"] = str(min(max(side, SMALLEST), LARGEST))
+    if images.channels in (1, 3):
+        chosen["channels"] = images.channels
+    chosen["resize"] = "crop"
+    chosen["batch_size"] = min(64, 2 ** int(math.log2(max(1, images.num_examples // 4))))
+    system = models.find(given.get("model", Config.model))
+    has_logits = system.default_loss is not None and system.default_penalty is not None
+    if images.num_examples < FEW and has_logits:
+        chosen["augmentation"] = AUGMENTATION
+    config = Config.from_dict({**chosen, **given})
+    height, width = config.size or images.size or (LARGEST, LARGEST)
+    seconds = STEP + PIXEL * config.batch_size * height * width
+    seconds *= SLOWER.get(config.networks, 1.0)
+    steps = min(MOST_STEPS, MINUTES * 60 / seconds)
+    steps_per_epoch = math.ceil(images.num_examples / config.batch_size)
+    epochs = min(MOST_EPOCHS, max(1, round(steps / steps_per_epoch)))
+    seldom = max(1, (given.get("epochs") or epochs) // 25)  # an epoch of a few images is short
+    return chosen | {
+        "epochs": epochs,
+        "ema": 0.999,
+        "eval_every": seldom,
+        "picture_every": seldom,
+        "checkpoint_steps": 0 if seldom == 1 else seldom * steps_per_epoch,
+    }
+
+
+def described(images: Description, options: Mapping[str, Any]) -> str:
+    """One line about the images and the options that follow from them."""
+    if images.size is None:
+        size = f"of several sizes, the median side {images.side}"
+    else:
+        size = f"of {images.size[0]}×{images.size[1]}"
+    text = " ".join(f"--{name}={value}" for name, value in options.items())
+    return (
+        f"settings of {images.num_examples:,} training images {size}, about {MINUTES} minutes on "
+        f"two cores: {text}"
+    )
