@@ -257,7 +257,10 @@ def test_evaluate(case, bad, tiny_run, tmp_path, command):
 
 @pytest.mark.parametrize(
     "arguments, words",
-    [(["--epoch=3"], "Did you mean"), (["--batch_size=1250"], "larger than the data")],
+    [
+        pytest.param(["--epoch=3"], "Did you mean", marks=pytest.mark.slow),
+        (["--batch_size=1250"], "larger than the data"),
+    ],
 )
 def test_one_line_in_a_process_of_its_own(tmp_path, arguments, words):
     done = subprocess.run(
@@ -281,7 +284,7 @@ def test_broken_images_are_left_out_with_a_count(bad, tmp_path, command, eagerly
     assert "4 steps per epoch" in out  # of 12 images 2 are for the test, 2 for validation
 
 
-def test_truncated_newest_checkpoint(tiny_run, tiny_options, tmp_path, command, caplog):
+def test_truncated_newest_checkpoint(tiny_run, tiny_options, tmp_path, command, caplog, eagerly):
     workdir = tmp_path / "run"
     shutil.copytree(tiny_run[0], workdir)
     newest = workdir / "checkpoints" / "step-00000072.keras"
