@@ -1,6 +1,7 @@
 """What the tests share: small models, the command line, two logical CPUs for the replicas."""
 
 import contextlib
+import functools
 import importlib
 import inspect
 import io
@@ -39,10 +40,11 @@ _COMPARES = re.compile(r"\bassert_\w+\(|\bapprox\(")
 
 def pytest_collection_modifyitems(items):
     """Tests that compare numbers get the marker for it."""
+    source = functools.cache(inspect.getsource)  # of a function with parameters once
     for item in items:
-        if _COMPARES.search(inspect.getsource(item.function)):
+        if _COMPARES.search(source(item.function)):
             item.add_marker("numbers")
-        if "bfloat16" in item.nodeid or "bfloat16" in inspect.getsource(item.function):
+        if "bfloat16" in item.nodeid or "bfloat16" in source(item.function):
             item.add_marker(_ONEDNN_LIMITED)
 
 

@@ -20,7 +20,7 @@ from tests.models.conftest import (
     step_eagerly,
 )
 
-RATE = 0.01  # of plain gradient descent
+RATE, MOMENTUM = 0.01, 0.9  # of gradient descent
 DECAY = {"l2": 0.1}  # which belongs to each player's loss
 
 
@@ -35,8 +35,8 @@ def variant(request) -> str:
 
 @pytest.fixture(scope="module")
 def built(variant):
-    """(a model that learns by plain gradient descent, all its state when it was new)."""
-    model = make_system(variant, optimizer=keras.optimizers.SGD(RATE), options=DECAY)
+    """(a model that learns by gradient descent, all its state when it was new)."""
+    model = make_system(variant, optimizer=keras.optimizers.SGD(RATE, MOMENTUM), options=DECAY)
     return model, [v.numpy() for v in state_of(model)]
 
 
@@ -93,7 +93,7 @@ def test_a_step_moves_exactly_who_is_to_move(model):
 
 def test_players_of_a_group_move_at_once_and_groups_in_turn(model, stepped):
     """Against the same step done by hand."""
-    batch = make_batch()
+    batch, moved_by = make_batch(), {}
     model._power_iteration()
     for index, group in enumerate(model.moves):
         z, key = model._draw(batch, index)
@@ -109,7 +109,8 @@ def test_players_of_a_group_move_at_once_and_groups_in_turn(model, stepped):
         for player in group:
             for v, g in zip(model.player_variables(player), gradients[player], strict=True):
                 if g is not None:
-                    v.assign(v - RATE * g)
+                    moved_by[v.path] = MOMENTUM * moved_by.get(v.path, 0.0) - RATE * g
+                    v.assign(v + moved_by[v.path])
     trainable = {id(v) for v in model.trainable_variables}
     for variable, value in zip(state_of(model), stepped, strict=True):
         if id(variable) in trainable:
@@ -150,8 +151,7 @@ def test_xla_gives_the_same_step(model, stepped):
         model._forget_compiled()
 
 
-def test_the_step_after_a_reload_is_the_step_without_it(variant, tmp_path):
-    model = make_system(variant)
+def test_the_step_after_a_reload_is_the_step_without_it(model, tmp_path):
     step_eagerly(model, make_batch(seed=0))
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
@@ -178,7 +178,7 @@ def test_two_replicas_equal_one(variant, model):
             layer.trainable = False
         # Without XLA, which has a test of its own and takes long to compile.
         two.moves = moves
-        two.compile(keras.optimizers.SGD(rate), seed=3, jit_compile=False)
+        two.compile(keras.optimizers.SGD(rate, MOMENTUM), seed=3, jit_compile=False)
     two.fit(make_dataset(1), verbose=0)  # one step: by a second the game has amplified rounding
     for player in model.players:
         model.optimizer_of(player).learning_rate = rate
@@ -204,11 +204,12 @@ def test_what_it_needs_of_a_batch_is_named(model):
                 model.fit(tf.data.Dataset.from_tensors(batch), verbose=0)
 
 
-@pytest.mark.parametrize("variant", ["bigan", "alad", "cycle_bigan latent_cycle=0.1"])
-def test_a_pass_moves_the_generators_statistics_once_by_its_samples(variant):
+@pytest.mark.parametrize(
+    "variant", ["bigan", "alad", "cycle_bigan latent_cycle=0.1"], indirect=True
+)
+def test_a_pass_moves_the_generators_statistics_once_by_its_samples(model):
     """Also where the pass calls G again, for reconstructions."""
-    model, batch = make_system(variant), make_batch()
-    generator = model.generator
+    batch, generator = make_batch(), model.generator
     twin = type(generator).from_config(generator.get_config())
     twin.set_weights(generator.get_weights())
     z, key = model._draw(batch, 0)

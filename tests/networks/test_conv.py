@@ -291,7 +291,9 @@ def test_weight_decay_is_of_kernels_alone(family):
 
 @pytest.mark.parametrize("family", SLOWLY)
 @pytest.mark.parametrize("role", ROLES)
-@pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16"])
+@pytest.mark.parametrize(
+    "dtype", [pytest.param("float32", marks=pytest.mark.slow), "mixed_bfloat16"]
+)
 def test_config_round_trip_keeps_arguments_dtype_and_function(family, role, dtype):
     net = enlarged(network(family, role, dtype=dtype, norm="spectral", l2=0.1, name="mine"))
     copy = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(net))

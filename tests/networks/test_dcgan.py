@@ -120,7 +120,13 @@ def test_discriminator_against_numpy(latent):
 # --- sizes -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("shape", "maps"), SIZES.items())
+@pytest.mark.parametrize(
+    ("shape", "maps"),
+    [
+        pytest.param(*item, marks=pytest.mark.slow if item[0][0] in (32, 64) else ())
+        for item in SIZES.items()
+    ],
+)
 def test_any_size_comes_out_exactly(shape, maps):
     g = DCGANGenerator(shape, LATENT, width=2)
     e = DCGANEncoder(shape, LATENT, width=2)

@@ -122,7 +122,7 @@ def test_a_call_leaves_u_as_it_is(kind, training):
     np.testing.assert_array_equal(layer.vector.u, before)
 
 
-@pytest.mark.parametrize("family", ["conv", "residual"])
+@pytest.mark.parametrize("family", ["conv", pytest.param("residual", marks=pytest.mark.slow)])
 def test_a_fresh_network_has_good_estimates(family):
     """Though its layers are built while no kernel has a value yet."""
     keras.utils.set_random_seed(0)

@@ -258,7 +258,10 @@ def test_evaluate(case, bad, tiny_run, tmp_path, command):
 
 @pytest.mark.parametrize(
     "arguments, words",
-    [(["--epoch=3"], "Did you mean"), (["--batch_size=1250"], "larger than the data")],
+    [
+        pytest.param(["--epoch=3"], "Did you mean", marks=pytest.mark.slow),
+        (["--batch_size=1250"], "larger than the data"),
+    ],
 )
 def test_one_line_in_a_process_of_its_own(tmp_path, arguments, words):
     done = subprocess.run(

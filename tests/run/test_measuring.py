@@ -45,7 +45,7 @@ def test_a_chosen_subset_and_the_best_checkpoint_by_one_of_it(
     monkeypatch.setattr(evaluation, "train_feature_classifier", train)
     status, _, err = command(
         *("train", "--dataset=digits", "--width=16", "--epochs=2", "--eval_every=1"),
-        *("--batch_size=512", "--ema=0"),
+        *("--batch_size=512", "--ema=0", "--networks=mlp"),
         *("--picture_every=9", "--eval_metrics=sliced_wasserstein,probe_100,NND/100"),
         *("--monitor=val_probe_100", f"--workdir={tmp_path}/run"),
     )

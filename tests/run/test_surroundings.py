@@ -127,7 +127,10 @@ def test_an_unusable_keras_that_nobody_catches_is_one_line(monkeypatch, capsys):
     assert "ValueError: other" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", [["train.py"], ["-m", "tf_bigan", "train"]])
+@pytest.mark.parametrize(
+    "command",
+    [["train.py"], pytest.param(["-m", "tf_bigan", "train"], marks=pytest.mark.slow)],
+)
 def test_an_unusable_keras_json(tmp_path, command):
     (tmp_path / "keras.json").write_text('{"floatx": "float65"}')
     done = subprocess.run(
@@ -185,6 +188,7 @@ def test_a_full_stdout():
     )
 
 
+@pytest.mark.slow
 def test_closed_streams():
     done = help_of(None, preexec_fn=lambda: (os.close(0), os.close(1)))
     assert done.returncode == 0

@@ -103,6 +103,7 @@ def test_output_through_a_pipe(tiny_run):
     assert f"tf-bigan evaluate --workdir={workdir}" in out
 
 
+@pytest.mark.slow
 def test_model_file_needs_keras_and_the_package_only(tiny_run, tmp_path):
     file = tiny_run[0] / "model.keras"
     code = (
@@ -242,7 +243,7 @@ def test_a_run_is_opened_from_anywhere(tmp_path, command, monkeypatch, eagerly, 
         Image.fromarray(rng.integers(0, 256, (8, 8), np.uint8)).save(f"{tmp_path}/pictures/{i}.png")
     monkeypatch.chdir(tmp_path)
     options = ["--workdir=lr=1,bs=4", "--epochs=1", "--batch_size=4", "--width=4"]
-    options += ["--data_dir=.", "--eval_every=0"]
+    options += ["--data_dir=.", "--eval_every=0", "--networks=mlp"]
     status, _, err = command("train", "--dataset=folder:pictures", *options)
     assert status == 0, err
     monkeypatch.chdir("/")

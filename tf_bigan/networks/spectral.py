@@ -77,8 +77,9 @@ class _Spectral:
         """
         u = tf.math.l2_normalize(keras.initializers.RandomNormal()(shape, dtype))
         if tf.executing_eagerly():  # in the symbolic call, only the shape counts
+            matrix = self._matrix()
             for _ in range(_FIRST_ITERATIONS):
-                u = _iterated(self._matrix(), u)
+                u = _iterated(matrix, u)
         return u
 
     def _matrix(self) -> tf.Tensor:
