@@ -174,6 +174,7 @@ def test_what_cannot_be_used_is_counted_by_kind_or_refused(tmp_path):
         "text.png": b"just text",
         "cut.png": good[: len(good) // 2],
         "bomb.png": claiming(60_000),
+        "phone.heic": b"\0\0\0\x18ftypheic\0\0\0\0",
         "large.png": claiming(8_000),
         "notes.txt": b"other files are no pictures, and do no harm",
     }
@@ -182,7 +183,8 @@ def test_what_cannot_be_used_is_counted_by_kind_or_refused(tmp_path):
     save(tmp_path / "deep.tif", np.full((4, 4), 2**20, np.int32))
     os.symlink("nowhere.png", tmp_path / "link.png")
     expected = (
-        "8 of 14 left out: ",
+        "9 of 15 left out: ",
+        r"1 in HEIC \(pip install pillow-heif\) \(phone.heic\)",
         r"1 other files \(notes.txt\)",
         r"1 broken links \(link.png\)",
         r"2 too large \(bomb.png, large.png\)",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import re
 import struct
 from typing import Literal, get_args
 
@@ -40,11 +41,14 @@ TURNED, FIRST, DEEP, PRINTED, BLENDED = NOTES = (
 )
 Resize = Literal["crop", "pad", "stretch"]
 RESIZES = get_args(Resize)
+HEIC = "in HEIC (pip install pillow-heif)"
+KINDS = ("empty", "not a picture", "broken", "too large", HEIC)
+_HEIC_START = re.compile(rb".{4}ftyp(heic|heix|heim|heis|hevc|mif1|msf1)", re.DOTALL)
 _ORIENTATION = 0x0112  # EXIF tag; values of 5 and above swap height and width
 
 
 class NoPicture(Exception):
-    """A file that is no picture to use. `kind`: empty, not a picture, broken or too large."""
+    """A file that is no picture to use. `kind`: one of `KINDS`."""
 
     def __init__(self, kind: str, reason: str = ""):
         super().__init__(reason)
@@ -65,7 +69,8 @@ def open_picture(data: bytes | str) -> Image.Image:
     except Image.DecompressionBombError:
         raise NoPicture("too large", "too many pixels") from None
     except Image.UnidentifiedImageError:
-        raise NoPicture("not a picture") from None
+        start = data[:12] if isinstance(data, bytes) else b""
+        raise NoPicture(HEIC if _HEIC_START.match(start) else "not a picture") from None
     except OSError as error:
         if error.errno is not None:  # of the system, not of the content
             raise

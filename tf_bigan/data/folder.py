@@ -23,7 +23,7 @@ from tf_bigan.data.listing import File, Listing, described, listed, printable
 from tf_bigan.data.streaming import StreamedImages
 from tf_bigan.errors import UserError
 
-PROBLEMS = ("", "empty", "not a picture", "broken", "too large", "files that cannot be read")
+PROBLEMS = ("", *decoding.KINDS, "files that cannot be read")
 # What the first reading of a file finds out: a problem, or the decoded height, width and whether it
 # is grey, the notes of decoding as bits, and a hash of the content.
 FOUND = np.dtype(

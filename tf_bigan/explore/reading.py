@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from tf_bigan.data.decoding import MAX_PIXELS, NoPicture, decode, open_picture
+from tf_bigan.data.decoding import HEIC, MAX_PIXELS, NoPicture, decode, open_picture
 from tf_bigan.errors import UserError
 
 COMMON = "PNG, JPEG, WebP, GIF, BMP, TIFF or AVIF"
@@ -65,6 +65,7 @@ def read_bytes(data: bytes, name: str, alpha: bool = False, background: str = "w
             "not a picture": f"is not a readable image: use {COMMON}",
             "too large": f"has {reason}, {LIMIT}",
             "broken": f"is a broken image file: {reason}",
+            HEIC: f"is a picture {HEIC}",
         }
         raise UserError(f"{name} {what[reason.kind]}") from None
     return Picture(pixels, notes)
