@@ -14,7 +14,11 @@ from tf_bigan.models.vae_gan import kl_from_standard_normal
 
 def make(kind, gamma=0.3, prior="normal"):
     return make_system(
-        "vae_gan", options={"set": f"kind={kind},gamma={gamma},sigma=0.5", "prior": prior}
+        "vae_gan",
+        options={
+            "set": f"kind={kind},gamma={gamma},sigma=0.5,feature_sigma=0.25",
+            "prior": prior,
+        },
     )
 
 
@@ -36,6 +40,7 @@ def test_losses_against_numpy(kind):
     l_real, l_fake, l_rec = (model.discriminator(v).numpy() for v in (x, fake, rec))
     if kind == "features":
         difference = model.discriminator.features(x) - model.discriminator.features(rec)
+        difference /= 0.25
     else:
         difference = (x - rec) / 0.5
     r = 0.5 * np.sum(np.square(difference.numpy())) / 8

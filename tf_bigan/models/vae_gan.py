@@ -24,8 +24,8 @@ class VAEGAN(AdversarialModel):
 
     with all losses from one pass, as in Algorithm 1. `kind` selects R and D:
 
-        features     R = ½ Σ (D_l(x) - D_l(x_rec))² in D's last hidden layer (eq. 7); D's weights
-                     learn only from D's loss
+        features     R = ½ Σ (D_l(x) - D_l(x_rec))² / σ² in D's last hidden layer (eq. 7, where σ
+                     is 1); D's weights learn only from D's loss
         pixels       R = ½ Σ (x - x_rec)² / σ², the combination of a VAE and a GAN
         three_class  the same R; D has the classes real, generated and reconstructed, and minimises
                      the cross entropy of all three; D(x) in A is the probability of "real"
@@ -36,6 +36,8 @@ class VAEGAN(AdversarialModel):
         kind: as above.
         gamma: γ, the weight of reconstruction in G's loss.
         sigma: σ of a pixel, for the kinds that reconstruct pixels.
+        feature_sigma: σ of a feature. With a penalty on D its features differ little, and against
+            the divergence only a smaller σ lets z keep what there is to see in x.
 
     Networks: encoder, a GaussianEncoder x -> (μ, log σ); generator z [B, latent_dim] ->
     x [B, H, W, C] in [0, 1]; discriminator x -> logits [B, 3] through `features` and `head`; with
@@ -55,6 +57,7 @@ class VAEGAN(AdversarialModel):
         kind: Literal["features", "pixels", "three_class"] = "features",
         gamma: NonNegative = 0.01,
         sigma: Positive = 0.15,
+        feature_sigma: Positive = 1.0,
         moves: Moves | None = None,
         name: str | None = None,
     ):
@@ -68,6 +71,7 @@ class VAEGAN(AdversarialModel):
             kind=kind,
             gamma=gamma,
             sigma=sigma,
+            feature_sigma=feature_sigma,
         )
         if not isinstance(self.prior, Normal):
             raise UserError("vae_gan measures the divergence from a Gaussian: use prior=normal")
@@ -90,9 +94,10 @@ class VAEGAN(AdversarialModel):
         judged = self.judge(self._judgement, x, x_fake, x_rec, training=training, jointly=True)
         (logits_real, logits_fake, logits_rec), classes, features = zip(*judged, strict=True)
         if self.kind == "features":
-            reconstruction = 0.5 * tf.reduce_mean(squared_error(features[0], features[2]))
+            error, sigma = squared_error(features[0], features[2]), self.feature_sigma
         else:
-            reconstruction = 0.5 * tf.reduce_mean(squared_error(x, x_rec)) / self.sigma**2
+            error, sigma = squared_error(x, x_rec), self.sigma
+        reconstruction = 0.5 * tf.reduce_mean(error) / sigma**2
         fooled = self.adversarial_loss.generator(logits_real, logits_fake, logits_rec)
         divergence = tf.reduce_mean(kl_from_standard_normal(mean, log_sigma))
         losses = {
