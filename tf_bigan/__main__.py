@@ -10,10 +10,16 @@ from typing import NoReturn
 from tf_bigan.errors import did_you_mean
 from tf_bigan.explore import __main__ as explore
 from tf_bigan.export import __main__ as export
-from tf_bigan.run import evaluate, train
+from tf_bigan.run import evaluate, generate, train
 from tf_bigan.run.flags import command, spelling
 
-COMMANDS = {"train": train, "evaluate": evaluate, "export": export, "explore": explore}
+COMMANDS = {
+    "train": train,
+    "evaluate": evaluate,
+    "generate": generate,
+    "export": export,
+    "explore": explore,
+}
 
 
 def main(name: str | None = None) -> NoReturn:

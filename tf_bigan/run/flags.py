@@ -53,6 +53,23 @@ def define_config_flags(values: flags.FlagValues):
     flags.DEFINE_alias("source_dataset", "dataset", values, "data")
 
 
+def define_trained_flags(values: flags.FlagValues):
+    """Defines --workdir and --model, the trained model that a command uses."""
+    for name, text in {
+        "workdir": "the run: its model, or its newest checkpoint",
+        "model": "a .keras file instead, in a run or not",
+    }.items():
+        flags.DEFINE_string(name, None, text, flag_values=values, module_name="model")
+
+
+def trained_path(values: flags.FlagValues) -> str:
+    """The run or file that --workdir or --model gives. Raises UserError unless one of them does."""
+    workdir, model = values["workdir"].value, values["model"].value
+    if bool(workdir) == bool(model):
+        raise UserError("give either --workdir=DIR of a run or --model=FILE.keras")
+    return workdir or model
+
+
 def config_from_flags(values: flags.FlagValues) -> Config:
     """Combines the given flags with --preset or the preset of the data set: `presets.combined`.
 
