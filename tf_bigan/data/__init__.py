@@ -10,6 +10,7 @@ from tf_bigan.data.home import expanded
 from tf_bigan.data.images import ImageData, converted_shape
 from tf_bigan.data.joined import JoinedBatches, semi_supervised, two_domains
 from tf_bigan.data.pipeline import Batches
+from tf_bigan.data.splits import Images
 from tf_bigan.data.streaming import StreamedImages
 from tf_bigan.errors import UserError
 
@@ -19,6 +20,7 @@ __all__ = [
     "JoinedBatches",
     "StreamedImages",
     "load",
+    "load_parts",
     "semi_supervised",
     "two_domains",
 ]
@@ -62,10 +64,7 @@ def load(
     size = _size(image_size)
     if channels not in (None, 1, 3):
         raise UserError(f"channels={channels}: choose 1 (grey) or 3 (colour)")
-    try:
-        origin, parts = _open(dataset, data_dir, strict)
-    except PermissionError as error:
-        raise UserError(f"{dataset}: no permission to read {error.filename}") from error
+    origin, parts = _open(dataset, data_dir, strict)
     shapes = {part: converted_shape(p.image_shape, size, channels) for part, p in parts.items()}
     if len(set(shapes.values())) > 1:
         raise UserError(f"{dataset}: its parts differ in shape, {shapes}: set image_size, channels")
@@ -79,8 +78,23 @@ def load(
     return images
 
 
-def _open(dataset, data_dir, strict):
+def load_parts(dataset: str, *, data_dir: str | None = None) -> dict[str, Images]:
+    """All parts of a data set as its source has them: "train", and perhaps "test", "validation".
+
+    Raises UserError as `load` does.
+    """
+    return _open(dataset, data_dir, strict=False)[1]
+
+
+def _open(dataset, data_dir, strict) -> tuple[str, dict[str, Images]]:
     """(origin of the data, {part: images})."""
+    try:
+        return _open_source(dataset, data_dir, strict)
+    except PermissionError as error:
+        raise UserError(f"{dataset}: no permission to read {error.filename}") from error
+
+
+def _open_source(dataset, data_dir, strict):
     if data_dir is not None and expanded(data_dir).is_file():
         raise UserError(f"data_dir={data_dir} is a file: give a directory")
     kind, colon, path = dataset.partition(":")

@@ -48,6 +48,35 @@ def open_folder(path: str, strict: bool = False) -> dict[str, StreamedImages]:
     good = {part: _checked(folders[part], files, strict) for part, files in listed.items()}
 
     headers = [header for files in good.values() for _, _, header in files]
+
+    def stream(files):
+        order = np.random.RandomState(0).permutation(len(files))
+        return _stream(root.name, [files[i] for i in order], headers, classes)
+
+    return {part: stream(files) for part, files in good.items()}
+
+
+def open_pictures(path: str, strict: bool = False) -> tuple[StreamedImages, list[str]]:
+    """(all images in a folder and its subfolders, the files' paths relative to it), sorted by path.
+
+    Files are read, skipped or refused as by `open_folder`.
+    """
+    root = expanded(path)
+    try:
+        found = _files(root, deep=True)
+    except OSError as error:
+        raise UserError(f"cannot read the folder {root}: {error.strerror}") from error
+    _skip_others(root, found, strict)
+    files = [(file, None) for file in found if file.suffix.lower() in ENDINGS]
+    if not files:
+        raise UserError(f"{root} holds no PNG or JPEG files, nor do its subfolders")
+    good = _checked(root, files, strict)
+    images = _stream(root.name, good, [header for _, _, header in good], [])
+    return images, [file.relative_to(root).as_posix() for file, _, _ in good]
+
+
+def _stream(name, files, headers, classes) -> StreamedImages:
+    """Files with their classes, in this order; `headers` are those of all parts."""
     channels = 1 if all(grey for _, grey in headers) else 3
     sizes = {size for size, _ in headers}
     height, width = sizes.pop() if len(sizes) == 1 else (None, None)
@@ -58,23 +87,19 @@ def open_folder(path: str, strict: bool = False) -> dict[str, StreamedImages]:
         )
         return {**record, "image": tf.ensure_shape(image, [height, width, channels])}
 
-    def stream(files):
-        order = np.random.RandomState(0).permutation(len(files))
-        records: Any = {"image": [os.fsencode(files[i][0]) for i in order]}
-        if classes:
-            records["label"] = np.array([classes.index(files[i][1]) for i in order], np.int64)
-        return StreamedImages(
-            name=root.name,
-            records=tf.data.Dataset.from_tensor_slices(records),
-            num_examples=len(files),
-            decode=decode,
-            image_shape=(height, width, channels),
-            has_labels=bool(classes),
-            class_names=tuple(classes) or None,
-            buffer_size=len(files),
-        )
-
-    return {part: stream(files) for part, files in good.items()}
+    records: Any = {"image": [os.fsencode(file) for file, *_ in files]}
+    if classes:
+        records["label"] = np.array([classes.index(label) for _, label, _ in files], np.int64)
+    return StreamedImages(
+        name=name,
+        records=tf.data.Dataset.from_tensor_slices(records),
+        num_examples=len(files),
+        decode=decode,
+        image_shape=(height, width, channels),
+        has_labels=bool(classes),
+        class_names=tuple(classes) or None,
+        buffer_size=len(files),
+    )
 
 
 def _part_folders(root: Path) -> dict[str, Path]:
@@ -113,12 +138,7 @@ def _list(folder: Path, strict: bool) -> list[tuple[Path, str | None]]:
         [(file, name) for file, name in found if file.suffix.lower() in ENDINGS]
         for found in (all_files, all_in_classes)
     )
-    others = [f for f, _ in all_files + all_in_classes if f.suffix.lower() in OTHER_ENDINGS]
-    if others:
-        message = f"{folder}: {len(others)} images are neither PNG nor JPEG, as {others[0].name}"
-        if strict:
-            raise UserError(message)
-        warnings.warn(f"{message}; left out", stacklevel=2)
+    _skip_others(folder, [file for file, _ in all_files + all_in_classes], strict)
     if files and in_classes:
         raise UserError(
             f"{folder} has both images and subfolders with images ({files[0][0].name}, "
@@ -127,6 +147,16 @@ def _list(folder: Path, strict: bool) -> list[tuple[Path, str | None]]:
     if not files and not in_classes:
         raise UserError(f"{folder} holds no PNG or JPEG files, nor do its subfolders")
     return files or in_classes
+
+
+def _skip_others(folder: Path, files: list[Path], strict: bool) -> None:
+    """Warns of images of other formats; with `strict` raises UserError."""
+    others = [file for file in files if file.suffix.lower() in OTHER_ENDINGS]
+    if others:
+        message = f"{folder}: {len(others)} images are neither PNG nor JPEG, as {others[0].name}"
+        if strict:
+            raise UserError(message)
+        warnings.warn(f"{message}; left out", stacklevel=2)
 
 
 def _files(folder: Path, deep: bool) -> list[Path]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -82,11 +83,12 @@ class ImageData:
         shape = converted_shape(self.image_shape, image_size, channels)
         if shape == self.image_shape:
             return self
-        images = np.empty((len(self), *shape), np.uint8)
-        for start in range(0, len(self), CHUNK):
-            chunk = slice(start, start + CHUNK)
-            images[chunk] = convert(tf.constant(self.images[chunk]), image_size, channels)
-        return dataclasses.replace(self, images=images)
+        return dataclasses.replace(self, images=fitted(self.images, shape))
+
+    def chunks(self, size: int) -> Iterator[ImageData]:
+        """All examples in order, at most `size` at a time."""
+        for start in range(0, len(self), size):
+            yield self.subset(slice(start, start + size))
 
     def batches(self, batch_size: int, seed: int = 0) -> Batches:
         """Shuffled global batches, a pure function of (seed, step); see `Batches`."""
@@ -105,6 +107,19 @@ def converted_shape(shape: Shape, image_size, channels) -> Shape:
             f"only 1 (grey) and 3 (colour) are converted into each other"
         )
     return height, width, shape[2] if channels is None else channels
+
+
+def fitted(images: np.ndarray, image_shape: Shape) -> np.ndarray:
+    """uint8 [N, H, W, C] -> uint8 [N, *image_shape], as training images are fitted: `convert`.
+
+    Raises UserError if the channels cannot be converted.
+    """
+    shape = converted_shape(images.shape[1:], image_shape[:2], image_shape[2])
+    result = np.empty((len(images), *shape), np.uint8)
+    for start in range(0, len(images), CHUNK):
+        chunk = slice(start, start + CHUNK)
+        result[chunk] = convert(tf.constant(images[chunk]), shape[:2], shape[2])
+    return result
 
 
 def convert(images: tf.Tensor, image_size=None, channels=None) -> tf.Tensor:

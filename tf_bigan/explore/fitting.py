@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
-import tensorflow as tf
 
-from tf_bigan.data.images import convert, converted_shape
+from tf_bigan.data.images import converted_shape, fitted
 from tf_bigan.errors import UserError
 from tf_bigan.explore.reading import Picture
 
@@ -58,8 +57,7 @@ class Fitting:
             notes.append(f"resized from {h:,} × {w:,} to {height} × {width}")
         if c != channels:
             notes.append("converted to grey" if channels == 1 else "its grey used for all colours")
-        fitted = convert(tf.constant(picture.pixels), (height, width), channels).numpy()
-        return Picture(fitted, tuple(notes))
+        return Picture(fitted(picture.pixels[None], self.shape)[0], tuple(notes))
 
     def drawing(self, picture: Picture) -> Picture:
         """A drawing on black, with strokes scaled to their size in the training images.
@@ -85,15 +83,15 @@ class Fitting:
         strokes = picture.pixels[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
         scale = self.ink / max(strokes.shape[0] / height, strokes.shape[1] / width)
         h, w = (max(1, round(side * scale)) for side in strokes.shape[:2])
-        small = convert(tf.constant(strokes), (h, w), channels).numpy()
-        fitted = np.zeros(self.shape, np.uint8)
+        small = fitted(strokes[None], (h, w, channels))[0]
+        canvas = np.zeros(self.shape, np.uint8)
         top, left = _start(small.sum((1, 2)), height), _start(small.sum((0, 2)), width)
-        fitted[top : top + h, left : left + w] = small
+        canvas[top : top + h, left : left + w] = small
         notes = (
             f"strokes cut out, scaled to {h} × {w} of {height} × {width} pixels as in the training "
             "images, and centred by mass",
         )
-        return Picture(fitted, picture.notes + notes)
+        return Picture(canvas, picture.notes + notes)
 
 
 def _start(mass: np.ndarray, side: int) -> int:

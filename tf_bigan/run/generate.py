@@ -28,7 +28,7 @@ from tf_bigan.errors import UserError, did_you_mean
 from tf_bigan.priors import Prior
 from tf_bigan.report import pictures
 from tf_bigan.run.flags import define_trained_flags, trained_path
-from tf_bigan.run.output import NpzFile, check_new, made_anew
+from tf_bigan.run.output import NpzFile, check_finite, check_new, made_anew
 from tf_bigan.run.trained import load_with
 
 FORMATS = ("png", "grid", "npz")
@@ -133,8 +133,7 @@ def write(
         bar = stack.enter_context(tqdm(total=len(z), unit=" images", leave=False, disable=None))
         for start in range(0, len(z), BATCH):
             images = model.generate(z[start : start + BATCH])
-            if not np.isfinite(images).all():
-                raise UserError("the generated images are not finite: the training has failed")
+            check_finite("images", images)
             pixels = np.rint(images * 255).astype(np.uint8)
             if places is not None:
                 for number, picture in enumerate(pixels, start):

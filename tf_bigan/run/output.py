@@ -58,6 +58,12 @@ def made_anew(path: Path, directory: bool = False) -> Iterator[Path]:
         raise Failure(str(error)) from error
 
 
+def check_finite(what: str, values: np.ndarray) -> None:
+    """Raises UserError if a model's outputs are not."""
+    if not np.isfinite(values).all():
+        raise UserError(f"{what} of the model are not finite: its training has failed")
+
+
 class NpzFile:
     """An .npz file whose arrays are given in pieces, because all of them may not fit into memory.
 
