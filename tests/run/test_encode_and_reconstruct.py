@@ -83,6 +83,7 @@ def test_codes_of_the_runs_own_data(split, bigan_run, command, tmp_path):
     status, _, err = command("encode", f"--workdir={bigan_run}", *option, f"--out={out}")
     assert status == 0, err
     images = tb.data.load("digits", split, validation=None)
+    assert isinstance(images, tb.data.ImageData)
     with np.load(out) as arrays:
         np.testing.assert_array_equal(arrays["label"], images.labels)
         np.testing.assert_allclose(arrays["z"], tb.load(bigan_run).encode(images.images), atol=1e-6)

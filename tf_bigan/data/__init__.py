@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numbers
 import sys
+from collections.abc import Mapping
 
 from tf_bigan.data import digits, folder, idx, mnist, mnist_m, npz, splits, tfds
 from tf_bigan.data.home import expanded
@@ -78,7 +79,7 @@ def load(
     return images
 
 
-def load_parts(dataset: str, *, data_dir: str | None = None) -> dict[str, Images]:
+def load_parts(dataset: str, *, data_dir: str | None = None) -> Mapping[str, Images]:
     """All parts of a data set as its source has them: "train", and perhaps "test", "validation".
 
     Raises UserError as `load` does.
@@ -86,7 +87,7 @@ def load_parts(dataset: str, *, data_dir: str | None = None) -> dict[str, Images
     return _open(dataset, data_dir, strict=False)[1]
 
 
-def _open(dataset, data_dir, strict) -> tuple[str, dict[str, Images]]:
+def _open(dataset, data_dir, strict) -> tuple[str, Mapping[str, Images]]:
     """(origin of the data, {part: images})."""
     try:
         return _open_source(dataset, data_dir, strict)

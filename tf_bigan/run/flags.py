@@ -81,8 +81,8 @@ def config_from_flags(values: flags.FlagValues) -> Config:
         for option in dataclasses.fields(Config)
         if values[option.name].present
     }
-    for name in {"dataset", "target_dataset", "data_dir"} & given.keys():
-        given[name] = _absolute(given[name], is_dataset=name != "data_dir")
+    for name in {"dataset", "target_dataset", "data_dir", "init_from"} & given.keys():
+        given[name] = _absolute(given[name], is_dataset=name.endswith("dataset"))
     name, dataset = values["preset"].value, given.get("dataset", Config.dataset)
     start = default_preset(dataset) if name is None else preset(name)
     config = Config.from_dict(combined(start, given))
@@ -97,7 +97,7 @@ def _absolute(path: str, is_dataset: bool) -> str:
     """The absolute path for config.json, valid from any directory."""
     kind, _, rest = path.partition(":")
     if not is_dataset:
-        return os.path.abspath(expanded(path))
+        return path and os.path.abspath(expanded(path))
     return f"{kind}:{os.path.abspath(expanded(rest))}" if kind in FROM_PATH and rest else path
 
 
