@@ -30,7 +30,7 @@ def take_weights(model: AdversarialModel, source: AdversarialModel) -> Taken:
 
     Example:
         model = tb.models.BiGAN.from_preset("mnist", image_shape=(28, 28, 1))
-        print(take_weights(model, tb.load("runs/digits")).new)
+        print(tb.core.take_weights(model, tb.load("runs/digits")).new)
     """
     if model.average is not None:
         take_weights(model.average, source.inference_model())
