@@ -138,6 +138,16 @@ def test_a_full_disk_leaves_nothing(kind, bigan_run, command, tmp_path, monkeypa
     assert err.count("\n") == 1 and not list(tmp_path.iterdir())
 
 
+def test_a_directory_without_permission(bigan_run, command, tmp_path, monkeypatch):
+    def refuse(prefix, dir):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), dir)
+
+    monkeypatch.setattr("tf_bigan.atomic.tempfile.mkdtemp", refuse)  # root may write anywhere
+    status, _, err = command("generate", f"--workdir={bigan_run}", f"--out={tmp_path / 'samples'}")
+    assert status == 1 and f"cannot write {tmp_path / 'samples'}: Permission denied" in err, err
+    assert err.count("\n") == 1
+
+
 def test_images_that_are_not_finite_are_refused(bigan_run, command, tmp_path, monkeypatch):
     model = tb.load(bigan_run)
     monkeypatch.setattr(model, "generate", lambda z: np.full((len(z), 8, 8, 1), np.nan))
