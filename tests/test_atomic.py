@@ -62,7 +62,7 @@ def test_failures_to_write_are_the_users_to_solve(tmp_path):
 
     write(tmp_path / "a", "old")
     for fail, reason in ((full, "No space left on device"), (no_directory, "No such file")):
-        message = f"cannot write {tmp_path}/a: {reason}.*untouched"
+        message = f"cannot write {tmp_path}/a: {reason}.*untouched: .*start again$"
         with pytest.raises(UserError, match=message), atomically(tmp_path / "a") as temporary:
             fail(temporary)
     with pytest.raises(UserError, match="cannot write .*: Not a directory"):
@@ -107,3 +107,18 @@ def test_another_process_is_let_alone_while_it_lives(tmp_path):
     write(tmp_path / "b", "mine")
     assert sorted(os.listdir(tmp_path)) == ["a", "b"]
     assert (tmp_path / "a").read_text() == "mine"
+
+
+def test_a_directory_of_many_files_is_flushed_at_once(tmp_path, monkeypatch):
+    calls = []
+    monkeypatch.setattr("tf_bigan.atomic._MANY", 3)
+    monkeypatch.setattr(os, "sync", lambda: calls.append("all"), raising=False)
+    monkeypatch.setattr("tf_bigan.atomic._to_disk", calls.append)
+    for count in (2, 3):
+        with atomically(tmp_path / f"{count}") as temporary:
+            os.mkdir(temporary)
+            for number in range(count):
+                open(os.path.join(temporary, str(number)), "w").close()
+        assert sorted(os.listdir(tmp_path / f"{count}")) == [str(i) for i in range(count)]
+        assert ("all" in calls) == (count == 3) and str(tmp_path) in calls
+        calls.clear()

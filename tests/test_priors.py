@@ -175,3 +175,20 @@ def test_a_truncation_out_of_range_is_refused(prior, t, interval):
     message = f"truncation={t}: it must be a float in {interval}"
     with pytest.raises(UserError, match=f"^{re.escape(message)}$"):
         prior.sample(2, 0, truncation=t)
+
+
+def test_classes_are_the_last_categorical_part():
+    prior = from_text("normal2+categorical4+categorical3", 1)
+    z = prior.sample(50, 0)
+    assert prior.classes == 3 and Normal(5).classes is None
+    np.testing.assert_array_equal(prior.classes_of(z), np.argmax(z[:, 6:], 1))
+    chosen = prior.with_classes(z, np.arange(50) % 3).numpy()
+    np.testing.assert_array_equal(chosen[:, 6:], np.eye(3)[np.arange(50) % 3])
+    np.testing.assert_array_equal(chosen[:, :6], z[:, :6])
+    alone = Categorical(4).with_classes(z[:2, 2:6], [3, 1])
+    np.testing.assert_array_equal(alone, np.eye(4)[[3, 1]])
+    for classes in ([3] * 50, [-1] * 50):
+        with pytest.raises(UserError, match="there is no class"):
+            prior.with_classes(z, classes)
+    with pytest.raises(UserError, match="no categorical part"):
+        Uniform(2).with_classes(z[:, :2], [0] * 50)

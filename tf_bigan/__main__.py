@@ -10,10 +10,18 @@ from typing import NoReturn
 from tf_bigan.errors import did_you_mean
 from tf_bigan.explore import __main__ as explore
 from tf_bigan.export import __main__ as export
-from tf_bigan.run import evaluate, train
+from tf_bigan.run import encode, evaluate, generate, reconstruct, train
 from tf_bigan.run.flags import command, spelling
 
-COMMANDS = {"train": train, "evaluate": evaluate, "export": export, "explore": explore}
+COMMANDS = {
+    "train": train,
+    "evaluate": evaluate,
+    "generate": generate,
+    "encode": encode,
+    "reconstruct": reconstruct,
+    "export": export,
+    "explore": explore,
+}
 
 
 def main(name: str | None = None) -> NoReturn:

@@ -16,6 +16,7 @@ except ImportError:  # Windows, where a killed program's scratch directory stays
     fcntl = None
 
 _PREFIX = ".incomplete-"
+_MANY = 1000  # files of a directory
 
 
 @contextlib.contextmanager
@@ -67,9 +68,12 @@ def remove_incomplete(directory: str | os.PathLike) -> None:
 
 def _move(new: str, path: str) -> None:
     """Flushes a file or directory to disk, then moves it to `path`."""
-    for directory, _, files in os.walk(new):
-        for file in (*files, ""):
-            _to_disk(os.path.join(directory, file))
+    inside = [os.path.join(top, file) for top, _, files in os.walk(new) for file in (*files, "")]
+    if len(inside) > _MANY and hasattr(os, "sync"):
+        os.sync()  # everything at once: to flush each file may take milliseconds
+    else:
+        for file in inside:
+            _to_disk(file)
     if os.path.isfile(new):
         _to_disk(new)
     old = None
@@ -141,5 +145,5 @@ def _explained(path: str, scratch: str | None = None) -> Iterator[None]:
         reason = error.strerror or " ".join(str(error).split()) or type(error).__name__
         raise UserError(
             f"cannot write {path}: {reason}; what was saved before is untouched: free disk "
-            "space or fix the cause, then start again to resume"
+            "space or fix the cause, then start again"
         ) from error

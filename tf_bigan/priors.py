@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_bigan.constraints import Count, Positive, check
+from tf_bigan.errors import UserError
 
 
 class Prior:
@@ -46,6 +47,45 @@ class Prior:
     def split(self, z: tf.Tensor) -> list[tf.Tensor]:
         """z [..., dim] -> its parts."""
         return tf.split(z, [part.dim for part in self.parts], axis=-1)
+
+    @property
+    def classes(self) -> int | None:
+        """Number of classes of the last categorical part, as the label of Triple-GAN; or None."""
+        return self.parts[self._class_part].dim if self._class_part is not None else None
+
+    def classes_of(self, z: tf.Tensor) -> np.ndarray:
+        """The class of each z [n, dim] in its last categorical part: int64 [n].
+
+        Raises:
+            UserError: there is no such part.
+        """
+        return np.argmax(self.split(z)[self._need_classes()], -1)
+
+    def with_classes(self, z: tf.Tensor, classes) -> tf.Tensor:
+        """z [n, dim] with these classes [n] in its last categorical part.
+
+        Raises:
+            UserError: there is no such part, or a class is not in it.
+        """
+        part = self._need_classes()
+        count = self.parts[part].dim
+        for chosen in np.unique(classes):
+            if not 0 <= chosen < count:
+                raise UserError(f"there is no class {chosen}: give classes from 0 to {count - 1}")
+        parts = self.split(z)
+        parts[part] = tf.one_hot(classes, count)
+        return tf.concat(parts, -1)
+
+    @property
+    def _class_part(self) -> int | None:
+        """The number of the last categorical part."""
+        found = [i for i, part in enumerate(self.parts) if isinstance(part, Categorical)]
+        return found[-1] if found else None
+
+    def _need_classes(self) -> int:
+        if self._class_part is None:
+            raise UserError("the model has no classes: its prior has no categorical part")
+        return self._class_part
 
     def get_config(self) -> dict:
         return {"dim": self.dim}

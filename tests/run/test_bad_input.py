@@ -125,7 +125,7 @@ TRAIN = {
         "cannot reserve 2 examples, there are 2 to train on",
     ),
     "images too small": (
-        ["--dataset=npz:{bad}/tiny.npz", "--networks=dcgan", "--batch_size=4"],
+        ["--dataset=npz:{bad}/tiny.npz", "--image_size=4", "--networks=dcgan", "--batch_size=4"],
         "at least 8×8 pixels, not 4×4",
     ),
     "npz without key": (["--dataset=npz:{bad}/key.npz"], "no key 'images'"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import numbers
 import sys
+from collections.abc import Mapping
 
 from tf_bigan.data import digits, folder, idx, mnist, mnist_m, npz, splits, tfds
 from tf_bigan.data.decoding import RESIZES, Resize, colour
@@ -12,6 +13,7 @@ from tf_bigan.data.home import expanded
 from tf_bigan.data.images import ImageData, converted_shape
 from tf_bigan.data.joined import JoinedBatches, semi_supervised, two_domains
 from tf_bigan.data.pipeline import Batches
+from tf_bigan.data.splits import Images
 from tf_bigan.data.streaming import StreamedImages
 from tf_bigan.errors import UserError
 
@@ -23,11 +25,13 @@ __all__ = [
     "StreamedImages",
     "describe",
     "load",
+    "load_parts",
     "semi_supervised",
     "two_domains",
 ]
 
 FROM_PATH = {"folder": folder.open_folder, "npz": npz.open_npz, "idx": idx.open_idx}
+MEMORY_LIMIT = 2**31  # bytes of decoded images
 SAMPLED = 100  # images whose sizes are looked at where they vary
 
 
@@ -59,7 +63,7 @@ def load(
     strict: bool = False,
     resize: Resize = "crop",
     background: str = "white",
-    memory_limit: int = 2**31,
+    memory_limit: int = MEMORY_LIMIT,
 ) -> ImageData | StreamedImages:
     """Loads one split of an image data set.
 
@@ -113,6 +117,21 @@ def load(
     return images
 
 
+def load_parts(
+    dataset: str,
+    *,
+    data_dir: str | None = None,
+    strict: bool = False,
+    background: str = "white",
+) -> Mapping[str, Images]:
+    """All parts of a data set as its source has them: "train", and perhaps "test", "validation".
+
+    Pictures of a folder are streamed, each in its own size. Arguments and errors as in `load`.
+    """
+    _, parts = _open(dataset, data_dir, strict, background)
+    return parts.images() if isinstance(parts, folder.Folder) else parts
+
+
 def describe(
     dataset: str,
     *,
@@ -123,9 +142,7 @@ def describe(
     background: str = "white",
 ) -> Description:
     """What `load` would give as "train" without any conversion. Arguments and errors as there."""
-    _, parts = _open(dataset, data_dir, strict, background)
-    if isinstance(parts, folder.Folder):
-        parts = parts.images()
+    parts = load_parts(dataset, data_dir=data_dir, strict=strict, background=background)
     train = splits.choose(parts, "train", validation, seed)
     height, width, channels = train.image_shape
     if None not in (height, width):
@@ -136,7 +153,9 @@ def describe(
     )
 
 
-def _open(dataset, data_dir, strict, background):
+def _open(
+    dataset, data_dir, strict, background
+) -> tuple[str, Mapping[str, Images] | folder.Folder]:
     """(origin of the data, {part: images} or a `Folder`)."""
     try:
         return _opened(dataset, data_dir, strict, background)

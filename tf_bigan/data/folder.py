@@ -48,7 +48,7 @@ class Folder:
     """The pictures of a folder that can be used.
 
     parts: {"train", "validation", "test": numbers of their files}, in a fixed shuffled order, so
-      that the first n are a random sample.
+      that the first n are a random sample; or sorted by path if it was opened for that.
     labels: int64 [files], or None.
     found: `FOUND` [files].
     """
@@ -156,7 +156,9 @@ class Folder:
         )
 
 
-def open_folder(path: str, strict: bool = False, background: str = "white") -> Folder:
+def open_folder(
+    path: str, strict: bool = False, background: str = "white", structured: bool = True
+) -> Folder:
     """The pictures of a folder, or of a zip or tar file of one.
 
     Its subfolders train/, val/ and test/, whatever their case and with other usual names, are the
@@ -172,6 +174,7 @@ def open_folder(path: str, strict: bool = False, background: str = "white") -> F
         path: of the folder or file.
         strict: raise an error where a picture would be left out.
         background: a colour to blend transparent pixels with.
+        structured: as above. Otherwise all pictures are "train", sorted by path, without labels.
 
     Raises:
         UserError: it is missing, unreadable, without pictures, or of an unclear structure; with
@@ -179,7 +182,7 @@ def open_folder(path: str, strict: bool = False, background: str = "white") -> F
     """
     given = expanded(path)
     decoding.colour(background)
-    listing = listed(archive.unpacked(given) if given.is_file() else given)
+    listing = listed(archive.unpacked(given) if given.is_file() else given, structured)
     pairs = [pair for pairs in listing.parts.values() for pair in pairs]
     files = [file for file, _ in pairs]
     key = cache.key_of("found", VERSION, PIL.__version__, background, _state(files))
@@ -199,8 +202,9 @@ def open_folder(path: str, strict: bool = False, background: str = "white") -> F
         if not len(rows):
             raise UserError(f"{given}: none of the {part} pictures can be read")
         renumbered = np.cumsum(good)[rows] - 1
-        order = np.random.RandomState(0).permutation(len(rows))
-        parts[part] = renumbered[order]
+        if structured:
+            renumbered = renumbered[np.random.RandomState(0).permutation(len(rows))]
+        parts[part] = renumbered
     return Folder(
         root=given,
         files=[file for file, use in zip(files, good, strict=True) if use],
@@ -287,7 +291,7 @@ def _pixels(path: bytes, shape: Shape, resize: decoding.Resize, background: str)
     except (decoding.NoPicture, OSError) as error:
         reason = getattr(error, "strerror", None) or error
         raise UserError(
-            f"{file} cannot be read any more ({reason}): restore it, and start again to resume"
+            f"{file} cannot be read any more ({reason}): restore it, and start again"
         ) from error
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+from collections.abc import Iterator
 from functools import cached_property
 from typing import Any
 
@@ -104,6 +105,11 @@ class ImageData:
             pixels = tf.constant(self.images[chunk])
             images[chunk] = convert(pixels, image_size, channels, resize, background)
         return dataclasses.replace(self, images=images)
+
+    def chunks(self, size: int) -> Iterator[ImageData]:
+        """All examples in order, at most `size` at a time."""
+        for start in range(0, len(self), size):
+            yield self.subset(slice(start, start + size))
 
     def batches(self, batch_size: int, seed: int = 0) -> Batches:
         """Shuffled global batches, a pure function of (seed, step); see `Batches`."""

@@ -65,13 +65,18 @@ class Listing:
     notes: list[str] = field(default_factory=list)
 
 
-def listed(root: Path) -> Listing:
+def listed(root: Path, structured: bool = True) -> Listing:
     """The pictures below a folder, with their parts and labels.
 
     Only folder names, file names, and the headers of files without a known ending are read.
 
-    Raises UserError for a folder that is missing or cannot be read, without pictures, or with a
-    structure that is not clear.
+    Args:
+        root: the folder.
+        structured: find parts and labels. Otherwise all pictures are "train", without labels.
+
+    Raises:
+        UserError: the folder is missing, cannot be read or has no pictures; with `structured` also
+            if its structure is not clear.
     """
     found = Listing(root)
     folders: list[tuple[str, ...]] = []
@@ -85,6 +90,9 @@ def listed(root: Path) -> Listing:
             found.left_out["other files"].append(entry.relative)
     if not files:
         raise UserError(_nothing(root, found.left_out))
+    if not structured:
+        found.parts["train"] = [(file, None) for file in files]
+        return found
     start = _only_folder(files, folders)
     if start:
         found.notes.append(f"all pictures are in {'/'.join(start)}/, which counts as no class")

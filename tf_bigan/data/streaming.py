@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import tensorflow as tf
@@ -63,20 +63,34 @@ class StreamedImages:
         n = min(n, len(self))
         images = np.empty((n, *self.image_shape), np.uint8)
         labels = np.empty(n, np.int64) if self.has_labels else None
+        first = dataclasses.replace(self, records=self.records.take(n), num_examples=n)
         start = 0
+        for chunk in first.chunks(256):
+            part = slice(start, start + len(chunk))
+            images[part] = chunk.images
+            if labels is not None and chunk.labels is not None:
+                labels[part] = chunk.labels
+            start = part.stop
+        return ImageData(self.name, images, labels, self.class_names)
+
+    def chunks(self, size: int) -> Iterator[ImageData]:
+        """All examples in the order of the source, at most `size` at a time, decoded into memory.
+
+        Raises UserError if the source is damaged, or holds another number of examples.
+        """
+        done = 0
         try:
-            for batch in _decoded(self.records.take(n), self.decode).batch(256):
-                part = slice(start, start + len(batch["image"]))
-                images[part] = batch["image"]
-                if labels is not None:
-                    labels[part] = batch["label"]
-                start = part.stop
+            for batch in _decoded(self.records, self.decode).batch(size):
+                labels = batch["label"].numpy() if self.has_labels else None
+                done += len(batch["image"])
+                yield ImageData(self.name, batch["image"].numpy(), labels, self.class_names)
         except tf.errors.OpError as error:
             reason = error.message.splitlines()[0]
-            raise UserError(f"{self.name}: damaged after {start} examples: {reason}") from error
-        if start != n:
-            raise UserError(f"{self.name}: the source announced {n} examples and holds {start}")
-        return ImageData(self.name, images, labels, self.class_names)
+            raise UserError(f"{self.name}: damaged after {done} examples: {reason}") from error
+        if done != len(self):
+            raise UserError(
+                f"{self.name}: the source announced {len(self)} examples and holds {done}"
+            )
 
     def converted(
         self,

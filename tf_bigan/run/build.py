@@ -1,6 +1,7 @@
 """Loads data and builds a compiled model from a configuration."""
 
 import math
+import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -11,10 +12,12 @@ from tf_bigan import data, models, networks, priors
 from tf_bigan.core import hardware
 from tf_bigan.core.model import AdversarialModel
 from tf_bigan.core.randomness import seeded
+from tf_bigan.core.transfer import take_weights
 from tf_bigan.errors import UserError, did_you_mean
 from tf_bigan.optimizers import Adam, ConstantThenExponential
 from tf_bigan.run import presets
 from tf_bigan.run.config import Config
+from tf_bigan.run.trained import load_trained
 
 MEMORY = 2**29  # bytes of streamed images to evaluate on; as floats they take four times as much
 
@@ -147,7 +150,32 @@ def build_model(
         steps_per_execution=config.steps_per_execution,
         sync_batch_norm=config.sync_batch_norm,
     )
+    if config.init_from is not None:
+        start_from(model, config.init_from)
     return model, f"{policy}{' with XLA' if xla else ''} ({why})"
+
+
+def start_from(model: AdversarialModel, path: str) -> None:
+    """Takes the weights of a run or a .keras file, and prints what is new in a line on stderr.
+
+    Raises:
+        UserError: it cannot be loaded, or nothing of it fits.
+    """
+    try:
+        source, file = load_trained(path)
+    except UserError as error:
+        raise UserError(f"init_from={path}: {error}") from error
+    result = take_weights(model, source)
+    if not result.taken:
+        raise UserError(
+            f"init_from={path}: no layer of this {type(source).__name__} has the shapes of one of "
+            f"the new {type(model).__name__}: use the same networks and width, or leave it out"
+        )
+    print(
+        f"starting from {file} of step {int(source.step.numpy()):,}: {len(result.taken)} layers "
+        f"taken; new: {', '.join(result.new) or 'none'}",
+        file=sys.stderr,
+    )
 
 
 def model_from_preset(

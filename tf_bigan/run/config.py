@@ -120,6 +120,11 @@ class Config:
         "translation+color:target=0.6",
         group="model",
     )
+    init_from: str | None = _option(
+        None,
+        "start from the weights of a run or a .keras file, where the shapes of the layers fit",
+        group="model",
+    )
     width: Count | None = _option(
         None, "units of each layer (mlp), or channels of the largest map", group="model"
     )
@@ -241,6 +246,8 @@ class Config:
                 "rate, or at least 2"
             )
         self.rates  # noqa: B018 - parsed for its check
+        if self.init_from == "":
+            raise UserError("init_from= is empty: give a run or a .keras file")
         if self.loss is not None:
             losses.get(self.loss)
         penalties.get(self.penalty)

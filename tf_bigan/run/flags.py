@@ -53,6 +53,23 @@ def define_config_flags(values: flags.FlagValues):
     flags.DEFINE_alias("source_dataset", "dataset", values, "data")
 
 
+def define_trained_flags(values: flags.FlagValues):
+    """Defines --workdir and --model, the trained model that a command uses."""
+    for name, text in {
+        "workdir": "the run: its model, or its newest checkpoint",
+        "model": "a .keras file instead, in a run or not",
+    }.items():
+        flags.DEFINE_string(name, None, text, flag_values=values, module_name="model")
+
+
+def trained_path(values: flags.FlagValues) -> str:
+    """The run or file that --workdir or --model gives. Raises UserError unless one of them does."""
+    workdir, model = values["workdir"].value, values["model"].value
+    if bool(workdir) == bool(model):
+        raise UserError("give either --workdir=DIR of a run or --model=FILE.keras")
+    return workdir or model
+
+
 def options_given(values: flags.FlagValues) -> dict[str, Any]:
     """The fields of `Config` that are flags on the command line, with absolute paths."""
     given: dict[str, Any] = {
@@ -60,8 +77,8 @@ def options_given(values: flags.FlagValues) -> dict[str, Any]:
         for option in dataclasses.fields(Config)
         if values[option.name].present
     }
-    for name in {"dataset", "target_dataset", "data_dir"} & given.keys():
-        given[name] = _absolute(given[name], is_dataset=name != "data_dir")
+    for name in {"dataset", "target_dataset", "data_dir", "init_from"} & given.keys():
+        given[name] = _absolute(given[name], is_dataset=name.endswith("dataset"))
     return given
 
 
@@ -97,7 +114,7 @@ def _absolute(path: str, is_dataset: bool) -> str:
     """The absolute path for config.json, valid from any directory."""
     kind, _, rest = path.partition(":")
     if not is_dataset:
-        return os.path.abspath(expanded(path))
+        return path and os.path.abspath(expanded(path))
     return f"{kind}:{os.path.abspath(expanded(rest))}" if kind in FROM_PATH and rest else path
 
 

@@ -146,14 +146,15 @@ def run_or_try(config, workdir, strategy, which) -> int:
         tb.core.workers.over_workers(0, strategy)
     held_out = held_out.converted(channels=batches.image_shape[-1])
     batches.dataset(replicas=strategy.num_replicas_in_sync)  # checks that they divide the batch
+    last = tb.callbacks.latest(workdir.checkpoints)
     if DRY_RUN.value:
+        new = config if last is None else config.replace(init_from=None)
         with strategy.scope():
             model, why = tb.run.build.build_model(
-                config, batches.image_shape, batches.steps_per_epoch, train.num_classes
+                new, batches.image_shape, batches.steps_per_epoch, train.num_classes
             )
         measurement(config, model, train, held_out)  # checks the options
         return dry_run(config, workdir, batches, model, f"{why}; {which}")
-    last = tb.callbacks.latest(workdir.checkpoints)
     if last is not None:
         workdir.check_images(batches.num_examples, train.fingerprint)
     tb.core.workers.check_same(

@@ -99,6 +99,34 @@ def load_trained(path: str | os.PathLike) -> tuple[AdversarialModel, str]:
     return callbacks.restore(workdir.checkpoints)
 
 
+def load_with(path: str | os.PathLike, *networks: str) -> tuple[AdversarialModel, str]:
+    """`load_trained` of a model that must have these networks, as "encoder".
+
+    Raises:
+        UserError: as `load_trained`, or the system lacks one; the message names those that do not.
+    """
+    root = expanded(path)
+    if root.is_dir():  # the configuration tells it at once
+        _check_networks(models.find(Workdir(root).read_config().model), networks)
+    model, file = load_trained(path)
+    _check_networks(type(model), networks)
+    return model, file
+
+
+def _check_networks(system: type[AdversarialModel], networks: Sequence[str]) -> None:
+    missing = [network for network in networks if network not in system.network_names()]
+    if missing:
+        able = [
+            name
+            for name in models.names()
+            if set(networks) <= set(models.find(name).network_names())
+        ]
+        raise UserError(
+            f"{system.__name__} has no {' and no '.join(missing)}; "
+            f"systems with {' and '.join(networks)}: {', '.join(able)}"
+        )
+
+
 def load_model(path: Path) -> AdversarialModel:
     """The model in a .keras file. Raises UserError if it is not an `AdversarialModel`."""
     wrong = damage(path)

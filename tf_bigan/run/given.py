@@ -1,0 +1,114 @@
+"""The images that a command is given with --data, as a trained model takes them."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from absl import flags
+from tqdm import tqdm
+
+from tf_bigan import data
+from tf_bigan.core.model import AdversarialModel
+from tf_bigan.data import FROM_PATH, MEMORY_LIMIT
+from tf_bigan.data.folder import open_folder
+from tf_bigan.data.home import expanded
+from tf_bigan.data.splits import SPLITS, Images
+from tf_bigan.errors import UserError
+from tf_bigan.run import build
+from tf_bigan.run.config import Config
+from tf_bigan.run.trained import run_of
+
+BATCH = 256  # images in memory at once
+
+
+@dataclass(frozen=True)
+class Given:
+    """Images of a model's size and channels, fitted as training images are.
+
+    names: str [N], the file of each image relative to the folder, or its number in the data.
+    parts: the images.
+    """
+
+    names: np.ndarray
+    parts: list[Images]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def chunks(self) -> Iterator[tuple[np.ndarray, data.ImageData]]:
+        """(names, images) of at most `BATCH` images, with a progress bar on a terminal."""
+        done = 0
+        with tqdm(total=len(self), unit=" images", leave=False, disable=None) as bar:
+            for part in self.parts:
+                for images in part.chunks(BATCH):
+                    yield self.names[done : done + len(images)], images
+                    done += len(images)
+                    bar.update(len(images))
+
+
+def define_data_flags(values: flags.FlagValues):
+    """Defines --data, --split and --data_dir."""
+
+    def string(name, text):
+        flags.DEFINE_string(name, None, text, flag_values=values, module_name="data")
+
+    string(
+        "data",
+        "a folder of pictures, with its subfolders, or a zip or tar file of one; or npz:FILE, "
+        "idx:DIR or the name of a data set; all of its images [held-out images of the run]",
+    )
+    string("split", "of the run's own data: train, validation or test [validation, else test]")
+    string("data_dir", "directory of the data sets [the run's]")
+
+
+def given(values: flags.FlagValues, source: str, model: AdversarialModel) -> Given:
+    """The images that the flags name, for a model that was loaded from the file `source`.
+
+    Raises:
+        UserError: there are no such images, or they cannot be fitted to the model.
+    """
+    text, split, data_dir = (values[name].value for name in ("data", "split", "data_dir"))
+    run = run_of(expanded(source))
+    config = None if run is None else run.read_config()
+    data_dir = data_dir or (config and config.data_dir)
+    if text is not None and split is not None:
+        raise UserError(f"split={split} is for the run's own data: leave out it or --data")
+    if text is None:
+        if config is None:
+            raise UserError("give --data=DIR: a model without a run has no data of its own")
+        split = split or build.held_out_split(config)
+        if split not in SPLITS:
+            raise UserError(f"split={split} is unknown; choose one of {', '.join(SPLITS)}")
+        images = build.load_split(config.replace(data_dir=data_dir), split)
+        return _given(model, config, [images])
+    how, dataset = config or Config(), _as_dataset(text)
+    kind, _, path = dataset.partition(":")
+    if kind == "folder" and path:
+        folder = open_folder(path, background=how.background, structured=False)
+        height, width, channels = model.image_shape
+        parts = folder.images((height, width), channels, how.resize, MEMORY_LIMIT)
+        return Given(np.array([file.relative for file in folder.files]), list(parts.values()))
+    return _given(model, how, list(data.load_parts(dataset, data_dir=data_dir).values()))
+
+
+def _as_dataset(text: str) -> str:
+    """--data as --dataset would have it: "folder:" or "npz:" before a path.
+
+    Raises UserError for a path that does not exist.
+    """
+    path = expanded(text)
+    if text.startswith(tuple(f"{kind}:" for kind in FROM_PATH)):
+        return text
+    if path.exists():
+        is_npz = path.is_file() and path.suffix == ".npz"
+        return f"npz:{text}" if is_npz else f"folder:{text}"
+    if os.sep in text:
+        raise UserError(f"data={text} does not exist: give a folder of pictures, or npz:FILE")
+    return text
+
+
+def _given(model: AdversarialModel, how: Config, parts: list[Images]) -> Given:
+    height, width, channels = model.image_shape
+    fitted = [p.converted((height, width), channels, how.resize, how.background) for p in parts]
+    return Given(np.array([f"{i:06d}" for i in range(sum(map(len, parts)))]), fitted)
