@@ -1,0 +1,119 @@
+"""Distances from the patches of an image to the training patches at the same place."""
+
+import numpy as np
+import tensorflow as tf
+
+from tf_bigan.estimators.anomaly.arrays import Arrays
+
+SIDE = 4  # a patch has 1/4 of the image's height and width, and every second half overlaps
+CONTRAST = 0.1  # contrasts far below this are not amplified to 1
+COMPONENTS = 16  # principal coordinates of a patch
+MOST_IMAGES = 2000  # of training, whose patches are kept
+MOST_PATCHES = 20_000  # from which the principal coordinates are computed
+LEAST = 1e-6
+
+
+class Patches(Arrays):
+    """Compares each patch with the training patches at its place, as PatchCore (Roth et al. 2022)
+    does with features of a pretrained network; here a patch is its pixels.
+
+    Patches are normalised in brightness and contrast, and projected to `COMPONENTS` principal
+    coordinates.
+
+    Args:
+        images: float32 [N, H, W, C] in [0, 1]; the first `MOST_IMAGES` are kept.
+    """
+
+    def __init__(self, images: np.ndarray):
+        from sklearn.decomposition import PCA
+
+        images = np.asarray(images[:MOST_IMAGES])
+        _, height, width, channels = images.shape
+        size = [min(side, max(2, round(side / SIDE))) for side in (height, width)]
+        super().__init__(
+            size=size,
+            strides=[max(1, side // 2) for side in size],
+            channels=channels,
+            mean=np.zeros((), np.float32),
+            axes=np.zeros((0, 0), np.float32),
+        )
+        cut = np.concatenate(
+            [self._cut(tf.constant(images[i : i + 256])).numpy() for i in range(0, len(images), 256)]
+        )
+        places, values = cut.shape[1:]
+        flat = cut.reshape(-1, values)
+        chosen = np.random.default_rng(0).permutation(len(flat))[:MOST_PATCHES]
+        count = min(COMPONENTS, values, len(chosen))
+        pca = PCA(count, svd_solver="full", random_state=0).fit(flat[chosen])
+        coordinates = pca.transform(flat).astype(np.float32).reshape(-1, places, count)
+        bank = np.ascontiguousarray(coordinates.transpose(1, 0, 2))  # [places, N, components]
+        super().__init__(
+            size=size,
+            strides=self.strides,
+            channels=channels,
+            mean=pca.mean_.astype(np.float32),
+            axes=pca.components_.T.astype(np.float32),
+            bank=bank,
+            norms=(bank**2).sum(axis=2)[:, None],
+        )
+
+    def distances(
+        self, images: tf.Tensor, nearest: tf.Tensor | None = None, itself: tf.Tensor | None = None
+    ) -> tf.Tensor:
+        """[B, H, W, C] -> [B, rows, columns], the distance of the patch at each place.
+
+        Args:
+            images: in [0, 1].
+            nearest: the number of the training image nearest to each, [B].
+            itself: whether that is the image itself, which does not count then, bool [B].
+        """
+        cut = (self._cut(images) - self.mean) @ self.axes
+        rows = tf.transpose(cut, (1, 0, 2))  # [places, B, components]
+        squares = self.norms - 2.0 * tf.matmul(rows, self.bank, transpose_b=True)
+        if nearest is not None and itself is not None:
+            own = tf.one_hot(nearest, self.bank.shape[1]) * tf.cast(itself, tf.float32)[:, None]
+            squares += own * 1e9
+        squares = tf.reduce_min(squares, axis=2) + tf.reduce_sum(rows**2, axis=2)
+        found = tf.sqrt(tf.maximum(tf.transpose(squares), LEAST))
+        return tf.reshape(found, (-1, *self._grid(images)))
+
+    def heat_map(self, images: tf.Tensor) -> tf.Tensor:
+        """[B, H, W, C] -> [B, H, W]: at each pixel the mean distance of the patches that cover
+        it; beyond the last patch, that of the nearest pixel."""
+        distances = self.distances(images)[..., None]
+        filters = tf.ones((*self.size, 1, 1))
+        rows, columns = self._grid(images)
+        height, width = (
+            (n - 1) * stride + side
+            for n, stride, side in zip((rows, columns), self.strides, self.size, strict=True)
+        )
+        shape = (tf.shape(images)[0], height, width, 1)
+        spread = tf.nn.conv2d_transpose(distances, filters, shape, self.strides, "VALID")
+        count = tf.nn.conv2d_transpose(
+            tf.ones_like(distances), filters, shape, self.strides, "VALID"
+        )
+        # Patches of odd sizes may leave pixels out between two strides: never, as stride <= size.
+        pixels = spread / count
+        down = tf.minimum(tf.range(images.shape[1]), height - 1)
+        across = tf.minimum(tf.range(images.shape[2]), width - 1)
+        return tf.gather(tf.gather(pixels, down, axis=1), across, axis=2)[..., 0]
+
+    def _grid(self, images: tf.Tensor) -> tuple[int, int]:
+        """Rows and columns of places."""
+        rows, columns = (
+            (side - size) // stride + 1
+            for side, size, stride in zip(
+                images.shape[1:3], self.size, self.strides, strict=True
+            )
+        )
+        return rows, columns
+
+    def _cut(self, images: tf.Tensor) -> tf.Tensor:
+        """[B, H, W, C] -> normalised patches [B, places, values]."""
+        patches = tf.image.extract_patches(
+            images, (1, *self.size, 1), (1, *self.strides, 1), (1, 1, 1, 1), "VALID"
+        )
+        rows, columns, values = patches.shape[1:]
+        patches = tf.reshape(patches, (-1, rows * columns, values))
+        mean, variance = tf.nn.moments(patches, axes=[2], keepdims=True)
+        return (patches - mean) / (tf.sqrt(variance) + CONTRAST)
