@@ -7,13 +7,20 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
+from tf_bigan.detect import __main__ as detect
 from tf_bigan.errors import did_you_mean
 from tf_bigan.explore import __main__ as explore
 from tf_bigan.export import __main__ as export
 from tf_bigan.run import evaluate, train
 from tf_bigan.run.flags import command, spelling
 
-COMMANDS = {"train": train, "evaluate": evaluate, "export": export, "explore": explore}
+COMMANDS = {
+    "train": train,
+    "evaluate": evaluate,
+    "export": export,
+    "explore": explore,
+    "detect": detect,
+}
 
 
 def main(name: str | None = None) -> NoReturn:

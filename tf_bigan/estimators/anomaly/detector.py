@@ -159,7 +159,7 @@ class BiGANDetector(OutlierMixin, BaseEstimator):
         self._scorer, self._criterion = scorer, self.criterion
         self.decision_scores_ = found
         self.held_out_scores_ = np.sort(found[order[:count]])
-        if self.contamination == "auto":
+        if isinstance(self.contamination, str):
             above, of = self.false_alarm_rate, self.held_out_scores_
         else:
             above, of = self.contamination, found
@@ -250,7 +250,7 @@ class BiGANDetector(OutlierMixin, BaseEstimator):
 
     def _check_parameters(self) -> None:
         check_arguments(BiGANDetector, self.get_params(deep=False))
-        if self.contamination != "auto":
+        if not isinstance(self.contamination, str) or self.contamination != "auto":
             check("contamination", self.contamination, Annotated[float, "(0, 0.5]"])
         if not isinstance(self.options, (Mapping, type(None))):
             raise UserError(f"options={self.options!r}: it must be a mapping {{name: value}}")

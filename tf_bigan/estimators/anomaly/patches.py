@@ -38,7 +38,10 @@ class Patches(Arrays):
             axes=np.zeros((0, 0), np.float32),
         )
         cut = np.concatenate(
-            [self._cut(tf.constant(images[i : i + 256])).numpy() for i in range(0, len(images), 256)]
+            [
+                self._cut(tf.constant(images[i : i + 256])).numpy()
+                for i in range(0, len(images), 256)
+            ]
         )
         places, values = cut.shape[1:]
         flat = cut.reshape(-1, values)
@@ -102,9 +105,7 @@ class Patches(Arrays):
         """Rows and columns of places."""
         rows, columns = (
             (side - size) // stride + 1
-            for side, size, stride in zip(
-                images.shape[1:3], self.size, self.strides, strict=True
-            )
+            for side, size, stride in zip(images.shape[1:3], self.size, self.strides, strict=True)
         )
         return rows, columns
 
