@@ -55,7 +55,7 @@ SAVED_MODEL = _define(
 )
 MODEL = _define(_string, "model", "cycle_bigan", "the system to train [cycle_bigan]", "detector")
 EPOCHS = _define(
-    _integer, "epochs", None, "passes over the normal pictures [600 steps]", "detector",
+    _integer, "epochs", None, "passes over the normal pictures [500 steps]", "detector",
     lower_bound=1,
 )  # fmt: skip
 FALSE_ALARMS = _define(

@@ -26,7 +26,7 @@ from tf_bigan.estimators.anomaly.trained import TrainedSystem
 from tf_bigan.run import build, presets
 from tf_bigan.run.config import LARGEST_SEED, Config
 
-STEPS_IMAGES, STEPS_TABLE = 600, 2000  # training steps, if the number of epochs is not given
+STEPS_IMAGES, STEPS_TABLE = 500, 2000  # training steps, if the number of epochs is not given
 AVERAGED = 20  # the weights are averaged over the last 1/20 of the training,
 LEAST_AVERAGED = 10  # if that is at least this many steps
 LEAST_ROWS = 4
@@ -44,11 +44,10 @@ class BiGANDetector(OutlierMixin, BaseEstimator):
             alad, autoencoder and others, or your own module, as my_package.my_model.
         criterion: the anomaly score; `score_samples` is its negative. See docs/anomaly.md.
         image_shape: (H, W, C) of flattened images; None for a table or unflattened images.
-        networks: the family of networks. Default: conv, for a table paper. A table needs paper or
-            mlp.
+        networks: the family of networks. A table needs paper or mlp.
         latent_dim: latent dimension. Default: 50, for a table at most half its columns.
         width: units per layer. Default: the family's, for a table 128.
-        epochs: passes over the rows. Default: the number that gives 600 steps, for a table 2,000.
+        epochs: passes over the rows. Default: the number that gives 500 steps, for a table 2,000.
         batch_size: rows per step, at most N.
         learning_rate: learning rate of Adam; constant in the first half of the training, then
             decaying to 1 %. Default: the system's.
@@ -94,7 +93,7 @@ class BiGANDetector(OutlierMixin, BaseEstimator):
         *,
         criterion: Criterion = "combined",
         image_shape: tuple[int, int, int] | None = None,
-        networks: str | None = None,
+        networks: str = "paper",
         latent_dim: Count | None = None,
         width: Count | None = None,
         epochs: Count | None = None,
@@ -218,7 +217,7 @@ class BiGANDetector(OutlierMixin, BaseEstimator):
         check_is_fitted(self)
         if self._scorer.patches is None:
             raise UserError(
-                "heat maps need images, and criterion=combined or criterion=patch_distance"
+                "heat maps need images, and criterion=combined, patch_distance or pixel_distance"
             )
         return self._scorer.heat_map(self._prepared(self._validated(X, reset=False)))
 
@@ -304,7 +303,7 @@ class BiGANDetector(OutlierMixin, BaseEstimator):
         most = max(1, min(50, self.n_features_in_ // 2)) if table else 50
         values = {
             "model": self.model,
-            "networks": self.networks or ("paper" if table else "conv"),
+            "networks": self.networks,
             "latent_dim": self.latent_dim or most,
             "width": self.width or (128 if table else None),
             "epochs": epochs,

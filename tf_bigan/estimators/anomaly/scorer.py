@@ -1,5 +1,6 @@
 """Every score of a detector as one graph: what it runs, pickles and exports."""
 
+import math
 import os
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -14,11 +15,13 @@ from tf_bigan.estimators.anomaly.neighbours import Neighbours
 from tf_bigan.estimators.anomaly.patches import Patches
 from tf_bigan.estimators.anomaly.scores import (
     COMBINED_IMAGES,
+    COMBINED_SMALL,
     COMBINED_TABLES,
     LATENT,
     PATCH,
     PIXEL,
     PRINCIPAL,
+    SHORT,
     scores,
 )
 from tf_bigan.estimators.anomaly.trained import TrainedSystem
@@ -73,18 +76,22 @@ class Scorer(tf.Module):
     @property
     def combined(self) -> tuple[str, ...]:
         """The scores whose evidence is `combined`."""
-        return COMBINED_IMAGES if self.columns is None else COMBINED_TABLES
+        if self.columns is not None:
+            return COMBINED_TABLES
+        small = math.prod(self.system.model.image_shape) <= SHORT
+        return COMBINED_SMALL if small else COMBINED_IMAGES
 
     def fit(self, rows: np.ndarray, names: Sequence[str], n_neighbors: int) -> None:
         """Computes what the scores of these names need.
 
         Args:
             rows: the training rows, float32 images or a float64 table.
-            names: criteria.
+            names: criteria; "combined" stands for all.
             n_neighbors: see `Neighbours`.
         """
         rows = rows[:MOST_ROWS]
-        wanted = {*names, *(self.combined if "combined" in names else ())}
+        every = (*PIXEL, *PATCH, *PRINCIPAL, *LATENT)
+        wanted = {*(every if "combined" in names else names)}
         if wanted & {*PIXEL, *PATCH, *PRINCIPAL}:
             flat = self.run(self._flat, rows)["rows"]
             if wanted & {*PIXEL, *PATCH}:
@@ -93,7 +100,7 @@ class Scorer(tf.Module):
                 self.components = Components(flat)
         if wanted & {*LATENT}:
             self.codes = Neighbours(self.run(self._codes, rows)["code"], n_neighbors)
-        if wanted & {*PATCH}:
+        if self.columns is None and wanted & {*PATCH, *PIXEL}:  # heat maps need them too
             self.patches = Patches(rows)
         self._functions = {}
 

@@ -24,8 +24,11 @@ LATENT = ("latent_distance", "latent_density")
 PIXEL = ("pixel_distance", "pixel_density")
 PATCH = ("patch_distance",)
 PRINCIPAL = ("principal",)
-COMBINED_IMAGES = (*PIXEL, *PATCH, *LATENT)
+# The scores in `combined`. In few dimensions the distances between rows say nearly all.
+SHORT = 256  # values per row of a small image
 COMBINED_TABLES = (*PIXEL, *PRINCIPAL)
+COMBINED_SMALL = PIXEL
+COMBINED_IMAGES = ("reconstruction", "relative", *LATENT, "pixel_distance", *PATCH)
 LEAST = 1e-12
 
 
