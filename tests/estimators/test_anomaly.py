@@ -208,7 +208,7 @@ def test_a_patch_is_compared_with_those_at_its_place():
     rng = np.random.default_rng(0)
     normal = np.linspace(0, 1, 16)[None, :, None, None] * rng.uniform(0.2, 1, (30, 1, 16, 1))
     normal = np.broadcast_to(normal, (30, 16, 16, 1)).astype(np.float32)
-    patches = Patches(normal)
+    patches = Patches(normal, parts=4)
     spot = normal[:2].copy()
     spot[0, 9:12, 2:5] = 1.0
     distances = patches.distances(tf.constant(spot)).numpy()
@@ -225,7 +225,7 @@ def test_a_patch_is_compared_with_those_at_its_place():
 
 def test_an_image_of_training_is_not_compared_with_itself():
     images = np.random.default_rng(0).random((9, 8, 8, 1), np.float32)
-    patches = Patches(images)
+    patches = Patches(images, parts=4)
     same = patches.distances(tf.constant(images)).numpy()
     others = patches.distances(
         tf.constant(images), tf.range(9), tf.constant([True] * 8 + [False])

@@ -5,7 +5,8 @@ import tensorflow as tf
 
 from tf_bigan.estimators.anomaly.arrays import Arrays
 
-SIDE = 4  # a patch has 1/4 of the image's height and width, and every second half overlaps
+SCORE, MAP = 2, 4  # a patch of a score has 1/2 of the image's height and width, of a map 1/4
+STRIDES = 8  # patches begin at every 1/8 of the height and width
 CONTRAST = 0.1  # contrasts far below this are not amplified to 1
 COMPONENTS = 16  # principal coordinates of a patch
 MOST_IMAGES = 2000  # of training, whose patches are kept
@@ -22,17 +23,19 @@ class Patches(Arrays):
 
     Args:
         images: float32 [N, H, W, C] in [0, 1]; the first `MOST_IMAGES` are kept.
+        parts: a patch has 1/parts of the image's height and width. Large patches make the better
+            score of an image, small ones the sharper map.
     """
 
-    def __init__(self, images: np.ndarray):
+    def __init__(self, images: np.ndarray, parts: int):
         from sklearn.decomposition import PCA
 
         images = np.asarray(images[:MOST_IMAGES])
         _, height, width, channels = images.shape
-        size = [min(side, max(2, round(side / SIDE))) for side in (height, width)]
+        size = [min(side, max(2, round(side / parts))) for side in (height, width)]
         super().__init__(
             size=size,
-            strides=[max(1, side // 2) for side in size],
+            strides=[max(1, side // STRIDES) for side in (height, width)],
             channels=channels,
             mean=np.zeros((), np.float32),
             axes=np.zeros((0, 0), np.float32),
@@ -95,7 +98,6 @@ class Patches(Arrays):
         count = tf.nn.conv2d_transpose(
             tf.ones_like(distances), filters, shape, self.strides, "VALID"
         )
-        # Patches of odd sizes may leave pixels out between two strides: never, as stride <= size.
         pixels = spread / count
         down = tf.minimum(tf.range(images.shape[1]), height - 1)
         across = tf.minimum(tf.range(images.shape[2]), width - 1)

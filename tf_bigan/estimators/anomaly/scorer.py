@@ -12,7 +12,7 @@ from tf_bigan.estimators.anomaly.columns import Columns
 from tf_bigan.estimators.anomaly.components import Components
 from tf_bigan.estimators.anomaly.evidence import Evidence
 from tf_bigan.estimators.anomaly.neighbours import Neighbours
-from tf_bigan.estimators.anomaly.patches import Patches
+from tf_bigan.estimators.anomaly.patches import MAP, SCORE, Patches
 from tf_bigan.estimators.anomaly.scores import (
     COMBINED_IMAGES,
     COMBINED_SMALL,
@@ -40,7 +40,8 @@ class Scorer(tf.Module):
         weight: see `scores`.
     """
 
-    _PARTS = ("system", "columns", "weight", "pixels", "codes", "patches", "components", "evidence")
+    _PARTS = ("system", "columns", "weight", "pixels", "codes", "patches", "map_patches")
+    _PARTS += ("components", "evidence")
 
     def __init__(self, system: TrainedSystem, columns: Columns | None, weight: float):
         super().__init__()
@@ -48,6 +49,7 @@ class Scorer(tf.Module):
         self.pixels: Neighbours | None = None
         self.codes: Neighbours | None = None
         self.patches: Patches | None = None
+        self.map_patches: Patches | None = None
         self.components: Components | None = None
         self.evidence: dict[str, Evidence] = {}
         self._functions: dict[str, Callable] = {}
@@ -101,7 +103,7 @@ class Scorer(tf.Module):
         if wanted & {*LATENT}:
             self.codes = Neighbours(self.run(self._codes, rows)["code"], n_neighbors)
         if self.columns is None and wanted & {*PATCH, *PIXEL}:  # heat maps need them too
-            self.patches = Patches(rows)
+            self.patches, self.map_patches = Patches(rows, SCORE), Patches(rows, MAP)
         self._functions = {}
 
     def combine(self, held_out: dict[str, np.ndarray]) -> None:
@@ -194,5 +196,5 @@ class Scorer(tf.Module):
         return {"code": self.system.measure(self._images(rows))["code"]}
 
     def _heat_map(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
-        assert self.patches is not None
-        return {"map": self.patches.heat_map(images)}
+        assert self.map_patches is not None
+        return {"map": self.map_patches.heat_map(images)}

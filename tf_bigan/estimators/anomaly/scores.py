@@ -24,11 +24,12 @@ LATENT = ("latent_distance", "latent_density")
 PIXEL = ("pixel_distance", "pixel_density")
 PATCH = ("patch_distance",)
 PRINCIPAL = ("principal",)
-# The scores in `combined`. In few dimensions the distances between rows say nearly all.
-SHORT = 256  # values per row of a small image
+# The scores in `combined`. Of a table or a small image, of at most `SHORT` values, the distances
+# between rows say nearly all; in more dimensions the system's scores and patches say more.
+SHORT = 256
 COMBINED_TABLES = (*PIXEL, *PRINCIPAL)
 COMBINED_SMALL = PIXEL
-COMBINED_IMAGES = ("reconstruction", "relative", *LATENT, "pixel_distance", *PATCH)
+COMBINED_IMAGES = ("reconstruction", "relative", *LATENT, *PATCH)
 LEAST = 1e-12
 
 
