@@ -223,6 +223,17 @@ def test_a_patch_is_compared_with_those_at_its_place():
     np.testing.assert_allclose(heat[0, 2, 2], distances[0, :2, :2].mean(), rtol=1e-5)
 
 
+def test_patches_cover_every_pixel():
+    """Also where the strides do not divide the sides; the image is then continued by its mirror."""
+    images = np.random.default_rng(0).random((5, 28, 19, 2), np.float32)
+    patches = Patches(images, parts=2)  # 14×10 pixels, at every 3rd and 2nd
+    changed = images[:1].copy()
+    changed[0, -1, -1] = 1 - changed[0, -1, -1]
+    apart = patches.distances(tf.constant(np.concatenate([images[:1], changed]))).numpy()
+    assert apart.shape == (2, 6, 6) and (apart[1] - apart[0]).argmax() == 35
+    assert patches.heat_map(tf.constant(images)).shape == (5, 28, 19)
+
+
 def test_an_image_of_training_is_not_compared_with_itself():
     images = np.random.default_rng(0).random((9, 8, 8, 1), np.float32)
     patches = Patches(images, parts=4)

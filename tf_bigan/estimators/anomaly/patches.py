@@ -84,35 +84,38 @@ class Patches(Arrays):
         return tf.reshape(found, (-1, *self._grid(images)))
 
     def heat_map(self, images: tf.Tensor) -> tf.Tensor:
-        """[B, H, W, C] -> [B, H, W]: at each pixel the mean distance of the patches that cover
-        it; beyond the last patch, that of the nearest pixel."""
+        """[B, H, W, C] -> [B, H, W]: at each pixel the mean distance of the patches over it."""
         distances = self.distances(images)[..., None]
         filters = tf.ones((*self.size, 1, 1))
-        rows, columns = self._grid(images)
         height, width = (
             (n - 1) * stride + side
-            for n, stride, side in zip((rows, columns), self.strides, self.size, strict=True)
+            for n, stride, side in zip(self._grid(images), self.strides, self.size, strict=True)
         )
-        shape = (tf.shape(images)[0], height, width, 1)
-        spread = tf.nn.conv2d_transpose(distances, filters, shape, self.strides, "VALID")
-        count = tf.nn.conv2d_transpose(
-            tf.ones_like(distances), filters, shape, self.strides, "VALID"
-        )
-        pixels = spread / count
-        down = tf.minimum(tf.range(images.shape[1]), height - 1)
-        across = tf.minimum(tf.range(images.shape[2]), width - 1)
-        return tf.gather(tf.gather(pixels, down, axis=1), across, axis=2)[..., 0]
+
+        def spread(values):
+            shape = (tf.shape(images)[0], height, width, 1)
+            return tf.nn.conv2d_transpose(values, filters, shape, self.strides, "VALID")
+
+        mean = spread(distances) / spread(tf.ones_like(distances))
+        return mean[:, : images.shape[1], : images.shape[2], 0]
 
     def _grid(self, images: tf.Tensor) -> tuple[int, int]:
-        """Rows and columns of places."""
+        """Rows and columns of places, which cover the whole image."""
         rows, columns = (
-            (side - size) // stride + 1
+            -(-(side - size) // stride) + 1
             for side, size, stride in zip(images.shape[1:3], self.size, self.strides, strict=True)
         )
         return rows, columns
 
     def _cut(self, images: tf.Tensor) -> tf.Tensor:
         """[B, H, W, C] -> normalised patches [B, places, values]."""
+        below, right = (
+            (n - 1) * stride + size - side
+            for n, stride, size, side in zip(
+                self._grid(images), self.strides, self.size, images.shape[1:3], strict=True
+            )
+        )
+        images = tf.pad(images, [[0, 0], [0, below], [0, right], [0, 0]], "SYMMETRIC")
         patches = tf.image.extract_patches(
             images, (1, *self.size, 1), (1, *self.strides, 1), (1, 1, 1, 1), "VALID"
         )
