@@ -1,13 +1,17 @@
-"""Anomaly detection: one digit is left out of the training, and must be detected as an anomaly.
+"""Anomaly detection: one class is left out of the training, and must be detected as an anomaly.
 
 python -m benchmarks.anomaly --seeds=0,1,2
+python -m benchmarks.anomaly --elpv=DIR --emoji=DIR --data=elpv32,elpv64,emoji
 python -m benchmarks.anomaly --digits=1,9 --methods=pca,bigan     a part of it
 python -m benchmarks.anomaly --write                              also updates docs/anomaly.md
 
 MNIST's 70,000 images are pooled, as in EGBAD (Zenati et al. 2018). A detector is trained on 80 % of
 the nine other digits, without labels; it is tested on the remaining 20 % and on all images of the
 tenth. No image is in both sets. The same for two data sets of scikit-learn: each digit of `digits`,
-and the malignant tumours of `breast_cancer`. Results are stored in OUT/results.jsonl: a restarted
+and the malignant tumours of `breast_cancer`. ELPV (solar cells) and emoji are read from DIR, the
+unpacked packages elpv-dataset of PyPI and emoji-datasource-google of npm, which are no part of this
+project. Normal cells have a defect probability of 0, anomalies of 1; of the emoji, one category is
+left out. Results are stored in OUT/results.jsonl: a restarted
 run computes only the missing ones.
 """
 
@@ -24,6 +28,7 @@ import numpy as np
 from benchmarks import pages
 from tf_bigan import data
 from tf_bigan.core import hardware
+from tf_bigan.errors import UserError
 from tf_bigan.run.workdir import environment
 
 PAGE, BLOCK = "docs/anomaly.md", "anomaly"
@@ -33,10 +38,13 @@ MEASURES = ("AUPRC", "AUROC", "average precision")
 PUBLISHED = {1: 0.287, 4: 0.443, 5: 0.514, 7: 0.347, 9: 0.307}
 COMPONENTS, SVM_ROWS, NEIGHBOURS = 50, 5000, 10
 SYSTEM = "cycle_bigan"
+EMOJI = ("Flags", "Food & Drink", "Smileys & Emotion")  # categories that are left out in turn
+ELPV_SIDES = {"elpv32": 32, "elpv64": 64}
 SHOWN = {  # (method, its score): column heading
     ("pca", "reconstruction"): "PCA",
     ("isolation_forest", "score"): "isolation forest",
     ("one_class_svm", "score"): "one-class SVM",
+    ("local_outlier_factor", "score"): "LOF",
     ("neighbours", "distance"): "kNN on pixels",
     ("autoencoder", "reconstruction"): "autoencoder",
     (SYSTEM, "cross_entropy"): "EGBAD's score",
@@ -126,6 +134,14 @@ def one_class_svm(part: Split, seed: int, settings: None) -> dict[str, np.ndarra
     return {"score": -OneClassSVM(nu=0.1).fit(train[chosen]).score_samples(test)}
 
 
+def local_outlier_factor(part: Split, seed: int, settings: None) -> dict[str, np.ndarray]:
+    """scikit-learn's, with its 20 neighbours."""
+    from sklearn.neighbors import LocalOutlierFactor
+
+    train, test = _rows(part)
+    return {"score": -LocalOutlierFactor(novelty=True).fit(train).score_samples(test)}
+
+
 def neighbours(part: Split, seed: int, settings: None) -> dict[str, np.ndarray]:
     """The mean distance to the 10 nearest training rows, the baseline of learnt codes."""
     from sklearn.neighbors import NearestNeighbors
@@ -147,11 +163,7 @@ def settings_of(method: str, data: str, epochs: int | None) -> dict | None:
     """Arguments of a `BiGANDetector` other than its defaults; None for a baseline."""
     if method in BASELINES:
         return None
-    if data == "breast_cancer":  # the cycle's weight is for a sum over few pixels here
-        return {"options": {"set": "cycle=1"}} if method == "cycle_bigan" else {}
-    if data == "digits":
-        return {"width": 256, "latent_dim": 16}
-    return {"batch_size": 256, "learning_rate": 4e-4, "epochs": epochs}
+    return {} if epochs is None else {"epochs": epochs}
 
 
 def _rows(part: Split) -> tuple[np.ndarray, np.ndarray]:
@@ -164,7 +176,9 @@ def _rows(part: Split) -> tuple[np.ndarray, np.ndarray]:
     return part.train.reshape(len(part.train), -1), part.test.reshape(len(part.test), -1)
 
 
-BASELINES = {m.__name__: m for m in (pca, isolation_forest, one_class_svm, neighbours)}
+_SIMPLE = (pca, isolation_forest, one_class_svm, local_outlier_factor, neighbours)
+BASELINES = {m.__name__: m for m in _SIMPLE}
+SIMPLE = [key for key in SHOWN if key[0] in BASELINES]
 METHODS = (*BASELINES, "autoencoder", SYSTEM)
 
 
@@ -176,19 +190,76 @@ def method(name: str) -> Callable:
 # --- data ---------------------------------------------------------------------------------
 
 
-def load(name: str, data_dir: str | None) -> tuple[np.ndarray, np.ndarray]:
+def elpv(folder: Path, side: int) -> tuple[np.ndarray, np.ndarray]:
+    """(grey images [N, side, side, 1], 0 for normal and 1 for defective cells), without those whose
+    defects are uncertain."""
+    from PIL import Image
+
+    listed = sorted(folder.rglob("labels.csv"))
+    if not listed:
+        raise UserError(f"elpv={folder}: no labels.csv there: unpack the package elpv-dataset")
+    rows = [line.split() for line in listed[0].read_text().splitlines()]
+    certain = [(file, float(defect)) for file, defect, _ in rows if float(defect) in (0.0, 1.0)]
+    images = []
+    for file, _ in certain:
+        with Image.open(listed[0].parent / file) as image:
+            cell = image.convert("L").resize((side, side), Image.Resampling.LANCZOS)
+        images.append(np.asarray(cell))
+    pixels = np.stack(images)[..., None] / np.float32(255)
+    return pixels, np.array([int(defect) for _, defect in certain])
+
+
+def emoji(folder: Path, side: int = 32) -> tuple[np.ndarray, np.ndarray]:
+    """(colour images [N, side, side, 3] on white, their category's number in `EMOJI` or -1)."""
+    from PIL import Image
+
+    listed = sorted(folder.rglob("emoji.json"))
+    if not listed:
+        raise UserError(f"emoji={folder}: no emoji.json there: unpack emoji-datasource-google")
+    images, labels = [], []
+    for entry in json.loads(listed[0].read_text(encoding="utf-8")):
+        file = listed[0].parent / "img" / "google" / "64" / entry["image"]
+        if not file.exists():
+            continue
+        with Image.open(file) as image:
+            drawn = image.convert("RGBA").resize((side, side), Image.Resampling.LANCZOS)
+        white = Image.new("RGBA", drawn.size, "white")
+        images.append(np.asarray(Image.alpha_composite(white, drawn).convert("RGB")))
+        category = entry["category"]
+        labels.append(EMOJI.index(category) if category in EMOJI else -1)
+    return np.stack(images) / np.float32(255), np.array(labels)
+
+
+def anomalies_of(name: str, digits: str) -> tuple[int, ...]:
+    """The labels that are left out in turn."""
+    if name in ("breast_cancer", *ELPV_SIDES):
+        return (1,)
+    return tuple(range(len(EMOJI))) if name == "emoji" else tuple(map(int, digits.split(",")))
+
+
+def load(name: str, options: argparse.Namespace) -> tuple[np.ndarray, np.ndarray]:
     """(images [N, H, W, C] in [0, 1] or a table [N, F], labels [N])."""
     from sklearn.datasets import load_breast_cancer, load_digits
 
+    if name in ELPV_SIDES:
+        return elpv(Path(_given(options.elpv, "elpv")), ELPV_SIDES[name])
+    if name == "emoji":
+        return emoji(Path(_given(options.emoji, "emoji")))
     if name == "breast_cancer":
         rows, benign = load_breast_cancer(return_X_y=True)
         return rows, 1 - benign  # 1: malignant
     if name == "digits":
         rows, labels = load_digits(return_X_y=True)
         return (rows / 16).astype(np.float32).reshape(-1, 8, 8, 1), labels
-    parts = [data.load("mnist", s, data_dir=data_dir) for s in ("train", "test")]
+    parts = [data.load("mnist", s, data_dir=options.data_dir) for s in ("train", "test")]
     images = np.concatenate([part.as_float() for part in parts])
     return images, np.concatenate([part.labels for part in parts])
+
+
+def _given(folder: str | None, name: str) -> str:
+    if folder is None:
+        raise UserError(f"{name}: give --{name}=DIR, its unpacked package")
+    return folder
 
 
 # --- tables -------------------------------------------------------------------------------
@@ -205,11 +276,42 @@ def tables(records: list[dict]) -> str:
             parts += [f"### {measure}, MNIST", table(mnist, index)]
             parts += [conclusion(mnist)] if index == 0 else []
         if small:
-            parts += [f"### {measure}, scikit-learn's tables", table(small, index)]
+            parts += [f"### {measure}, other data", table(small, index)]
+    parts = ["### AUROC against the best simple method", against_simple(records), *parts]
     mnist = [r for r in records if r["data"] == "mnist"]
     if mnist:
         parts += ["### Every score, MNIST", every_score(mnist)]
     return "\n\n".join(parts)
+
+
+def against_simple(records: list[dict]) -> str:
+    """The detector's mean AUROC over seeds and anomalies, and that of the best simple method of
+    each anomaly, chosen by its mean over the seeds."""
+    heads = ["data", "best simple method", "the detector", "difference", "worst difference"]
+    lines = ["| " + " | ".join([*heads, "fit, seconds"]) + " |", "|" + "---|" * (len(heads) + 1)]
+    index = MEASURES.index("AUROC")
+    for name in sorted({r["data"] for r in records}):
+        mine = [r for r in records if r["data"] == name]
+        ours = _means(mine, SYSTEM, "combined", index)
+        simple = [_means(mine, *key, index) for key in SIMPLE]
+        best = {
+            anomaly: max(means[anomaly] for means in simple if anomaly in means)
+            for anomaly in ours
+            if any(anomaly in means for means in simple)
+        }
+        if not best:
+            continue
+        apart = [ours[anomaly] - best[anomaly] for anomaly in best]
+        means = [np.mean(list(best.values())), np.mean([ours[a] for a in best])]
+        seconds = np.median([r["seconds"] for r in mine if r["method"] == SYSTEM])
+        cells = [
+            f"{means[0]:.3f}",
+            f"{means[1]:.3f}",
+            f"{np.mean(apart):+.3f}",
+            f"{min(apart):+.3f}",
+        ]
+        lines.append("| " + " | ".join([name, *cells, f"{seconds:.0f}"]) + " |")
+    return "\n".join(lines)
 
 
 def table(records: list[dict], index: int) -> str:
@@ -263,11 +365,11 @@ def _values(records: list[dict], name: str, score: str, index: int = 0) -> list[
     ]
 
 
-def _means(records: list[dict], name: str, score: str) -> dict[int, float]:
-    """{anomaly: mean AUPRC over the seeds}."""
+def _means(records: list[dict], name: str, score: str, index: int = 0) -> dict[int, float]:
+    """{anomaly: the mean of a measure, by default AUPRC, over the seeds}."""
     found = {}
     for anomaly in sorted({r["anomaly"] for r in records}):
-        values = _values([r for r in records if r["anomaly"] == anomaly], name, score)
+        values = _values([r for r in records if r["anomaly"] == anomaly], name, score, index)
         if values:
             found[anomaly] = float(np.mean(values))
     return found
@@ -305,9 +407,11 @@ def main() -> int:
     parser.add_argument("--digits", default="0,1,2,3,4,5,6,7,8,9", help="digits to leave out")
     parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--methods", default=",".join(METHODS), help="baselines and systems")
-    parser.add_argument("--epochs", type=int, default=6, help="training epochs on MNIST")
+    parser.add_argument("--epochs", type=int, default=None, help="on MNIST [the default]")
     parser.add_argument("--out", default="runs/anomaly")
     parser.add_argument("--data_dir", default=None)
+    parser.add_argument("--elpv", default=None, help="folder of the package elpv-dataset")
+    parser.add_argument("--emoji", default=None, help="folder of emoji-datasource-google")
     parser.add_argument("--write", action="store_true", help=f"update {PAGE}")
     options = parser.parse_args()
     results = Path(options.out, "results.jsonl")
@@ -316,9 +420,8 @@ def main() -> int:
     records = of_these_settings(records)
     known = {key_of(record) for record in records}
     for name in options.data.split(","):
-        images, labels = load(name, options.data_dir)
-        anomalies = (1,) if name == "breast_cancer" else map(int, options.digits.split(","))
-        for anomaly in anomalies:
+        images, labels = load(name, options)
+        for anomaly in anomalies_of(name, options.digits):
             for seed in map(int, options.seeds.split(",")):
                 part = split(images, labels, anomaly, seed)
                 for chosen in options.methods.split(","):
@@ -347,7 +450,7 @@ def main() -> int:
     text = "\n\n".join(
         [
             pages.machine(": ".join(hardware.choose()[::2])),
-            f"{options.epochs} passes over the training images of MNIST; seeds {seeds}.",
+            f"Passes over MNIST: {options.epochs or 'the default'}; seeds {seeds}.",
             tables(records),
         ]
     )

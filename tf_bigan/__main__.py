@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
+from tf_bigan.detect import __main__ as detect
 from tf_bigan.errors import did_you_mean
 from tf_bigan.explore import __main__ as explore
 from tf_bigan.export import __main__ as export
@@ -21,6 +22,7 @@ COMMANDS = {
     "reconstruct": reconstruct,
     "export": export,
     "explore": explore,
+    "detect": detect,
 }
 
 

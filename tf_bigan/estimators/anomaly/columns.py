@@ -1,21 +1,44 @@
 """A table as images: each column is a pixel."""
 
 import numpy as np
-from scipy.special import expit
-from sklearn.preprocessing import StandardScaler
+import tensorflow as tf
+
+from tf_bigan.estimators.anomaly.arrays import Arrays
+
+CONSTANT = 1e-6  # the unit of a constant column, relative to its value (absolute for 0)
+LARGEST = 1e12  # standardised values are clipped here, so that their squares fit into float32
 
 
-class Columns:
-    """Maps tables [N, F] to images [N, 1, 1, F] in (0, 1): pixel = sigmoid(standardised column).
+class Columns(Arrays):
+    """Standardises a table [N, F] and maps it to images [N, 1, 1, F] in (0, 1), by a sigmoid.
 
-    Mean and standard deviation are those of the rows given to the constructor. Unlike min-max
-    scaling, an outlier does not compress the other rows. Constant columns are only centred.
+    Mean and standard deviation are those of the rows given to the constructor. A constant column
+    has no deviation: any change that is more than rounding is large.
+
+    A sigmoid saturates, so that a system cannot see how far an outlier is. `excess` says what it
+    misses.
     """
 
     def __init__(self, rows: np.ndarray):
-        self.scaler = StandardScaler().fit(rows)
+        rows = np.asarray(rows, np.float64)
+        mean, deviation = rows.mean(axis=0), rows.std(axis=0)
+        size = np.maximum(np.abs(mean), np.where(mean == 0, 1.0, 0.0))
+        scale = np.where(deviation > CONSTANT * np.abs(mean), deviation, CONSTANT * size)
+        standard = (rows - mean) / scale
+        low, high = standard.min(axis=0), standard.max(axis=0)
+        super().__init__(mean=mean, scale=scale, low=low, high=high)
 
-    def to_images(self, rows: np.ndarray) -> np.ndarray:
-        """[N, F] -> float32 [N, 1, 1, F]."""
-        pixels = expit(self.scaler.transform(rows.astype(np.float64)))
-        return pixels.astype(np.float32)[:, None, None, :]
+    def standardised(self, rows: tf.Tensor) -> tf.Tensor:
+        """float64 [N, F] -> float32 [N, F]."""
+        standard = tf.clip_by_value((rows - self.mean) / self.scale, -LARGEST, LARGEST)
+        return tf.cast(standard, tf.float32)
+
+    def images(self, standardised: tf.Tensor) -> tf.Tensor:
+        """float32 [N, F] -> float32 [N, 1, 1, F]."""
+        return tf.sigmoid(standardised)[:, None, None, :]
+
+    def excess(self, standardised: tf.Tensor) -> tf.Tensor:
+        """How far a row is outside the columns' ranges, [N]: a sum, in standard deviations."""
+        low, high = tf.cast(self.low, tf.float32), tf.cast(self.high, tf.float32)
+        outside = tf.nn.relu(standardised - high) + tf.nn.relu(low - standardised)
+        return tf.reduce_sum(outside, axis=1)

@@ -1,15 +1,18 @@
 """`BiGANDetector`: a scikit-learn outlier detector that trains a system on normal rows."""
 
 import math
+import os
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+import tensorflow as tf
 from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from tf_bigan.atomic import atomically
 from tf_bigan.constraints import Count, Fraction, Positive, check, check_arguments
 from tf_bigan.core.model import AdversarialModel
 from tf_bigan.core.randomness import seeded
@@ -17,20 +20,21 @@ from tf_bigan.data.pipeline import ArrayBatches
 from tf_bigan.data.pixels import to_unit_range
 from tf_bigan.errors import UserError
 from tf_bigan.estimators.anomaly.columns import Columns
-from tf_bigan.estimators.anomaly.neighbours import CodeNeighbours
-from tf_bigan.estimators.anomaly.scores import LATENT, Combination, Criterion, scores
+from tf_bigan.estimators.anomaly.scorer import Scorer
+from tf_bigan.estimators.anomaly.scores import Criterion
 from tf_bigan.estimators.anomaly.trained import TrainedSystem
 from tf_bigan.run import build, presets
 from tf_bigan.run.config import LARGEST_SEED, Config
 
-STEPS = 2000  # training steps, if the number of epochs is not given
+STEPS_IMAGES, STEPS_TABLE = 500, 2000  # training steps, if the number of epochs is not given
 AVERAGED = 20  # the weights are averaged over the last 1/20 of the training,
 LEAST_AVERAGED = 10  # if that is at least this many steps
 LEAST_ROWS = 4
+LEAST_HELD_OUT, MOST_HELD_OUT = 100, 2000  # held-out rows; at most a quarter of all
 
 
 class BiGANDetector(OutlierMixin, BaseEstimator):
-    """Detects outliers by how well a system trained on normal rows reconstructs and encodes them.
+    """Detects outliers by how far they are from normal rows, in pixels and to a trained system.
 
     Takes images, [N, H, W, C], [N, H, W], or flattened to [N, H·W·C] with `image_shape`, uint8 or
     float in [0, 1]; and tables [N, F], whose columns it standardises.
@@ -38,34 +42,45 @@ class BiGANDetector(OutlierMixin, BaseEstimator):
     Args:
         model: the system to train, which must have an encoder and a generator: cycle_bigan, bigan,
             alad, autoencoder and others, or your own module, as my_package.my_model.
-        criterion: the anomaly score; `score_samples` is its negative. See `anomaly.scores.scores`.
+        criterion: the anomaly score; `score_samples` is its negative. See docs/anomaly.md.
         image_shape: (H, W, C) of flattened images; None for a table or unflattened images.
         networks: the family of networks. A table needs paper or mlp.
         latent_dim: latent dimension. Default: 50, for a table at most half its columns.
         width: units per layer. Default: the family's, for a table 128.
-        epochs: passes over the rows. Default: the number that gives 2,000 steps.
+        epochs: passes over the rows. Default: the number that gives 500 steps, for a table 2,000.
         batch_size: rows per step, at most N.
         learning_rate: learning rate of Adam; constant in the first half of the training, then
             decaying to 1 %. Default: the system's.
         weight: weight of the reconstruction error in feature_matching and cross_entropy.
-        n_neighbors: number of nearest codes in latent_distance, latent_density and combined.
-        validation_fraction: fraction of the rows held out to standardise the combined scores; for
-            combined only.
-        options: further fields of `tf_bigan.run.config.Config`, as {"prior": "normal"}.
-        contamination: fraction of the training rows that `predict` calls outliers; it sets
-            `offset_`. Training rows look more normal to the system than new ones.
+        n_neighbors: number of nearest rows in latent_density and pixel_density; the distances are
+            to at most 3.
+        validation_fraction: fraction of the rows that are not trained on. They calibrate the
+            combined scores, probabilities, and the threshold. At least 100 and at most 2,000 rows,
+            and at most a quarter of all.
+        options: further fields of `tf_bigan.run.config.Config`, as {"prior": "normal"} or
+            {"augmentation": "translation+flip"}.
+        contamination: sets the threshold: the fraction of the rows of `fit` that are outliers, or
+            "auto", which uses `false_alarm_rate` instead.
+        false_alarm_rate: with contamination="auto", the fraction of held-out rows above the
+            threshold; of new normal rows about as many are called outliers.
         random_state: random seed of weights, order of rows, z, and held-out rows.
+        verbose: 1: a progress bar, 2: a line per epoch.
 
     Attributes:
         offset_: `decision_function` is `score_samples` minus this; below 0 are outliers.
+        decision_scores_: anomaly scores of the rows of `fit`, [N]; larger is more anomalous.
+        labels_: 1 for the outliers among them, else 0, int [N].
+        threshold_: `decision_scores_` above this are outliers: -`offset_`.
+        held_out_scores_: anomaly scores of the held-out rows, ascending.
         n_features_in_: number of values per row.
         image_shape_: (H, W, C) of the images that the system sees; (1, 1, F) for a table.
 
     With a random seed, a fit is reproducible on the same kind of machine. Pickles contain the
-    system as a .keras file. `fit` checks the parameters.
+    system as a .keras file. `fit` checks the parameters. `decision_scores_`, `labels_` and
+    `threshold_` have the names and signs of PyOD.
 
     Example:
-        detector = BiGANDetector(epochs=6, random_state=0).fit(normal_images)
+        detector = BiGANDetector(random_state=0).fit(normal_images)
         is_outlier = detector.predict(images) == -1
     """
 
@@ -88,8 +103,10 @@ class BiGANDetector(OutlierMixin, BaseEstimator):
         n_neighbors: Count = 10,
         validation_fraction: Annotated[float, "(0, 0.5]"] = 0.1,
         options: Mapping[str, Any] | None = None,
-        contamination: Annotated[float, "(0, 0.5]"] = 0.1,
+        contamination: Annotated[float, "(0, 0.5]"] | Literal["auto"] = "auto",
+        false_alarm_rate: Annotated[float, "(0, 0.5]"] = 0.05,
         random_state: int | np.random.RandomState | None = None,
+        verbose: Literal[0, 1, 2] = 0,
     ):
         self.model = model
         self.criterion = criterion
@@ -105,7 +122,9 @@ class BiGANDetector(OutlierMixin, BaseEstimator):
         self.validation_fraction = validation_fraction
         self.options = options
         self.contamination = contamination
+        self.false_alarm_rate = false_alarm_rate
         self.random_state = random_state
+        self.verbose = verbose
 
     def fit(self, X: npt.ArrayLike, y: Any = None) -> "BiGANDetector":
         """Trains the system on rows of which all or almost all are normal.
@@ -118,29 +137,34 @@ class BiGANDetector(OutlierMixin, BaseEstimator):
             ValueError: X or a parameter has a wrong form, or is out of range.
         """
         self._check_parameters()
-        rows = self._validated(X, reset=True)
-        if (rows == rows[0]).all():
+        given = self._validated(X, reset=True)
+        if (given == given[0]).all():
             raise UserError(
-                f"X: expected rows that differ, all {len(rows)} are the same (constant features)"
+                f"X: expected rows that differ, all {len(given)} are the same (constant features)"
             )
-        self._columns = Columns(rows) if self._is_table else None
-        images = self._images(rows)
+        columns = Columns(given) if self._is_table else None
+        rows = self._prepared(given)
         randomness = check_random_state(self.random_state)
         seed = int(randomness.randint(LARGEST_SEED))
-        held_out = np.zeros(len(images), bool)
+        order = randomness.permutation(len(rows))
+        count = round(self.validation_fraction * len(rows))
+        count = min(max(count, LEAST_HELD_OUT), MOST_HELD_OUT, max(2, len(rows) // 4))
+        scorer = self._train(rows[np.sort(order[count:])], columns, seed)
+        # Neighbours are not trained: they may be held-out rows too, and a row is not its own.
+        scorer.fit(rows[np.roll(order, -count)], [self.criterion], self.n_neighbors)
         if self.criterion == "combined":
-            count = max(2, round(self.validation_fraction * len(images)))
-            held_out[randomness.permutation(len(images))[:count]] = True
-        self._train(images[~held_out], seed)
-        measured = self._measure(images)
-        if self.criterion in LATENT:
-            self._neighbours = CodeNeighbours(measured["code"][~held_out], self.n_neighbors)
-        found = self._scores(measured)
-        if self.criterion == "combined":
-            self._combination = Combination({n: v[held_out] for n, v in found.items()})
-            found["combined"] = self._combination.of(found)
-        self._criterion = self.criterion
-        self.offset_ = float(np.percentile(-found[self.criterion], 100.0 * self.contamination))
+            scorer.combine(scorer.scores(rows[order[:count]]))
+        found = scorer.scores(rows)[self.criterion]
+        self._scorer, self._criterion = scorer, self.criterion
+        self.decision_scores_ = found
+        self.held_out_scores_ = np.sort(found[order[:count]])
+        if isinstance(self.contamination, str):
+            above, of = self.false_alarm_rate, self.held_out_scores_
+        else:
+            above, of = self.contamination, found
+        self.offset_ = float(np.percentile(-of, 100.0 * above))
+        self.threshold_ = -self.offset_
+        self.labels_ = (found > self.threshold_).astype(int)
         return self
 
     def score_samples(self, X: npt.ArrayLike) -> np.ndarray:
@@ -158,10 +182,7 @@ class BiGANDetector(OutlierMixin, BaseEstimator):
             X: rows like those of `fit`.
         """
         check_is_fitted(self)
-        found = self._scores(self._measure(self._images(self._validated(X, reset=False))))
-        if self._combination is not None:
-            found["combined"] = self._combination.of(found)
-        return found
+        return self._scorer.scores(self._prepared(self._validated(X, reset=False)))
 
     def decision_function(self, X: npt.ArrayLike) -> np.ndarray:
         """`score_samples` minus `offset_`, float64 [N]: below 0 are outliers."""
@@ -171,28 +192,65 @@ class BiGANDetector(OutlierMixin, BaseEstimator):
         """1 for each inlier, -1 for each outlier, int [N]."""
         return np.where(self.decision_function(X) < 0, -1, 1)
 
+    def predict_proba(self, X: npt.ArrayLike) -> np.ndarray:
+        """[N, 2]: the fractions of held-out normal rows that are more, and less, anomalous.
+
+        The second is the probability of an outlier in PyOD's sense, a rank: of new normal rows,
+        5 % have 0.95 or more. It never is 0 or 1.
+        """
+        below = np.searchsorted(self.held_out_scores_, -self.score_samples(X))
+        outlier = (below + 0.5) / (len(self.held_out_scores_) + 1)
+        return np.stack([1.0 - outlier, outlier], axis=1)
+
+    def heat_map(self, X: npt.ArrayLike) -> np.ndarray:
+        """Where images are unusual, float32 [N, H, W] >= 0: larger is more anomalous.
+
+        The distances of patches to the nearest training patches at the same place; the scale is
+        the same for all images.
+
+        Args:
+            X: images like those of `fit`.
+
+        Raises:
+            UserError: a table, or a criterion that does not use patches.
+        """
+        check_is_fitted(self)
+        if self._scorer.patches is None:
+            raise UserError(
+                "heat maps need images, and criterion=combined, patch_distance or pixel_distance"
+            )
+        return self._scorer.heat_map(self._prepared(self._validated(X, reset=False)))
+
+    def save_model(self, path: str | os.PathLike) -> None:
+        """Writes the whole detector as a TensorFlow SavedModel, which runs without this library.
+
+        Its signature `serving_default` takes `rows`: images float32 [N, H, W, C] in [0, 1], or a
+        table float64 [N, F]. It returns `score`, -`score_samples`, and `is_outlier`.
+
+        Args:
+            path: a directory to write; must not exist.
+
+        Raises:
+            UserError: the path exists, or cannot be written.
+        """
+        check_is_fitted(self)
+        if os.path.lexists(path):
+            raise UserError(f"{os.fspath(path)} exists: choose another path")
+        with atomically(path) as temporary:
+            self._scorer.save(temporary, self._criterion, self.threshold_)
+
     @property
     def model_(self) -> AdversarialModel:
         """The trained system."""
-        return self._system.model
+        return self._scorer.system.model
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "offset_")
 
-    def _measure(self, images: np.ndarray) -> dict[str, np.ndarray]:
-        measured = self._system.measure(images)
-        if self._is_table:
-            del measured["size"]  # only meaningful for images: the total brightness
-        return measured
-
-    def _scores(self, measured: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """All scores except the combined one."""
-        if self._neighbours is not None:
-            measured = measured | self._neighbours.measure(measured["code"])
-        return scores(measured, self._weight)
-
     def _check_parameters(self) -> None:
         check_arguments(BiGANDetector, self.get_params(deep=False))
+        if not isinstance(self.contamination, str) or self.contamination != "auto":
+            check("contamination", self.contamination, Annotated[float, "(0, 0.5]"])
         if not isinstance(self.options, (Mapping, type(None))):
             raise UserError(f"options={self.options!r}: it must be a mapping {{name: value}}")
         if self.image_shape is not None:
@@ -227,10 +285,10 @@ class BiGANDetector(OutlierMixin, BaseEstimator):
                 )
         return rows
 
-    def _images(self, rows: np.ndarray) -> np.ndarray:
-        """Rows as the system sees them: float32 [N, H, W, C] in [0, 1]."""
-        if self._columns is not None:
-            return self._columns.to_images(rows)
+    def _prepared(self, rows: np.ndarray) -> np.ndarray:
+        """Rows as the scorer takes them: float32 [N, H, W, C] in [0, 1], or a float64 table."""
+        if self._is_table:
+            return rows.astype(np.float64)
         return to_unit_range(rows.reshape(len(rows), *self.image_shape_), "X")
 
     # --- training ---------------------------------------------------------------------------
@@ -239,9 +297,9 @@ class BiGANDetector(OutlierMixin, BaseEstimator):
         """The configuration of a training on this many rows."""
         batch = min(self.batch_size, rows)
         steps_per_epoch = -(-rows // max(batch, 1))
-        epochs = self.epochs or -(-STEPS // steps_per_epoch)
-        steps = epochs * steps_per_epoch
         table = self._is_table
+        epochs = self.epochs or -(-(STEPS_TABLE if table else STEPS_IMAGES) // steps_per_epoch)
+        steps = epochs * steps_per_epoch
         most = max(1, min(50, self.n_features_in_ // 2)) if table else 50
         values = {
             "model": self.model,
@@ -260,20 +318,21 @@ class BiGANDetector(OutlierMixin, BaseEstimator):
             defaults.pop("player_rates", None)  # they would override it
         return Config.from_dict(defaults | values | dict(self.options or {}))
 
-    def _train(self, images: np.ndarray, seed: int) -> None:
+    def _train(self, rows: np.ndarray, columns: Columns | None, seed: int) -> Scorer:
         """Builds and trains the system. Invalid parameters are detected before the training."""
-        config = self._config(len(images), seed)
+        config = self._config(len(rows), seed)
+        images = rows
+        if columns is not None:
+            images = columns.images(columns.standardised(tf.constant(rows))).numpy()
         batches = ArrayBatches({"image": images}, config.batch_size, seed)
         with seeded(seed):
             model, _ = build.build_model(config, self.image_shape_, batches.steps_per_epoch)
-        self._system = TrainedSystem(model)
-        self._weight = self.weight
-        self._neighbours = self._combination = None
-        possible = [*self._scores(self._measure(images[:1])), *LATENT]
-        if self.criterion not in possible:
+        scorer = Scorer(TrainedSystem(model), columns, self.weight)
+        if self.criterion not in scorer.possible:
             kind = "a table" if self._is_table else "images"
             raise UserError(
                 f"criterion={self.criterion} is not possible for model={self.model} on {kind}; "
-                f"choose one of {', '.join(possible)}"
+                f"choose one of {', '.join(scorer.possible)}"
             )
-        model.fit(batches, epochs=config.epochs, verbose=0)
+        model.fit(batches, epochs=config.epochs, verbose=self.verbose)
+        return scorer

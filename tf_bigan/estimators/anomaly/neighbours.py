@@ -1,44 +1,109 @@
-"""Distances from a code E(x) to the codes of the training rows, and local densities."""
+"""Distances from a row to the nearest training rows, and local densities."""
 
 import numpy as np
-from sklearn.neighbors import NearestNeighbors
+import tensorflow as tf
+
+from tf_bigan.estimators.anomaly.arrays import Arrays
 
 LEAST = 1e-12  # a lower bound, so that logarithms and ratios of distances are finite
-SAME = 1e-3  # a code this close, relative to its usual distance, is the same row up to rounding
+SAME = 1e-3  # a row this close, relative to its usual distance, is the same row up to rounding
+NEAREST = 3  # neighbours of a distance; `n_neighbors` are those of a density
+SEARCHED = 64  # principal coordinates in which neighbours of longer rows are searched
+CHUNK = 256
 
 
-class CodeNeighbours:
-    """Nearest-neighbour distances to the codes of the training rows.
+class Neighbours(Arrays):
+    """Nearest-neighbour distances to reference rows.
+
+    Long rows are searched by their first principal coordinates and the norms of what these leave
+    out; the distances to those found are exact.
 
     Args:
-        codes: [N, latent_dim], N >= 2.
+        rows: [N, F], N >= 2.
         n_neighbors: k, at most N - 1 are used.
     """
 
-    def __init__(self, codes: np.ndarray, n_neighbors: int):
-        k = min(n_neighbors, len(codes) - 1)
-        self._index = NearestNeighbors(n_neighbors=k + 1).fit(codes)
-        distances, _ = self._index.kneighbors(n_neighbors=k)  # a row is not its own neighbour
-        self._usual = np.maximum(distances.mean(axis=1), LEAST)
+    def __init__(self, rows: np.ndarray, n_neighbors: int):
+        rows = np.asarray(rows, np.float32)
+        mean = rows.mean(axis=0)
+        axes = np.zeros((0, 0), np.float32)
+        if rows.shape[1] > SEARCHED:
+            from sklearn.decomposition import PCA
 
-    def measure(self, codes: np.ndarray) -> dict[str, np.ndarray]:
-        """Compares codes [M, latent_dim] with those of the training rows.
+            components = min(SEARCHED, len(rows))
+            solver = "randomized" if components < 0.8 * min(rows.shape) else "full"
+            sample = rows[:: max(1, len(rows) // 5000)]
+            components = min(components, len(sample))
+            pca = PCA(components, svd_solver=solver, random_state=0).fit(sample)
+            axes = pca.components_.T.astype(np.float32)
+        short, rest = _searched(rows - mean, axes)
+        k = min(n_neighbors, len(rows) - 1)
+        super().__init__(
+            rows=rows,
+            mean=mean,
+            axes=axes,
+            short=np.ascontiguousarray(short.T),
+            norms=(short**2).sum(axis=1) + rest,
+            usual=np.ones(len(rows), np.float32),
+            k=k,
+        )
+        search = tf.function(self._search)
+        distances = []
+        for start in range(0, len(rows), CHUNK):
+            found, nearest = (part.numpy() for part in search(rows[start : start + CHUNK]))
+            own = np.arange(start, start + len(found))[:, None]
+            # A row is not its own neighbour. With many equal rows, it may not be found at all.
+            itself = np.where(
+                (nearest == own).any(axis=1),
+                (nearest == own).argmax(axis=1),
+                0,
+            )
+            keep = np.arange(found.shape[1])[None] != itself[:, None]
+            distances.append(found[keep].reshape(len(found), k))
+        self.usual.assign(np.maximum(np.concatenate(distances).mean(axis=1), LEAST))
 
-        A training row does not count as its own neighbour; it would look more normal than new
+    def measure(self, rows: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Compares rows [M, F] with the reference rows.
+
+        A reference row does not count as its own neighbour; it would look more normal than new
         rows.
 
         Returns:
-            latent_distance  mean Euclidean distance to the k nearest codes, [M]
-            latent_density   latent_distance divided by its mean over these k codes, [M]: a local
-                             outlier factor (Breunig et al. 2000) without reachability distances;
-                             about 1 for an inlier
+            distance  mean Euclidean distance to the `NEAREST` nearest rows, [M]
+            density   mean distance to the k nearest rows, divided by its mean over these k rows,
+                      [M]: a local outlier factor (Breunig et al. 2000) without reachability
+                      distances; about 1 for an inlier
+            nearest   the number of the reference row that is nearest, int32 [M]
+            itself    whether that is the row itself, bool [M]
         """
-        distances, nearest = self._index.kneighbors(codes)
-        itself = distances[:, :1] <= SAME * self._usual[nearest[:, :1]]
-        distances = np.where(itself, distances[:, 1:], distances[:, :-1])
-        nearest = np.where(itself, nearest[:, 1:], nearest[:, :-1])
-        distance = np.maximum(distances.mean(axis=1), LEAST)
+        distances, nearest = self._search(rows)
+        itself = distances[:, :1] <= SAME * tf.gather(self.usual, nearest[:, :1])
+        others = tf.where(itself, distances[:, 1:], distances[:, :-1])
+        usual = tf.gather(self.usual, tf.where(itself, nearest[:, 1:], nearest[:, :-1]))
+        mean = tf.maximum(tf.reduce_mean(others, axis=1), LEAST)
         return {
-            "latent_distance": distance,
-            "latent_density": distance / self._usual[nearest].mean(axis=1),
+            "distance": tf.maximum(tf.reduce_mean(others[:, :NEAREST], axis=1), LEAST),
+            "density": mean / tf.reduce_mean(usual, axis=1),
+            "nearest": nearest[:, 0],
+            "itself": itself[:, 0],
         }
+
+    def _search(self, rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """(distances, numbers) of the k + 1 nearest reference rows, [M, k + 1], ascending."""
+        centred = rows - self.mean
+        short = centred if self.axes.shape[0] == 0 else centred @ self.axes
+        # ‖a - b‖² without ‖a‖², the same for all b. The rest of a is taken as orthogonal to b's.
+        squares = self.norms - 2.0 * short @ self.short
+        _, nearest = tf.math.top_k(-squares, self.k + 1)
+        apart = tf.gather(self.rows, nearest) - rows[:, None]
+        distances = tf.sqrt(tf.reduce_sum(apart**2, axis=2))
+        order = tf.argsort(distances, axis=1, stable=True)
+        return tf.gather(distances, order, batch_dims=1), tf.gather(nearest, order, batch_dims=1)
+
+
+def _searched(centred: np.ndarray, axes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(coordinates to search by [N, S], squared norm of what they leave out [N])."""
+    if axes.size == 0:
+        return centred, np.zeros(len(centred), np.float32)
+    short = centred @ axes
+    return short, np.maximum((centred**2).sum(axis=1) - (short**2).sum(axis=1), 0.0)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Literal
 
-import numpy as np
+import tensorflow as tf
 
 Criterion = Literal[
     "reconstruction",
@@ -13,15 +13,28 @@ Criterion = Literal[
     "alad",
     "latent_distance",
     "latent_density",
+    "pixel_distance",
+    "pixel_density",
+    "patch_distance",
+    "principal",
     "combined",
 ]
-COMBINED = ("reconstruction", "relative", "latent_distance", "latent_density")
-LATENT = ("latent_distance", "latent_density", "combined")  # need the training rows' codes
+# Need more than the system: the codes, rows or patches of the training rows.
+LATENT = ("latent_distance", "latent_density")
+PIXEL = ("pixel_distance", "pixel_density")
+PATCH = ("patch_distance",)
+PRINCIPAL = ("principal",)
+# The scores in `combined`. Of a table or a small image, of at most `SHORT` values, the distances
+# between rows say nearly all; in more dimensions the system's scores and patches say more.
+SHORT = 256
+COMBINED_TABLES = (*PIXEL, *PRINCIPAL)
+COMBINED_SMALL = PIXEL
+COMBINED_IMAGES = ("reconstruction", "relative", *LATENT, *PATCH)
 LEAST = 1e-12
 
 
-def scores(measured: Mapping[str, np.ndarray], weight: float) -> dict[str, np.ndarray]:
-    """All scores that the measurements allow, except `combined`.
+def scores(measured: Mapping[str, tf.Tensor], weight: float) -> dict[str, tf.Tensor]:
+    """The scores that the measurements of a system allow.
 
     With L_G = Σ|x - G(E(x))|, D(x, z) with logits l and last hidden layer f:
 
@@ -30,47 +43,21 @@ def scores(measured: Mapping[str, np.ndarray], weight: float) -> dict[str, np.nd
         feature_matching  a·L_G + (1 - a)·Σ|f(x, E(x)) - f(G(E(x)), E(x))|
         cross_entropy     a·L_G + (1 - a)·softplus(-l(G(E(x)), E(x)))
         alad              Σ|f_xx(x, x) - f_xx(x, G(E(x)))|
-        latent_distance, latent_density   see `CodeNeighbours`
 
     feature_matching and cross_entropy are from EGBAD (Zenati et al. 2018, section 3), alad is from
     ALAD (Zenati et al. 2018, section IV).
 
     Args:
-        measured: the results of `TrainedSystem` and `CodeNeighbours`, [N] each.
+        measured: the results of `TrainedSystem`, [N] each.
         weight: a, in [0, 1].
     """
-    found = {name: measured[name] for name in COMBINED if name in measured}
     error = measured["reconstruction"]
+    found = {"reconstruction": error}
     if "size" in measured:
-        found["relative"] = error / np.maximum(measured["size"], LEAST)
+        found["relative"] = error / tf.maximum(measured["size"], LEAST)
     if "features" in measured:
         found["feature_matching"] = weight * error + (1.0 - weight) * measured["features"]
         found["cross_entropy"] = weight * error + (1.0 - weight) * measured["cross_entropy"]
     if "pairs" in measured:
         found["alad"] = measured["pairs"]
     return found
-
-
-class Combination:
-    """The mean of the standardised logarithms of the scores in `COMBINED`.
-
-    Simple images are easy to reconstruct and their codes are dense, so that both absolute errors
-    and distances, and those relative to image brightness and local density, are used.
-
-    Args:
-        held_out: scores [N] of normal rows that were not used for training, N >= 2, for the mean
-            and standard deviation. Uses the scores in `COMBINED` that it contains.
-    """
-
-    def __init__(self, held_out: Mapping[str, np.ndarray]):
-        self._names = [name for name in COMBINED if name in held_out]
-        logarithms = self._logarithms(held_out)
-        self._mean = logarithms.mean(axis=0)
-        self._deviation = np.maximum(logarithms.std(axis=0), LEAST)
-
-    def of(self, found: Mapping[str, np.ndarray]) -> np.ndarray:
-        """The combined score of rows, [N]."""
-        return ((self._logarithms(found) - self._mean) / self._deviation).mean(axis=1)
-
-    def _logarithms(self, found: Mapping[str, np.ndarray]) -> np.ndarray:
-        return np.log(np.maximum(np.stack([found[n] for n in self._names], axis=1), LEAST))

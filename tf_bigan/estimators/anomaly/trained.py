@@ -1,12 +1,10 @@
 """Measurements of images with a trained system. Pickled as a .keras file."""
 
-import functools
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from tf_bigan.core.model import AdversarialModel
@@ -18,11 +16,8 @@ from tf_bigan.models.cycle_bigan import CycleBiGAN
 
 _OF_PAIRS = (BiGAN, CycleBiGAN, ALI)  # their `discriminator` is D(x, z)
 
-# Rows per call; the last call is padded, so that results do not depend on the number of rows.
-BATCH = 256
 
-
-class TrainedSystem:
+class TrainedSystem(tf.Module):
     """A system with an encoder and a generator, and its measurements of images.
 
     Args:
@@ -39,9 +34,8 @@ class TrainedSystem:
                 f"model: {type(model).__name__} has no {missing[0]}, which every score needs; "
                 "use bigan, alice, alad or autoencoder, for example"
             )
+        super().__init__()
         self.model = model
-        # A partial per system, because TensorFlow warns of many tracings of one function.
-        self._measure = tf.function(functools.partial(_measurements, model.inference_model()))
 
     def __getstate__(self) -> dict:
         with tempfile.TemporaryDirectory() as directory:
@@ -56,11 +50,11 @@ class TrainedSystem:
             model: Any = keras.saving.load_model(path)
             self.__init__(model)
 
-    def measure(self, images: np.ndarray) -> dict[str, np.ndarray]:
+    def measure(self, x: tf.Tensor) -> dict[str, tf.Tensor]:
         """Measures images, float32 [N, H, W, C] in [0, 1].
 
         Returns:
-            float64 arrays by name, with x_rec = G(E(x)), D(x, z) with logits l and last hidden
+            float32 tensors by name, with x_rec = G(E(x)), D(x, z) with logits l and last hidden
             layer f:
 
             code            E(x), [N, latent_dim]
@@ -70,17 +64,7 @@ class TrainedSystem:
             cross_entropy   softplus(-l(x_rec, E(x))), [N], if the system has a D(x, z)
             pairs           Σ|f_xx(x, x) - f_xx(x, x_rec)|, [N], with D_xx of ALAD
         """
-        parts = []
-        for start in range(0, len(images), BATCH):
-            rows = images[start : start + BATCH]
-            filled = np.zeros((BATCH, *rows.shape[1:]), np.float32)
-            filled[: len(rows)] = rows
-            measured = self._measure(tf.constant(filled))
-            parts.append({name: v.numpy()[: len(rows)] for name, v in measured.items()})
-        return {
-            name: np.concatenate([part[name] for part in parts]).astype(np.float64)
-            for name in parts[0]
-        }
+        return _measurements(self.model.inference_model(), x)
 
 
 def _measurements(model: AdversarialModel, x: tf.Tensor) -> dict[str, tf.Tensor]:

@@ -1,0 +1,33 @@
+"""What the principal components of the training rows leave out."""
+
+import numpy as np
+import tensorflow as tf
+
+from tf_bigan.estimators.anomaly.arrays import Arrays
+
+MOST = 50
+MOST_ROWS = 10_000
+LEAST = 1e-12
+
+
+class Components(Arrays):
+    """Σ|x - x_rec| with the first principal components, at most half as many as columns.
+
+    Args:
+        rows: [N, F].
+    """
+
+    def __init__(self, rows: np.ndarray):
+        from sklearn.decomposition import PCA
+
+        rows = rows[:MOST_ROWS]
+        count = max(1, min(MOST, rows.shape[1] // 2, len(rows) - 1))
+        pca = PCA(count, random_state=0).fit(rows)
+        axes = pca.components_.T.astype(np.float32)
+        super().__init__(mean=pca.mean_.astype(np.float32), axes=axes)
+
+    def error(self, rows: tf.Tensor) -> tf.Tensor:
+        """[M, F] -> [M]."""
+        centred = rows - self.mean
+        restored = tf.matmul(centred @ self.axes, self.axes, transpose_b=True)
+        return tf.maximum(tf.reduce_sum(tf.abs(centred - restored), axis=1), LEAST)

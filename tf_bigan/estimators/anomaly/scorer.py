@@ -1,0 +1,200 @@
+"""Every score of a detector as one graph: what it runs, pickles and exports."""
+
+import math
+import os
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tf_bigan.estimators.anomaly.columns import Columns
+from tf_bigan.estimators.anomaly.components import Components
+from tf_bigan.estimators.anomaly.evidence import Evidence
+from tf_bigan.estimators.anomaly.neighbours import Neighbours
+from tf_bigan.estimators.anomaly.patches import MAP, SCORE, Patches
+from tf_bigan.estimators.anomaly.scores import (
+    COMBINED_IMAGES,
+    COMBINED_SMALL,
+    COMBINED_TABLES,
+    LATENT,
+    PATCH,
+    PIXEL,
+    PRINCIPAL,
+    SHORT,
+    scores,
+)
+from tf_bigan.estimators.anomaly.trained import TrainedSystem
+
+# Rows per call; the last call is padded, so that results do not depend on the number of rows.
+BATCH = 256
+MOST_ROWS = 50_000  # among which neighbours are searched
+
+
+class Scorer(tf.Module):
+    """The scores of images [N, H, W, C] or of a table [N, F].
+
+    Args:
+        system: a trained system.
+        columns: the table's columns; None for images.
+        weight: see `scores`.
+    """
+
+    _PARTS = ("system", "columns", "weight", "pixels", "codes", "patches", "map_patches")
+    _PARTS += ("components", "evidence")
+
+    def __init__(self, system: TrainedSystem, columns: Columns | None, weight: float):
+        super().__init__()
+        self.system, self.columns, self.weight = system, columns, weight
+        self.pixels: Neighbours | None = None
+        self.codes: Neighbours | None = None
+        self.patches: Patches | None = None
+        self.map_patches: Patches | None = None
+        self.components: Components | None = None
+        self.evidence: dict[str, Evidence] = {}
+        self._functions: dict[str, Callable] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {
+            name: dict(getattr(self, name)) if name == "evidence" else getattr(self, name)
+            for name in self._PARTS
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(state["system"], state["columns"], state["weight"])
+        for name, part in state.items():
+            setattr(self, name, part)
+
+    @property
+    def possible(self) -> tuple[str, ...]:
+        """The scores that this system can give on such rows."""
+        shape = (1, *self.system.model.image_shape)
+        of_system = scores(self.system.measure(tf.zeros(shape)), self.weight)
+        if self.columns is not None:
+            del of_system["relative"]  # a table has no total brightness
+        others = PRINCIPAL if self.columns is not None else (*PRINCIPAL, *PATCH)
+        return (*of_system, *LATENT, *PIXEL, *others, "combined")
+
+    @property
+    def combined(self) -> tuple[str, ...]:
+        """The scores whose evidence is `combined`."""
+        if self.columns is not None:
+            return COMBINED_TABLES
+        small = math.prod(self.system.model.image_shape) <= SHORT
+        return COMBINED_SMALL if small else COMBINED_IMAGES
+
+    def fit(self, rows: np.ndarray, names: Sequence[str], n_neighbors: int) -> None:
+        """Computes what the scores of these names need.
+
+        Args:
+            rows: the training rows, float32 images or a float64 table.
+            names: criteria; "combined" stands for all.
+            n_neighbors: see `Neighbours`.
+        """
+        rows = rows[:MOST_ROWS]
+        every = (*PIXEL, *PATCH, *PRINCIPAL, *LATENT)
+        wanted = {*(every if "combined" in names else names)}
+        if wanted & {*PIXEL, *PATCH, *PRINCIPAL}:
+            flat = self.run(self._flat, rows)["rows"]
+            if wanted & {*PIXEL, *PATCH}:
+                self.pixels = Neighbours(flat, n_neighbors)
+            if wanted & {*PRINCIPAL}:
+                self.components = Components(flat)
+        if wanted & {*LATENT}:
+            self.codes = Neighbours(self.run(self._codes, rows)["code"], n_neighbors)
+        if self.columns is None and wanted & {*PATCH, *PIXEL}:  # heat maps need them too
+            self.patches, self.map_patches = Patches(rows, SCORE), Patches(rows, MAP)
+        self._functions = {}
+
+    def combine(self, held_out: dict[str, np.ndarray]) -> None:
+        """Makes `combined` from the scores [N] of held-out normal rows."""
+        self.evidence = {name: Evidence(held_out[name]) for name in self.combined}
+        self._functions = {}
+
+    def scores(self, rows: np.ndarray) -> dict[str, np.ndarray]:
+        """{name: float64 [N]} of every score that was fitted; larger is more anomalous."""
+        return self.run(self.graph, rows)
+
+    def heat_map(self, images: np.ndarray) -> np.ndarray:
+        """float32 [N, H, W]; see `Patches.heat_map`."""
+        return self.run(self._heat_map, images)["map"]
+
+    def graph(self, rows: tf.Tensor) -> dict[str, tf.Tensor]:
+        """The same as `scores` in TensorFlow."""
+        flat, images = self._flat(rows)["rows"], self._images(rows)
+        measured = self.system.measure(images)
+        code = measured.pop("code")
+        if self.columns is not None:
+            del measured["size"]
+        found = scores(measured, self.weight)
+        if self.codes is not None:
+            near = self.codes.measure(code)
+            found |= {"latent_distance": near["distance"], "latent_density": near["density"]}
+        if self.columns is not None:  # the system saw a saturated picture of the row
+            outside = 1.0 + self.columns.excess(flat)
+            found = {name: value * outside for name, value in found.items()}
+        if self.pixels is not None:
+            near = self.pixels.measure(flat)
+            found |= {"pixel_distance": near["distance"], "pixel_density": near["density"]}
+            if self.patches is not None:
+                places = self.patches.distances(images, near["nearest"], near["itself"])
+                found["patch_distance"] = tf.reduce_max(places, axis=(1, 2))
+        if self.components is not None:
+            found["principal"] = self.components.error(flat)
+        found = {name: tf.cast(value, tf.float64) for name, value in found.items()}
+        if self.evidence:
+            found["combined"] = tf.add_n(
+                [part.of(found[name]) for name, part in self.evidence.items()]
+            ) / len(self.evidence)
+        return found
+
+    def run(self, function: Callable, rows: np.ndarray) -> dict[str, np.ndarray]:
+        """A function of a batch of rows, on all rows."""
+        name = function.__name__
+        if name not in self._functions:
+            self._functions[name] = tf.function(function)
+        compiled, parts = self._functions[name], []
+        for start in range(0, len(rows), BATCH):
+            part = rows[start : start + BATCH]
+            filled = np.zeros((BATCH, *part.shape[1:]), rows.dtype)
+            filled[: len(part)] = part
+            results = compiled(tf.constant(filled))
+            parts.append({n: value.numpy()[: len(part)] for n, value in results.items()})
+        return {n: np.concatenate([part[n] for part in parts]) for n in parts[0]}
+
+    def save(self, path: str | os.PathLike, score: str, threshold: float) -> None:
+        """Writes a SavedModel; its signature is rows -> {"score": [N], "is_outlier": [N]}."""
+        exported = tf.Module()
+        exported.scorer = self
+        shape = self.system.model.image_shape
+        spec = (
+            tf.TensorSpec((None, *shape), tf.float32, "rows")
+            if self.columns is None
+            else tf.TensorSpec((None, shape[-1]), tf.float64, "rows")
+        )
+
+        def serve(rows):
+            found = self.graph(rows)[score]
+            return {"score": found, "is_outlier": found > threshold}
+
+        exported.serve = tf.function(serve, input_signature=[spec])
+        tf.saved_model.save(exported, os.fspath(path), signatures=exported.serve)
+
+    def _images(self, rows: tf.Tensor) -> tf.Tensor:
+        """Rows as the system sees them, float32 [N, H, W, C]."""
+        if self.columns is None:
+            return rows
+        return self.columns.images(self.columns.standardised(rows))
+
+    def _flat(self, rows: tf.Tensor) -> dict[str, tf.Tensor]:
+        """{"rows": float32 [N, F]}: pixels, or standardised columns."""
+        if self.columns is None:
+            return {"rows": tf.reshape(rows, (-1, int(np.prod(rows.shape[1:]))))}
+        return {"rows": self.columns.standardised(rows)}
+
+    def _codes(self, rows: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {"code": self.system.measure(self._images(rows))["code"]}
+
+    def _heat_map(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
+        assert self.map_patches is not None
+        return {"map": self.map_patches.heat_map(images)}
