@@ -138,9 +138,9 @@ def test_player_rates_reach_their_optimizers():
 
 
 def test_what_a_preset_says_of_players_is_of_its_own_system():
-    config = parse("--preset=best_mnist", "--model=gan")
-    assert (config.set, config.player_rates, config.latent_dim) == (None, None, 32)
-    assert parse("--preset=best_mnist", "--model=cycle_bigan").set is not None
+    config = parse("--preset=beats_official_mnist", "--model=gan")
+    assert (config.set, config.player_rates, config.batch_size) == (None, None, 128)
+    assert parse("--preset=beats_official_mnist", "--model=cycle_bigan").set is not None
     assert parse("--preset=beats_official_mnist", "--model=infogan").player_rates == "D=2e-4,G=1e-3"
     assert parse("--preset=mnist", "--model=began").decay_epochs == 0  # it halves its rate itself
 
