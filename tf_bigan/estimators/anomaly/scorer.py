@@ -28,7 +28,7 @@ from tf_bigan.estimators.anomaly.trained import TrainedSystem
 
 # Rows per call; the last call is padded, so that results do not depend on the number of rows.
 BATCH = 256
-MOST_ROWS = 50_000  # among which neighbours are searched
+MOST_ROWS = 20_000  # among which neighbours are searched
 
 
 class Scorer(tf.Module):
