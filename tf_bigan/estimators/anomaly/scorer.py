@@ -168,6 +168,8 @@ class Scorer(tf.Module):
         """Writes a SavedModel; its signature is rows -> {"score": [N], "is_outlier": [N]}."""
         exported = tf.Module()
         exported.scorer = self
+        # The average of the weights is no attribute that the model tracks.
+        exported.inference = self.system.model.inference_model()
         shape = self.system.model.image_shape
         spec = (
             tf.TensorSpec((None, *shape), tf.float32, "rows")
