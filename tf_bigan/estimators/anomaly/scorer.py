@@ -28,7 +28,7 @@ from tf_bigan.estimators.anomaly.trained import TrainedSystem
 
 # Rows per call; the last call is padded, so that results do not depend on the number of rows.
 BATCH = 256
-MOST_ROWS = 50_000  # among which neighbours are searched
+MOST_ROWS = 20_000  # among which neighbours are searched
 
 
 class Scorer(tf.Module):
@@ -130,7 +130,11 @@ class Scorer(tf.Module):
         if self.codes is not None:
             near = self.codes.measure(code)
             found |= {"latent_distance": near["distance"], "latent_density": near["density"]}
-        if self.columns is not None:  # the system saw a saturated picture of the row
+        if self.components is not None:
+            found["principal"] = self.components.error(flat)
+        if self.columns is not None:
+            # The system saw a saturated picture of the row, and components leave nothing out of
+            # a row that is far away along one of them.
             outside = 1.0 + self.columns.excess(flat)
             found = {name: value * outside for name, value in found.items()}
         if self.pixels is not None:
@@ -139,8 +143,6 @@ class Scorer(tf.Module):
             if self.patches is not None:
                 places = self.patches.distances(images, near["nearest"], near["itself"])
                 found["patch_distance"] = tf.reduce_max(places, axis=(1, 2))
-        if self.components is not None:
-            found["principal"] = self.components.error(flat)
         found = {name: tf.cast(value, tf.float64) for name, value in found.items()}
         if self.evidence:
             found["combined"] = tf.add_n(
@@ -166,6 +168,8 @@ class Scorer(tf.Module):
         """Writes a SavedModel; its signature is rows -> {"score": [N], "is_outlier": [N]}."""
         exported = tf.Module()
         exported.scorer = self
+        # The average of the weights is no attribute that the model tracks.
+        exported.inference = self.system.model.inference_model()
         shape = self.system.model.image_shape
         spec = (
             tf.TensorSpec((None, *shape), tf.float32, "rows")
