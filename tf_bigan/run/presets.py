@@ -136,8 +136,8 @@ def _dann(given: dict, steps_per_epoch: int, epochs: int) -> dict:
 # Other systems have the defaults of `System`.
 SYSTEMS = {
     "autoencoder": System({"penalty": "none"}, monitor="EGr"),
-    # A schedule's rate would never be halved. With the paper's γ = 0.5, for faces, G also made empty
-    # images, which on black are the easiest to reconstruct.
+    # A schedule's rate would never be halved. With the paper's γ = 0.5, for faces, G also made
+    # empty images, which on black are the easiest to reconstruct.
     "began": System({"decay_epochs": 0, "penalty": "none", "set": "gamma=0.8"}),
     # With a cycle a larger z inverts better, and samples are better against a slower D.
     "cycle_bigan": System(
