@@ -2,30 +2,37 @@
 
 usage: tf-bigan detect --normal=DIR --data=DIR [--out=scores.csv] [--name=value ...]
 
-Fits a BiGANDetector on the PNG and JPEG files of --normal, then writes a score for each of --data
-(larger is stranger), a heat map of each, and a page of the strangest and the most usual. Defaults
-are in [brackets].
+Fits a BiGANDetector on the pictures of --normal, then writes a score for each of --data (larger is
+stranger), a heat map of each, and a page of the strangest and the most usual. Pictures are found,
+read and resized as for `tf-bigan train`, but subfolders count as no parts or classes. Defaults are
+in [brackets].
 """
 
-import csv
 import sys
 from pathlib import Path
 
 import numpy as np
 from absl import flags
 
+from tf_bigan import models
 from tf_bigan.atomic import atomically
+from tf_bigan.data.folder import Folder, open_folder
 from tf_bigan.data.home import expanded
+from tf_bigan.data.images import ImageData
+from tf_bigan.data.listing import printable
 from tf_bigan.detect.page import coloured, report
-from tf_bigan.detect.pictures import all_grey, files_of, read
 from tf_bigan.errors import UserError
 from tf_bigan.estimators import BiGANDetector
+from tf_bigan.estimators.anomaly.detector import LEAST_ROWS
 from tf_bigan.report.page import report_html
 from tf_bigan.report.pictures import save_png
-from tf_bigan.run.flags import command
+from tf_bigan.run.config import Config
+from tf_bigan.run.flags import command, define_options
+from tf_bigan.run.output import CsvFile
 
 FLAGS = flags.FlagValues()
-SIDE = 32
+SMALLEST = 8  # side of an image in pixels
+READING = ("channels", "resize", "background", "strict_data")  # as for training
 
 
 def _define(define, name, default, text, group, **bounds):
@@ -33,15 +40,14 @@ def _define(define, name, default, text, group, **bounds):
 
 
 _string, _integer = flags.DEFINE_string, flags.DEFINE_integer
-NORMAL = _define(_string, "normal", None, "the folder of normal pictures", "pictures")
-DATA = _define(_string, "data", None, "the folder of the pictures to score", "pictures")
-IMAGE_SIZE = _define(
-    _integer, "image_size", SIDE, f"resize to this side, in pixels [{SIDE}]", "pictures",
-    lower_bound=8,
-)  # fmt: skip
-CHANNELS = _define(
-    _integer, "channels", None, "1 (grey) or 3 (colour) [1 if all pictures are grey]", "pictures"
+NORMAL = _define(
+    _string, "normal", None, "a folder of normal pictures, or a zip or tar file of one", "data"
 )
+DATA = _define(_string, "data", None, "the same for the pictures to score", "data")
+IMAGE_SIZE = _define(
+    _string, "image_size", "32", "resize images to SIDE or HxW pixels [32]", "data"
+)
+define_options(FLAGS, READING)
 OUT = _define(
     _string,
     "out",
@@ -71,8 +77,11 @@ SEED = _define(_integer, "seed", 0, "random seed [0]", "detector", lower_bound=0
 def main() -> int:
     if not (NORMAL.value and DATA.value):
         raise UserError("give --normal=DIR, normal pictures, and --data=DIR, pictures to score")
-    if CHANNELS.value not in (None, 1, 3):
-        raise UserError(f"channels={CHANNELS.value}: choose 1 (grey) or 3 (colour)")
+    given = {name: FLAGS[name].value for name in READING if FLAGS[name].present}
+    how = Config(image_size=IMAGE_SIZE.value, **given)
+    size = how.size
+    if size is None or min(size) < SMALLEST:
+        raise UserError(f"image_size={how.image_size}: give sides of at least {SMALLEST} pixels")
     out = expanded(OUT.value)
     if out.suffix != ".csv":
         raise UserError(f"out={OUT.value}: the file of scores must end in .csv")
@@ -83,38 +92,53 @@ def main() -> int:
         random_state=SEED.value,
         verbose=1 if sys.stdout.isatty() else 2,
     )
+    models.get(MODEL.value)
     detector._check_parameters()  # before the pictures are read
-    normal_folder, data_folder = expanded(NORMAL.value), expanded(DATA.value)
-    normal_files, files = files_of(normal_folder), files_of(data_folder)
-    channels = CHANNELS.value or (1 if all_grey(normal_files + files) else 3)
-    size = (IMAGE_SIZE.value, IMAGE_SIZE.value)
-    _, normal = read(normal_files, size, channels)
-    files, images = read(files, size, channels)
+    folders = [
+        open_folder(path, how.strict_data, how.background, structured=False)
+        for path in (NORMAL.value, DATA.value)
+    ]
+    channels = how.channels or max(folder.channels for folder in folders)
+    if (found := len(folders[0].files)) < LEAST_ROWS:
+        raise UserError(
+            f"normal={NORMAL.value} has {found} pictures that can be used: give at least "
+            f"{LEAST_ROWS}, better hundreds"
+        )
+    normal, images = (_pixels(folder, size, channels, how.resize) for folder in folders)
     print(f"{len(normal):,} normal pictures, {len(images):,} to score, {size[0]}x{size[1]}")
     detector.fit(normal)
     scores = -detector.score_samples(images)
     outliers = scores > detector.threshold_
     probabilities = detector.predict_proba(images)[:, 1]
     maps = detector.heat_map(images)
-    names = [file.relative_to(data_folder) for file in files]
+    names = [file.relative for file in folders[1].files]
     if SAVED_MODEL.value:
         detector.save_model(expanded(SAVED_MODEL.value))
     if HEAT_MAPS.value:
         _write_heat_maps(out.with_name(f"{out.stem}-heat_maps"), names, maps)
-    settings = {"normal": normal_folder, "data": data_folder, "threshold": detector.threshold_}
+    settings: dict[str, object] = {
+        name: printable(str(folder.root))
+        for name, folder in zip(("normal", "data"), folders, strict=True)
+    }
+    settings |= {"threshold": detector.threshold_, "channels": channels, "resize": how.resize}
     settings |= {name: FLAGS[name].value for name in ("model", "image_size", "seed")}
     content = report(images / np.float32(255), scores, outliers, maps, settings)
     report_html(out.with_suffix(".html"), content)
-    with atomically(out) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["file", "score", "probability", "is_outlier"])
-        for row in zip(names, scores, probabilities, outliers, strict=True):
-            writer.writerow([row[0].as_posix(), f"{row[1]:.6g}", f"{row[2]:.4f}", int(row[3])])
+    with atomically(out) as temporary, CsvFile(Path(temporary)) as file:
+        columns = {"score": scores, "probability": probabilities}
+        file.add(file=np.array(names), **columns, is_outlier=outliers.astype(int))
     print(f"{int(outliers.sum())} of {len(images)} are outliers: {out}, {out.stem}.html")
     return 0
 
 
-def _write_heat_maps(folder: Path, names: list[Path], maps: np.ndarray) -> None:
+def _pixels(folder: Folder, size: tuple[int, int], channels: int, resize) -> np.ndarray:
+    """uint8 [N, H, W, C] of all pictures. The detector needs them in memory."""
+    images = folder.images(size, channels, resize, memory_limit=sys.maxsize)["train"]
+    assert isinstance(images, ImageData)
+    return images.images
+
+
+def _write_heat_maps(folder: Path, names: list[str], maps: np.ndarray) -> None:
     """A PNG for each picture, in the colours of the page."""
     scale = float(maps.max()) or 1.0
     if folder.exists() and not (folder.is_dir() and all(map(_is_heat_map, folder.rglob("*")))):
@@ -122,7 +146,7 @@ def _write_heat_maps(folder: Path, names: list[Path], maps: np.ndarray) -> None:
     with atomically(folder) as temporary:
         for name, picture in zip(names, coloured(maps, scale), strict=True):
             # The suffix stays in the name: a.png and a.jpg are two pictures.
-            path = Path(temporary, f"{name.as_posix()}.heat_map.png")
+            path = Path(temporary, f"{name}.heat_map.png")
             path.parent.mkdir(parents=True, exist_ok=True)
             save_png(path, np.rint(255 * picture).astype(np.uint8))
 

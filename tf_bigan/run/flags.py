@@ -6,7 +6,7 @@ import re
 import sys
 import textwrap
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -39,8 +39,16 @@ def define_config_flags(values: flags.FlagValues):
     """Defines --preset and a flag for each field of `Config`; None means not given."""
     text = f"a named set of options; any flag overrides it ({' | '.join(PRESETS)})"
     flags.DEFINE_string("preset", None, text, flag_values=values, module_name="data")
+    define_options(values, [option.name for option in dataclasses.fields(Config)])
+    flags.DEFINE_alias("source_dataset", "dataset", values, "data")
+
+
+def define_options(values: flags.FlagValues, names: Collection[str]):
+    """Defines a flag for each of the named fields of `Config`; None means not given."""
     annotations = typing.get_type_hints(Config, include_extras=True)
     for option in dataclasses.fields(Config):
+        if option.name not in names:
+            continue
         kind, _, choices, _ = parts_of(annotations[option.name])
         text = option.metadata["help"]
         if choices:
@@ -50,7 +58,6 @@ def define_config_flags(values: flags.FlagValues):
             text += f" [{option.default}]"
         group = option.metadata["group"]
         _DEFINE[kind](option.name, None, text, flag_values=values, module_name=group)
-    flags.DEFINE_alias("source_dataset", "dataset", values, "data")
 
 
 def define_trained_flags(values: flags.FlagValues):

@@ -1,0 +1,188 @@
+"""tf-bigan detect: what it reads, what the detector is given, and what it writes."""
+
+import csv
+import os
+import re
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tf_bigan.data import decoding
+from tf_bigan.detect import __main__ as detect
+from tf_bigan.run.flags import run
+
+ODD = [os.fsdecode(b"\xff.png"), "a\nb.webp", 'c"d,e.gif', "sub/f.tiff"]
+
+
+class Brightness:
+    """Stands for BiGANDetector: the score is the mean of the pixels."""
+
+    threshold_ = 0.5
+    fitted = None
+
+    def __init__(self, model, **parameters):
+        pass
+
+    def _check_parameters(self):
+        pass
+
+    def fit(self, images):
+        Brightness.fitted = images
+
+    def score_samples(self, images):
+        Brightness.scored = images
+        return -images.mean((1, 2, 3)) / 255
+
+    def predict_proba(self, images):
+        return np.stack([1 - images.mean((1, 2, 3)) / 255, images.mean((1, 2, 3)) / 255], 1)
+
+    def heat_map(self, images):
+        return (images.mean(-1) / 255).astype(np.float32)
+
+
+@pytest.fixture
+def call(capsys):
+    """A function that runs the command: (exit status, stdout, stderr)."""
+
+    def call(*arguments):
+        detect.FLAGS.unparse_flags()
+        argv = ["tf-bigan detect", *map(str, arguments)]
+        status = run(detect.main, argv, detect.__doc__, detect.FLAGS)
+        return status, *capsys.readouterr()
+
+    return call
+
+
+@pytest.fixture
+def brightness(monkeypatch):
+    monkeypatch.setattr(detect, "BiGANDetector", Brightness)
+
+
+def save(path, pixels, **options):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path, **options)
+
+
+def grey(level, height=8, width=8):
+    return np.full((height, width), level, np.uint8)
+
+
+def rows_of(path):
+    with open(path, newline="", encoding="utf-8", errors="surrogateescape") as file:
+        return list(csv.DictReader(file))
+
+
+def test_any_format_and_name(call, brightness, tmp_path):
+    for i in range(4):
+        save(tmp_path / f"normal/train/{i}.png", grey(i))  # a folder's name means nothing here
+    for level, name in enumerate(ODD, 1):
+        lossless = {"lossless": True} if name.endswith("webp") else {}
+        save(tmp_path / "new" / name, grey(50 * level), **lossless)
+    out, options = tmp_path / "s.csv", ("--image_size=8", "--channels=1")
+    folders = (f"--normal={tmp_path}/normal", f"--data={tmp_path}/new")
+    status, text, err = call(*folders, *options, f"--out={out}")
+    assert status == 0, err
+    assert text.startswith("4 normal pictures, 4 to score, 8x8") and "2 of 4 are outliers" in text
+    assert Brightness.fitted.shape == (4, 8, 8, 1)
+    rows = {row["file"]: row for row in rows_of(out)}
+    assert set(rows) == set(ODD) and list(rows) == sorted(ODD)
+    for level, name in enumerate(ODD, 1):
+        assert float(rows[name]["score"]) == pytest.approx(50 * level / 255, abs=0.002)
+        assert float(rows[name]["probability"]) == pytest.approx(50 * level / 255, abs=0.002)
+        assert rows[name]["is_outlier"] == str(int(50 * level / 255 > 0.5))
+        assert (tmp_path / f"s-heat_maps/{name}.heat_map.png").is_file()
+    assert (tmp_path / "s.html").is_file()
+
+
+@pytest.mark.parametrize("kind", ["zip", "gztar"])
+def test_archives(call, brightness, tmp_path, kind):
+    for i in range(4):
+        save(tmp_path / f"pictures/{i}.png", grey(80 * i))
+    archive = shutil.make_archive(str(tmp_path / "a"), kind, tmp_path / "pictures")
+    out = tmp_path / "s.csv"
+    status, _, err = call(f"--normal={archive}", f"--data={archive}", f"--out={out}")
+    assert status == 0, err
+    assert [row["file"] for row in rows_of(out)] == [f"{i}.png" for i in range(4)]
+    np.testing.assert_array_equal(Brightness.fitted[:, 0, 0, 0], [0, 80, 160, 240])
+
+
+@pytest.mark.parametrize(
+    "options, form",
+    [
+        ((), {}),
+        (("--resize=pad", "--background=navy"), {"resize": "pad", "background": "navy"}),
+        (("--resize=stretch", "--channels=3"), {"resize": "stretch", "channels": 3}),
+        (("--channels=4", "--image_size=8x16"), {"channels": 4, "size": (8, 16)}),
+    ],
+)
+def test_pictures_become_what_they_are_in_training(call, brightness, tmp_path, options, form):
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 30, 4), np.uint8)
+    save(tmp_path / "a/x.png", pixels)  # coloured and transparent
+    for name in "yzuv":
+        save(tmp_path / f"b/{name}.png", grey(7, 20, 30))
+    folders = (f"--normal={tmp_path}/b", f"--data={tmp_path}/a", f"--out={tmp_path}/s.csv")
+    with pytest.warns(UserWarning, match="transparent"):
+        status, _, err = call(*folders, "--noheat_maps", *options)
+    assert status == 0, err
+    expected = {"channels": 3, "size": (32, 32)} | form
+    for path, found in (("a/x.png", Brightness.scored), ("b/y.png", Brightness.fitted)):
+        wanted = decoding.decode(Image.open(tmp_path / path), **expected)[0]
+        np.testing.assert_array_equal(found[:1], wanted[None])
+
+
+def test_what_cannot_be_read_is_counted_or_refused(call, brightness, tmp_path):
+    for i in range(4):
+        save(tmp_path / f"new/{i}.png", grey(100 + i))
+    (tmp_path / "new/broken.png").write_bytes((tmp_path / "new/0.png").read_bytes()[:50])
+    options = (f"--normal={tmp_path}/new", f"--data={tmp_path}/new", f"--out={tmp_path}/s.csv")
+    with pytest.warns(UserWarning, match=r"1 of 5 left out: 1 broken \(broken.png\)"):
+        assert call(*options)[0] == 0
+    assert [row["file"] for row in rows_of(tmp_path / "s.csv")] == [f"{i}.png" for i in range(4)]
+    os.remove(tmp_path / "s.csv")
+    status, _, err = call(*options, "--strict_data")
+    assert status == 2 and "1 broken (broken.png)" in err and err.count("\n") == 1
+    assert not (tmp_path / "s.csv").exists()
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        (["--data=new"], "give --normal=DIR"),
+        (["--normal=new", "--data=new"], "--normal=new has 1 pictures that can be used: give at"),
+        (["--normal=none", "--data=new"], "cannot read the folder none"),
+        (["--normal=new", "--data=empty"], "empty holds no pictures"),
+        (
+            ["--normal=new", "--data=new", "--image_size=7"],
+            "--image_size=7: give sides of at least",
+        ),
+        (["--normal=new", "--data=new", "--image_size=a"], "--image_size=a: give SIDE or HxW"),
+        (["--normal=new", "--data=new", "--channels=2"], "--channels=2"),
+        (["--normal=new", "--data=new", "--resize=squeeze"], "--resize=squeeze"),
+        (["--normal=new", "--data=new", "--background=bleu"], "--background=bleu is no colour"),
+        (["--normal=new", "--data=new", "--out=a.txt"], "--out=a.txt: the file of scores"),
+        (["--normal=new", "--data=new", "--model=bigna"], "--model=bigna is unknown"),
+    ],
+)
+def test_bad_input(call, tmp_path, monkeypatch, options, message):
+    monkeypatch.chdir(tmp_path)
+    save(tmp_path / "new/0.png", grey(9))
+    (tmp_path / "empty").mkdir()
+    status, _, err = call(*options)
+    assert status == 2 and re.search(re.escape(message), err) and err.count("\n") == 1, err
+    assert sorted(os.listdir()) == ["empty", "new"]
+
+
+@pytest.mark.slow
+def test_a_real_detector(call, eagerly, tmp_path):
+    rng = np.random.default_rng(0)
+    for i in range(20):
+        save(tmp_path / f"normal/{i}.png", rng.integers(0, 99, (8, 8), np.uint8))
+    save(tmp_path / "new/odd.png", grey(255))
+    save(tmp_path / "new/usual.png", rng.integers(0, 99, (8, 8), np.uint8))
+    options = ("--model=autoencoder", "--epochs=1", "--image_size=8", f"--out={tmp_path}/s.csv")
+    status, _, err = call(f"--normal={tmp_path}/normal", f"--data={tmp_path}/new", *options)
+    assert status == 0, err
+    odd, usual = rows_of(tmp_path / "s.csv")
+    assert float(odd["score"]) > float(usual["score"]) and odd["is_outlier"] == "1"
