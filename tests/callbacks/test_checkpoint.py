@@ -134,7 +134,7 @@ def test_disk_that_fills_up_in_the_middle_of_writing(three, model):
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     message = str(error.value)
     assert str(path) in message and os.strerror(errno.EFBIG) in message
-    assert "resume" in message and "\n" not in message
+    assert "start again" in message and "\n" not in message
     assert {name: (three / name).read_bytes() for name in names(three)} == before
 
 

@@ -142,7 +142,6 @@ TRAIN = {
         ["--dataset=folder:{bad}/truncated", "--strict_data"],
         "1 of 13 left out: 1 broken (3.png)",
     ),
-    "sizes differ": (["--dataset=folder:{bad}/sizes"], "--image_size"),
     "idx of wrong length": (["--dataset=idx:{bad}/idx"], "expected 1552 bytes"),
     "no idx": (["--dataset=idx:{bad}/empty"], "no IDX files found"),
     "data_dir is a file": (["--data_dir={bad}/file"], "file is a file: give a directory"),

@@ -628,7 +628,8 @@ class AdversarialModel(keras.Model):
         Returns:
             The function's result for each group.
         """
-        draws = self.random.repeated(len(groups)) if jointly else groups
+        same = jointly and self.augmentation is not None
+        draws = self.random.repeated(len(groups)) if same else groups
         groups = tuple(
             self.augmented(group, training=training) for group, _ in zip(groups, draws, strict=True)
         )
