@@ -150,7 +150,7 @@ def test_what_cannot_be_read_is_counted_or_refused(call, brightness, tmp_path):
     "options, message",
     [
         (["--data=new"], "give --normal=DIR"),
-        (["--normal=new", "--data=new"], "--normal=new has 1 pictures that can be used: give at"),
+        (["--normal=new", "--data=new"], "--normal=new is too small (1 usable): give at"),
         (["--normal=none", "--data=new"], "cannot read the folder none"),
         (["--normal=new", "--data=empty"], "empty holds no pictures"),
         (

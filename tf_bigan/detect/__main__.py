@@ -92,7 +92,7 @@ def main() -> int:
         random_state=SEED.value,
         verbose=1 if sys.stdout.isatty() else 2,
     )
-    models.get(MODEL.value)
+    models.find(MODEL.value)
     detector._check_parameters()  # before the pictures are read
     folders = [
         open_folder(path, how.strict_data, how.background, structured=False)
@@ -101,8 +101,8 @@ def main() -> int:
     channels = how.channels or max(folder.channels for folder in folders)
     if (found := len(folders[0].files)) < LEAST_ROWS:
         raise UserError(
-            f"normal={NORMAL.value} has {found} pictures that can be used: give at least "
-            f"{LEAST_ROWS}, better hundreds"
+            f"normal={NORMAL.value} is too small ({found} usable): give at least "
+            f"{LEAST_ROWS} pictures, better hundreds"
         )
     normal, images = (_pixels(folder, size, channels, how.resize) for folder in folders)
     print(f"{len(normal):,} normal pictures, {len(images):,} to score, {size[0]}x{size[1]}")
