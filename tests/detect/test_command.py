@@ -11,6 +11,7 @@ from PIL import Image
 
 from tf_bigan.data import decoding
 from tf_bigan.detect import __main__ as detect
+from tf_bigan.detect.page import coloured, report
 from tf_bigan.run.flags import run
 
 ODD = [os.fsdecode(b"\xff.png"), "a\nb.webp", 'c"d,e.gif', "sub/f.tiff"]
@@ -186,3 +187,32 @@ def test_a_real_detector(call, eagerly, tmp_path):
     assert status == 0, err
     odd, usual = rows_of(tmp_path / "s.csv")
     assert float(odd["score"]) > float(usual["score"]) and odd["is_outlier"] == "1"
+
+
+def test_nothing_of_others_is_overwritten(call, brightness, tmp_path):
+    for i in range(4):
+        save(tmp_path / f"normal/{i}.png", grey(i))
+    save(tmp_path / "new/odd.png", grey(255))
+    (tmp_path / "s-heat_maps").mkdir()
+    (tmp_path / "s-heat_maps" / "mine.txt").write_text("")
+    options = ("--image_size=8", f"--out={tmp_path}/s.csv")
+    status, _, err = call(f"--normal={tmp_path}/normal", f"--data={tmp_path}/new", *options)
+    assert status == 2 and "is not a folder of heat maps" in err
+    assert not (tmp_path / "s.csv").exists()
+
+
+def test_the_page_has_the_strangest_first():
+    images = np.linspace(0, 1, 30, dtype=np.float32)[:, None, None, None] * np.ones((1, 8, 8, 1))
+    scores = np.arange(30.0)
+    content = report(images, scores, scores > 27, images[..., 0], {})
+    assert content.facts == "30 pictures, 2 of them outliers."
+    titles = [figure.title for figure in content.sections[0].figures]
+    assert titles[0] == "The strangest" and "29 to 6" in content.sections[0].figures[0].note
+    assert "0 to 23" in content.sections[0].figures[2].note
+    assert content.sections[0].figures[0].picture[5, 5, 0] == 255  # image 29 is white
+
+
+def test_heat_maps_have_one_scale():
+    colours = coloured(np.array([0.0, 1.0, 2.0, 9.0]).reshape(4, 1, 1), scale=2.0)
+    assert colours[0].max() < 0.02 and colours[2].sum() > colours[1].sum()
+    np.testing.assert_array_equal(colours[2], colours[3])

@@ -339,7 +339,7 @@ def test_a_saved_model_scores_the_same(images, digits, tmp_path, eagerly):
 
 def test_a_progress_bar(digits, eagerly, capsys):
     BiGANDetector("autoencoder", verbose=2, **TINY).fit(digits[0][:20])
-    assert "Epoch 1/1" in capsys.readouterr().out
+    assert capsys.readouterr().out.startswith("1/1 - ")  # Keras's line of an epoch
 
 
 def test_a_parameter_set_after_the_fit_changes_no_score(fitted, digits):

@@ -1,5 +1,6 @@
 """Every score of a detector as one graph: what it runs, pickles and exports."""
 
+import functools
 import math
 import os
 from collections.abc import Callable, Sequence
@@ -154,7 +155,8 @@ class Scorer(tf.Module):
         """A function of a batch of rows, on all rows."""
         name = function.__name__
         if name not in self._functions:
-            self._functions[name] = tf.function(function)
+            # A partial, because TensorFlow warns of many tracings of one method.
+            self._functions[name] = tf.function(functools.partial(function))
         compiled, parts = self._functions[name], []
         for start in range(0, len(rows), BATCH):
             part = rows[start : start + BATCH]
