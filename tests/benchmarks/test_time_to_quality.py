@@ -169,7 +169,7 @@ def test_mistakes(argument, message, capsys):
     assert message in capsys.readouterr().err
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_from_end_to_end(tmp_path, capsys):
     arguments = ["--smoke", "--seeds=3", "--limit=2", "--every=1", f"--out={tmp_path}"]
     assert time_to_quality.main(arguments) == 0

@@ -26,8 +26,9 @@ def make_system(name, image_shape=(8, 8, 1), optimizer=None, options=None, **com
     name, *choice = name.split()
     options_of_system = dict(presets.system(name).options)
     config = Config.from_dict(
-        {"networks": "paper", "penalty": "none"}
+        {"networks": "paper"}
         | options_of_system
+        | {"penalty": tb.models.find(name).default_penalty or "none"}
         | {"model": name, "latent_dim": LATENT, "width": 12, "precision": "float32", "ema": 0.0}
         | {"prior": _small(options_of_system.get("prior", "normal"))}
         | {"set": ",".join([*SOON.get(name, "").split(), *choice]) or None}

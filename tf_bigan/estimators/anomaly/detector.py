@@ -198,6 +198,7 @@ class BiGANDetector(OutlierMixin, BaseEstimator):
         The second is the probability of an outlier in PyOD's sense, a rank: of new normal rows,
         5 % have 0.95 or more. It never is 0 or 1.
         """
+        check_is_fitted(self)
         below = np.searchsorted(self.held_out_scores_, -self.score_samples(X))
         outlier = (below + 0.5) / (len(self.held_out_scores_) + 1)
         return np.stack([1.0 - outlier, outlier], axis=1)
