@@ -47,7 +47,7 @@ def figures(model: AdversarialModel, held_out: data.ImageData) -> list[Figure]:
     if encodes:
         codes = model.encode(images)
         picture, share = report.latent_map(codes, visible(images), few.labels)
-        note = f"{len(codes):,} images, two principal components: {share:.0%} of variance"
+        note = f"{len(codes):,} images, {share:.0%} of their variance"
         made.append(Figure("Latent map of E(x)", note, picture, "map"))
     return made
 
