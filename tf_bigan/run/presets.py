@@ -24,7 +24,8 @@ PRESETS: dict[str, dict] = {
     # 8×8 handwritten digits that ship with scikit-learn: a small set and a long run.
     "digits": {
         "dataset": "digits",
-        "epochs": 150,
+        "width": 32,
+        "epochs": 125,
         "ema": 0.998,
         "steps_per_execution": 20,  # an epoch
         "checkpoint_steps": 500,  # 25 epochs: one takes longer to save than to train
