@@ -14,16 +14,8 @@ from tf_bigan.core.model import AdversarialModel
 from tf_bigan.run import build, presets
 from tf_bigan.run.config import Config
 
-# Where a claim says nothing else: the official BiGAN's networks and training.
-BASE = {
-    "networks": "paper",
-    "penalty": "none",
-    "prior": "uniform",
-    "latent_dim": 50,
-    "batch_size": 128,
-    "learning_rate": 2e-4,
-    "ema": 0.0,
-}
+# Where a claim says nothing else: the official BiGAN's networks and training, without weight decay.
+BASE = {name: v for name, v in presets.OFFICIAL.items() if name not in ("dataset", "l2")}
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from tf_bigan.errors import UserError, did_you_mean
 from tf_bigan.run.config import Config
 
 # Donahue et al. 2017, permutation-invariant MNIST: the official networks and training.
-_OFFICIAL = {
+OFFICIAL = {
     "dataset": "mnist",
     "networks": "paper",
     "penalty": "none",
@@ -47,7 +47,7 @@ PRESETS: dict[str, dict] = {
         "seed": 42,
     },
     # As in the official train_mnist.sh.
-    "paper_mnist": _OFFICIAL
+    "paper_mnist": OFFICIAL
     | {
         "validation": 10_000,
         "epochs": 400,
@@ -56,7 +56,7 @@ PRESETS: dict[str, dict] = {
     },
     # The official networks with a smaller z, a cycle with half of the pixels masked, and a slow D:
     # above the official results of epoch 400 in every official metric, see docs/results.md.
-    "beats_official_mnist": _OFFICIAL
+    "beats_official_mnist": OFFICIAL
     | {
         "validation": 10_000,
         "model": "cycle_bigan",
