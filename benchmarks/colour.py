@@ -6,9 +6,10 @@ python -m benchmarks.colour --emoji=DIR --write                         also upd
 
 Emoji are read from DIR, the unpacked package emoji-datasource-google of npm, which is no part of
 this project. OUT/emoji becomes a folder of them: a subfolder for each category; a tenth of the
-emoji, drawn with a fixed seed and with all their skin tones, are test pictures. A run has the options that `train.py` picks for
-the data, with the additions in `VARIANTS`, and ends after so many minutes of training. Results are
-stored in OUT/results.jsonl: a restarted benchmark computes only the missing ones.
+emoji, drawn with a fixed seed and with all their skin tones, are test pictures. A run has the
+options that `train.py` picks for the data, with the additions in `VARIANTS`, and ends after so many
+minutes of training. Results are stored in OUT/results.jsonl: a restarted benchmark computes only
+the missing ones.
 """
 
 import argparse
@@ -21,7 +22,7 @@ import numpy as np
 
 from benchmarks import ours, pages
 from benchmarks.zoo import settings_of
-from tf_bigan import data, evaluation, report
+from tf_bigan import evaluation, report
 from tf_bigan.core import hardware
 from tf_bigan.errors import UserError
 from tf_bigan.run import build, defaults, measure, presets
