@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from scipy.special import softmax
 
 from tests.closeness import assert_close
@@ -33,6 +34,33 @@ def test_losses_against_numpy(few, loss):
     np.testing.assert_allclose(losses["G"], fooled.mean(), rtol=1e-5)
     np.testing.assert_allclose(logs["cross_entropy"], cross_entropy, rtol=1e-5)
     np.testing.assert_array_equal(logs["accuracy_real"], p[:, CLASSES] < 0.5)
+
+
+def test_consistency_and_entropy_of_all_images(monkeypatch):
+    """Two views of an image should be classified alike, and with certainty."""
+    weights = {"consistency": 1e4, "entropy": 0.25}
+    options = ",".join(f"{name}={weight}" for name, weight in weights.items())
+    plain, model = (make_system("sgan", options={"set": s}) for s in (None, options))
+    batch = {k: v for k, v in make_batch().items() if not k.startswith("labelled")}
+    z = model.prior.sample(8, 5)
+    other = model.discriminator(batch["image"][:, :, ::-1])
+    monkeypatch.setattr(SGAN, "_of_another_view", lambda *arguments: other)
+    p, q = (
+        softmax(t.numpy()[:, :CLASSES], -1) for t in (model.discriminator(batch["image"]), other)
+    )
+    wanted = 1e4 * ((p - q) ** 2).sum(-1).mean() - 0.25 * (p * np.log(p)).sum(-1).mean()
+    losses, _ = model.player_losses(batch, z, training=False)
+    without, _ = plain.player_losses(batch, z, training=False)
+    assert_close(losses["D"] - without["D"], wanted, tol=1e-3)
+    assert_close(losses["G"], without["G"])
+
+
+def test_the_views_of_an_image_are_augmented_apart():
+    model, x = make_system("sgan", options={"augmentation": "cutout"}), make_batch()["image"]
+    model.random.begin(tf.constant([1, 2]), rows=len(x))
+    one, other = (model._of_another_view(x, training=True).numpy() for _ in range(2))
+    assert np.abs(one - other).max() > 1e-4
+    assert_close(model._of_another_view(x, training=False), model.discriminator(x))
 
 
 def test_it_classifies_by_the_classes_of_the_labels():

@@ -51,6 +51,28 @@ def test_losses_against_numpy(few, step):
     np.testing.assert_allclose(losses["C"], c, rtol=1e-5)
 
 
+def test_consistency_of_all_images(monkeypatch):
+    plain, model = (
+        make_system("triple_gan", options={"set": s})
+        for s in (SETTINGS, f"{SETTINGS},consistency=1e4")
+    )
+    batch = make_batch()
+    x, z = batch["image"], model.prior.sample(8, 5)
+    others = {id(x): x[:, :, ::-1]}
+    monkeypatch.setattr(
+        TripleGAN,
+        "_guess_of_a_view",
+        lambda self, images, training: self.classifier(others.get(id(images), images)),
+    )
+    p, q = (softmax(model.classifier(v).numpy(), -1) for v in (x, x[:, :, ::-1]))
+    losses, _ = model.player_losses(batch, z, training=False)
+    without, _ = plain.player_losses(batch, z, training=False)
+    wanted = 1e4 * ((p - q) ** 2).sum(-1).mean()
+    assert_close(losses["C"] - without["C"], wanted, tol=1e-3)
+    for player in ("D", "G"):
+        assert_close(losses[player], without[player])
+
+
 def test_it_classifies():
     model, x = make_system("triple_gan"), make_batch()["image"].numpy()
     assert_close(model.classify(x), softmax(model.classifier(x).numpy(), -1))

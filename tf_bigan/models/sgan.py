@@ -6,7 +6,7 @@ import tensorflow as tf
 from tf_bigan.constraints import NonNegative
 from tf_bigan.core.model import AdversarialModel, Moves
 from tf_bigan.errors import UserError
-from tf_bigan.losses import discriminator_logs
+from tf_bigan.losses import discriminator_logs, squared_error
 from tf_bigan.priors import Prior
 
 
@@ -24,8 +24,13 @@ class SGAN(AdversarialModel):
     With `compile(loss="minimax")` G minimises log p(FAKE | G(z)) as in the paper, which saturates.
     Both move at once. Without a labelled subset in the batch, all images count as labelled.
 
+    Two terms of D beside the paper's let few labels go further, with p the softmax of the N
+    classes' logits on all images: consistency · E Σ(p(T x) - p(T' x))² for two augmentations T and
+    T' (Laine & Aila 2017, Π-model), and entropy · E H(p(T x)) (Grandvalet & Bengio 2004).
+
     Hyperparameters:
         supervised: the weight of the labelled images' loss; 0 gives a GAN.
+        consistency, entropy: the weights of these terms. The first needs `compile(augmentation=…)`.
 
     Networks: generator z [B, latent_dim] -> x [B, H, W, C] in [0, 1]; discriminator x -> logits
     [B, N + 1].
@@ -42,6 +47,8 @@ class SGAN(AdversarialModel):
         prior: Prior,
         *,
         supervised: NonNegative = 1.0,
+        consistency: NonNegative = 0.0,
+        entropy: NonNegative = 0.0,
         moves: Moves | None = None,
         name: str | None = None,
     ):
@@ -52,6 +59,8 @@ class SGAN(AdversarialModel):
             generator=generator,
             discriminator=discriminator,
             supervised=supervised,
+            consistency=consistency,
+            entropy=entropy,
         )
 
     @classmethod
@@ -73,20 +82,31 @@ class SGAN(AdversarialModel):
         # The labelled batch may have another size, so it needs a separate call.
         logits_labelled = logits
         if "labelled_image" in batch:
-            x_labelled = self.augmented(batch["labelled_image"], training=training)
-            logits_labelled = self.discriminator(x_labelled, training=training)
+            logits_labelled = self._of_another_view(batch["labelled_image"], training)
         cross_entropy = tf.reduce_mean(
             tf.nn.sparse_softmax_cross_entropy_with_logits(label, logits_labelled)
         )
+        p = tf.nn.softmax(logits[:, :-1])
+        entropy = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(p, logits[:, :-1]))
+        regularisation = self.entropy * entropy
+        if self.consistency:
+            other = tf.nn.softmax(self._of_another_view(batch["image"], training)[:, :-1])
+            regularisation += self.consistency * tf.reduce_mean(squared_error(p, other))
         losses = {
             "D": self.supervised * cross_entropy
+            + regularisation
             + self.adversarial_loss.discriminator(logits_real, logits_fake),
             "G": self.adversarial_loss.generator(logits_real, logits_fake),
         }
         return losses, discriminator_logs(logits_real, logits_fake) | {
             "cross_entropy": cross_entropy,
+            "entropy": entropy,
             "accuracy_labelled": tf.argmax(logits_labelled[:, :-1], -1) == label,
         }
+
+    def _of_another_view(self, x, training):
+        """All logits [B, N + 1] of images, augmented anew."""
+        return self.discriminator(self.augmented(x, training=training), training=training)
 
     def _real_and_class_logits(self, x, training):
         """log (1 - p(FAKE)) / p(FAKE) [B], and all logits [B, N + 1]."""

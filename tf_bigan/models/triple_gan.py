@@ -8,7 +8,7 @@ import tensorflow as tf
 from tf_bigan.constraints import Fraction, NonNegative
 from tf_bigan.core.model import AdversarialModel, Moves
 from tf_bigan.errors import UserError
-from tf_bigan.losses import discriminator_logs
+from tf_bigan.losses import discriminator_logs, squared_error
 from tf_bigan.networks.normalization import discriminate
 from tf_bigan.priors import Categorical, Concatenation, Prior
 
@@ -28,12 +28,15 @@ class TripleGAN(AdversarialModel):
         G: -½ log D(G(y, z), y)
         C: -½ p_C(y_C | x) log D(x, y_C) + R_L + pseudo · R_P
            + entropy · H(p_C(y | x)) + balance · (cross entropy of 1/K and the mean of p_C)
+           + consistency · E Σ(p_C(y | T x) - p_C(y | T' x))²
 
+    T and T' are two augmentations, which C sees its images with (Laine & Aila 2017, Π-model).
     D, G and C move in turn. Without a labelled subset in the batch, all images count as labelled.
 
     Hyperparameters:
         entropy, balance: weights of C's regularisation on unlabelled images. The mean of p_C is
             taken over a replica's rows, so that it depends on the number of replicas.
+        consistency: the weight of that term, which needs `compile(augmentation=…)`.
         pseudo, pseudo_after: the weight of R_P, and the number of initial steps without it.
         predicted_share: the fraction of D's real pairs that are (x, y_C). 0 is the paper's
             algorithm, in which D overfits 100 labelled images; there the official code uses
@@ -59,6 +62,7 @@ class TripleGAN(AdversarialModel):
         pseudo: NonNegative = 0.1,
         pseudo_after: Annotated[int, "[0, inf)"] = 2000,
         predicted_share: Fraction = 0.9,
+        consistency: NonNegative = 0.0,
         moves: Moves | None = None,
         name: str | None = None,
     ):
@@ -74,6 +78,7 @@ class TripleGAN(AdversarialModel):
             pseudo=pseudo,
             pseudo_after=pseudo_after,
             predicted_share=predicted_share,
+            consistency=consistency,
         )
         last = self.prior.parts[-1] if isinstance(self.prior, Concatenation) else None
         self.classes = self.classifier(keras.Input(self.image_shape)).shape[-1]
@@ -98,9 +103,14 @@ class TripleGAN(AdversarialModel):
         x_fake = self.generator(z, training=training)
         # The labelled batch may have another size, so it needs a separate call. It comes first,
         # because `calibrate` uses the batch statistics of the last call.
-        guess_labelled = self.classifier(x_labelled, training=training)
-        guess, guess_fake = discriminate(self.classifier, x, x_fake, training=training)
+        guess_labelled = self._guess_of_a_view(x_labelled, training)
+        other = tf.nn.softmax(self._guess_of_a_view(x, training)) if self.consistency else None
+        view = self.augmented(x, training=training)
+        guess, guess_fake = discriminate(self.classifier, view, x_fake, training=training)
         p = tf.nn.softmax(guess)  # [B, K]
+        regularisation = 0.0
+        if other is not None:
+            regularisation = self.consistency * tf.reduce_mean(squared_error(p, other))
         y_guess = tf.one_hot(tf.argmax(p, -1), self.classes)
         logits_guess, logits_fake = self.judge(
             self.discriminator, [x, y_guess], [x_fake, y], training=training
@@ -129,13 +139,18 @@ class TripleGAN(AdversarialModel):
             + supervised
             + pseudo * from_generated
             + self.entropy * entropy
-            + self.balance * balance,
+            + self.balance * balance
+            + regularisation,
         }
         return losses, discriminator_logs(logits_real, logits_fake) | {
             "logits_guess": logits_guess,
             "accuracy_labelled": tf.argmax(guess_labelled, -1) == label,
             "entropy": entropy,
         }
+
+    def _guess_of_a_view(self, x, training):
+        """C's logits [B, K] of images, augmented anew."""
+        return self.classifier(self.augmented(x, training=training), training=training)
 
     def class_logits(self, x, training) -> tf.Tensor:
         """Logits of p_C(y | x), [B, K]."""
