@@ -1,9 +1,8 @@
 """The base class of adversarial models: players, their order of moves, and their losses."""
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
-from typing import Annotated, Any, NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Annotated, Any
 
 import keras
 import numpy as np
@@ -13,6 +12,8 @@ from tf_bigan import augmentation as augmentations
 from tf_bigan import constraints, losses, penalties
 from tf_bigan.constraints import Count, Seed
 from tf_bigan.core import hardware
+from tf_bigan.core.inference import Inference
+from tf_bigan.core.judging import Judging
 from tf_bigan.core.randomness import Randomness
 from tf_bigan.core.statistics import (
     average_over_replicas,
@@ -21,10 +22,8 @@ from tf_bigan.core.statistics import (
     seed_states,
 )
 from tf_bigan.core.trainer import Trainer
-from tf_bigan.data.pixels import to_unit_range
 from tf_bigan.errors import UserError
 from tf_bigan.networks.normalization import (
-    discriminate,
     statistics_over_replicas,
     unchanged_statistics,
 )
@@ -39,7 +38,7 @@ Moves = Sequence[Sequence[str]]
 AVERAGE_EVERY, AVERAGE_FIRST, AVERAGE_MOMENTUM = 10, 50, 0.9
 
 
-class AdversarialModel(keras.Model):
+class AdversarialModel(Inference, Judging):
     """The base class of every system. A subclass declares the players and their losses.
 
     Class attributes of a subclass:
@@ -603,88 +602,11 @@ class AdversarialModel(keras.Model):
             logs["sign_real"] = tf.sign(self._judged[0].logits_real)
         return gradients, tf.nest.map_structure(_mean, logs)
 
-    def judge(
-        self,
-        function: Callable,
-        *groups: Any,
-        training: bool,
-        player: str = "D",
-        jointly: bool = False,
-    ) -> list:
-        """What a discriminator says of real and of generated rows, for `player_losses`.
-
-        Batch statistics of the groups stay apart, see `networks.normalization.discriminate`. In
-        training the penalty of `compile` looks at the same rows.
-
-        Args:
-            function: a discriminator, or a method that calls it, of a group and `training`. Its
-                result, or the first part of it, are logits.
-            *groups: D's inputs, real first, then generated: [B, ...] tensors or structures of them.
-            training: whether to run in training mode.
-            player: the player that owns the discriminator.
-            jointly: whether the groups share their batch statistics and their augmentation, so
-                that rows of two groups can be compared.
-
-        Returns:
-            The function's result for each group.
-        """
-        same = jointly and self.augmentation is not None
-        draws = self.random.repeated(len(groups)) if same else groups
-        groups = tuple(
-            self.augmented(group, training=training) for group, _ in zip(groups, draws, strict=True)
-        )
-        outputs = discriminate(function, *groups, training=training, jointly=jointly)
-        if training:
-            logits = tf.nest.flatten(outputs[0])[0]
-            self._judged.append(_Judgement(player, function, groups[0], groups[-1], logits))
-        return outputs
-
-    def augmented(self, inputs: Any, training: bool) -> Any:
-        """D's inputs with the augmentation of `compile`, in training; `judge` includes this.
-
-        inputs: a tensor or a structure of tensors; those without four axes stay as they are. The
-            number of rows may be another than the batch's.
-        """
-        if self.augmentation is None or not training:
-            return inputs
-
-        def augmented(x):
-            if x.shape.rank != 4:  # a latent or a label
-                return x
-            with self.random.of_rows(x.shape[0]):
-                return self.augmentation(x, self.random, self.augmentation_probability.value)
-
-        return tf.nest.map_structure(augmented, inputs)
-
-    def _adapts_augmentation(self) -> bool:
-        return self.augmentation is not None and self.augmentation.target is not None
-
     @property
     def keeps_groups_apart(self) -> bool:
         """Whether all networks do, so that a method of the model may be called on joined groups."""
         networks = (getattr(self, name) for name in self.network_names())
         return all(getattr(network, "keeps_groups_apart", False) for network in networks)
-
-    def _penalties_of(self, players: Iterable[str]) -> dict[str, tf.Tensor]:
-        """{player: the penalty on what it has judged with in this pass}, of those that have one."""
-        found = {player: self._penalty_of(player) for player in players}
-        return {player: penalty for player, penalty in found.items() if penalty is not None}
-
-    def _penalty_of(self, player: str) -> tf.Tensor | None:
-        """The penalty on what `player` has judged with in this pass; None where there is none."""
-        judged = [one for one in self._judged if one.player == player]
-        if self.penalty is None or not judged:
-            return None
-        networks = [getattr(self, name) for name in self.players[player]]
-        terms = []
-        for one in judged:
-
-            def score(inputs, function=one.function):
-                return tf.nest.flatten(function(inputs, training=True))[0]
-
-            with unchanged_statistics(*networks):  # they are those of whole batches
-                terms.append(self.penalty(score, one.real, one.fake, self.random, self.step.value))
-        return tf.add_n(terms)
 
     def check_losses(self, losses: Mapping[str, tf.Tensor], players: Iterable[str]) -> None:
         """Raises ValueError if `player_losses` does not give each player a scalar loss."""
@@ -843,124 +765,6 @@ class AdversarialModel(keras.Model):
         """Drops the compiled functions; the next call traces them again."""
         self._inference_functions = {}
         self._trainer = Trainer(self)
-
-    # --- inference --------------------------------------------------------------------------
-
-    def inference_model(self) -> "AdversarialModel":
-        """The model that encodes and generates: the moving average of the weights, if there is one.
-
-        It belongs to the compiled model: `load_model(..., compile=False)` leaves it out.
-        """
-        # Not a property: Keras visits all attributes when saving and would recurse forever.
-        return self if self.average is None else self.average
-
-    def encode(self, images, batch_size: int = 256) -> np.ndarray:
-        """E(x): images [N, H, W, C], uint8 or float in [0, 1] -> float32 [N, latent_dim]."""
-        self._need("encoder")
-        return self.in_batches("encoder", images, batch_size)
-
-    def generate(self, z, batch_size: int = 256) -> np.ndarray:
-        """G(z): latents [N, latent_dim] -> images float32 [N, H, W, C] in [0, 1]."""
-        self._need("generator")
-        return self.in_batches("generator", z, batch_size)
-
-    def reconstruct(self, images, batch_size: int = 256) -> np.ndarray:
-        """G(E(x)): images [N, H, W, C], uint8 or float in [0, 1] -> the same shape, float32."""
-        return self.generate(self.encode(images, batch_size), batch_size)
-
-    def sample(self, n: int, seed: int = 0, truncation: float | None = None) -> np.ndarray:
-        """n samples G(z), z from the prior: float32 [n, H, W, C].
-
-        truncation: draws z closer to the middle of the prior, for better but less diverse samples,
-        as 0.7; see `Prior.sample`. It pays for a G that has learnt the whole prior well.
-        """
-        constraints.check("n", n, Count)
-        return self.generate(self.prior.sample(n, seed, truncation))
-
-    def interpolate(self, images_from, images_to, steps: int = 8) -> np.ndarray:
-        """G on the path from E(a) to E(b), slerp for a normal prior, else linear: two arrays
-        [N, H, W, C] -> [N, steps, H, W, C]."""
-        if len(images_from) != len(images_to) or steps < 2:
-            raise ValueError(
-                f"interpolate takes two equal numbers of images and at least 2 steps, not "
-                f"{len(images_from)} and {len(images_to)} images in {steps} steps"
-            )
-        a, b = self.encode(images_from)[:, None], self.encode(images_to)[:, None]
-        t = tf.reshape(tf.linspace(0.0, 1.0, steps), (1, steps, 1))
-        z = self.prior.interpolate(tf.constant(a), tf.constant(b), t)  # [N, steps, latent_dim]
-        images = self.generate(tf.reshape(z, (-1, self.prior.dim)))
-        return images.reshape(len(a), steps, *images.shape[1:])
-
-    def features(self, images, batch_size: int = 256) -> dict[str, np.ndarray]:
-        """Named encoder features of images [N, H, W, C]; {"e": E(x)} if the encoder names none."""
-        self._need("encoder")
-        if not hasattr(self.encoder, "features"):
-            return {"e": self.encode(images, batch_size)}
-        return self.in_batches("encoder", images, batch_size, method="features")
-
-    def classify(self, images, batch_size: int = 256) -> np.ndarray:
-        """Class probabilities of images [N, H, W, C]: float32 [N, classes].
-
-        For systems with a method `class_logits(x, training)` that returns [B, classes].
-        """
-        if not hasattr(self, "class_logits"):
-            raise ValueError(f"{type(self).__name__} does not classify")
-        return keras.ops.convert_to_numpy(
-            tf.nn.softmax(self.in_batches(None, images, batch_size, method="class_logits"))
-        )
-
-    def in_batches(
-        self, network: str | None, array, batch_size: int = 256, method: str = "__call__"
-    ):
-        """Applies a method of a network (None: of the model itself) to an array, in batches.
-
-        Args:
-            network: name of the network.
-            array: latents [N, latent_dim] for "generator", else images [N, H, W, C].
-            batch_size: rows per call.
-            method: its name; it takes a batch and `training`.
-
-        Returns:
-            The method's result, with its tensors joined into arrays of N rows.
-        """
-        function = self._inference_functions.get(f"{network}.{method}")
-        if function is None:
-            model = self.inference_model()
-            call = getattr(model if network is None else getattr(model, network), method)
-            # A partial per model, because TensorFlow warns of many tracings of one function.
-            function = tf.function(partial(call, training=False), reduce_retracing=True)
-            self._inference_functions[f"{network}.{method}"] = function
-        constraints.check("batch_size", batch_size, Count)
-        if network == "generator":
-            array, expected = np.asarray(array, np.float32), (self.prior.dim,)
-        else:
-            array, expected = to_unit_range(array), self.image_shape
-        if array.shape[1:] != expected or len(array) == 0:
-            raise ValueError(
-                f"{network or method} takes an array of shape "
-                f"[N, {', '.join(map(str, expected))}] with N > 0, not {list(array.shape)}"
-            )
-        parts = [
-            function(tf.constant(array[i : i + batch_size]))
-            for i in range(0, len(array), batch_size)
-        ]
-        return tf.nest.map_structure(
-            lambda *rows: np.concatenate([r.numpy() for r in rows]), *parts
-        )
-
-    def _need(self, network: str):
-        if not hasattr(self, network):
-            raise ValueError(f"{type(self).__name__} has no {network}")
-
-
-class _Judgement(NamedTuple):
-    """A call of a discriminator in a pass: whose, on what, and the logits of the real rows."""
-
-    player: str
-    function: Callable
-    real: Any
-    fake: Any
-    logits_real: tf.Tensor
 
 
 def _parameters(system: type) -> dict[str, inspect.Parameter]:

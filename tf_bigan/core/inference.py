@@ -1,0 +1,128 @@
+"""What a trained model gives: codes, images, features and classes of arrays, in batches."""
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tf_bigan import constraints
+from tf_bigan.constraints import Count
+from tf_bigan.data.pixels import to_unit_range
+
+if TYPE_CHECKING:
+    from tf_bigan.core.model import AdversarialModel
+
+
+class Inference(keras.Model):
+    """The methods of an `AdversarialModel` that take and return arrays.
+
+    They use the moving average of the weights, if there is one, and batch statistics as in a test.
+    """
+
+    def inference_model(self) -> "AdversarialModel":
+        """The model that encodes and generates: the moving average of the weights, if there is one.
+
+        It belongs to the compiled model: `load_model(..., compile=False)` leaves it out.
+        """
+        # Not a property: Keras visits all attributes when saving and would recurse forever.
+        return self if self.average is None else self.average
+
+    def encode(self, images, batch_size: int = 256) -> np.ndarray:
+        """E(x): images [N, H, W, C], uint8 or float in [0, 1] -> float32 [N, latent_dim]."""
+        self._need("encoder")
+        return self.in_batches("encoder", images, batch_size)
+
+    def generate(self, z, batch_size: int = 256) -> np.ndarray:
+        """G(z): latents [N, latent_dim] -> images float32 [N, H, W, C] in [0, 1]."""
+        self._need("generator")
+        return self.in_batches("generator", z, batch_size)
+
+    def reconstruct(self, images, batch_size: int = 256) -> np.ndarray:
+        """G(E(x)): images [N, H, W, C], uint8 or float in [0, 1] -> the same shape, float32."""
+        return self.generate(self.encode(images, batch_size), batch_size)
+
+    def sample(self, n: int, seed: int = 0, truncation: float | None = None) -> np.ndarray:
+        """n samples G(z), z from the prior: float32 [n, H, W, C].
+
+        truncation: draws z closer to the middle of the prior, for better but less diverse samples,
+        as 0.7; see `Prior.sample`. It pays for a G that has learnt the whole prior well.
+        """
+        constraints.check("n", n, Count)
+        return self.generate(self.prior.sample(n, seed, truncation))
+
+    def interpolate(self, images_from, images_to, steps: int = 8) -> np.ndarray:
+        """G on the path from E(a) to E(b), slerp for a normal prior, else linear: two arrays
+        [N, H, W, C] -> [N, steps, H, W, C]."""
+        if len(images_from) != len(images_to) or steps < 2:
+            raise ValueError(
+                f"interpolate takes two equal numbers of images and at least 2 steps, not "
+                f"{len(images_from)} and {len(images_to)} images in {steps} steps"
+            )
+        a, b = self.encode(images_from)[:, None], self.encode(images_to)[:, None]
+        t = tf.reshape(tf.linspace(0.0, 1.0, steps), (1, steps, 1))
+        z = self.prior.interpolate(tf.constant(a), tf.constant(b), t)  # [N, steps, latent_dim]
+        images = self.generate(tf.reshape(z, (-1, self.prior.dim)))
+        return images.reshape(len(a), steps, *images.shape[1:])
+
+    def features(self, images, batch_size: int = 256) -> dict[str, np.ndarray]:
+        """Named encoder features of images [N, H, W, C]; {"e": E(x)} if the encoder names none."""
+        self._need("encoder")
+        if not hasattr(self.encoder, "features"):
+            return {"e": self.encode(images, batch_size)}
+        return self.in_batches("encoder", images, batch_size, method="features")
+
+    def classify(self, images, batch_size: int = 256) -> np.ndarray:
+        """Class probabilities of images [N, H, W, C]: float32 [N, classes].
+
+        For systems with a method `class_logits(x, training)` that returns [B, classes].
+        """
+        if not hasattr(self, "class_logits"):
+            raise ValueError(f"{type(self).__name__} does not classify")
+        return keras.ops.convert_to_numpy(
+            tf.nn.softmax(self.in_batches(None, images, batch_size, method="class_logits"))
+        )
+
+    def in_batches(
+        self, network: str | None, array, batch_size: int = 256, method: str = "__call__"
+    ):
+        """Applies a method of a network (None: of the model itself) to an array, in batches.
+
+        Args:
+            network: name of the network.
+            array: latents [N, latent_dim] for "generator", else images [N, H, W, C].
+            batch_size: rows per call.
+            method: its name; it takes a batch and `training`.
+
+        Returns:
+            The method's result, with its tensors joined into arrays of N rows.
+        """
+        function = self._inference_functions.get(f"{network}.{method}")
+        if function is None:
+            model = self.inference_model()
+            call = getattr(model if network is None else getattr(model, network), method)
+            # A partial per model, because TensorFlow warns of many tracings of one function.
+            function = tf.function(partial(call, training=False), reduce_retracing=True)
+            self._inference_functions[f"{network}.{method}"] = function
+        constraints.check("batch_size", batch_size, Count)
+        if network == "generator":
+            array, expected = np.asarray(array, np.float32), (self.prior.dim,)
+        else:
+            array, expected = to_unit_range(array), self.image_shape
+        if array.shape[1:] != expected or len(array) == 0:
+            raise ValueError(
+                f"{network or method} takes an array of shape "
+                f"[N, {', '.join(map(str, expected))}] with N > 0, not {list(array.shape)}"
+            )
+        parts = [
+            function(tf.constant(array[i : i + batch_size]))
+            for i in range(0, len(array), batch_size)
+        ]
+        return tf.nest.map_structure(
+            lambda *rows: np.concatenate([r.numpy() for r in rows]), *parts
+        )
+
+    def _need(self, network: str):
+        if not hasattr(self, network):
+            raise ValueError(f"{type(self).__name__} has no {network}")
