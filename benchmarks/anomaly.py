@@ -5,18 +5,21 @@ python -m benchmarks.anomaly --elpv=DIR --emoji=DIR --data=elpv32,elpv64,emoji
 python -m benchmarks.anomaly --digits=1,9 --methods=pca,bigan     a part of it
 python -m benchmarks.anomaly --write                              also updates docs/anomaly.md
 
+PyOD's detectors run with the extra `peers`: pip install -e ".[peers]"
+
 MNIST's 70,000 images are pooled, as in EGBAD (Zenati et al. 2018). A detector is trained on 80 % of
 the nine other digits, without labels; it is tested on the remaining 20 % and on all images of the
 tenth. No image is in both sets. The same for two data sets of scikit-learn: each digit of `digits`,
 and the malignant tumours of `breast_cancer`. ELPV (solar cells) and emoji are read from DIR, the
 unpacked packages elpv-dataset of PyPI and emoji-datasource-google of npm, which are no part of this
 project. Normal cells have a defect probability of 0, anomalies of 1; of the emoji, one category is
-left out. Results are stored in OUT/results.jsonl: a restarted
-run computes only the missing ones.
+left out. Results are stored in OUT/results.jsonl: a restarted run computes only the missing ones.
 """
 
 import argparse
+import importlib
 import json
+import sys
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -36,7 +39,8 @@ PAGE, BLOCK = "docs/anomaly.md", "anomaly"
 MEASURES = ("AUPRC", "AUROC", "average precision")
 # AUPRC, Zenati et al. 2018, table 4; the other digits are only plotted.
 PUBLISHED = {1: 0.287, 4: 0.443, 5: 0.514, 7: 0.347, 9: 0.307}
-COMPONENTS, SVM_ROWS, NEIGHBOURS = 50, 5000, 10
+COMPONENTS, NEIGHBOURS = 50, 10
+FEW_ROWS = 5000  # that slow methods learn from
 SYSTEM = "cycle_bigan"
 EMOJI = ("Flags", "Food & Drink", "Smileys & Emotion")  # categories that are left out in turn
 ELPV_SIDES = {"elpv32": 32, "elpv64": 64}
@@ -130,8 +134,7 @@ def one_class_svm(part: Split, seed: int, settings: None) -> dict[str, np.ndarra
     from sklearn.svm import OneClassSVM
 
     train, test = _rows(part)
-    chosen = np.random.default_rng(seed).permutation(len(train))[:SVM_ROWS]
-    return {"score": -OneClassSVM(nu=0.1).fit(train[chosen]).score_samples(test)}
+    return {"score": -OneClassSVM(nu=0.1).fit(_few(train, seed)).score_samples(test)}
 
 
 def local_outlier_factor(part: Split, seed: int, settings: None) -> dict[str, np.ndarray]:
@@ -151,6 +154,16 @@ def neighbours(part: Split, seed: int, settings: None) -> dict[str, np.ndarray]:
     return {"distance": distances.mean(axis=1)}
 
 
+def pyod(name: str, part: Split, seed: int, settings: None) -> dict[str, np.ndarray]:
+    """A detector of PyOD. AnoGAN learns from at most 5,000 rows: it takes 500 passes over them."""
+    from benchmarks.peers.pyod import scores
+
+    train, test = (rows.reshape(len(rows), -1) for rows in (part.train, part.test))
+    if name == "AnoGAN":
+        train = _few(train, seed)
+    return {"score": scores(name, train, test, seed)}
+
+
 def detector(system: str, part: Split, seed: int, settings: dict) -> dict[str, np.ndarray]:
     """All scores of a `BiGANDetector` of a system."""
     from tf_bigan import BiGANDetector
@@ -160,8 +173,8 @@ def detector(system: str, part: Split, seed: int, settings: dict) -> dict[str, n
 
 
 def settings_of(method: str, data: str, epochs: int | None) -> dict | None:
-    """Arguments of a `BiGANDetector` other than its defaults; None for a baseline."""
-    if method in BASELINES:
+    """Arguments of a `BiGANDetector` other than its defaults; None for other methods."""
+    if method in OTHERS:
         return None
     return {} if epochs is None else {"epochs": epochs}
 
@@ -176,15 +189,36 @@ def _rows(part: Split) -> tuple[np.ndarray, np.ndarray]:
     return part.train.reshape(len(part.train), -1), part.test.reshape(len(part.test), -1)
 
 
+def _few(train: np.ndarray, seed: int) -> np.ndarray:
+    return train[np.random.default_rng(seed).permutation(len(train))[:FEW_ROWS]]
+
+
 _SIMPLE = (pca, isolation_forest, one_class_svm, local_outlier_factor, neighbours)
 BASELINES = {m.__name__: m for m in _SIMPLE}
 SIMPLE = [key for key in SHOWN if key[0] in BASELINES]
-METHODS = (*BASELINES, "autoencoder", SYSTEM)
+PEERS = {f"pyod.{n}": partial(pyod, n) for n in ("AutoEncoder", "DeepSVDD", "AnoGAN", "ALAD")}
+OTHERS = BASELINES | PEERS  # than detectors of this library
+METHODS = (*OTHERS, "autoencoder", SYSTEM)
 
 
 def method(name: str) -> Callable:
-    """A baseline, or the detector of the system of that name."""
-    return BASELINES.get(name) or partial(detector, name)
+    """A baseline, a peer, or the detector of the system of that name."""
+    return OTHERS.get(name) or partial(detector, name)
+
+
+def installed(methods: list[str]) -> list[str]:
+    """The methods, without peers if their package is missing. Imports it, untimed."""
+    if not PEERS.keys() & set(methods):
+        return methods
+    try:
+        importlib.import_module("benchmarks.peers.pyod")
+    except ModuleNotFoundError as error:
+        print(
+            f'{error.name} is not installed: PyOD\'s rows are left out; pip install -e ".[peers]"',
+            file=sys.stderr,
+        )
+        return [name for name in methods if name not in PEERS]
+    return methods
 
 
 # --- data ---------------------------------------------------------------------------------
@@ -266,8 +300,11 @@ def _given(folder: str | None, name: str) -> str:
 
 
 def tables(records: list[dict]) -> str:
-    """`MEASURES` of each anomaly, and how many of MNIST's digits are above the others."""
+    """All methods on each data set, `MEASURES` of each anomaly, and how many of MNIST's digits are
+    above the others."""
     parts = []
+    for name in sorted({r["data"] for r in records}):
+        parts += [f"### Quality and time, {name}", costs([r for r in records if r["data"] == name])]
     for index, measure in enumerate(MEASURES):
         known = [r for r in records if all(len(areas) > index for areas in r["areas"].values())]
         mnist = [r for r in known if r["data"] == "mnist"]
@@ -313,6 +350,25 @@ def against_simple(records: list[dict]) -> str:
         lines.append(
             "| " + " | ".join([name, *cells, f"{np.median(seconds):.0f}" if seconds else ""]) + " |"
         )
+    return "\n".join(lines)
+
+
+def costs(records: list[dict]) -> str:
+    """A row per method: `MEASURES` and seconds of fit and scores, each the mean over all runs."""
+    heads = ["method", "runs", *MEASURES, "seconds"]
+    lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
+    for (name, score), head in (SHOWN | {(peer, "score"): peer for peer in PEERS}).items():
+        runs = [r for r in records if r["method"] == name and score in r["areas"]]
+        if not runs:
+            continue
+        known = [
+            [r["areas"][score][index] for r in runs if index < len(r["areas"][score])]
+            for index in range(len(MEASURES))
+        ]
+        cells = [f"{np.mean(values):.3f}" if values else "" for values in known]
+        seconds = [r["seconds"] for r in runs if "seconds" in r]
+        cells.append(f"{np.mean(seconds):.1f}" if seconds else "")
+        lines.append("| " + " | ".join([head, str(len(runs)), *cells]) + " |")
     return "\n".join(lines)
 
 
@@ -408,7 +464,7 @@ def main() -> int:
     parser.add_argument("--data", default="mnist,digits,breast_cancer")
     parser.add_argument("--digits", default="0,1,2,3,4,5,6,7,8,9", help="digits to leave out")
     parser.add_argument("--seeds", default="0,1,2")
-    parser.add_argument("--methods", default=",".join(METHODS), help="baselines and systems")
+    parser.add_argument("--methods", default=",".join(METHODS), help="baselines, peers and systems")
     parser.add_argument("--epochs", type=int, default=None, help="on MNIST [the default]")
     parser.add_argument("--out", default="runs/anomaly")
     parser.add_argument("--data_dir", default=None)
@@ -421,14 +477,15 @@ def main() -> int:
     records = [json.loads(line) for line in results.open()] if results.exists() else []
     records = of_these_settings(records)
     known = {key_of(record) for record in records}
+    methods = installed(options.methods.split(","))
     for name in options.data.split(","):
         images, labels = load(name, options)
         for anomaly in anomalies_of(name, options.digits):
             for seed in map(int, options.seeds.split(",")):
                 part = split(images, labels, anomaly, seed)
-                for chosen in options.methods.split(","):
-                    # None: a baseline has no epochs; small data use the detector's default.
-                    epochs = None if chosen in BASELINES or name != "mnist" else options.epochs
+                for chosen in methods:
+                    # None: other methods have no epochs; small data use the detector's default.
+                    epochs = None if chosen in OTHERS or name != "mnist" else options.epochs
                     record = {"data": name, "anomaly": anomaly, "seed": seed}
                     record |= {"epochs": epochs, "method": chosen}
                     if key_of(record) in known:

@@ -1,6 +1,8 @@
 """The tables of the benchmarks whose trainings take long, from records made up by hand."""
 
 import json
+import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -70,8 +72,8 @@ def test_tables_of_all_measures_and_of_older_records():
     text = anomaly.tables(records)
     heads = [line for line in text.splitlines() if line.startswith("#")]
     measured = [f"### {name}, MNIST" for name in anomaly.MEASURES]
-    summary = "### AUROC against the best simple method"
-    assert heads == [summary, *measured, "### Every score, MNIST"]
+    summary = ["### AUROC against the best simple method", "### Quality and time, mnist"]
+    assert heads == [*summary, *measured, "### Every score, MNIST"]
     rows = [line for line in text.splitlines() if line.startswith("| 1 |")]
     assert [row.split(" | ")[-1] for row in rows] == ["0.400 |", "0.500 |", " |"]
     assert ["0.100" in rows[0], "0.200" in rows[1], "0.300" in rows[2]] == [True] * 3
@@ -98,6 +100,95 @@ def test_the_detector_against_the_best_simple_method_of_each_anomaly():
     ]
     row = anomaly.against_simple(records).splitlines()[-1]
     assert row == "| digits | 0.750 | 0.750 | +0.000 | -0.100 | 9 |"
+
+
+def test_quality_and_seconds_of_every_method():
+    """A row has the means over its method's runs; older records lack some of them."""
+
+    def record(method, score, anomaly, *areas, **seconds):
+        keys = {"data": "digits", "anomaly": anomaly, "seed": 0, "method": method}
+        return keys | {"areas": {score: list(areas)}} | seconds
+
+    records = [
+        record("pyod.ALAD", "score", 0, 0.1, 0.2, 0.3, seconds=1.0),
+        record("pyod.ALAD", "score", 1, 0.3, 0.6, 0.5, seconds=2.0),
+        record("pca", "reconstruction", 0, 0.7, 0.8),
+        record(anomaly.SYSTEM, "combined", 0, 0.9, 0.8, 0.7, seconds=60.0),
+    ]
+    assert anomaly.costs(records).splitlines() == [
+        "| method | runs | AUPRC | AUROC | average precision | seconds |",
+        "|---|---|---|---|---|---|",
+        "| PCA | 1 | 0.700 | 0.800 |  |  |",
+        "| **the detector** | 1 | 0.900 | 0.800 | 0.700 | 60.0 |",
+        "| pyod.ALAD | 2 | 0.200 | 0.400 | 0.400 | 1.5 |",
+    ]
+
+
+@pytest.fixture
+def modules(monkeypatch):
+    """Sets {name: module}, or None for a missing one, for a new import of the peers."""
+
+    def use(found):
+        for name, module in found.items():
+            monkeypatch.setitem(sys.modules, name, module)
+
+    use({"benchmarks.peers.pyod": None})
+    del sys.modules["benchmarks.peers.pyod"]  # After the test, the first import is back.
+    return use
+
+
+def test_peers_without_their_package(modules, capsys):
+    modules({"pyod": None, "torch": SimpleNamespace()})  # The true torch takes seconds.
+    assert anomaly.installed(["pyod.ALAD", "pca", "pyod.AnoGAN", "alad"]) == ["pca", "alad"]
+    line = capsys.readouterr().err
+    assert line.startswith("pyod") and "is not installed" in line and '".[peers]"' in line
+    assert anomaly.installed(["pca", "alad"]) == ["pca", "alad"]
+    assert capsys.readouterr().err == ""
+
+
+def test_what_a_peer_is_given(modules):
+    """Flat rows, at most 5,000 for AnoGAN, and the seed wherever PyOD takes one from."""
+
+    class Detector:
+        def __init__(self, *arguments, **settings):
+            self.given = arguments, settings
+
+        def fit(self, rows):
+            made.append((*self.given, rows, np.random.random()))
+            return self
+
+        def decision_function(self, rows):
+            return rows.sum(axis=1)
+
+    made, seeds = [], []
+    modules(
+        {
+            "torch": SimpleNamespace(manual_seed=seeds.append),
+            "pyod": SimpleNamespace(),
+            "pyod.models": SimpleNamespace(),
+            "pyod.models.alad": SimpleNamespace(ALAD=Detector),
+            "pyod.models.anogan": SimpleNamespace(AnoGAN=Detector),
+            "pyod.models.auto_encoder": SimpleNamespace(AutoEncoder=Detector),
+            "pyod.models.deep_svdd": SimpleNamespace(DeepSVDD=Detector),
+        }
+    )
+    train = np.arange(6000.0 * 4).reshape(6000, 2, 2, 1)
+    part = anomaly.Split(train, train[:3], np.array([False, True, True]))
+    before = np.random.get_state()
+    for name in anomaly.PEERS:
+        found = anomaly.method(name)(part, 5, anomaly.settings_of(name, "digits", 3))
+        assert found["score"].tolist() == [6.0, 22.0, 38.0]
+    np.random.seed(5)
+    draw = np.random.random()
+    np.random.set_state(before)
+    assert seeds == [5] * 4 and [drawn for *_, drawn in made] == [draw] * 4
+    assert [given[:2] for given in made] == [
+        ((), {"random_state": 5, "verbose": 0}),
+        ((4,), {"random_state": 5, "verbose": 0}),
+        ((), {"preprocessing": True}),
+        ((), {"preprocessing": True}),
+    ]
+    assert [rows.shape for _, _, rows, _ in made] == [(n, 4) for n in (6000, 6000, 5000, 6000)]
 
 
 def test_elpv_without_uncertain_cells(tmp_path):
