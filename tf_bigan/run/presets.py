@@ -157,8 +157,18 @@ SYSTEMS = {
         {"prior": "uniform62+categorical10+uniform2", "player_rates": "D=2e-4,G=1e-3"}
     ),
     "magan": System({"penalty": "none"}, of_run=_magan),
-    "sgan": System(monitor="accuracy"),
-    "triple_gan": System({"prior": "normal100+categorical10"}, "accuracy"),
+    # For few labels, of which D and C would otherwise learn only these images.
+    "sgan": System(
+        {"augmentation": "translation", "set": "consistency=20,entropy=0.5"}, "accuracy"
+    ),
+    "triple_gan": System(
+        {
+            "prior": "normal100+categorical10",
+            "augmentation": "translation",
+            "set": "consistency=10,pseudo=0.5",
+        },
+        "accuracy",
+    ),
     # Adam's α, β₁ and β₂ of algorithm 1.
     # R1 makes D's features differ so little that z would keep only half of an image: with them,
     # which set=kind=features chooses, EGr is twice as large.
