@@ -113,7 +113,7 @@ class Inputs:
     def reseeded(
         self, seed: int, z: np.ndarray | None, classifier: FeatureClassifier | None
     ) -> Inputs:
-        """The same model and images with another seed. Cached encodings are reused."""
+        """The same model and images with another seed. What is cached of the images is reused."""
         return self._copied("_encoded", "_random_real", seed=seed, z=z, classifier=classifier)
 
     def _copied(self, *kept: str, **changes) -> Inputs:
