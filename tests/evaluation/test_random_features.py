@@ -27,7 +27,7 @@ def distance():
 
 
 def test_two_halves_of_the_same_images_are_near(distance):
-    floor = distance(OTHER)  # of three seeds of the kernels .024 to .039
+    floor = distance(OTHER)  # of three seeds of the kernels .018 to .041
     assert 0.01 < floor < 0.1
     assert distance(REAL) < 1e-3 * floor
     assert distance(np.random.default_rng(0).random(OTHER.shape)) > 20 * floor
@@ -41,13 +41,14 @@ def test_two_halves_of_the_same_images_are_near(distance):
         [OTHER + s * (0.5 - OTHER) for s in (0, 0.1, 0.2, 0.4, 0.6)],
         [OTHER + s * (1 - OTHER) for s in (0, 0.05, 0.1, 0.2)],
         [OTHER + s * (OTHER[::-1] - OTHER) for s in (0, 0.1, 0.2, 0.3, 0.5)],
+        [np.roll(OTHER, pixels, axis=2) for pixels in (0, 1, 2)],
         [OTHER[OTHER_LABELS + missing < 10][:350] for missing in (0, 2, 4, 6)],
     ],
-    ids=["blur", "noise", "contrast", "brightness", "mixtures", "missing classes"],
+    ids=["blur", "noise", "contrast", "brightness", "mixtures", "shift", "missing classes"],
 )
 def test_it_rises_with_the_strength_of_a_corruption(distance, series):
     values = [distance(images) for images in series]
-    # Of three seeds of the kernels no step is below 1.3.
+    # Of three seeds of the kernels no step is below 1.2.
     assert (np.divide(values[1:], values[:-1]) > 1.1).all(), values
 
 
@@ -56,7 +57,7 @@ def test_the_kernels_are_the_same_bits_everywhere():
         channels: hashlib.sha256(b"".join(k.tobytes() for k in kernels(channels))).hexdigest()[:16]
         for channels in (1, 3)
     }
-    assert digests == {1: "6984dcc7ee161b93", 3: "995ef576b1ca308e"}
+    assert digests == {1: "f49207ba945b5de2", 3: "db7b234bac91361b"}
 
 
 def test_they_keep_the_size_of_what_passes():
@@ -84,15 +85,20 @@ def correlated(x: np.ndarray, kernel: np.ndarray, stride: int) -> np.ndarray:
     return np.maximum(out, 0)
 
 
-@pytest.mark.parametrize("shape", [(8, 8, 1), (9, 12, 3), (1, 1, 4)])
-def test_values_are_those_of_a_plain_loop(shape):
+@pytest.mark.parametrize(
+    ("shape", "width"), [((8, 8, 1), 56), ((20, 34, 3), 48 + 8 * 12), ((1, 1, 4), 32)]
+)
+def test_values_are_those_of_a_plain_loop(shape, width):
     image = np.random.default_rng(0).random(shape, np.float32)
     x, expected = 2 * image.astype(np.float64) - 1, []
-    for kernel, stride in zip(kernels(shape[-1]), (1, 2, 2, 2), strict=True):
+    grids = [(1, 1), (1, 1), (2, 2), (4, 4)]
+    for kernel, stride, grid in zip(kernels(shape[-1]), (1, 2, 2, 2), grids, strict=True):
         x = correlated(x, kernel, stride)
-        expected += [x.mean(axis=(0, 1)), x.std(axis=(0, 1))]
+        rows, columns = map(min, grid, x.shape[:2])
+        for row in np.array_split(x, rows, axis=0):
+            expected += [c.mean(axis=(0, 1)) for c in np.array_split(row, columns, axis=1)]
     found = random_features(image[None])
-    assert found.shape == (1, 128) and found.dtype == np.float32
+    assert found.shape == (1, width) and found.dtype == np.float32
     assert_close(found[0], np.concatenate(expected))
 
 
