@@ -67,9 +67,9 @@ def measured(train, held_out, samples) -> Iterator[tuple[str, int]]:
     classifier = evaluation.train_feature_classifier(x, labels, progress=True)
     yield "the classifier", 1
     inputs = inputs.reseeded(0, inputs.z, classifier)
-    columns = [inputs, *inputs.references().values()]
     names = in_groups(evaluation.METRICS, "generation")
-    counts = [len(evaluation.compute(names, column)[0]) for column in columns]
+    counts = [len(evaluation.compute(names, inputs)[0])]
+    counts += [len(evaluation.compute(names, one)[0]) for one in inputs.references().values()]
     yield "generation, floor and ceilings", sum(counts)
     z = rng.normal(size=(len(samples), _LATENT))
     yield "latent", len(evaluation.latent_error(z, z + 1))

@@ -36,6 +36,7 @@ METRICS = {
     },
     "one_nn_accuracy": LABELLED,
     "prdc": {"real_features": ROWS, "fake_features": OTHER_ROWS},
+    "random_features": {"images": IMAGES},
     "sliced_wasserstein": {"a": ROWS, "b": OTHER_ROWS},
     "heat_maps": {"images": IMAGES, "reconstructions": OTHER_IMAGES},
     "train_feature_classifier": {"images": IMAGES, "labels": LABELS, "steps": 1},

@@ -30,6 +30,7 @@ from tf_bigan.evaluation import (
     nearest,
     one_nn_accuracy,
     prdc,
+    random_features,
     sliced_wasserstein,
     to_uint8_levels,
     train_feature_classifier,
@@ -106,6 +107,14 @@ def test_every_value_is_the_metric_of_its_name(inputs, classifier):
         return logistic_probe_accuracy(e[0][rows], e[1][rows], *e[2:])
 
     clusters, kernel = clustering(*e[2:], seed=3), kernel_distance(real, features, seed=3)
+    pooled = random_features(HELD_OUT), random_features(samples[:400])
+    random_kernel = kernel_distance(*pooled, seed=3)
+    in_random = {
+        "fd": frechet_distance(*pooled),
+        "kernel_distance": random_kernel.value,
+        "kernel_distance_error": random_kernel.standard_error,
+        **prdc(*pooled)._asdict(),
+    }
     expected = {
         "NND/100": nnd(samples[:10]),
         "NND/10": nnd(samples[:103]),
@@ -118,6 +127,7 @@ def test_every_value_is_the_metric_of_its_name(inputs, classifier):
         "kernel_distance": kernel.value,
         "kernel_distance_error": kernel.standard_error,
         **prdc(real, features)._asdict(),
+        **{f"{name}_random": value for name, value in in_random.items()},
         "classifier_score": classifier_score(probabilities),
         "class_agreement": class_agreement(classifier(HELD_OUT)[1], classifier(0.8 * HELD_OUT)[1]),
         "classes_covered": classes_covered(class_histogram(probabilities)),
@@ -205,11 +215,16 @@ def test_what_is_not_there_is_left_out(without, group, reason):
     assert all(reason in text for text in left_out.values())
 
 
-def test_images_without_labels_have_the_metrics_in_pixels():
+def test_images_without_labels_have_the_metrics_that_need_none():
     unlabelled = Inputs(HELD_OUT, None, TRAIN, **MODEL)
-    names = ["sliced_wasserstein", "memorisation_ratio", "memorisation_nearer_train"]
     values, left_out = compute(GENERATION, unlabelled)
-    assert list(values) == names and left_out.keys() == set(LIKE_FID)
+    names = list(values)
+    assert names == [
+        *("fd_random", "kernel_distance_random", "kernel_distance_error_random"),
+        *("precision_random", "recall_random", "density_random", "coverage_random"),
+        *("sliced_wasserstein", "memorisation_ratio", "memorisation_nearer_train"),
+    ]
+    assert left_out.keys() == set(LIKE_FID)
     references = unlabelled.references()
     assert list(references) == ["floor", "noise"]
     for inputs in references.values():
@@ -250,7 +265,10 @@ def test_floor_and_ceilings_place_a_value(inputs):
     table |= {name: compute(GENERATION, one)[0] for name, one in inputs.references().items()}
     assert list(table) == ["value", "floor", "noise", "one class"]
     of = {name: {column: row[name] for column, row in table.items()} for name in GENERATION}
-    for name in ("fd_classifier", "kernel_distance", "sliced_wasserstein"):
+    for name in (
+        *("fd_classifier", "kernel_distance", "fd_random", "kernel_distance_random"),
+        "sliced_wasserstein",
+    ):
         row = of[name]
         assert row["floor"] < row["value"] < row["noise"], name
         assert row["value"] < row["one class"], name

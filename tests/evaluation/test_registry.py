@@ -17,6 +17,7 @@ def test_rows():
     ("words", "name"),
     [
         *(("FID", "fd_classifier"), ("KID", "kernel_distance"), ("Inception", "classifier_score")),
+        *(("FID", "fd_random"), ("no labels", "fd_random"), ("KID", "kernel_distance_random")),
         *(("NMI", "clustering_nmi"), ("ARI", "clustering_ari"), ("one split", "classifier_score")),
     ],
 )

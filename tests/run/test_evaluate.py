@@ -275,7 +275,7 @@ def test_several_models_in_one_table(tiny_run, tmp_path, command):
     markdown = (output / "comparison.md").read_text()
     assert f"| EGr | {values[0]:.2f} | {values[1]:.2f} |" in markdown
     page = (output / "report.html").read_text()
-    assert page.count("<h2>digits-") == 2 and page.count("<polyline") == 2 * 3
+    assert page.count("<h2>digits-") == 2 and page.count("<polyline") == 2 * 4
 
 
 def test_what_a_model_has_no_part_for_is_left_out(tmp_path, command, quick_parts, undrawn):
@@ -331,16 +331,19 @@ def test_commas_in_the_names_of_runs(tiny_run, tmp_path, command, undrawn, both)
     assert (tmp_path / "comparison" if both else runs[0]).joinpath("report.html").exists()
 
 
-def test_unlabelled_images_have_the_metrics_in_pixels(tmp_path, command, undrawn):
+def test_unlabelled_images_have_the_metrics_that_need_no_labels(tmp_path, command, undrawn):
     images = np.random.default_rng(0).integers(0, 256, (120, 8, 8), np.uint8)
     np.savez(tmp_path / "noise.npz", images=images)
     model, _ = build.build_model(Config(model="gan", width=8), (8, 8, 1), 10)
     model.save(tmp_path / "gan.keras")
-    status, _, err = command(
+    status, out, err = command(
         *("evaluate", f"--model={tmp_path}/gan.keras", f"--dataset=npz:{tmp_path}/noise.npz"),
-        *("--metrics=sliced_wasserstein,memorisation_ratio", "--samples=100"),
+        *("--metrics=sliced_wasserstein,memorisation_ratio,fd_random", "--samples=100"),
     )
     assert status == 0, err
+    assert "_random: in the features of an untrained network of fixed seed" in out
     record = json.loads((tmp_path / "metrics.json").read_text())
     assert list(record["generation"]) == ["trained", "floor", "noise"]
-    assert set(record["generation"]["floor"]) == {"sliced_wasserstein", "memorisation_ratio"}
+    assert set(record["generation"]["floor"]) == {
+        *("sliced_wasserstein", "memorisation_ratio", "fd_random")
+    }

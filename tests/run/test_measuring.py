@@ -219,7 +219,7 @@ def test_what_one_epoch_cannot_give_is_said_once_and_ends_nothing(model, caplog)
 @pytest.mark.parametrize(
     ("options", "metrics", "monitor"),
     [
-        ({}, {"NND/100", "EGr", "EGr_b"}, "NND/100"),
+        ({}, {"NND/100", "EGr", "EGr_b", "fd_random"}, "NND/100"),
         (
             {"eval_metrics": "class_agreement", "monitor": "val_class_agreement"},
             {"class_agreement"},

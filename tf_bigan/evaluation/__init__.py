@@ -10,6 +10,7 @@ from tf_bigan.evaluation.clustering import (
     clustering_accuracy,
     matched_accuracy,
 )
+from tf_bigan.evaluation.comparison import Comparison
 from tf_bigan.evaluation.feature_classifier import (
     FeatureClassifier,
     fd_classifier,
@@ -29,11 +30,13 @@ from tf_bigan.evaluation.one_nn import one_nn_accuracy
 from tf_bigan.evaluation.pca import pca_features
 from tf_bigan.evaluation.prdc import PRDC, prdc
 from tf_bigan.evaluation.probe import linear_probe_accuracy
+from tf_bigan.evaluation.random_features import random_features
 from tf_bigan.evaluation.registry import METRICS, Metric, compute
 from tf_bigan.evaluation.sliced_wasserstein import sliced_wasserstein
 
 __all__ = [
     "Clustering",
+    "Comparison",
     "FeatureClassifier",
     "Inputs",
     "InversionError",
@@ -68,6 +71,7 @@ __all__ = [
     "one_nn_accuracy",
     "pca_features",
     "prdc",
+    "random_features",
     "sliced_wasserstein",
     "to_uint8_levels",
     "train_feature_classifier",

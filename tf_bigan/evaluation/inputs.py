@@ -24,14 +24,14 @@ from tf_bigan.evaluation.checks import (
 from tf_bigan.evaluation.class_agreement import class_agreement
 from tf_bigan.evaluation.class_histogram import class_histogram
 from tf_bigan.evaluation.clustering import Clustering, clustering
+from tf_bigan.evaluation.comparison import Comparison
 from tf_bigan.evaluation.feature_classifier import FeatureClassifier
 from tf_bigan.evaluation.inversion import InversionError, to_uint8_levels
-from tf_bigan.evaluation.kernel_distance import KernelDistance, kernel_distance
 from tf_bigan.evaluation.latent_error import latent_error
 from tf_bigan.evaluation.logistic_probe import logistic_probe_accuracy
 from tf_bigan.evaluation.memorisation import Memorisation, memorisation
 from tf_bigan.evaluation.neighbours import nearest
-from tf_bigan.evaluation.prdc import PRDC, prdc
+from tf_bigan.evaluation.random_features import random_features
 
 _NEIGHBOURS = 50_000  # training images of the official NNC and CLS
 _LATENT_DRAWS = 10_000  # draws of z for the latent error
@@ -113,10 +113,14 @@ class Inputs:
     def reseeded(
         self, seed: int, z: np.ndarray | None, classifier: FeatureClassifier | None
     ) -> Inputs:
-        """The same model and images with another seed. Cached encodings are reused."""
-        inputs = dataclasses.replace(self, seed=seed, z=z, classifier=classifier)
-        inputs.__dict__["_encoded"] = self._encoded
-        return inputs
+        """The same model and images with another seed. What is cached of the images is reused."""
+        return self._copied("_encoded", "_random_real", seed=seed, z=z, classifier=classifier)
+
+    def _copied(self, *kept: str, **changes) -> Inputs:
+        """A copy with these changes. What is cached of the kept results is reused."""
+        copied = dataclasses.replace(self, **changes)
+        copied.__dict__.update({name: vars(self)[name] for name in kept if name in vars(self)})
+        return copied
 
     # The official metrics
 
@@ -259,14 +263,18 @@ class Inputs:
         return class_histogram(self.fake[1])
 
     @cached_property
-    def kernel_distance(self) -> KernelDistance:
-        """The KID-like kernel distance in the classifier's features."""
-        return kernel_distance(self.real[0], self.fake[0], seed=self.seed)
+    def in_classifier(self) -> Comparison:
+        """Held-out images and samples in the classifier's features."""
+        return Comparison(self.real[0], self.fake[0], self.seed)
 
     @cached_property
-    def prdc(self) -> PRDC:
-        """Precision, recall, density and coverage, in the classifier's features."""
-        return prdc(self.real[0], self.fake[0])
+    def in_random(self) -> Comparison:
+        """Held-out images and samples in the features of an untrained network."""
+        return Comparison(self._random_real, random_features(self.sample_images), self.seed)
+
+    @cached_property
+    def _random_real(self) -> np.ndarray:
+        return random_features(self.held_out)
 
     @cached_property
     def memorisation(self) -> Memorisation:
@@ -312,10 +320,7 @@ class Inputs:
         count = len(self.sample_images)
 
         def with_samples(samples: np.ndarray, questioned: np.ndarray | None = None) -> Inputs:
-            inputs = dataclasses.replace(self, samples=samples, questioned=questioned)
-            if self.classifier is not None:
-                inputs.__dict__["real"] = self.real
-            return inputs
+            return self._copied("real", "_random_real", samples=samples, questioned=questioned)
 
         found = {
             "floor": with_samples(self.train[order[:count]], self.held_out[halves[1]]),

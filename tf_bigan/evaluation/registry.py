@@ -9,7 +9,7 @@ from tf_bigan.errors import UserError, did_you_mean
 from tf_bigan.evaluation.checks import Unmeasurable
 from tf_bigan.evaluation.class_histogram import classes_covered
 from tf_bigan.evaluation.classifier_score import classifier_score
-from tf_bigan.evaluation.frechet import frechet_distance
+from tf_bigan.evaluation.comparison import Comparison
 from tf_bigan.evaluation.inputs import Inputs
 from tf_bigan.evaluation.knn import knn_accuracy
 from tf_bigan.evaluation.logistic_probe import logistic_probe_accuracy
@@ -73,6 +73,44 @@ def _official(layer: str) -> Callable[[Inputs], float]:
     return lambda i: one_nn_accuracy(*i.official_classification(layer))
 
 
+def _likeness(
+    space: str, suffix: str, needs: tuple[str, ...], of: Callable[[Inputs], Comparison], where: str
+) -> tuple[Metric, ...]:
+    """How like the held-out images the samples are, in one feature space."""
+    there = f"in the features of fd_{space}"
+
+    def metric(
+        name: str,
+        better: Literal["lower", "higher", ""],
+        value: Callable[[Comparison], float],
+        about: str,
+        digits: int = 2,
+    ) -> Metric:
+        return Metric(
+            name, "generation", better, needs, lambda i: value(of(i)), about, digits=digits
+        )
+
+    # fmt: off
+    return (
+        metric(f"fd_{space}", "lower", lambda c: c.frechet_distance,
+               f"FID-like: Fréchet distance {where}"),
+        metric(f"kernel_distance{suffix}", "lower", lambda c: c.kernel_distance.value,
+               f"KID-like: unbiased squared MMD with a cubic kernel, {there}"),
+        metric(f"kernel_distance_error{suffix}", "", lambda c: c.kernel_distance.standard_error,
+               "its standard error"),
+        metric(f"precision{suffix}", "higher", lambda c: c.prdc.precision,
+               f"fraction of samples in the neighbourhoods of real images, {there}", 3),
+        metric(f"recall{suffix}", "higher", lambda c: c.prdc.recall,
+               f"fraction of real images in the neighbourhoods of samples, {there}", 3),
+        metric(f"density{suffix}", "higher", lambda c: c.prdc.density,
+               "density of samples around real images; about 1 for equal distributions, "
+               f"{there}", 3),
+        metric(f"coverage{suffix}", "higher", lambda c: c.prdc.coverage,
+               f"fraction of real images with a sample in their neighbourhood, {there}", 3),
+    )
+    # fmt: on
+
+
 # fmt: off
 _ROWS = (
     Metric("NND/100", "official", "lower", _G, lambda i: i.nnd(100), _NND + "1 % of the samples"),
@@ -98,28 +136,16 @@ _ROWS = (
            "reconstructions that keep the class of their image, for a classifier of the data, %"),
     Metric("accuracy", "accuracy", "higher", ("classes", "labels"), lambda i: i.accuracy,
            "accuracy of the system's own classifier, %", seeded=False),
-    Metric("fd_classifier", "generation", "lower", _C,
-           lambda i: frechet_distance(i.real[0], i.fake[0]),
-           "FID-like: Fréchet distance in the features of a classifier of the data's own classes"),
-    Metric("kernel_distance", "generation", "lower", _C, lambda i: i.kernel_distance.value,
-           "KID-like: unbiased squared MMD in those features, with a cubic kernel"),
-    Metric("kernel_distance_error", "generation", "", _C,
-           lambda i: i.kernel_distance.standard_error, "its standard error"),
-    Metric("precision", "generation", "higher", _C, lambda i: i.prdc.precision,
-           "fraction of samples in the neighbourhoods of real images", digits=3),
-    Metric("recall", "generation", "higher", _C, lambda i: i.prdc.recall,
-           "fraction of real images in the neighbourhoods of samples", digits=3),
-    Metric("density", "generation", "higher", _C, lambda i: i.prdc.density,
-           "density of samples around real images; about 1 for equal distributions",
-           digits=3),
-    Metric("coverage", "generation", "higher", _C, lambda i: i.prdc.coverage,
-           "fraction of real images with a sample in their neighbourhood", digits=3),
+    *_likeness("classifier", "", _C, lambda i: i.in_classifier,
+               "in the features of a classifier of the data's own classes"),
     Metric("classifier_score", "generation", "higher", _C,
            lambda i: classifier_score(i.fake[1]),
            "Inception-Score-like, with that classifier, of one split: from 1 to the number of "
            "classes; few samples lower it"),
     Metric("classes_covered", "generation", "higher", _C, lambda i: classes_covered(i.histogram),
            "classes with at least a tenth of an equal share", digits=0),
+    *_likeness("random", "_random", _G, lambda i: i.in_random,
+               "in the features of an untrained network, always the same one; needs no labels"),
     Metric("sliced_wasserstein", "generation", "lower", _G,
            lambda i: sliced_wasserstein(i.held_out, i.sample_images),
            "sliced Wasserstein distance in pixels, along random directions"),

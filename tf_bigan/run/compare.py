@@ -30,6 +30,7 @@ _NOTES = {
     ),
 }
 _CLASSES = "% of the images that the classifier assigns to each class."
+_RANDOM = "names that end with _random: in the features of an untrained network of fixed seed"
 _OTHER_IMAGES = (
     "Runs that differ only in --seed have different training or held-out images: their standard "
     "deviation includes that of the data, and there is no mean of the generation metrics, because "
@@ -149,7 +150,7 @@ def _notes(results: Sequence[Result], group: str) -> list[str]:
     if any(_has_references(result, group) for result in results):
         notes += _NOTES.get(group, ())
     if group == "generation":
-        notes += classifier_lines(results)
+        notes += feature_lines(results)
     notes += _notes_on_spread(results)
     for result in results:
         left_out = result.measured.left_out
@@ -196,14 +197,16 @@ def _joined(left_out: Mapping[str, str]) -> str:
     return "; ".join(f"{name} {reason}" for name, reason in left_out.items())
 
 
-def classifier_lines(results: Iterable[Result]) -> list[str]:
-    """One line for each classifier behind the generation metrics."""
+def feature_lines(results: Sequence[Result]) -> list[str]:
+    """One line for each network in whose features samples were measured."""
     lines = [
         f"classifier of seed {c['seed']}: accuracy {c['accuracy']:.2f} % on held-out images, "
         f"digest {c['digest']}"
         for result in results
         for c in result.measured.classifiers
     ]
+    if any(result.measured.records.metric.str.endswith("_random").any() for result in results):
+        lines.append(_RANDOM)
     return list(dict.fromkeys(lines))
 
 
@@ -218,7 +221,7 @@ def lines(results: Sequence[Result]) -> list[str]:
         heading = [] if len(made) == 1 else [table.title]
         text += [*heading, report.format_table(table.means, table.spreads), ""]
     text += _notes_on_data(results) + _notes_on_spread(results)
-    return text + classifier_lines(results)
+    return text + feature_lines(results)
 
 
 def _notes_on_data(results: Sequence[Result]) -> list[str]:
