@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 
+import joblib
 import numpy as np
 import pytest
 from PIL import Image
@@ -95,6 +96,17 @@ def test_any_format_and_name(call, brightness, tmp_path):
         assert rows[name]["is_outlier"] == str(int(50 * level / 255 > 0.5))
         assert (tmp_path / f"s-heat_maps/{name}.heat_map.png").is_file()
     assert (tmp_path / "s.html").is_file()
+
+
+def test_the_detector_is_pickled_with_how_pictures_were_read(call, brightness, tmp_path):
+    for i in range(4):
+        save(tmp_path / f"normal/{i}.png", grey(60 * i))
+    folders = (f"--normal={tmp_path}/normal", f"--data={tmp_path}/normal")
+    options = ("--resize=pad", "--background=navy", f"--out={tmp_path}/s.csv")
+    status, _, err = call(*folders, *options, f"--pickle={tmp_path}/new/detector.joblib")
+    assert status == 0, err
+    detector = joblib.load(tmp_path / "new/detector.joblib")
+    assert detector.reading_ == {"resize": "pad", "background": "navy"}
 
 
 @pytest.mark.parametrize("kind", ["zip", "gztar"])

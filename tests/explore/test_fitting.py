@@ -7,7 +7,7 @@ from PIL import Image
 from tf_bigan import data
 from tf_bigan.errors import UserError
 from tf_bigan.explore.fitting import Fitting
-from tf_bigan.explore.reading import Picture, read_file
+from tf_bigan.explore.reading import Picture
 
 
 def ink(height: int, width: int) -> np.ndarray:
@@ -86,19 +86,27 @@ def test_an_image_of_the_models_size_stays_and_paper_becomes_black():
     np.testing.assert_array_equal(paper.pixels, fitting.drawing(drawing).pixels)
 
 
+def test_colours_are_not_ink():
+    """A photograph of a light thing on black is no drawing, and white paper no reason to invert."""
+    colours = np.repeat(ink(20, 9), 3, axis=3)
+    assert Fitting.to(colours).ink is None
+    white = Picture(np.full((28, 28, 3), 255, np.uint8))
+    assert set(Fitting.to(colours).photo(white).pixels.ravel()) == {255}
+
+
 @pytest.mark.parametrize("resize", ["crop", "pad", "stretch"])
 @pytest.mark.parametrize("channels", [1, 3, 4])
-def test_an_uploaded_training_file_becomes_the_training_image(tmp_path, channels, resize):
+@pytest.mark.parametrize("suffix", ["png", "jpg"])
+def test_an_uploaded_training_file_becomes_the_training_image(tmp_path, channels, resize, suffix):
     rng = np.random.default_rng(0)
-    for i in range(12):  # wide photographs
+    for i in range(12):  # wide photographs; JPEG files this large are decoded in a smaller size
         small = Image.fromarray(rng.integers(60, 255, (3, 6, 3), np.uint8))
-        small.resize((120, 60), Image.Resampling.BICUBIC).save(tmp_path / f"{i:02}.png")
+        small.resize((240, 120), Image.Resampling.BICUBIC).save(tmp_path / f"{i:02}.{suffix}")
     form = {"resize": resize, "background": "navy"}
     options = {"image_size": 16, "channels": channels, **form}
     images = np.concatenate(
         [data.load(f"folder:{tmp_path}", split, **options).images for split in ("train", "test")]
     )
     fitting = Fitting.to(images, **form)
-    read = [read_file(path, channels == 4, "navy") for path in sorted(tmp_path.glob("*.png"))]
-    fitted = [fitting.photo(picture).pixels for picture in read]
+    fitted = [fitting.read(path).pixels for path in sorted(tmp_path.glob(f"*.{suffix}"))]
     assert sorted(x.tobytes() for x in fitted) == sorted(x.tobytes() for x in images)

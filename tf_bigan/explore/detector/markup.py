@@ -89,7 +89,7 @@ def verdict(explorer: DetectorExplorer, found: Finding) -> str:
     kind, title = ("strange", "Outlier") if found.is_outlier else ("usual", "Normal")
     text = (
         f"score {found.score:.3g}, threshold {explorer.detector.threshold_:.3g}; probability "
-        f"{_below(found.probability)}: stranger than {_below(100 * found.probability)} % of "
+        f"{found.probability:.4g}: stranger than {100 * found.probability:.4g} % of "
         "held-out normal images"
     )
     return f'<div class="tb-verdict tb-{kind}"><b>{title}</b><span>{escape(text)}</span></div>'
@@ -126,12 +126,6 @@ def score(explorer: DetectorExplorer, found: Finding) -> str:
         head += '<th colspan="2">−ln P</th><th>as high in</th>'
     table = f'<table class="tb-parts"><tr>{head}</tr>{lines}</table>'
     return block(title, chart + table, explained)
-
-
-def _below(value: float) -> str:
-    """Three digits, rounded down, so that 0.99995 is not 1."""
-    digits = 10 ** (2 - math.floor(math.log10(value)))
-    return f"{math.floor(value * digits) / digits:g}"
 
 
 def _one_of(evidence: float) -> str:
