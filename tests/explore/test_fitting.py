@@ -86,6 +86,22 @@ def test_an_image_of_the_models_size_stays_and_paper_becomes_black():
     np.testing.assert_array_equal(paper.pixels, fitting.drawing(drawing).pixels)
 
 
+def test_paper_is_as_the_borders_of_the_training_images():
+    photos = np.full((9, 8, 8, 3), (200, 100, 50), np.uint8)
+    photos[:, 2:6, 2:6] = 0
+    photos[:4, 0] = 255
+    fitting = Fitting.to(photos)
+    assert fitting.paper == "#c86432"
+    assert Fitting.to(photos[..., :1]).paper == "#c8c8c8"
+    assert Fitting.to(np.zeros((2, 8, 8, 4), np.uint8)).paper == "transparent"
+    assert Fitting.to(ink(20, 9)).paper == "#000000"
+    with pytest.raises(UserError, match="canvas is empty"):
+        fitting.drawing(Picture(photos[5][:2, :2]))
+    stroke = np.full((16, 16, 3), 200, np.uint8)
+    stroke[3:6] = 0
+    assert fitting.drawing(Picture(stroke)).pixels.min() == 0
+
+
 def test_colours_are_not_ink():
     """A photograph of a light thing on black is no drawing, and white paper no reason to invert."""
     colours = np.repeat(ink(20, 9), 3, axis=3)

@@ -23,12 +23,15 @@ class Fitting:
     resize, background: as in `decoding.fitted`, of the training.
     ink: if the training images are light strokes on black, the longer side of the strokes as a
         fraction of the image (20 of 28 pixels in MNIST); else None.
+    paper: what to draw on, a colour as in CSS: the usual colour of the training images' borders,
+        transparent for four channels.
     """
 
     shape: tuple[int, int, int]
     ink: float | None
     resize: Resize = "crop"
     background: str = "white"
+    paper: str = "#000000"
 
     @classmethod
     def to(
@@ -40,7 +43,7 @@ class Fitting:
         border = np.concatenate([bright[:, [0, -1]].ravel(), bright[:, :, [0, -1]].ravel()])
         # Colours are no ink, and margins no paper.
         if border.mean() > 0.5 or images.shape[3] != 1 or resize == "pad":
-            return cls(images.shape[1:], None, resize, background)
+            return cls(images.shape[1:], None, resize, background, _paper(images))
         rows, columns = bright.any(2).sum(1), bright.any(1).sum(1)  # those with strokes, [N]
         ink = float(np.median(np.maximum(rows / height, columns / width)))
         return cls(images.shape[1:], ink, resize, background)
@@ -77,7 +80,7 @@ class Fitting:
         return Picture(self._converted(picture.pixels, (height, width), self.resize), notes)
 
     def drawing(self, picture: Picture) -> Picture:
-        """A drawing on black, with strokes scaled to their size in the training images.
+        """A drawing on `paper`, with strokes scaled to their size in the training images.
 
         If the training images are not strokes on black, the whole canvas is converted as a photo.
 
@@ -85,7 +88,8 @@ class Fitting:
             UserError: nothing is drawn, or the picture cannot have the model's channels.
         """
         self._check_channels(picture)
-        if not _bright(picture):
+        pixels = picture.pixels
+        if not (_bright(picture) if self.ink is not None else (pixels != pixels[0, 0]).any()):
             raise UserError("the canvas is empty: draw something first")
         return self.photo(picture) if self.ink is None else self._strokes(picture)
 
@@ -117,6 +121,15 @@ class Fitting:
         image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
         image = image.convert({1: "L", 3: "RGB", 4: "RGBA"}[channels])
         return np.asarray(fitted(image, size, resize, self.background)).reshape(*size, channels)
+
+
+def _paper(images: np.ndarray) -> str:
+    if images.shape[3] == 4:
+        return "transparent"
+    edges = (images[:, 0], images[:, -1], images[:, :, 0], images[:, :, -1])
+    border = np.concatenate([edge.reshape(-1, images.shape[3]) for edge in edges])
+    usual = np.median(border, axis=0).astype(int)
+    return "#" + "".join(f"{value:02x}" for value in (usual if len(usual) == 3 else usual[[0] * 3]))
 
 
 def _start(mass: np.ndarray, side: int) -> int:

@@ -51,7 +51,7 @@ CSS = """
   border-bottom: 1px solid var(--border-color-primary); }
 .tb-parts td:nth-child(3) { width: 30%; }
 .tb-bar { height: 10px; background: #d1603d; border-radius: 2px; }
-.tb-pad canvas { background: #000; touch-action: none; cursor: crosshair; max-width: 100%; }
+.tb-pad canvas { background: #fff; touch-action: none; cursor: crosshair; max-width: 100%; }
 .tb-pad .tb-tools { display: flex; gap: 12px; align-items: center; margin-top: 8px; }
 .tb-pad button { padding: 4px 16px; border: 1px solid var(--border-color-primary);
   border-radius: 6px; background: var(--button-secondary-background-fill); cursor: pointer; }
@@ -137,6 +137,18 @@ def histogram(values: np.ndarray, value: float, threshold: float | None = None) 
         f'<text x="600" y="86" text-anchor="end" {text}>{high:.3g}</text>'
     )
     return f'<svg viewBox="0 0 600 90" role="img" aria-label="histogram">{bars}{drawn}{scale}</svg>'
+
+
+def pad(height: int, width: int, channels: int, paper: str) -> str:
+    """A canvas to draw on, with a colour to choose unless the model is grey."""
+    dark = paper != "transparent" and np.mean([*bytes.fromhex(paper[1:])]) < 128
+    pen = "#ffffff" if dark else "#000000"
+    colour = f'<label>Pen <input type="color" value="{pen}"></label>' if channels >= 3 else ""
+    return (
+        f'<div class="tb-pad"><canvas width="{width}" height="{height}" data-paper="{paper}" '
+        f'data-pen="{pen}"></canvas><div class="tb-tools"><button type="button">Clear</button>'
+        f"{colour}</div></div>"
+    )
 
 
 def heading(explorer: Explorer) -> str:

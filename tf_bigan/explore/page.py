@@ -18,24 +18,21 @@ _REACH = 3.0  # range of the sliders, in standard deviations
 _PNG = "data:image/png;base64,"
 
 # For pen, mouse or finger. After each stroke the canvas is sent to the server as a PNG.
-_PAD = """
-<div class="tb-pad">
-  <canvas width="{width}" height="{height}"></canvas>
-  <div class="tb-tools"><button type="button">Clear</button>{colour}</div>
-</div>
-"""
-_COLOUR = '<label>Pen <input type="color" value="#ffffff"></label>'
 _PAD_JS = """
 const canvas = element.querySelector("canvas"), colour = element.querySelector("input");
 const pen = canvas.getContext("2d");
 let last = null;
-const clear = () => { pen.fillStyle = "#000"; pen.fillRect(0, 0, canvas.width, canvas.height); };
+const clear = () => {
+  pen.clearRect(0, 0, canvas.width, canvas.height);
+  pen.fillStyle = canvas.dataset.paper;
+  pen.fillRect(0, 0, canvas.width, canvas.height);
+};
 const draw = (event) => {
   const box = canvas.getBoundingClientRect(), scale = canvas.width / box.width;
   const to = [(event.clientX - box.left) * scale, (event.clientY - box.top) * scale];
   pen.lineWidth = Math.max(canvas.width, canvas.height) / 13;
   pen.lineCap = pen.lineJoin = "round";
-  pen.strokeStyle = colour ? colour.value : "#fff";
+  pen.strokeStyle = colour ? colour.value : canvas.dataset.pen;
   pen.beginPath();
   pen.moveTo(...(last || to));
   pen.lineTo(...to);
@@ -86,7 +83,8 @@ def _look_tab(explorer: Explorer, image: gr.State):
 
     def drawn(png: str | None):
         data = base64.b64decode((png or "").removeprefix(_PNG))
-        fitted = explorer.fitting.drawing(read_bytes(data, "the drawing"))
+        shape = (pad_height, pad_width, 4) if channels == 4 else None  # keeps what is transparent
+        fitted = explorer.fitting.drawing(read_bytes(data, "the drawing", shape))
         return look_at(_floats(fitted), "Your drawing", fitted.notes)
 
     def uploaded(path: str):
@@ -96,14 +94,13 @@ def _look_tab(explorer: Explorer, image: gr.State):
     def numbered(number: int | None):
         return look_at(*_held_out(explorer, number))
 
+    height, width, channels = explorer.fitting.shape
+    pad_height, pad_width = (round(side * 300 / max(height, width)) for side in (height, width))
     with gr.Row():
         with gr.Column(scale=2, min_width=320):
-            height, width, channels = explorer.fitting.shape
-            side = 300 / max(height, width)
-            size = {"width": round(width * side), "height": round(height * side)}
-            colour = _COLOUR if channels == 3 else ""
             gr.Markdown("### Draw")
-            pad = gr.HTML(html_template=_PAD.format(**size, colour=colour), js_on_load=_PAD_JS)
+            html = markup.pad(pad_height, pad_width, channels, explorer.fitting.paper)
+            pad = gr.HTML(html_template=html, js_on_load=_PAD_JS)
             gr.Markdown("### or upload an image file")
             upload = file_field()
             gr.Markdown(f"### or choose a held-out image, 0 to {len(explorer.held_out) - 1}")
