@@ -13,6 +13,7 @@ from PIL import Image
 from tf_bigan.data import decoding
 from tf_bigan.detect import __main__ as detect
 from tf_bigan.detect.page import coloured, report
+from tf_bigan.explore.detector.explorer import DetectorExplorer, load
 from tf_bigan.run.flags import run
 
 ODD = [os.fsdecode(b"\xff.png"), "a\nb.webp", 'c"d,e.gif', "sub/f.tiff"]
@@ -195,10 +196,15 @@ def test_a_real_detector(call, eagerly, tmp_path):
     save(tmp_path / "new/odd.png", grey(255))
     save(tmp_path / "new/usual.png", rng.integers(0, 99, (8, 8), np.uint8))
     options = ("--model=autoencoder", "--epochs=1", "--image_size=8", f"--out={tmp_path}/s.csv")
-    status, _, err = call(f"--normal={tmp_path}/normal", f"--data={tmp_path}/new", *options)
+    folders = (f"--normal={tmp_path}/normal", f"--data={tmp_path}/new")
+    status, _, err = call(*folders, *options, f"--pickle={tmp_path}/detector.joblib")
     assert status == 0, err
     odd, usual = rows_of(tmp_path / "s.csv")
     assert float(odd["score"]) > float(usual["score"]) and odd["is_outlier"] == "1"
+    explorer = DetectorExplorer(load(tmp_path / "detector.joblib"))
+    found = explorer.look(explorer.fitting.read(tmp_path / "new/odd.png").pixels)
+    assert found.score == pytest.approx(float(odd["score"]), rel=1e-5)
+    assert found.probability == pytest.approx(float(odd["probability"]), rel=1e-5)
 
 
 def test_nothing_of_others_is_overwritten(call, brightness, tmp_path):

@@ -98,7 +98,7 @@ def test_paper_is_as_the_borders_of_the_training_images():
     with pytest.raises(UserError, match="canvas is empty"):
         fitting.drawing(Picture(photos[5][:2, :2]))
     stroke = np.full((16, 16, 3), 200, np.uint8)
-    stroke[3:6] = 0
+    stroke[2:10] = 0
     assert fitting.drawing(Picture(stroke)).pixels.min() == 0
 
 
