@@ -70,6 +70,13 @@ def test_all_is_said(detective, odd):
     assert set(markup.MEANINGS) == set(typing.get_args(Criterion))
 
 
+@pytest.mark.parametrize(
+    ("evidence", "said"), [(0.0, "100 %"), (0.5, "61 %"), (6.0, "0.25 %"), (30.0, "< 0.0001 %")]
+)
+def test_evidence_as_a_share(evidence, said):
+    assert markup._percent(evidence) == said
+
+
 def test_the_picture_is_grey_where_it_is_usual():
     x = np.full((1, 3, 3), (1, 0, 0), np.float32)
     seen = markup.overlay(x, np.array([[0.0, 1, 7]]), scale=1.0)

@@ -44,11 +44,12 @@ CSS = """
 .tb-verdict span { color: inherit; }
 .tb-usual { border-color: #2e7d32; background: #e9f5ea; color: #1d4f20; }
 .tb-strange { border-color: #c62828; background: #fdecea; color: #7a1b14; }
-.tb-parts { width: 100%; max-width: 700px; margin: 10px 0; border-collapse: collapse;
-  font-size: 13px; }
+.tb-parts { width: 100%; max-width: 700px; margin: 10px 0; border: 0 !important;
+  border-collapse: collapse; font-size: 13px; }
 .tb-parts th { text-align: left; font-weight: normal; opacity: 0.72; }
-.tb-parts th, .tb-parts td { padding: 5px 10px 5px 0; border: 0;
-  border-bottom: 1px solid var(--border-color-primary); }
+.tb-parts th, .tb-parts td { padding: 5px 10px 5px 0 !important; border: 0 !important;
+  border-bottom: 1px solid var(--border-color-primary) !important; white-space: nowrap; }
+.tb-parts td:first-child { white-space: normal; }
 .tb-parts td:nth-child(3) { width: 30%; }
 .tb-bar { height: 10px; background: #d1603d; border-radius: 2px; }
 .tb-pad canvas { background: #fff; touch-action: none; cursor: crosshair; max-width: 100%; }

@@ -89,7 +89,7 @@ def verdict(explorer: DetectorExplorer, found: Finding) -> str:
     kind, title = ("strange", "Outlier") if found.is_outlier else ("usual", "Normal")
     text = (
         f"score {found.score:.3g}, threshold {explorer.detector.threshold_:.3g}; probability "
-        f"{found.probability:.4g}: stranger than {100 * found.probability:.4g} % of "
+        f"{found.probability:.4g}, the rank among {len(explorer.detector.held_out_scores_):,} "
         "held-out normal images"
     )
     return f'<div class="tb-verdict tb-{kind}"><b>{title}</b><span>{escape(text)}</span></div>'
@@ -101,10 +101,12 @@ def score(explorer: DetectorExplorer, found: Finding) -> str:
     chart = histogram(detector.held_out_scores_, found.score, detector.threshold_)
     others = [name for name in found.values if name not in (*found.parts, "combined")]
     explained = "Bars: held-out normal images; line: the picture; dashed: the threshold."
+    is_combined = "combined" in found.values
+    if is_combined:
+        explained += " P: the share of normal images with at least this value."
     if others:
         listed = ", ".join(f"{name} {found.values[name]:.3g}" for name in others)
         explained += f" Not in the score: {listed}."
-    is_combined = "combined" in found.values
     title = f"Score {found.score:.3g}"
     if is_combined:
         title += f", the mean of −ln P of {len(found.parts)} scores"
@@ -114,7 +116,7 @@ def score(explorer: DetectorExplorer, found: Finding) -> str:
         f"<td>{found.values[name]:.3g}</td>"
         + (
             f'<td><div class="tb-bar" style="width:{100 * max(part, 0) / most:.1f}%"></div></td>'
-            f"<td>{part:.2f}</td><td>{_one_of(part)}</td>"
+            f"<td>{part:.2f}</td><td>{_percent(part)}</td>"
             if is_combined
             else ""
         )
@@ -123,13 +125,12 @@ def score(explorer: DetectorExplorer, found: Finding) -> str:
     )
     head = "<th>score</th><th>value</th>"
     if is_combined:
-        head += '<th colspan="2">−ln P</th><th>as high in</th>'
+        head += '<th colspan="2">−ln P</th><th>P</th>'
     table = f'<table class="tb-parts"><tr>{head}</tr>{lines}</table>'
     return block(title, chart + table, explained)
 
 
-def _one_of(evidence: float) -> str:
-    """P as a frequency: P = exp(-evidence)."""
-    if evidence > math.log(1e6):
-        return "less than 1 of a million"
-    return f"1 of {math.exp(evidence):,.3g}" if evidence < 2 else f"1 of {math.exp(evidence):,.0f}"
+def _percent(evidence: float) -> str:
+    """P = exp(-evidence)."""
+    percent = 100 * math.exp(-evidence)
+    return "< 0.0001 %" if percent < 1e-4 else f"{percent:.2g} %" if percent < 99.5 else "100 %"
