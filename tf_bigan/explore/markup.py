@@ -46,6 +46,7 @@ CSS = """
 .tb-strange { border-color: #c62828; background: #fdecea; color: #7a1b14; }
 .tb-parts { width: 100%; max-width: 700px; margin: 10px 0; border: 0 !important;
   border-collapse: collapse; font-size: 13px; }
+.tb-parts tr { border: 0 !important; }
 .tb-parts th { text-align: left; font-weight: normal; opacity: 0.72; }
 .tb-parts th, .tb-parts td { padding: 5px 10px 5px 0 !important; border: 0 !important;
   border-bottom: 1px solid var(--border-color-primary) !important; white-space: nowrap; }
@@ -221,7 +222,7 @@ def look(explorer: Explorer, look: Look, source: str, notes: Sequence[str]) -> s
             "Nearest training images",
             near,
             f"By the distance between codes E(x), among {len(explorer.codes):,} images. Below "
-            "each: class, distance, index.",
+            f"each: {'' if explorer.train.labels is None else 'class, '}distance, index.",
         )
     )
     return "".join(parts)
