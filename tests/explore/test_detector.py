@@ -99,12 +99,12 @@ def test_files_of_joblib_and_pickle(detective, photos, tmp_path):
     detective.detector.reading_ = {"resize": "pad", "background": "navy"}
     joblib.dump(detective.detector, tmp_path / "a.joblib")
     (tmp_path / "a.pickle").write_bytes(pickle.dumps(detective.detector))
-    expected = detective.detector.score_samples(photos)
     detective.detector.reading_ = {}
-    for name in ("a.joblib", "a.pickle"):
-        loaded = DetectorExplorer(load(tmp_path / name))
-        np.testing.assert_array_equal(loaded.detector.score_samples(photos), expected)
-        assert (loaded.fitting.resize, loaded.fitting.background) == ("pad", "navy")
+    loaded = [load(tmp_path / name) for name in ("a.joblib", "a.pickle")]
+    assert loaded[1].threshold_ == loaded[0].threshold_ == detective.detector.threshold_
+    again = DetectorExplorer(loaded[0])
+    assert (again.fitting.resize, again.fitting.background) == ("pad", "navy")
+    np.testing.assert_array_equal(again.references, detective.references)
 
 
 @pytest.mark.parametrize(
