@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 
+import joblib
 import numpy as np
 import pytest
 from PIL import Image
@@ -12,6 +13,7 @@ from PIL import Image
 from tf_bigan.data import decoding
 from tf_bigan.detect import __main__ as detect
 from tf_bigan.detect.page import coloured, report
+from tf_bigan.explore.detector.explorer import DetectorExplorer, load
 from tf_bigan.run.flags import run
 
 ODD = [os.fsdecode(b"\xff.png"), "a\nb.webp", 'c"d,e.gif', "sub/f.tiff"]
@@ -95,6 +97,17 @@ def test_any_format_and_name(call, brightness, tmp_path):
         assert rows[name]["is_outlier"] == str(int(50 * level / 255 > 0.5))
         assert (tmp_path / f"s-heat_maps/{name}.heat_map.png").is_file()
     assert (tmp_path / "s.html").is_file()
+
+
+def test_the_detector_is_pickled_with_how_pictures_were_read(call, brightness, tmp_path):
+    for i in range(4):
+        save(tmp_path / f"normal/{i}.png", grey(60 * i))
+    folders = (f"--normal={tmp_path}/normal", f"--data={tmp_path}/normal")
+    options = ("--resize=pad", "--background=navy", f"--out={tmp_path}/s.csv")
+    status, _, err = call(*folders, *options, f"--pickle={tmp_path}/new/detector.joblib")
+    assert status == 0, err
+    detector = joblib.load(tmp_path / "new/detector.joblib")
+    assert detector.reading_ == {"resize": "pad", "background": "navy"}
 
 
 @pytest.mark.parametrize("kind", ["zip", "gztar"])
@@ -183,10 +196,15 @@ def test_a_real_detector(call, eagerly, tmp_path):
     save(tmp_path / "new/odd.png", grey(255))
     save(tmp_path / "new/usual.png", rng.integers(0, 99, (8, 8), np.uint8))
     options = ("--model=autoencoder", "--epochs=1", "--image_size=8", f"--out={tmp_path}/s.csv")
-    status, _, err = call(f"--normal={tmp_path}/normal", f"--data={tmp_path}/new", *options)
+    folders = (f"--normal={tmp_path}/normal", f"--data={tmp_path}/new")
+    status, _, err = call(*folders, *options, f"--pickle={tmp_path}/detector.joblib")
     assert status == 0, err
     odd, usual = rows_of(tmp_path / "s.csv")
     assert float(odd["score"]) > float(usual["score"]) and odd["is_outlier"] == "1"
+    explorer = DetectorExplorer(load(tmp_path / "detector.joblib"))
+    found = explorer.look(explorer.fitting.read(tmp_path / "new/odd.png").pixels)
+    assert found.score == pytest.approx(float(odd["score"]), rel=1e-5)
+    assert found.probability == pytest.approx(float(odd["probability"]), rel=1e-5)
 
 
 def test_nothing_of_others_is_overwritten(call, brightness, tmp_path):

@@ -319,6 +319,35 @@ def test_heat_maps(fitted, digits):
     assert heat.shape == (5, 8, 8) and heat.dtype == np.float32 and (heat >= 0).all()
 
 
+def test_a_heat_map_of_a_training_image_is_by_the_others(fitted, digits):
+    """As its score is: its own patches would leave nothing to see."""
+    trained, new = (fitted.heat_map(images).mean() for images in (digits[0][:200], digits[1][:200]))
+    assert 0.7 * new < trained < 1.2 * new
+
+
+def test_parts_of_the_score(fitted, digits):
+    parts = fitted.score_parts(digits[1][:20])
+    assert set(parts) == {"pixel_distance", "pixel_density"}  # of small images
+    np.testing.assert_allclose(
+        np.mean(list(parts.values()), axis=0), -fitted.score_samples(digits[1][:20]), rtol=1e-12
+    )
+
+
+def test_the_nearest_images_are_those_of_the_score(fitted, digits):
+    references = fitted.reference_images()
+    np.testing.assert_array_equal(references, digits[0][fitted.reference_])
+    assert sorted(fitted.reference_) == list(range(len(digits[0])))
+    rows = np.concatenate([digits[1][:9], references[3:4]])
+    distances, indices = fitted.kneighbors(rows)
+    assert distances.shape == indices.shape == (10, 11)
+    every = cdist(rows.reshape(10, -1), references.reshape(len(references), -1))
+    np.testing.assert_allclose(distances, np.sort(every, axis=1)[:, :11], rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(np.take_along_axis(every, indices, 1), distances, atol=1e-5)
+    assert indices[9, 0] == 3  # itself, which the score leaves out
+    expected = [*distances[:9, :3].mean(1), distances[9, 1:4].mean()]
+    np.testing.assert_allclose(fitted.anomaly_scores(rows)["pixel_distance"], expected, rtol=1e-5)
+
+
 @pytest.mark.parametrize("images", [True, False])
 def test_a_saved_model_scores_the_same(images, digits, tmp_path, eagerly):
     rows = digits[0][:40] if images else np.random.default_rng(0).normal(size=(40, 5))
@@ -335,6 +364,8 @@ def test_a_saved_model_scores_the_same(images, digits, tmp_path, eagerly):
     if not images:
         with pytest.raises(tb.UserError, match="heat maps need images"):
             detector.heat_map(rows)
+        with pytest.raises(tb.UserError, match="only detectors of images"):
+            detector.reference_images()
 
 
 def test_a_progress_bar(digits, eagerly, capsys):

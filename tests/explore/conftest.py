@@ -1,12 +1,13 @@
-"""What stands for a trained model in the tests of the page."""
+"""What stands for a trained model in the tests of the pages, and a tiny detector."""
 
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from tf_bigan import priors
+from tf_bigan import BiGANDetector, priors
 from tf_bigan.data import ImageData
+from tf_bigan.explore.detector.explorer import DetectorExplorer
 from tf_bigan.explore.explorer import Explorer
 
 
@@ -58,3 +59,17 @@ TRAIN, HELD_OUT = data(0, 51, 102, 255, labels=[0, 1, 1, 0]), data(255, 51, 102,
 @pytest.fixture(scope="module")
 def explorer() -> Explorer:
     return Explorer(Halving(), TRAIN, HELD_OUT)
+
+
+TINY = {"width": 4, "latent_dim": 2, "epochs": 1, "random_state": 0}
+
+
+@pytest.fixture(scope="session")
+def photos() -> np.ndarray:
+    """Of so many values that codes and patches are in the score."""
+    return np.random.default_rng(0).integers(0, 120, (24, 10, 12, 3), np.uint8)
+
+
+@pytest.fixture(scope="session")
+def detective(photos) -> DetectorExplorer:
+    return DetectorExplorer(BiGANDetector("autoencoder", **TINY).fit(photos))

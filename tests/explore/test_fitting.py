@@ -7,7 +7,7 @@ from PIL import Image
 from tf_bigan import data
 from tf_bigan.errors import UserError
 from tf_bigan.explore.fitting import Fitting
-from tf_bigan.explore.reading import Picture, read_file
+from tf_bigan.explore.reading import Picture
 
 
 def ink(height: int, width: int) -> np.ndarray:
@@ -86,19 +86,43 @@ def test_an_image_of_the_models_size_stays_and_paper_becomes_black():
     np.testing.assert_array_equal(paper.pixels, fitting.drawing(drawing).pixels)
 
 
+def test_paper_is_as_the_borders_of_the_training_images():
+    photos = np.full((9, 8, 8, 3), (200, 100, 50), np.uint8)
+    photos[:, 2:6, 2:6] = 0
+    photos[:4, 0] = 255
+    fitting = Fitting.to(photos)
+    assert fitting.paper == "#c86432"
+    assert Fitting.to(photos[..., :1]).paper == "#c8c8c8"
+    assert Fitting.to(np.zeros((2, 8, 8, 4), np.uint8)).paper == "transparent"
+    assert Fitting.to(ink(20, 9)).paper == "#000000"
+    with pytest.raises(UserError, match="canvas is empty"):
+        fitting.drawing(Picture(photos[5][:2, :2]))
+    stroke = np.full((16, 16, 3), 200, np.uint8)
+    stroke[2:10] = 0
+    assert fitting.drawing(Picture(stroke)).pixels.min() == 0
+
+
+def test_colours_are_not_ink():
+    """A photograph of a light thing on black is no drawing, and white paper no reason to invert."""
+    colours = np.repeat(ink(20, 9), 3, axis=3)
+    assert Fitting.to(colours).ink is None
+    white = Picture(np.full((28, 28, 3), 255, np.uint8))
+    assert set(Fitting.to(colours).photo(white).pixels.ravel()) == {255}
+
+
 @pytest.mark.parametrize("resize", ["crop", "pad", "stretch"])
 @pytest.mark.parametrize("channels", [1, 3, 4])
-def test_an_uploaded_training_file_becomes_the_training_image(tmp_path, channels, resize):
+@pytest.mark.parametrize("suffix", ["png", "jpg"])
+def test_an_uploaded_training_file_becomes_the_training_image(tmp_path, channels, resize, suffix):
     rng = np.random.default_rng(0)
-    for i in range(12):  # wide photographs
+    for i in range(12):  # wide photographs; JPEG files this large are decoded in a smaller size
         small = Image.fromarray(rng.integers(60, 255, (3, 6, 3), np.uint8))
-        small.resize((120, 60), Image.Resampling.BICUBIC).save(tmp_path / f"{i:02}.png")
+        small.resize((240, 120), Image.Resampling.BICUBIC).save(tmp_path / f"{i:02}.{suffix}")
     form = {"resize": resize, "background": "navy"}
     options = {"image_size": 16, "channels": channels, **form}
     images = np.concatenate(
         [data.load(f"folder:{tmp_path}", split, **options).images for split in ("train", "test")]
     )
     fitting = Fitting.to(images, **form)
-    read = [read_file(path, channels == 4, "navy") for path in sorted(tmp_path.glob("*.png"))]
-    fitted = [fitting.photo(picture).pixels for picture in read]
+    fitted = [fitting.read(path).pixels for path in sorted(tmp_path.glob(f"*.{suffix}"))]
     assert sorted(x.tobytes() for x in fitted) == sorted(x.tobytes() for x in images)

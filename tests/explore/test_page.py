@@ -1,5 +1,6 @@
-"""The page in a browser."""
+"""The pages in a browser."""
 
+import contextlib
 import json
 import shutil
 import socket
@@ -13,6 +14,7 @@ from tests.explore.conftest import HELD_OUT, TRAIN, Halving, OnlyE, OnlyG
 from tests.explore.test_reading import claiming, encoded
 from tf_bigan import priors
 from tf_bigan.data import ImageData
+from tf_bigan.explore import server
 from tf_bigan.explore.explorer import Explorer
 
 pytestmark = pytest.mark.extra
@@ -70,18 +72,24 @@ def browser():
 @pytest.fixture(scope="module")
 def opened(page, browser, explorer):
     """The page in the browser, after it has come up."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
     images = np.zeros((30, 28, 28, 1), np.uint8)
     images[:, 4:24, 9:19] = np.arange(100, 250, 5, dtype=np.uint8).reshape(-1, 1, 1, 1)
     model = Halving()
     model.image_shape, model.prior = (28, 28, 1), priors.Uniform(784)
     images = ImageData("boxes", images, np.zeros(30, np.int64))
-    blocks = page.build(Explorer(model, images, images))
-    page.serve(blocks, "127.0.0.1", port)
+    with shown(page.build(Explorer(model, images, images)), browser):
+        until(browser, lambda: "Nearest training images" in text(browser))
+        yield browser
+
+
+@contextlib.contextmanager
+def shown(blocks, browser):
+    """Serves a page and opens it."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    server.serve(blocks, "127.0.0.1", port)
     browser.get(f"http://127.0.0.1:{port}")
-    until(browser, lambda: "Nearest training images" in text(browser))
-    yield browser
+    yield
     blocks.close(verbose=False)
 
 
@@ -145,7 +153,7 @@ def test_drawing_and_uploading_in_a_browser(opened, tmp_path):
     ],
 )
 def test_every_tab_has_a_button_for_other_pictures(opened, monkeypatch, page, tab, button):
-    monkeypatch.setattr(page, "_any_number", lambda: 17)
+    monkeypatch.setattr(page, "any_number", lambda: 17)
     press(opened, tab)
     before = pictures(opened)
     press(opened, button)
@@ -164,3 +172,18 @@ def test_every_tab_shows_pictures_and_nothing_is_fetched_from_elsewhere(opened):
     requests = [m["params"]["request"] for m in messages if m["method"].endswith("WillBeSent")]
     urls = [request["url"] for request in requests]
     assert urls and all(url.startswith(("http://127.0.0.1", "data:", "blob:")) for url in urls)
+
+
+def test_the_page_of_a_detector(page, browser, detective, tmp_path):
+    from tf_bigan.explore.detector import page as of_detector
+
+    with shown(of_detector.build(detective), browser):
+        until(browser, lambda: "Normal image #" in text(browser) and len(pictures(browser)) == 10)
+        (tmp_path / "text.png").write_text("no image")
+        upload(browser, tmp_path / "text.png", "text.png is not a readable image")
+        white = Image.fromarray(np.full((10, 12, 3), 255, np.uint8))
+        (tmp_path / "white.png").write_bytes(encoded(white))
+        upload(browser, tmp_path / "white.png", "white.png, unchanged.")
+        assert "Outlier" in text(browser) and "is not a readable image" not in text(browser)
+        press(browser, "A random normal image")
+        until(browser, lambda: "white.png" not in text(browser))

@@ -11,6 +11,7 @@ in [brackets].
 import sys
 from pathlib import Path
 
+import joblib
 import numpy as np
 from absl import flags
 
@@ -58,6 +59,9 @@ OUT = _define(
 HEAT_MAPS = _define(flags.DEFINE_boolean, "heat_maps", True, "write heat maps [true]", "output")
 SAVED_MODEL = _define(
     _string, "saved_model", None, "also write the detector as a SavedModel to this path", "output"
+)
+PICKLE = _define(
+    _string, "pickle", None, "also pickle it to this file, for tf-bigan explore", "output"
 )
 MODEL = _define(_string, "model", "cycle_bigan", "the system to train [cycle_bigan]", "detector")
 EPOCHS = _define(
@@ -114,6 +118,10 @@ def main() -> int:
     names = [file.relative for file in folders[1].files]
     if SAVED_MODEL.value:
         detector.save_model(expanded(SAVED_MODEL.value))
+    if PICKLE.value:
+        detector.reading_ = {"resize": how.resize, "background": how.background}
+        with atomically(expanded(PICKLE.value)) as temporary:
+            joblib.dump(detector, temporary)
     if HEAT_MAPS.value:
         _write_heat_maps(out.with_name(f"{out.stem}-heat_maps"), names, maps)
     settings: dict[str, object] = {

@@ -1,1 +1,1 @@
-"""A local web page to explore a trained model: `tf-bigan explore --workdir=DIR`."""
+"""Local web pages to explore a trained model or an anomaly detector: `tf-bigan explore`."""

@@ -1,5 +1,6 @@
 """Converts images of any size to the form of the training images."""
 
+import os
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,15 +9,10 @@ from PIL import Image
 from tf_bigan.data.decoding import Resize, fitted
 from tf_bigan.data.images import converted_shape
 from tf_bigan.errors import UserError
-from tf_bigan.explore.reading import Picture
+from tf_bigan.explore.reading import Picture, changes, read_file
 
 _DARK = 26  # pixels up to this value, of 255, are background
 _PLAIN = 0.9  # minimal fraction of background pixels in the border
-_OTHER_ASPECT = {
-    "crop": "its margins cut off",
-    "pad": "with margins added",
-    "stretch": "with another aspect ratio",
-}
 
 
 @dataclass(frozen=True)
@@ -27,12 +23,15 @@ class Fitting:
     resize, background: as in `decoding.fitted`, of the training.
     ink: if the training images are light strokes on black, the longer side of the strokes as a
         fraction of the image (20 of 28 pixels in MNIST); else None.
+    paper: what to draw on, a colour as in CSS: the usual colour of the training images' borders,
+        transparent for four channels.
     """
 
     shape: tuple[int, int, int]
     ink: float | None
     resize: Resize = "crop"
     background: str = "white"
+    paper: str = "#000000"
 
     @classmethod
     def to(
@@ -42,11 +41,22 @@ class Fitting:
         height, width = images.shape[1:3]
         bright = images.max(-1) > _DARK  # [N, H, W]
         border = np.concatenate([bright[:, [0, -1]].ravel(), bright[:, :, [0, -1]].ravel()])
-        if border.mean() > 0.5 or images.shape[3] == 4 or resize == "pad":  # margins are no paper
-            return cls(images.shape[1:], None, resize, background)
+        # Colours are no ink, and margins no paper.
+        if border.mean() > 0.5 or images.shape[3] != 1 or resize == "pad":
+            return cls(images.shape[1:], None, resize, background, _paper(images))
         rows, columns = bright.any(2).sum(1), bright.any(1).sum(1)  # those with strokes, [N]
         ink = float(np.median(np.maximum(rows / height, columns / width)))
         return cls(images.shape[1:], ink, resize, background)
+
+    def read(self, path: str | os.PathLike) -> Picture:
+        """An uploaded file, as the training reads it, or as a `photo` of strokes.
+
+        Raises:
+            UserError: as `read_file` and `photo`.
+        """
+        if self.ink is None and self.shape[2] in (1, 3, 4):
+            return read_file(path, shape=self.shape, resize=self.resize, background=self.background)
+        return self.photo(read_file(path, background=self.background))
 
     def photo(self, picture: Picture) -> Picture:
         """An uploaded image, cut or padded, resized and converted as the training images are.
@@ -58,24 +68,19 @@ class Fitting:
         Raises:
             UserError: the picture cannot have the model's channels.
         """
-        height, width, channels = self.shape
+        height, width, _ = self.shape
         self._check_channels(picture)
         if self.ink is not None:
             picture = _on_black(picture)
             fits = picture.pixels.shape[:2] == (height, width)
             if not fits and (_border(picture.pixels) <= _DARK).mean() > _PLAIN and _bright(picture):
                 return self._strokes(picture)
-        notes, (h, w, c) = list(picture.notes), picture.pixels.shape
-        if (h, w) != (height, width):
-            notes.append(f"resized from {h:,} × {w:,} to {height} × {width}")
-            if h * width != w * height:
-                notes.append(_OTHER_ASPECT[self.resize])
-        if c != channels:
-            notes.append("converted to grey" if channels == 1 else "its grey used for all colours")
-        return Picture(self._converted(picture.pixels, (height, width), self.resize), tuple(notes))
+        h, w, c = picture.pixels.shape
+        notes = (*picture.notes, *changes((h, w), c == 1, self.shape, self.resize))
+        return Picture(self._converted(picture.pixels, (height, width), self.resize), notes)
 
     def drawing(self, picture: Picture) -> Picture:
-        """A drawing on black, with strokes scaled to their size in the training images.
+        """A drawing on `paper`, with strokes scaled to their size in the training images.
 
         If the training images are not strokes on black, the whole canvas is converted as a photo.
 
@@ -83,7 +88,8 @@ class Fitting:
             UserError: nothing is drawn, or the picture cannot have the model's channels.
         """
         self._check_channels(picture)
-        if not _bright(picture):
+        pixels = picture.pixels
+        if not (_bright(picture) if self.ink is not None else (pixels != pixels[0, 0]).any()):
             raise UserError("the canvas is empty: draw something first")
         return self.photo(picture) if self.ink is None else self._strokes(picture)
 
@@ -115,6 +121,15 @@ class Fitting:
         image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
         image = image.convert({1: "L", 3: "RGB", 4: "RGBA"}[channels])
         return np.asarray(fitted(image, size, resize, self.background)).reshape(*size, channels)
+
+
+def _paper(images: np.ndarray) -> str:
+    if images.shape[3] == 4:
+        return "transparent"
+    edges = (images[:, 0], images[:, -1], images[:, :, 0], images[:, :, -1])
+    border = np.concatenate([edge.reshape(-1, images.shape[3]) for edge in edges])
+    usual = np.median(border, axis=0).astype(int)
+    return "#" + "".join(f"{value:02x}" for value in (usual if len(usual) == 3 else usual[[0] * 3]))
 
 
 def _start(mass: np.ndarray, side: int) -> int:

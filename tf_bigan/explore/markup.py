@@ -38,7 +38,22 @@ CSS = """
   background: #fdf6e3; color: #6b4a0f; border-radius: 4px; }
 .tb-notice { border-left: 4px solid #c62828; background: #fdecea; color: #7a1b14;
   padding: 10px 14px; border-radius: 4px; overflow-wrap: anywhere; }
-.tb-pad canvas { background: #000; touch-action: none; cursor: crosshair; max-width: 100%; }
+.tb-verdict { display: flex; flex-wrap: wrap; gap: 4px 14px; align-items: baseline;
+  padding: 10px 14px; margin-bottom: 16px; border-left: 4px solid; border-radius: 4px; }
+.tb-verdict b { font-size: 20px; color: inherit; }
+.tb-verdict span { color: inherit; }
+.tb-usual { border-color: #2e7d32; background: #e9f5ea; color: #1d4f20; }
+.tb-strange { border-color: #c62828; background: #fdecea; color: #7a1b14; }
+.tb-parts { width: 100%; max-width: 700px; margin: 10px 0; border: 0 !important;
+  border-collapse: collapse; font-size: 13px; }
+.tb-parts tr { border: 0 !important; }
+.tb-parts th { text-align: left; font-weight: normal; opacity: 0.72; }
+.tb-parts th, .tb-parts td { padding: 5px 10px 5px 0 !important; border: 0 !important;
+  border-bottom: 1px solid var(--border-color-primary) !important; white-space: nowrap; }
+.tb-parts td:first-child { white-space: normal; }
+.tb-parts td:nth-child(3) { width: 30%; }
+.tb-bar { height: 10px; background: #d1603d; border-radius: 2px; }
+.tb-pad canvas { background: #fff; touch-action: none; cursor: crosshair; max-width: 100%; }
 .tb-pad .tb-tools { display: flex; gap: 12px; align-items: center; margin-top: 8px; }
 .tb-pad button { padding: 4px 16px; border: 1px solid var(--border-color-primary);
   border-radius: 6px; background: var(--button-secondary-background-fill); cursor: pointer; }
@@ -78,7 +93,8 @@ def line(tiles: Iterable[str]) -> str:
 def block(title: str, body: str, faint: str = "") -> str:
     """A part of the page with a title and a line of explanation."""
     explained = f'<div class="tb-faint">{escape(faint)}</div>' if faint else ""
-    return f'<div class="tb-block"><h3>{escape(title)}</h3>{body}{explained}</div>'
+    headed = f"<h3>{escape(title)}</h3>" if title else ""
+    return f'<div class="tb-block">{headed}{body}{explained}</div>'
 
 
 def notice(text: str) -> str:
@@ -100,24 +116,41 @@ def code_bars(code: np.ndarray) -> str:
     return f'<svg viewBox="0 0 600 100" role="img" aria-label="E(x)">{bars}{zero}</svg>'
 
 
-def error_histogram(errors: np.ndarray, error: float) -> str:
-    """A histogram of the held-out images' errors [N], ascending, with a line at `error`."""
-    low, high = min(float(errors[0]), error), max(float(errors[-1]), error)
+def histogram(values: np.ndarray, value: float, threshold: float | None = None) -> str:
+    """A histogram of `values` [N], ascending, with a line at `value`, dashed at `threshold`."""
+    marks = [value] if threshold is None else [value, threshold]
+    low, high = min(float(values[0]), *marks), max(float(values[-1]), *marks)
     high = max(high, low + 1e-6)
-    counts, _ = np.histogram(errors, _BINS, (low, high))
-    step, at = 600 / _BINS, 600 * (error - low) / (high - low)
+    counts, _ = np.histogram(values, _BINS, (low, high))
+    step = 600 / _BINS
     bars = "".join(
         f'<rect x="{i * step:.2f}" y="{70 - 66 * count / counts.max():.2f}" '
         f'width="{0.9 * step:.2f}" height="{66 * count / counts.max():.2f}" fill="#9db4d3"/>'
         for i, count in enumerate(counts)
     )
-    mark = f'<line x1="{at:.1f}" x2="{at:.1f}" y1="0" y2="70" stroke="#d1603d" stroke-width="3"/>'
+    lines = ('stroke="#d1603d" stroke-width="3"', 'stroke="currentColor" stroke-dasharray="4 3"')
+    drawn = "".join(
+        f'<line x1="{at:.1f}" x2="{at:.1f}" y1="0" y2="70" {style}/>'
+        for at, style in zip((600 * (m - low) / (high - low) for m in marks), lines, strict=False)
+    )
     text = 'font-size="12" fill="currentColor" fill-opacity="0.7"'
     scale = (
         f'<text x="0" y="86" {text}>{low:.3g}</text>'
         f'<text x="600" y="86" text-anchor="end" {text}>{high:.3g}</text>'
     )
-    return f'<svg viewBox="0 0 600 90" role="img" aria-label="errors">{bars}{mark}{scale}</svg>'
+    return f'<svg viewBox="0 0 600 90" role="img" aria-label="histogram">{bars}{drawn}{scale}</svg>'
+
+
+def pad(height: int, width: int, channels: int, paper: str) -> str:
+    """A canvas to draw on, with a colour to choose unless the model is grey."""
+    dark = paper != "transparent" and np.mean([*bytes.fromhex(paper[1:])]) < 128
+    pen = "#ffffff" if dark else "#000000"
+    colour = f'<label>Pen <input type="color" value="{pen}"></label>' if channels >= 3 else ""
+    return (
+        f'<div class="tb-pad"><canvas width="{width}" height="{height}" data-paper="{paper}" '
+        f'data-pen="{pen}"></canvas><div class="tb-tools"><button type="button">Clear</button>'
+        f"{colour}</div></div>"
+    )
 
 
 def heading(explorer: Explorer) -> str:
@@ -161,7 +194,7 @@ def look(explorer: Explorer, look: Look, source: str, notes: Sequence[str]) -> s
         parts.append(
             block(
                 f"Reconstruction error above {math.floor(look.percentile)} % of held-out images",
-                error_histogram(explorer.errors, look.error),
+                histogram(explorer.errors, look.error),
                 f"The sum of |x − G(E(x))| is {look.error:.1f}, the line. The bars are those of "
                 f"{len(explorer.errors):,} held-out images.",
             )
@@ -189,7 +222,7 @@ def look(explorer: Explorer, look: Look, source: str, notes: Sequence[str]) -> s
             "Nearest training images",
             near,
             f"By the distance between codes E(x), among {len(explorer.codes):,} images. Below "
-            "each: class, distance, index.",
+            f"each: {'' if explorer.train.labels is None else 'class, '}distance, index.",
         )
     )
     return "".join(parts)

@@ -1,43 +1,38 @@
-"""The web page, in Gradio. Everything is computed by the `Explorer`."""
+"""The page of a model, in Gradio. Everything is computed by the `Explorer`."""
 
 import base64
 import os
 from collections.abc import Callable
-from functools import wraps
 
 import gradio as gr
 import numpy as np
-from gradio.themes import Default
 
 from tf_bigan.errors import UserError
 from tf_bigan.explore import markup
+from tf_bigan.explore.controls import answered, any_number, file_field, on_upload, read_and_delete
 from tf_bigan.explore.explorer import Explorer, label_of
-from tf_bigan.explore.fitting import Fitting
-from tf_bigan.explore.reading import MAX_MEGABYTES, Picture, read_bytes, read_file
+from tf_bigan.explore.reading import Picture, read_bytes
 
 _SLIDERS, _SAMPLES, _STEPS = 8, 48, 10
 _REACH = 3.0  # range of the sliders, in standard deviations
 _PNG = "data:image/png;base64,"
 
 # For pen, mouse or finger. After each stroke the canvas is sent to the server as a PNG.
-_PAD = """
-<div class="tb-pad">
-  <canvas width="{width}" height="{height}"></canvas>
-  <div class="tb-tools"><button type="button">Clear</button>{colour}</div>
-</div>
-"""
-_COLOUR = '<label>Pen <input type="color" value="#ffffff"></label>'
 _PAD_JS = """
 const canvas = element.querySelector("canvas"), colour = element.querySelector("input");
 const pen = canvas.getContext("2d");
 let last = null;
-const clear = () => { pen.fillStyle = "#000"; pen.fillRect(0, 0, canvas.width, canvas.height); };
+const clear = () => {
+  pen.clearRect(0, 0, canvas.width, canvas.height);
+  pen.fillStyle = canvas.dataset.paper;
+  pen.fillRect(0, 0, canvas.width, canvas.height);
+};
 const draw = (event) => {
   const box = canvas.getBoundingClientRect(), scale = canvas.width / box.width;
   const to = [(event.clientX - box.left) * scale, (event.clientY - box.top) * scale];
   pen.lineWidth = Math.max(canvas.width, canvas.height) / 13;
   pen.lineCap = pen.lineJoin = "round";
-  pen.strokeStyle = colour ? colour.value : "#fff";
+  pen.strokeStyle = colour ? colour.value : canvas.dataset.pen;
   pen.beginPath();
   pen.moveTo(...(last || to));
   pen.lineTo(...to);
@@ -61,7 +56,7 @@ clear();
 
 
 def build(explorer: Explorer) -> gr.Blocks:
-    """The page of a model, for `serve`."""
+    """The page of a model."""
     name = type(explorer.model).__name__
     title = f"{name} on {explorer.train.name}"
     with gr.Blocks(title=title, analytics_enabled=False, fill_width=True) as page:
@@ -82,66 +77,42 @@ def build(explorer: Explorer) -> gr.Blocks:
     return page
 
 
-def serve(page: gr.Blocks, host: str, port: int) -> None:
-    """Serves a page until `page.close()`, without connections to other machines."""
-    page.launch(
-        server_name=host,
-        server_port=port,
-        share=False,
-        prevent_thread_lock=True,
-        quiet=True,
-        footer_links=[],
-        run_history=False,
-        max_file_size=f"{MAX_MEGABYTES}mb",
-        enable_monitoring=False,
-        ssr_mode=False,
-        pwa=False,
-        mcp_server=False,
-        theme=Default(
-            primary_hue="blue",
-            font=("system-ui", "sans-serif"),
-            font_mono=("ui-monospace", "monospace"),
-        ),
-        css=markup.CSS,
-    )
-
-
 def _look_tab(explorer: Explorer, image: gr.State):
     def look_at(x: np.ndarray, source: str, notes=()) -> tuple:
         return markup.look(explorer, explorer.look(x), source, notes), x
 
     def drawn(png: str | None):
         data = base64.b64decode((png or "").removeprefix(_PNG))
-        fitted = explorer.fitting.drawing(read_bytes(data, "the drawing"))
+        shape = (pad_height, pad_width, 4) if channels == 4 else None  # keeps what is transparent
+        fitted = explorer.fitting.drawing(read_bytes(data, "the drawing", shape))
         return look_at(_floats(fitted), "Your drawing", fitted.notes)
 
     def uploaded(path: str):
-        fitted = explorer.fitting.photo(_read_and_delete(path, explorer.fitting))
+        fitted = read_and_delete(path, explorer.fitting)
         return look_at(_floats(fitted), os.path.basename(path), fitted.notes)
 
     def numbered(number: int | None):
         return look_at(*_held_out(explorer, number))
 
+    height, width, channels = explorer.fitting.shape
+    pad_height, pad_width = (round(side * 300 / max(height, width)) for side in (height, width))
     with gr.Row():
         with gr.Column(scale=2, min_width=320):
-            height, width, channels = explorer.fitting.shape
-            side = 300 / max(height, width)
-            size = {"width": round(width * side), "height": round(height * side)}
-            colour = _COLOUR if channels == 3 else ""
             gr.Markdown("### Draw")
-            pad = gr.HTML(html_template=_PAD.format(**size, colour=colour), js_on_load=_PAD_JS)
+            html = markup.pad(pad_height, pad_width, channels, explorer.fitting.paper)
+            pad = gr.HTML(html_template=html, js_on_load=_PAD_JS)
             gr.Markdown("### or upload an image file")
-            upload = _upload()
+            upload = file_field()
             gr.Markdown(f"### or choose a held-out image, 0 to {len(explorer.held_out) - 1}")
             number, random = _number(0)
         with gr.Column(scale=5, min_width=480):
             problem = gr.HTML(visible=False)
             result = gr.HTML(numbered(0)[0])
     outputs = [problem, result, image]
-    pad.submit(_answered(drawn, 2), pad, outputs, show_progress="hidden")
-    _on_upload(upload, _answered(uploaded, 2), outputs)
+    pad.submit(answered(drawn, 2), pad, outputs, show_progress="hidden")
+    on_upload(upload, answered(uploaded, 2), outputs)
     random.click(_random(explorer), None, number)
-    _on_number(number, _answered(numbered, 2), outputs)
+    _on_number(number, answered(numbered, 2), outputs)
 
 
 def _move_tab(explorer: Explorer, image: gr.State):
@@ -158,7 +129,7 @@ def _move_tab(explorer: Explorer, image: gr.State):
         return start(explorer.model.encode(x[None])[0])
 
     def from_prior():
-        return start(explorer.draw(_any_number()))
+        return start(explorer.draw(any_number()))
 
     first = explorer.draw(0)
     if explorer.encodes:
@@ -199,7 +170,7 @@ def _move_tab(explorer: Explorer, image: gr.State):
 
 def _between_tab(explorer: Explorer):
     def uploaded(path):
-        return _floats(explorer.fitting.photo(_read_and_delete(path, explorer.fitting)))
+        return _floats(read_and_delete(path, explorer.fitting))
 
     def numbered(number):
         return _held_out(explorer, number)[0]
@@ -213,13 +184,13 @@ def _between_tab(explorer: Explorer):
             ends.append(gr.State(explorer.held_out.as_float(i)))
             with gr.Column():
                 gr.Markdown(f"### {title} a held-out image, 0 to {last}, or an image file")
-                sources.append((*_number(i), _upload()))
+                sources.append((*_number(i), file_field()))
     problem = gr.HTML(visible=False)
     picture = gr.HTML(interpolated(*(end.value for end in ends)))
     for end, (number, random, upload) in zip(ends, sources, strict=True):
         random.click(_random(explorer), None, number)
-        _on_number(number, _answered(numbered, 1), [problem, end])
-        _on_upload(upload, _answered(uploaded, 1), [problem, end])
+        _on_number(number, answered(numbered, 1), [problem, end])
+        on_upload(upload, answered(uploaded, 1), [problem, end])
         end.change(interpolated, ends, picture, show_progress="hidden")
 
 
@@ -233,17 +204,6 @@ def _samples_tab(explorer: Explorer):
     more.click(lambda seed: seed + 1, seed, seed).then(samples, seed, picture)
 
 
-def _upload() -> gr.File:
-    return gr.File(show_label=False, type="filepath", height=130)
-
-
-def _on_upload(upload: gr.File, function: Callable, outputs: list):
-    """Calls `function` with the file's path, and clears the upload field."""
-    upload.upload(
-        lambda path: (*function(path), None), upload, [*outputs, upload], show_progress="hidden"
-    )
-
-
 def _number(start: int) -> tuple[gr.Number, gr.Button]:
     with gr.Row():
         number = gr.Number(start, precision=0, label="Number", container=False, min_width=100)
@@ -255,11 +215,7 @@ def _on_number(number: gr.Number, function: Callable, outputs: list):
 
 
 def _random(explorer: Explorer) -> Callable[[], int]:
-    return lambda: _any_number() % len(explorer.held_out)
-
-
-def _any_number() -> int:
-    return int(np.random.default_rng().integers(2**31))
+    return lambda: any_number() % len(explorer.held_out)
 
 
 def _held_out(explorer: Explorer, number: int | None) -> tuple[np.ndarray, str]:
@@ -271,27 +227,5 @@ def _held_out(explorer: Explorer, number: int | None) -> tuple[np.ndarray, str]:
     return explorer.held_out.as_float(number), f"Held-out image {number}{kind}"
 
 
-def _read_and_delete(path: str, fitting: Fitting) -> Picture:
-    """Reads an uploaded file and deletes it, even if it is not an image."""
-    try:
-        return read_file(path, fitting.shape[2] == 4, fitting.background)
-    finally:
-        os.unlink(path)
-
-
 def _floats(picture: Picture) -> np.ndarray:
     return picture.pixels.astype(np.float32) / np.float32(255)
-
-
-def _answered(function: Callable, outputs: int) -> Callable:
-    """Adds an error message as the first output; after an error the other outputs are kept."""
-
-    @wraps(function)
-    def call(*arguments):
-        try:
-            results = function(*arguments)
-        except UserError as error:
-            return gr.HTML(markup.notice(f"{error}"), visible=True), *[gr.skip()] * outputs
-        return gr.HTML(visible=False), *(results if outputs > 1 else [results])
-
-    return call

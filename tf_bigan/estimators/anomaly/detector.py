@@ -30,6 +30,7 @@ STEPS_IMAGES, STEPS_TABLE = 500, 2000  # training steps, if the number of epochs
 AVERAGED = 20  # the weights are averaged over the last 1/20 of the training,
 LEAST_AVERAGED = 10  # if that is at least this many steps
 LEAST_ROWS = 4
+MOST_REFERENCES = 20_000  # rows among which neighbours are searched
 LEAST_HELD_OUT, MOST_HELD_OUT = 100, 2000  # held-out rows; at most a quarter of all
 
 
@@ -72,6 +73,10 @@ class BiGANDetector(OutlierMixin, BaseEstimator):
         labels_: 1 for the outliers among them, else 0, int [N].
         threshold_: `decision_scores_` above this are outliers: -`offset_`.
         held_out_scores_: anomaly scores of the held-out rows, ascending.
+        reference_: the rows of `fit` in which neighbours are searched, int [M], M <= 20,000.
+        reading_: arguments of `tf_bigan.data.load` with which pictures became the rows of `fit`, as
+            {"resize": "pad"}; `tf-bigan explore` reads pictures with them. `fit` leaves it empty,
+            `tf-bigan detect` fills it.
         n_features_in_: number of values per row.
         image_shape_: (H, W, C) of the images that the system sees; (1, 1, F) for a table.
 
@@ -151,11 +156,13 @@ class BiGANDetector(OutlierMixin, BaseEstimator):
         count = min(max(count, LEAST_HELD_OUT), MOST_HELD_OUT, max(2, len(rows) // 4))
         scorer = self._train(rows[np.sort(order[count:])], columns, seed)
         # Neighbours are not trained: they may be held-out rows too, and a row is not its own.
-        scorer.fit(rows[np.roll(order, -count)], [self.criterion], self.n_neighbors)
+        self.reference_ = np.roll(order, -count)[:MOST_REFERENCES]
+        scorer.fit(rows[self.reference_], [self.criterion], self.n_neighbors)
         if self.criterion == "combined":
             scorer.combine(scorer.scores(rows[order[:count]]))
         found = scorer.scores(rows)[self.criterion]
         self._scorer, self._criterion = scorer, self.criterion
+        self.reading_: dict[str, str] = {}
         self.decision_scores_ = found
         self.held_out_scores_ = np.sort(found[order[:count]])
         if isinstance(self.contamination, str):
@@ -184,6 +191,20 @@ class BiGANDetector(OutlierMixin, BaseEstimator):
         check_is_fitted(self)
         return self._scorer.scores(self._prepared(self._validated(X, reset=False)))
 
+    def score_parts(self, X: npt.ArrayLike) -> dict[str, np.ndarray]:
+        """{name: part}, float64 [N], what -`score_samples` is the mean of.
+
+        With criterion="combined" these are -log P(S >= s) for the value s of each combined score
+        in `anomaly_scores`, and the score S of a normal row; else the score itself is the only one.
+
+        Args:
+            X: rows like those of `fit`.
+        """
+        found = self.anomaly_scores(X)
+        if self._criterion != "combined":
+            return {self._criterion: found[self._criterion]}
+        return {name: part.numpy() for name, part in self._scorer.parts(found).items()}
+
     def decision_function(self, X: npt.ArrayLike) -> np.ndarray:
         """`score_samples` minus `offset_`, float64 [N]: below 0 are outliers."""
         return self.score_samples(X) - self.offset_
@@ -206,8 +227,8 @@ class BiGANDetector(OutlierMixin, BaseEstimator):
     def heat_map(self, X: npt.ArrayLike) -> np.ndarray:
         """Where images are unusual, float32 [N, H, W] >= 0: larger is more anomalous.
 
-        The distances of patches to the nearest training patches at the same place; the scale is
-        the same for all images.
+        The distances of patches to the nearest training patches at the same place, which for a
+        training image are those of other images. The scale is the same for all images.
 
         Args:
             X: images like those of `fit`.
@@ -215,12 +236,45 @@ class BiGANDetector(OutlierMixin, BaseEstimator):
         Raises:
             UserError: a table, or a criterion that does not use patches.
         """
-        check_is_fitted(self)
-        if self._scorer.patches is None:
+        if not self.keeps_images:
             raise UserError(
                 "heat maps need images, and criterion=combined, patch_distance or pixel_distance"
             )
         return self._scorer.heat_map(self._prepared(self._validated(X, reset=False)))
+
+    def kneighbors(self, X: npt.ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+        """The nearest reference rows, at most `n_neighbors` + 1, nearest first.
+
+        Distances are those between codes E(x) if the score combines them, or is one of codes; else
+        between pixels or standardised columns. A reference row is among its own neighbours, at
+        distance 0, but does not count in its scores.
+
+        Args:
+            X: rows like those of `fit`.
+
+        Returns:
+            distances, float32 [N, k]; indices in `reference_` and `reference_images`, int32 [N, k].
+
+        Raises:
+            UserError: the criterion uses no neighbours.
+        """
+        check_is_fitted(self)
+        if self._scorer.pixels is None and self._scorer.codes is None:
+            raise UserError(f"criterion={self._criterion} uses no neighbours; use combined")
+        return self._scorer.nearest(self._prepared(self._validated(X, reset=False)))
+
+    def reference_images(self) -> np.ndarray:
+        """The images of `reference_`, float32 [M, H, W, C] in [0, 1].
+
+        Raises:
+            UserError: a table, or a criterion that keeps no images.
+        """
+        if not self.keeps_images or self._scorer.pixels is None:
+            raise UserError(
+                "only detectors of images with criterion=combined, patch_distance, pixel_distance "
+                "or pixel_density keep images"
+            )
+        return self._scorer.pixels.rows.numpy().reshape(-1, *self.image_shape_)
 
     def save_model(self, path: str | os.PathLike) -> None:
         """Writes the whole detector as a TensorFlow SavedModel, which runs without this library.
@@ -239,6 +293,12 @@ class BiGANDetector(OutlierMixin, BaseEstimator):
             raise UserError(f"{os.fspath(path)} exists: choose another path")
         with atomically(path) as temporary:
             self._scorer.save(temporary, self._criterion, self.threshold_)
+
+    @property
+    def keeps_images(self) -> bool:
+        """Whether there are `reference_images` and heat maps."""
+        check_is_fitted(self)
+        return self._scorer.patches is not None
 
     @property
     def model_(self) -> AdversarialModel:

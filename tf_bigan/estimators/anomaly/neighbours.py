@@ -47,7 +47,7 @@ class Neighbours(Arrays):
             usual=np.ones(len(rows), np.float32),
             k=k,
         )
-        search = tf.function(self._search)
+        search = tf.function(self.search)
         distances = []
         for start in range(0, len(rows), CHUNK):
             found, nearest = (part.numpy() for part in search(rows[start : start + CHUNK]))
@@ -76,7 +76,7 @@ class Neighbours(Arrays):
             nearest   the number of the reference row that is nearest, int32 [M]
             itself    whether that is the row itself, bool [M]
         """
-        distances, nearest = self._search(rows)
+        distances, nearest = self.search(rows)
         itself = distances[:, :1] <= SAME * tf.gather(self.usual, nearest[:, :1])
         others = tf.where(itself, distances[:, 1:], distances[:, :-1])
         usual = tf.gather(self.usual, tf.where(itself, nearest[:, 1:], nearest[:, :-1]))
@@ -88,8 +88,11 @@ class Neighbours(Arrays):
             "itself": itself[:, 0],
         }
 
-    def _search(self, rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """(distances, numbers) of the k + 1 nearest reference rows, [M, k + 1], ascending."""
+    def search(self, rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """(distances, numbers) of the k + 1 nearest reference rows, [M, k + 1], ascending.
+
+        A reference row is among its own.
+        """
         centred = rows - self.mean
         short = centred if self.axes.shape[0] == 0 else centred @ self.axes
         # ‖a - b‖² without ‖a‖², the same for all b. The rest of a is taken as orthogonal to b's.

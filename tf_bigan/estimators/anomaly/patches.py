@@ -83,9 +83,14 @@ class Patches(Arrays):
         found = tf.sqrt(tf.maximum(tf.transpose(squares), LEAST))
         return tf.reshape(found, (-1, *self._grid(images)))
 
-    def heat_map(self, images: tf.Tensor) -> tf.Tensor:
-        """[B, H, W, C] -> [B, H, W]: at each pixel the mean distance of the patches over it."""
-        distances = self.distances(images)[..., None]
+    def heat_map(
+        self, images: tf.Tensor, nearest: tf.Tensor | None = None, itself: tf.Tensor | None = None
+    ) -> tf.Tensor:
+        """[B, H, W, C] -> [B, H, W]: at each pixel the mean distance of the patches over it.
+
+        Args: as for `distances`.
+        """
+        distances = self.distances(images, nearest, itself)[..., None]
         filters = tf.ones((*self.size, 1, 1))
         height, width = (
             (n - 1) * stride + side

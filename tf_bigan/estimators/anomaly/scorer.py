@@ -3,7 +3,7 @@
 import functools
 import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -29,7 +29,6 @@ from tf_bigan.estimators.anomaly.trained import TrainedSystem
 
 # Rows per call; the last call is padded, so that results do not depend on the number of rows.
 BATCH = 256
-MOST_ROWS = 20_000  # among which neighbours are searched
 
 
 class Scorer(tf.Module):
@@ -92,7 +91,6 @@ class Scorer(tf.Module):
             names: criteria; "combined" stands for all.
             n_neighbors: see `Neighbours`.
         """
-        rows = rows[:MOST_ROWS]
         every = (*PIXEL, *PATCH, *PRINCIPAL, *LATENT)
         wanted = {*(every if "combined" in names else names)}
         if wanted & {*PIXEL, *PATCH, *PRINCIPAL}:
@@ -120,6 +118,15 @@ class Scorer(tf.Module):
         """float32 [N, H, W]; see `Patches.heat_map`."""
         return self.run(self._heat_map, images)["map"]
 
+    def nearest(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(distances, numbers) of the nearest reference rows, [N, k + 1] each, ascending.
+
+        By codes if `combined` uses them, else by pixels, or by codes if there is nothing else.
+        """
+        by_codes = "latent_distance" in self.evidence or self.pixels is None
+        found = self.run(self._nearest_codes if by_codes else self._nearest_rows, rows)
+        return found["distances"], found["nearest"]
+
     def graph(self, rows: tf.Tensor) -> dict[str, tf.Tensor]:
         """The same as `scores` in TensorFlow."""
         flat, images = self._flat(rows)["rows"], self._images(rows)
@@ -146,10 +153,12 @@ class Scorer(tf.Module):
                 found["patch_distance"] = tf.reduce_max(places, axis=(1, 2))
         found = {name: tf.cast(value, tf.float64) for name, value in found.items()}
         if self.evidence:
-            found["combined"] = tf.add_n(
-                [part.of(found[name]) for name, part in self.evidence.items()]
-            ) / len(self.evidence)
+            found["combined"] = tf.add_n(list(self.parts(found).values())) / len(self.evidence)
         return found
+
+    def parts(self, found: Mapping[str, Any]) -> dict[str, tf.Tensor]:
+        """{name: [N]}, the evidence of each score that is combined, given all scores."""
+        return {name: part.of(found[name]) for name, part in self.evidence.items()}
 
     def run(self, function: Callable, rows: np.ndarray) -> dict[str, np.ndarray]:
         """A function of a batch of rows, on all rows."""
@@ -202,5 +211,16 @@ class Scorer(tf.Module):
         return {"code": self.system.measure(self._images(rows))["code"]}
 
     def _heat_map(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
-        assert self.map_patches is not None
-        return {"map": self.map_patches.heat_map(images)}
+        assert self.map_patches is not None and self.pixels is not None
+        near = self.pixels.measure(self._flat(images)["rows"])
+        return {"map": self.map_patches.heat_map(images, near["nearest"], near["itself"])}
+
+    def _nearest_codes(self, rows: tf.Tensor) -> dict[str, tf.Tensor]:
+        assert self.codes is not None
+        distances, nearest = self.codes.search(self._codes(rows)["code"])
+        return {"distances": distances, "nearest": nearest}
+
+    def _nearest_rows(self, rows: tf.Tensor) -> dict[str, tf.Tensor]:
+        assert self.pixels is not None
+        distances, nearest = self.pixels.search(self._flat(rows)["rows"])
+        return {"distances": distances, "nearest": nearest}
