@@ -22,7 +22,7 @@ from tf_bigan.core.statistics import (
 )
 from tf_bigan.core.trainer import Trainer
 from tf_bigan.data.pixels import to_unit_range
-from tf_bigan.errors import UserError
+from tf_bigan.errors import UserError, did_you_mean
 from tf_bigan.networks.normalization import (
     discriminate,
     statistics_over_replicas,
@@ -891,12 +891,29 @@ class AdversarialModel(keras.Model):
         images = self.generate(tf.reshape(z, (-1, self.prior.dim)))
         return images.reshape(len(a), steps, *images.shape[1:])
 
-    def features(self, images, batch_size: int = 256) -> dict[str, np.ndarray]:
-        """Named encoder features of images [N, H, W, C]; {"e": E(x)} if the encoder names none."""
+    def features(
+        self, images, batch_size: int = 256, layers: Iterable[str] | None = None
+    ) -> dict[str, np.ndarray]:
+        """Named encoder features of images [N, H, W, C]; {"e": E(x)} if the encoder names none.
+
+        Args:
+            images: uint8, or floats in [0, 1].
+            batch_size: images per call of the encoder.
+            layers: the names that are wanted, all by default. The maps of convolutions, [N, h, w,
+                c], take much memory for many images.
+
+        Raises:
+            UserError: an unknown layer.
+        """
         self._need("encoder")
-        if not hasattr(self.encoder, "features"):
-            return {"e": self.encode(images, batch_size)}
-        return self.in_batches("encoder", images, batch_size, method="features")
+        if hasattr(self.encoder, "features"):
+            return self.in_batches("encoder", images, batch_size, "features", layers)
+        return _entries({"e": self.encode(images, batch_size)}, layers)
+
+    def feature_shapes(self) -> dict[str, tuple[int, ...]]:
+        """{layer: the shape of its features of one image}: (F,) of a vector, (h, w, c) of maps."""
+        features = self.features(np.zeros((1, *self.image_shape), np.float32))
+        return {name: values.shape[1:] for name, values in features.items()}
 
     def classify(self, images, batch_size: int = 256) -> np.ndarray:
         """Class probabilities of images [N, H, W, C]: float32 [N, classes].
@@ -910,7 +927,12 @@ class AdversarialModel(keras.Model):
         )
 
     def in_batches(
-        self, network: str | None, array, batch_size: int = 256, method: str = "__call__"
+        self,
+        network: str | None,
+        array,
+        batch_size: int = 256,
+        method: str = "__call__",
+        names: Iterable[str] | None = None,
     ):
         """Applies a method of a network (None: of the model itself) to an array, in batches.
 
@@ -919,6 +941,7 @@ class AdversarialModel(keras.Model):
             array: latents [N, latent_dim] for "generator", else images [N, H, W, C].
             batch_size: rows per call.
             method: its name; it takes a batch and `training`.
+            names: the entries to keep of the dictionary that the method returns.
 
         Returns:
             The method's result, with its tensors joined into arrays of N rows.
@@ -941,7 +964,7 @@ class AdversarialModel(keras.Model):
                 f"[N, {', '.join(map(str, expected))}] with N > 0, not {list(array.shape)}"
             )
         parts = [
-            function(tf.constant(array[i : i + batch_size]))
+            _entries(function(tf.constant(array[i : i + batch_size])), names)
             for i in range(0, len(array), batch_size)
         ]
         return tf.nest.map_structure(
@@ -968,6 +991,16 @@ def _parameters(system: type) -> dict[str, inspect.Parameter]:
     parameters = dict(inspect.signature(system.__init__).parameters)
     parameters.pop("self")
     return parameters
+
+
+def _entries(found, names: Iterable[str] | None):
+    """Those of the names, or all."""
+    if names is None:
+        return found
+    for name in names:
+        if name not in found:
+            raise UserError(f"layer={name} is unknown{did_you_mean(name, found)}")
+    return {name: found[name] for name in names}
 
 
 def _output_shape(network: keras.Model, input_shape: tuple) -> tuple:
