@@ -131,6 +131,7 @@ def learn_rotations(encoder: keras.Model, batches: data.Batches, config: Config)
         batches.dataset().map(rotated),
         epochs=config.epochs,
         steps_per_epoch=batches.steps_per_epoch,
+        shuffle=False,  # they are already
         verbose=0,
     )
 
