@@ -11,9 +11,9 @@ MNIST's 70,000 images are pooled, as in EGBAD (Zenati et al. 2018). A detector i
 the nine other digits, without labels; it is tested on the remaining 20 % and on all images of the
 tenth. No image is in both sets. The same for two data sets of scikit-learn: each digit of `digits`,
 and the malignant tumours of `breast_cancer`. ELPV (solar cells) and emoji are read from DIR, the
-unpacked packages elpv-dataset of PyPI and emoji-datasource-google of npm, which are no part of this
-project. Normal cells have a defect probability of 0, anomalies of 1; of the emoji, one category is
-left out. Results are stored in OUT/results.jsonl: a restarted run computes only the missing ones.
+unpacked packages that `benchmarks.pictures` names. Normal cells have a defect probability of 0,
+anomalies of 1; of the emoji, one category is left out. Results are stored in OUT/results.jsonl: a
+restarted run computes only the missing ones.
 """
 
 import argparse
@@ -28,10 +28,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from benchmarks import pages
+from benchmarks import pages, pictures
 from tf_bigan import data
 from tf_bigan.core import hardware
-from tf_bigan.errors import UserError
 from tf_bigan.run.workdir import environment
 
 PAGE, BLOCK = "docs/anomaly.md", "anomaly"
@@ -224,46 +223,6 @@ def installed(methods: list[str]) -> list[str]:
 # --- data ---------------------------------------------------------------------------------
 
 
-def elpv(folder: Path, side: int) -> tuple[np.ndarray, np.ndarray]:
-    """(grey images [N, side, side, 1], 0 for normal and 1 for defective cells), without those whose
-    defects are uncertain."""
-    from PIL import Image
-
-    listed = sorted(folder.rglob("labels.csv"))
-    if not listed:
-        raise UserError(f"elpv={folder}: no labels.csv there: unpack the package elpv-dataset")
-    rows = [line.split() for line in listed[0].read_text().splitlines()]
-    certain = [(file, float(defect)) for file, defect, _ in rows if float(defect) in (0.0, 1.0)]
-    images = []
-    for file, _ in certain:
-        with Image.open(listed[0].parent / file) as image:
-            cell = image.convert("L").resize((side, side), Image.Resampling.LANCZOS)
-        images.append(np.asarray(cell))
-    pixels = np.stack(images)[..., None] / np.float32(255)
-    return pixels, np.array([int(defect) for _, defect in certain])
-
-
-def emoji(folder: Path, side: int = 32) -> tuple[np.ndarray, np.ndarray]:
-    """(colour images [N, side, side, 3] on white, their category's number in `EMOJI` or -1)."""
-    from PIL import Image
-
-    listed = sorted(folder.rglob("emoji.json"))
-    if not listed:
-        raise UserError(f"emoji={folder}: no emoji.json there: unpack emoji-datasource-google")
-    images, labels = [], []
-    for entry in json.loads(listed[0].read_text(encoding="utf-8")):
-        file = listed[0].parent / "img" / "google" / "64" / entry["image"]
-        if not file.exists():
-            continue
-        with Image.open(file) as image:
-            drawn = image.convert("RGBA").resize((side, side), Image.Resampling.LANCZOS)
-        white = Image.new("RGBA", drawn.size, "white")
-        images.append(np.asarray(Image.alpha_composite(white, drawn).convert("RGB")))
-        category = entry["category"]
-        labels.append(EMOJI.index(category) if category in EMOJI else -1)
-    return np.stack(images) / np.float32(255), np.array(labels)
-
-
 def anomalies_of(name: str, digits: str) -> tuple[int, ...]:
     """The labels that are left out in turn."""
     if name in ("breast_cancer", *ELPV_SIDES):
@@ -276,9 +235,10 @@ def load(name: str, options: argparse.Namespace) -> tuple[np.ndarray, np.ndarray
     from sklearn.datasets import load_breast_cancer, load_digits
 
     if name in ELPV_SIDES:
-        return elpv(Path(_given(options.elpv, "elpv")), ELPV_SIDES[name])
+        return pictures.elpv(options.elpv, ELPV_SIDES[name])
     if name == "emoji":
-        return emoji(Path(_given(options.emoji, "emoji")))
+        images, categories = pictures.emoji(options.emoji)
+        return images, np.array([EMOJI.index(c) if c in EMOJI else -1 for c in categories])
     if name == "breast_cancer":
         rows, benign = load_breast_cancer(return_X_y=True)
         return rows, 1 - benign  # 1: malignant
@@ -288,12 +248,6 @@ def load(name: str, options: argparse.Namespace) -> tuple[np.ndarray, np.ndarray
     parts = [data.load("mnist", s, data_dir=options.data_dir) for s in ("train", "test")]
     images = np.concatenate([part.as_float() for part in parts])
     return images, np.concatenate([part.labels for part in parts])
-
-
-def _given(folder: str | None, name: str) -> str:
-    if folder is None:
-        raise UserError(f"{name}: give --{name}=DIR, its unpacked package")
-    return folder
 
 
 # --- tables -------------------------------------------------------------------------------

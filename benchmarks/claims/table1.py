@@ -36,7 +36,7 @@ def measure(lab: Lab, seed: int):
 
 
 def of_encoder(model, images):
-    return model.features(images)["e-"]
+    return model.features(images, layers=["e-"])["e-"]
 
 
 def of_discriminator(model, images):

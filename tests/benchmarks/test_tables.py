@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from benchmarks import anomaly, footprint, paper_table, zoo
+from benchmarks import anomaly, footprint, paper_table, pictures, zoo
 
 
 def test_footprint():
@@ -199,7 +199,7 @@ def test_elpv_without_uncertain_cells(tmp_path):
         Image.new("L", (6, 6), shade).save(tmp_path / "images" / f"{i}.png")
     lines = ["images/0.png  0.0  mono", "images/1.png 0.3333333333 poly", "images/2.png 1.0 poly"]
     (tmp_path / "labels.csv").write_text("\n".join(lines))
-    images, defective = anomaly.elpv(tmp_path, side=3)
+    images, defective = pictures.elpv(str(tmp_path), side=3)
     assert images.shape == (2, 3, 3, 1) and images.dtype == np.float32
     assert images.mean((1, 2, 3)).tolist() == defective.tolist() == [0, 1]
 

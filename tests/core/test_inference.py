@@ -20,6 +20,21 @@ def test_arrays_of_any_length(bigan, images):
     assert_close(path[:, -1], bigan.reconstruct(images[2:4]))
     assert bigan.features(images)["e-"].shape == (48, 16)
     assert_close(np.tanh(bigan.features(images)["e"] / 2), bigan.encode(images))
+    assert bigan.feature_shapes() == {"e-": (16,), "e": (LATENT,)}
+    alone = bigan.features(images, 7, layers=["e"])
+    assert list(alone) == ["e"]
+    assert_close(alone["e"], bigan.features(images)["e"])
+
+
+def test_features_of_an_encoder_without_names(images):
+    model = make_plain()
+    for layers in (None, ["e"]):
+        found = model.features(images, layers=layers)
+        assert list(found) == ["e"]
+        assert_close(found["e"], model.encode(images))
+    assert model.feature_shapes() == {"e": (LATENT,)}
+    with pytest.raises(ValueError, match="^layer=e- is unknown; did you mean e[?]$"):
+        model.features(images, layers=["e-"])
 
 
 def test_wrong_use_is_named(bigan, images):

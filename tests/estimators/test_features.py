@@ -3,16 +3,19 @@
 import os
 import pickle
 
+import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
 import tf_bigan as tb
 from tests.closeness import assert_close
-from tests.conftest import IMAGE_SHAPE, LATENT
+from tests.conftest import IMAGE_SHAPE, LATENT, plain_networks
 from tf_bigan.estimators import features
 from tf_bigan.estimators.features import BiGANFeatures
 from tf_bigan.run.config import Config
@@ -187,7 +190,13 @@ def test_wrong_images(model, images, message):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"layer": "e_"}, "layer=e_ is unknown; did you mean e"),
+        ({"layer": "e_"}, "layer=e_: e_ is unknown; did you mean e"),
+        ({"layer": "e+e_"}, "layer=e[+]e_: e_ is unknown; did you mean e"),
+        ({"layer": "e+e"}, "layer=e[+]e: name each layer once"),
+        ({"layer": "e+"}, "layer=e[+]:  is unknown; choose one of auto, e, e-"),
+        ({"layer": 3}, "layer=3: it must be a str"),
+        ({"layer": "auto"}, "layer=auto is chosen by labels: call fit"),
+        ({"pool": 0}, "pool=0: it must be an int in"),
         ({"batch_size": 0}, "batch_size=0: it must be an int in"),
         ({"model": "no.keras"}, "no.keras does not exist"),
         ({"model": None}, "model: expected a .keras file, a run directory or an Adversarial"),
@@ -210,3 +219,113 @@ def test_a_system_without_an_encoder(make_bigan):
     )
     with pytest.raises(ValueError, match="GAN has no encoder, so it has no features"):
         BiGANFeatures(gan).fit(BYTES)
+
+
+@keras.saving.register_keras_serializable("tests")
+class PlacesEncoder(tb.networks.Network):
+    """Its first maps [5, 3, 1] are a corner of the image, its second [4, 4, 2] pixels of it."""
+
+    def __init__(self, image_shape=IMAGE_SHAPE, **kwargs):
+        super().__init__({"image_shape": image_shape}, **kwargs)
+        self.latent = keras.layers.Dense(LATENT)
+        self(keras.Input(tuple(image_shape)))
+
+    def features(self, x, training=False):
+        total = tf.reduce_sum(x, (1, 2))
+        seldom = x[:, ::2, ::2]
+        return {
+            "map1": x[:, :5, :3],
+            "map2": tf.concat([seldom, 1.0 - seldom], -1),
+            "e-": total,
+            "e": self.latent(total),
+            "still": 0.0 * total,
+        }
+
+    def call(self, x, training=False):
+        return self.features(x, training)["e"]
+
+
+@pytest.fixture(scope="module")
+def places():
+    networks = plain_networks() | {"encoder": PlacesEncoder()}
+    return tb.models.BiGAN(prior=tb.priors.Uniform(LATENT), **networks)
+
+
+def test_maps_are_averages_of_equal_areas(places):
+    """Of five rows each half has two and a half, of three columns one and a half."""
+    rows = np.array([[2, 2, 1, 0, 0], [0, 0, 1, 2, 2]]) / 5
+    columns = np.array([[2, 1, 0], [0, 1, 2]]) / 3
+    wanted = rows @ FLOATS[:, :5, :3, 0] @ columns.T
+    found = BiGANFeatures(places, "map1", pool=2).transform(FLOATS)
+    assert found.dtype == np.float32
+    assert_close(found, wanted.reshape(30, 4))
+    one = BiGANFeatures(places, "map1", pool=1).transform(FLOATS)
+    assert_close(one[:, 0], FLOATS[:, :5, :3, 0].mean((1, 2)))
+    # At most: three columns stay three.
+    rows = np.array([[4, 1, 0, 0, 0], [0, 3, 2, 0, 0], [0, 0, 2, 3, 0], [0, 0, 0, 1, 4]]) / 5
+    assert_close(
+        BiGANFeatures(places, "map1").transform(FLOATS),
+        (rows @ FLOATS[:, :5, :3, 0]).reshape(30, 12),
+    )
+    whole = BiGANFeatures(places, "map1", pool=None).transform(FLOATS)
+    assert_close(whole, FLOATS[:, :5, :3].reshape(30, 15))
+
+
+def test_layers_are_joined_in_their_order(places):
+    joined = BiGANFeatures(places, "e-+map2+map1", pool=2, batch_size=7).fit(FLOATS)
+    assert joined.layer_ == "e-+map2+map1"
+    alone = [
+        BiGANFeatures(places, layer, pool=2).transform(FLOATS) for layer in ("e-", "map2", "map1")
+    ]
+    assert_close(joined.transform(FLOATS), np.concatenate(alone, axis=1))
+    names = list(joined.get_feature_names_out())
+    assert [part.shape[1] for part in alone] == [1, 8, 4] and len(names) == 13
+    assert names[:3] == ["e-_0", "map2_0", "map2_1"] and names[-1] == "map1_3"
+
+
+def spots(count: int, left: int):
+    """(images with a spot above or below of a column, which is which)."""
+    labels = np.arange(count) % 2
+    images = np.random.default_rng(2).uniform(0, 0.2, (count, *IMAGE_SHAPE))
+    images[np.arange(count), np.where(labels, 4, 1), left] = 0.8
+    return images, np.where(labels, "below", "above")
+
+
+@pytest.mark.parametrize(("left", "layer"), [(1, "map1"), (6, "map2")])
+def test_auto_is_the_layer_that_separates(places, left, layer):
+    """The third column from the right is only in the second maps, if its row is an even one."""
+    x, y = spots(40, left)
+    if layer == "map2":
+        x[:, ::2, ::2], x[:, 1::2] = x[:, 1::2, ::2] + 0.1, 0.0
+    fitted = BiGANFeatures(places, "auto", pool=2).fit(x, y)
+    assert fitted.layer_ == layer
+    wanted = BiGANFeatures(places, layer, pool=2)
+    np.testing.assert_array_equal(fitted.transform(x), wanted.transform(x))
+    assert list(fitted.get_feature_names_out()) == list(wanted.get_feature_names_out())
+
+
+def test_auto_is_cloned_and_pickled_and_searched(places):
+    x, y = spots(40, 1)
+    fitted = BiGANFeatures(places, "auto").fit(x, y)
+    copied = clone(fitted)
+    assert copied.model is places and not hasattr(copied, "layer_")
+    for method in (lambda: copied.transform(x), copied.get_feature_names_out):
+        with pytest.raises(NotFittedError):
+            method()
+    assert pickle.loads(pickle.dumps(fitted)).layer_ == fitted.layer_ == "map1"
+    pipeline = make_pipeline(BiGANFeatures(places, "auto"), LogisticRegression())
+    grid = {"biganfeatures__layer": ["e-", "auto"]}
+    search = GridSearchCV(pipeline, grid, cv=2, error_score="raise").fit(x, y)
+    assert search.best_params_ == {"biganfeatures__layer": "auto"}
+    assert search.best_estimator_[0].layer_ == "map1" and search.score(x, y) == 1.0
+
+
+def test_auto_with_few_labels(places):
+    x, y = spots(6, 1)
+    y[0] = "once"  # left out of the choice
+    assert BiGANFeatures(places, "auto").fit(x, y).layer_ == "map1"
+    for labels in (np.arange(6), np.zeros(6), np.array([0, 1, 1, 1, 1, 1])):
+        with pytest.raises(ValueError, match="layer=auto needs two classes with at least two"):
+            BiGANFeatures(places, "auto").fit(x, labels)
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        BiGANFeatures(places, "auto").fit(x, y[:5])

@@ -58,8 +58,12 @@ def test_shapes(family, image_shape):
     assert g.project.kernel.shape == (LATENT, height * width * channels)
     x, z = inputs_of("discriminator", image_shape)
     features = e.features(x)
-    assert list(features) == ["maps", "e-", "e"]
+    stages = [f"map{stage}" for stage in range(1, len(e.sizes))]
+    assert list(features) == [*stages, "maps", "e-", "e"]
+    for name, size, depth in zip(stages, e.sizes[1:], e.channels[1:], strict=True):
+        assert features[name].shape == (ROWS, *size, depth)
     assert features["maps"].shape == (ROWS, height * width * channels)
+    np.testing.assert_array_equal(features["maps"], tf.reshape(features[stages[-1]], (ROWS, -1)))
     assert features["e-"].shape == (ROWS, 12) and features["e"].shape == (ROWS, LATENT)
     assert e(x).shape == (ROWS, LATENT)
     image = g(z)

@@ -98,6 +98,9 @@ def test_encoder_against_numpy(squash):
     kernel, bias = weights(e.latent)
     logits = h @ kernel + bias
     features = e.features(x, training=True)
+    assert list(features) == ["map1", "map2", "e-", "e"]
+    assert features["map1"].shape == (len(x), 9, 7, 4)
+    assert_close(np.reshape(features["map2"], (len(x), -1)), h)
     assert_close(features["e-"], h)
     assert_close(features["e"], logits)
     expected = 2 / (1 + np.exp(-logits)) - 1 if squash else logits

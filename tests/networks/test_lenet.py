@@ -16,13 +16,15 @@ def test_weights_and_shapes():
 def test_layers():
     network = LeNetFeatures((6, 7, 1), width=4, norm=None)
     x = np.random.default_rng(0).random((2, 6, 7, 1), np.float32)
-    h = tf.constant(2 * x - 1)
-    for conv in network.convs:
+    features, h = network.features(x), tf.constant(2 * x - 1)
+    assert list(features) == ["map1", "map2", "e-"]
+    for stage, conv in enumerate(network.convs, 1):
         h = tf.nn.conv2d(h, conv.kernel, 1, "SAME") + conv.bias
         h = tf.nn.relu(tf.nn.max_pool2d(h, 2, 2, "SAME"))
+        assert_close(features[f"map{stage}"], h)
     expected = h.numpy().reshape(2, 2 * 2 * 6)
     assert_close(network(x), expected)
-    assert_close(network.features(x)["e-"], expected)
+    assert_close(features["e-"], expected)
 
 
 def test_groups_are_normalised_apart():

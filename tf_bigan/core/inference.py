@@ -1,5 +1,6 @@
 """What a trained model gives: codes, images, features and classes of arrays, in batches."""
 
+from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ import tensorflow as tf
 from tf_bigan import constraints
 from tf_bigan.constraints import Count
 from tf_bigan.data.pixels import to_unit_range
+from tf_bigan.errors import UserError, did_you_mean
 
 if TYPE_CHECKING:
     from tf_bigan.core.model import AdversarialModel
@@ -66,12 +68,29 @@ class Inference(keras.Model):
         images = self.generate(tf.reshape(z, (-1, self.prior.dim)))
         return images.reshape(len(a), steps, *images.shape[1:])
 
-    def features(self, images, batch_size: int = 256) -> dict[str, np.ndarray]:
-        """Named encoder features of images [N, H, W, C]; {"e": E(x)} if the encoder names none."""
+    def features(
+        self, images, batch_size: int = 256, layers: Iterable[str] | None = None
+    ) -> dict[str, np.ndarray]:
+        """Named encoder features of images [N, H, W, C]; {"e": E(x)} if the encoder names none.
+
+        Args:
+            images: uint8, or floats in [0, 1].
+            batch_size: images per call of the encoder.
+            layers: the names that are wanted, all by default. The maps of convolutions, [N, h, w,
+                c], take much memory for many images.
+
+        Raises:
+            UserError: an unknown layer.
+        """
         self._need("encoder")
-        if not hasattr(self.encoder, "features"):
-            return {"e": self.encode(images, batch_size)}
-        return self.in_batches("encoder", images, batch_size, method="features")
+        if hasattr(self.encoder, "features"):
+            return self.in_batches("encoder", images, batch_size, "features", layers)
+        return _entries({"e": self.encode(images, batch_size)}, layers)
+
+    def feature_shapes(self) -> dict[str, tuple[int, ...]]:
+        """{layer: the shape of its features of one image}: (F,) of a vector, (h, w, c) of maps."""
+        features = self.features(np.zeros((1, *self.image_shape), np.float32))
+        return {name: values.shape[1:] for name, values in features.items()}
 
     def classify(self, images, batch_size: int = 256) -> np.ndarray:
         """Class probabilities of images [N, H, W, C]: float32 [N, classes].
@@ -85,7 +104,12 @@ class Inference(keras.Model):
         )
 
     def in_batches(
-        self, network: str | None, array, batch_size: int = 256, method: str = "__call__"
+        self,
+        network: str | None,
+        array,
+        batch_size: int = 256,
+        method: str = "__call__",
+        names: Iterable[str] | None = None,
     ):
         """Applies a method of a network (None: of the model itself) to an array, in batches.
 
@@ -94,6 +118,7 @@ class Inference(keras.Model):
             array: latents [N, latent_dim] for "generator", else images [N, H, W, C].
             batch_size: rows per call.
             method: its name; it takes a batch and `training`.
+            names: the entries to keep of the dictionary that the method returns.
 
         Returns:
             The method's result, with its tensors joined into arrays of N rows.
@@ -116,7 +141,7 @@ class Inference(keras.Model):
                 f"[N, {', '.join(map(str, expected))}] with N > 0, not {list(array.shape)}"
             )
         parts = [
-            function(tf.constant(array[i : i + batch_size]))
+            _entries(function(tf.constant(array[i : i + batch_size])), names)
             for i in range(0, len(array), batch_size)
         ]
         return tf.nest.map_structure(
@@ -126,3 +151,13 @@ class Inference(keras.Model):
     def _need(self, network: str):
         if not hasattr(self, network):
             raise ValueError(f"{type(self).__name__} has no {network}")
+
+
+def _entries(found, names: Iterable[str] | None):
+    """Those of the names, or all."""
+    if names is None:
+        return found
+    for name in names:
+        if name not in found:
+            raise UserError(f"layer={name} is unknown{did_you_mean(name, found)}")
+    return {name: found[name] for name in names}

@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from tf_bigan.constraints import Count, check
 from tf_bigan.errors import UserError
-from tf_bigan.networks.network import Network, weight_decay
+from tf_bigan.networks.network import Network, named_features, weight_decay
 from tf_bigan.networks.normalization import BatchNormalization, make_normalization
 from tf_bigan.networks.spectral import layer_class
 
@@ -76,7 +76,7 @@ class ConvNetwork(Network):
 
 
 class ConvDown(keras.layers.Layer):
-    """x [B, H, W, C] -> the smallest map [B, h, w, c], by convolutions of stride 2."""
+    """x [B, H, W, C] -> the maps [B, h, w, c] of each stage, a convolution of stride 2."""
 
     def __init__(self, network: ConvNetwork):
         super().__init__(dtype=network.dtype_policy)
@@ -88,10 +88,10 @@ class ConvDown(keras.layers.Layer):
         self.norms = [network.make_norm() for _ in self.convs[1:]]
 
     def call(self, x, training=False):
-        h = self.activation(self.convs[0](x))
+        maps = [self.activation(self.convs[0](x))]
         for conv, norm in zip(self.convs[1:], self.norms, strict=True):
-            h = self.activation(norm(conv(h), training=training))
-        return h
+            maps.append(self.activation(norm(conv(maps[-1]), training=training)))
+        return maps
 
 
 class ConvUp(keras.layers.Layer):
@@ -211,12 +211,13 @@ class ConvEncoder(ConvNetwork):
         self(keras.Input(tuple(image_shape)))
 
     def features(self, x, training=False) -> dict[str, tf.Tensor]:
-        """{"maps": the smallest map [B, h·w·c], "e-": the last hidden layer [B, hidden], "e": the
-        logits of z_hat [B, latent_dim]}."""
-        maps = self.flatten(self.stages(2.0 * x - 1.0, training=training))
-        h = self.activation(self.norm_dense(self.dense(maps), training=training))
-        named = {"maps": maps, "e-": h, "e": self.latent(h)}
-        return {name: tf.cast(value, tf.float32) for name, value in named.items()}
+        """{"map1", "map2", ...: the maps of each stage [B, h, w, c], "maps": the last ones as a
+        vector [B, h·w·c], "e-": the last hidden layer [B, hidden], "e": the logits of z_hat
+        [B, latent_dim]}."""
+        maps = self.stages(2.0 * x - 1.0, training=training)
+        flat = self.flatten(maps[-1])
+        h = self.activation(self.norm_dense(self.dense(flat), training=training))
+        return named_features(maps, {"maps": flat, "e-": h, "e": self.latent(h)})
 
     def call(self, x, training=False):
         logits = self.features(x, training)["e"]
@@ -279,7 +280,8 @@ class ConvDiscriminator(ConvNetwork):
     def features(self, inputs, training=False) -> tf.Tensor:
         """The last hidden layer, [B, hidden]; `head` of it is `call`."""
         x, z = (inputs, None) if self.condition is None else inputs
-        h = self.dense(self.flatten(self.stages(2.0 * x - 1.0, training=training)))
+        maps = self.stages(2.0 * x - 1.0, training=training)
+        h = self.dense(self.flatten(maps[-1]))
         if self.condition is not None:
             h += self.condition(self.activation(self.latent(z)))
         h = self.activation(self.norm_dense(h, training=training))

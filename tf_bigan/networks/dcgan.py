@@ -13,7 +13,7 @@ import keras
 import tensorflow as tf
 
 from tf_bigan.errors import UserError
-from tf_bigan.networks.network import Network, leaky_relu, weight_decay
+from tf_bigan.networks.network import Network, leaky_relu, named_features, weight_decay
 from tf_bigan.networks.normalization import BatchNormalization, make_normalization
 from tf_bigan.networks.spectral import layer_class
 
@@ -76,12 +76,12 @@ class _DCGAN(Network):
         self.norms = [self._norm(norm) for _ in self.convs[1:]]
         self.flatten = keras.layers.Flatten("channels_last", dtype=self.dtype_policy)
 
-    def _tower(self, x: tf.Tensor, training: bool) -> tf.Tensor:
-        """x [B, H, W, C] in [0, 1] -> [B, features]."""
-        h = leaky_relu(self.convs[0](2.0 * x - 1.0))
+    def _tower(self, x: tf.Tensor, training: bool) -> tuple[list[tf.Tensor], tf.Tensor]:
+        """x [B, H, W, C] in [0, 1] -> (the maps of each convolution, the last ones flattened)."""
+        maps = [leaky_relu(self.convs[0](2.0 * x - 1.0))]
         for conv, norm in zip(self.convs[1:], self.norms, strict=True):
-            h = leaky_relu(norm(conv(h), training=training))
-        return self.flatten(h)
+            maps.append(leaky_relu(norm(conv(maps[-1]), training=training)))
+        return maps, self.flatten(maps[-1])
 
 
 @keras.saving.register_keras_serializable("tf_bigan")
@@ -212,9 +212,10 @@ class DCGANEncoder(_DCGAN):
         self(keras.Input(tuple(image_shape)))
 
     def features(self, x, training=False) -> dict[str, tf.Tensor]:
-        """{"e-": flattened last feature map [B, F], "e": logits of z_hat [B, latent_dim]}."""
-        h = self._tower(x, training)
-        return {"e-": tf.cast(h, tf.float32), "e": tf.cast(self.latent(h), tf.float32)}
+        """{"map1", "map2", ...: the maps of each stage [B, h, w, c], "e-": the last ones as a
+        vector [B, F], "e": logits of z_hat [B, latent_dim]}."""
+        maps, h = self._tower(x, training)
+        return named_features(maps, {"e-": h, "e": self.latent(h)})
 
     def call(self, x, training=False):
         logits = self.features(x, training)["e"]
@@ -273,7 +274,7 @@ class DCGANDiscriminator(_DCGAN):
     def features(self, inputs, training=False) -> tf.Tensor:
         """The last hidden layer, [B, F]; `call` is `head` of it."""
         x, z = (inputs, None) if self.condition is None else inputs
-        h = self._tower(x, training)
+        _, h = self._tower(x, training)
         if self.condition is not None:
             h = self.norm_joint(self.joint(h) + self.condition(z), training=training)
             h = leaky_relu(h)  # [B, hidden]

@@ -11,7 +11,7 @@ from tf_bigan.networks.conv import ConvDiscriminator, ConvNetwork
 
 
 class DenseDown(keras.layers.Layer):
-    """x [B, H, W, C] -> a hidden layer [B, hidden]."""
+    """x [B, H, W, C] -> a hidden layer [B, hidden], as the maps of a single stage."""
 
     def __init__(self, network: ConvNetwork):
         super().__init__(dtype=network.dtype_policy)
@@ -20,7 +20,7 @@ class DenseDown(keras.layers.Layer):
         self.dense = network.make_dense(network.get_config()["hidden"])
 
     def call(self, x, training=False):
-        return self.activation(self.dense(self.flatten(x)))
+        return [self.activation(self.dense(self.flatten(x)))]
 
 
 @keras.saving.register_keras_serializable("tf_bigan")

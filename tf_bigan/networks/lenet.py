@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from tf_bigan.networks.network import Network, weight_decay
+from tf_bigan.networks.network import Network, named_features, weight_decay
 from tf_bigan.networks.normalization import make_normalization
 
 
@@ -47,11 +47,13 @@ class LeNetFeatures(Network):
         self.size = self(keras.Input(tuple(image_shape))).shape[-1]  # F
 
     def features(self, x, training=False) -> dict[str, tf.Tensor]:
-        """{"e-": the features}, because they are a hidden layer of the classifier."""
-        return {"e-": self(x, training=training)}
-
-    def call(self, x, training=False):
-        h = 2.0 * x - 1.0
+        """{"map1", "map2": the maps of each stage [B, h, w, c], "e-": the last ones as a vector
+        [B, F], a hidden layer of the classifier}."""
+        maps, h = [], 2.0 * x - 1.0
         for conv, norm in zip(self.convs, self.norms, strict=True):
             h = tf.nn.relu(self.pool(norm(conv(h), training=training)))
-        return tf.cast(self.flatten(h), tf.float32)
+            maps.append(h)
+        return named_features(maps, {"e-": self.flatten(h)})
+
+    def call(self, x, training=False):
+        return self.features(x, training)["e-"]

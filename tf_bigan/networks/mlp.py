@@ -11,7 +11,7 @@ import math
 import keras
 import tensorflow as tf
 
-from tf_bigan.networks.network import Network, leaky_relu, weight_decay
+from tf_bigan.networks.network import Network, leaky_relu, named_features, weight_decay
 from tf_bigan.networks.normalization import BatchNormalization, make_normalization
 from tf_bigan.networks.spectral import layer_class
 
@@ -100,7 +100,7 @@ class MLPEncoder(_MLP):
         """{"e-": the last hidden layer [B, width], "e": the logits of z_hat [B, latent_dim]}."""
         h = leaky_relu(self.dense1(self.flatten(x)))
         h = leaky_relu(self.norm2(self.dense2(h), training=training))
-        return {"e-": tf.cast(h, tf.float32), "e": tf.cast(self.latent(h), tf.float32)}
+        return named_features([], {"e-": h, "e": self.latent(h)})
 
     def call(self, x, training=False):
         logits = self.features(x, training)["e"]

@@ -1,5 +1,7 @@
 """The base class of all networks, and small shared functions."""
 
+from collections.abc import Mapping, Sequence
+
 import keras
 import tensorflow as tf
 
@@ -31,6 +33,15 @@ class Network(keras.Model):
 def leaky_relu(x: tf.Tensor) -> tf.Tensor:
     """max(x, 0.2·x), DCGAN's."""
     return tf.nn.leaky_relu(x, 0.2)
+
+
+def named_features(
+    maps: Sequence[tf.Tensor], vectors: Mapping[str, tf.Tensor]
+) -> dict[str, tf.Tensor]:
+    """An encoder's features by name, float32: the maps of its stages [B, h, w, c], from the image
+    on, are "map1", "map2", ...; then come the vectors [B, F]."""
+    named = {f"map{stage}": h for stage, h in enumerate(maps, 1)} | dict(vectors)
+    return {name: tf.cast(value, tf.float32) for name, value in named.items()}
 
 
 def weight_decay(l2: float) -> keras.regularizers.Regularizer | None:

@@ -52,7 +52,7 @@ class ResidualBlock(keras.layers.Layer):
 
 
 class ResidualDown(keras.layers.Layer):
-    """x [B, H, W, C] -> the smallest map [B, h, w, c]."""
+    """x [B, H, W, C] -> the activated maps [B, h, w, c] of each block."""
 
     def __init__(self, network: ConvNetwork):
         super().__init__(dtype=network.dtype_policy)
@@ -63,9 +63,11 @@ class ResidualDown(keras.layers.Layer):
         ]
 
     def call(self, x, training=False):
+        maps = []
         for block in self.blocks:
             x = block(x, training=training)
-        return self.activation(x)
+            maps.append(self.activation(x))
+        return maps
 
 
 class ResidualUp(keras.layers.Layer):

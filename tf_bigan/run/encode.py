@@ -15,7 +15,6 @@ written unless all is. Defaults are in [brackets].
 
 from pathlib import Path
 
-import numpy as np
 from absl import flags
 
 from tf_bigan.core.model import AdversarialModel
@@ -31,7 +30,7 @@ define_data_flags(FLAGS)
 LAYER = flags.DEFINE_string(
     "layer",
     None,
-    "also a hidden layer of the encoder, flattened, as e-, the last one [none]",
+    "also a layer of the encoder, flattened: e-, the last hidden one, or map1, map2, ... [none]",
     flag_values=FLAGS,
     module_name="output",
 )
@@ -58,9 +57,9 @@ def main() -> int:
 
 def check_layer(model: AdversarialModel, layer: str) -> None:
     """Raises UserError if the encoder has no such features."""
-    features = model.features(np.zeros((1, *model.image_shape), np.float32))
-    if layer not in features:
-        raise UserError(f"layer={layer} is unknown{did_you_mean(layer, features)}")
+    layers = model.feature_shapes()
+    if layer not in layers:
+        raise UserError(f"layer={layer} is unknown{did_you_mean(layer, layers)}")
 
 
 def write(path: Path, model: AdversarialModel, images: Given, layer: str | None) -> None:
@@ -72,6 +71,7 @@ def write(path: Path, model: AdversarialModel, images: Given, layer: str | None)
                 columns["label"] = chunk.labels
             columns["z"] = model.encode(chunk.images)
             if layer is not None:
-                columns[layer] = model.features(chunk.images)[layer].reshape(len(names), -1)
+                features = model.features(chunk.images, layers=[layer])[layer]
+                columns[layer] = features.reshape(len(names), -1)
             check_finite("codes", columns["z"])
             file.add(**columns)

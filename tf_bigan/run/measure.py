@@ -173,9 +173,11 @@ class ModelEvaluator:
 
     def _inputs(self, model: AdversarialModel) -> Inputs:
         generates, encodes = hasattr(model, "generator"), hasattr(model, "encoder")
+        # Those that metrics are of; the maps of all images would take much memory.
+        layers = [name for name in ("e-", "e") if encodes and name in model.feature_shapes()]
         return self._images(
             generate=model.generate if generates else None,
-            encode=model.features if encodes else None,
+            encode=functools.partial(model.features, layers=layers) if encodes else None,
             reconstruct=model.reconstruct if generates and encodes else None,
             infer=model.encode if encodes else None,
             classify=model.classify if build.classifies(model) else None,

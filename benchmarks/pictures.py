@@ -1,0 +1,57 @@
+"""Pictures of two packages, which are no part of this project and are to be unpacked by the user.
+
+elpv-dataset of PyPI: photographs of solar cells. emoji-datasource-google of npm: emoji.
+Images are float32 in [0, 1].
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from tf_bigan.errors import UserError
+
+
+def elpv(folder: str | None, side: int) -> tuple[np.ndarray, np.ndarray]:
+    """(grey images [N, side, side, 1], 0 for normal and 1 for defective cells), without those whose
+    defects are uncertain."""
+    from PIL import Image
+
+    index = _only(folder, "elpv", "labels.csv", "elpv-dataset")
+    rows = [line.split() for line in index.read_text().splitlines()]
+    certain = [(file, float(defect)) for file, defect, _ in rows if float(defect) in (0.0, 1.0)]
+    images = []
+    for file, _ in certain:
+        with Image.open(index.parent / file) as image:
+            cell = image.convert("L").resize((side, side), Image.Resampling.LANCZOS)
+        images.append(np.asarray(cell))
+    pixels = np.stack(images)[..., None] / np.float32(255)
+    return pixels, np.array([int(defect) for _, defect in certain])
+
+
+def emoji(folder: str | None, side: int = 32) -> tuple[np.ndarray, np.ndarray]:
+    """(colour images [N, side, side, 3] on white, the names of their categories)."""
+    from PIL import Image
+
+    index = _only(folder, "emoji", "emoji.json", "emoji-datasource-google")
+    images, categories = [], []
+    for entry in json.loads(index.read_text(encoding="utf-8")):
+        file = index.parent / "img" / "google" / "64" / entry["image"]
+        if not file.exists():
+            continue
+        with Image.open(file) as image:
+            drawn = image.convert("RGBA").resize((side, side), Image.Resampling.LANCZOS)
+        white = Image.new("RGBA", drawn.size, "white")
+        images.append(np.asarray(Image.alpha_composite(white, drawn).convert("RGB")))
+        categories.append(entry["category"])
+    return np.stack(images) / np.float32(255), np.array(categories)
+
+
+def _only(folder: str | None, name: str, file: str, package: str) -> Path:
+    """The package's list of pictures."""
+    if folder is None:
+        raise UserError(f"{name}: give --{name}=DIR, the unpacked package {package}")
+    listed = sorted(Path(folder).rglob(file))
+    if not listed:
+        raise UserError(f"{name}={folder}: no {file} there: unpack the package {package}")
+    return listed[0]
