@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import ours, pages
+from benchmarks import ours, pages, pictures
 from benchmarks.zoo import settings_of
 from tf_bigan import evaluation, report
 from tf_bigan.core import hardware
@@ -54,25 +54,19 @@ COLUMNS = {  # name in the results: (name in the table, decimals)
 SAMPLES, SHOWN = 5000, 16
 
 
-def prepare(package: Path, out: Path) -> Path:
+def prepare(package: str | None, out: Path) -> Path:
     """A folder of the emoji, OUT/train/CATEGORY/*.png and OUT/test/CATEGORY/*.png."""
-    listed = sorted(package.rglob("emoji.json"))
-    if not listed:
-        raise UserError(f"emoji={package}: no emoji.json there: unpack emoji-datasource-google")
     if out.exists():
         return out
-    source = listed[0].parent / "img" / "google" / "64"
-    entries = json.loads(listed[0].read_text(encoding="utf-8"))
-    entries = [entry for entry in entries if entry["category"] != "Component"]
-    test = np.random.default_rng(0).permutation(len(entries)) < len(entries) // 10
+    found = [emoji for emoji in pictures.emoji_files(package) if emoji[0] != "Component"]
+    test = np.random.default_rng(0).permutation(len(found)) < len(found) // 10
     unfinished = out.with_name(out.name + ".unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
-    for entry, of_test in zip(entries, test, strict=True):
-        folder = unfinished / ("test" if of_test else "train") / entry["category"]
+    for (category, files), of_test in zip(found, test, strict=True):
+        folder = unfinished / ("test" if of_test else "train") / category
         folder.mkdir(parents=True, exist_ok=True)
-        for drawn in (entry, *entry.get("skin_variations", {}).values()):
-            if (source / drawn["image"]).exists():
-                shutil.copy(source / drawn["image"], folder)
+        for file in files:
+            shutil.copy(file, folder)
     unfinished.rename(out)
     return out
 
@@ -153,9 +147,10 @@ def main() -> int:
     out.mkdir(parents=True, exist_ok=True)
     names = options.data.split(",")
     if any(name.startswith("emoji") for name in names):
-        if options.emoji is None:
-            raise SystemExit("emoji: give --emoji=DIR, the unpacked package")
-        prepare(Path(options.emoji), out / "emoji")
+        try:
+            prepare(options.emoji, out / "emoji")
+        except UserError as error:
+            raise SystemExit(str(error)) from None
     results = out / "results.jsonl"
     stored = [json.loads(line) for line in results.open()] if results.exists() else []
     records = []

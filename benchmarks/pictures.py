@@ -30,21 +30,30 @@ def elpv(folder: str | None, side: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def emoji(folder: str | None, side: int = 32) -> tuple[np.ndarray, np.ndarray]:
-    """(colour images [N, side, side, 3] on white, the names of their categories)."""
+    """(colour images [N, side, side, 3] on white, the names of their categories), one skin tone of
+    each."""
     from PIL import Image
 
-    index = _only(folder, "emoji", "emoji.json", "emoji-datasource-google")
-    images, categories = [], []
-    for entry in json.loads(index.read_text(encoding="utf-8")):
-        file = index.parent / "img" / "google" / "64" / entry["image"]
-        if not file.exists():
-            continue
+    drawn = [(category, files[0]) for category, files in emoji_files(folder)]
+    images = []
+    for _, file in drawn:
         with Image.open(file) as image:
-            drawn = image.convert("RGBA").resize((side, side), Image.Resampling.LANCZOS)
-        white = Image.new("RGBA", drawn.size, "white")
-        images.append(np.asarray(Image.alpha_composite(white, drawn).convert("RGB")))
-        categories.append(entry["category"])
-    return np.stack(images) / np.float32(255), np.array(categories)
+            picture = image.convert("RGBA").resize((side, side), Image.Resampling.LANCZOS)
+        white = Image.new("RGBA", picture.size, "white")
+        images.append(np.asarray(Image.alpha_composite(white, picture).convert("RGB")))
+    return np.stack(images) / np.float32(255), np.array([category for category, _ in drawn])
+
+
+def emoji_files(folder: str | None) -> list[tuple[str, list[Path]]]:
+    """(category, the pictures of all skin tones, the usual one first) of each emoji."""
+    index = _only(folder, "emoji", "emoji.json", "emoji-datasource-google")
+    found = []
+    for entry in json.loads(index.read_text(encoding="utf-8")):
+        drawn = (entry, *entry.get("skin_variations", {}).values())
+        files = [index.parent / "img" / "google" / "64" / one["image"] for one in drawn]
+        if files[0].exists():
+            found.append((entry["category"], [file for file in files if file.exists()]))
+    return found
 
 
 def _only(folder: str | None, name: str, file: str, package: str) -> Path:
