@@ -31,6 +31,7 @@ OPTIONS = {
     "triple_gan": {"labels": 100},
     "dann": {"target_dataset": "mnist_m"},
 }
+NO_SAMPLES = ("autoencoder",)  # its codes do not follow the prior, so that G(z) means nothing
 COLUMNS = {  # name in the results: (name in the table, decimals)
     "NND/10": ("NND/10", 2),
     "fd_classifier": ("FD", 1),
@@ -89,10 +90,11 @@ def run(config: Config, classifier, out: Path) -> dict:
     history = model.fit(batches, epochs=config.epochs, verbose=0).history
     results["seconds"] = round(time.monotonic() - start, 1)
     results["losses"] = {name: values[-1] for name, values in history.items() if "loss_" in name}
-    names = ("NND/10", "EGr", "EGr_b", "NNC_e-", "CLS_e-", "accuracy")
+    generates = hasattr(model, "generator") and config.model not in NO_SAMPLES
+    names = ("EGr", "EGr_b", "NNC_e-", "CLS_e-", "accuracy", *(("NND/10",) if generates else ()))
     results |= measure.values(model, train, held_out, names, batches=batches, recalibrate=True)
     rows = {"originals": held_out.as_float(range(SHOWN))}
-    if hasattr(model, "generator"):
+    if generates:
         samples = model.sample(SAMPLES, seed=1)
         rows["samples"] = samples[:SHOWN]
         results["fd_classifier"] = evaluation.fd_classifier(
@@ -100,12 +102,12 @@ def run(config: Config, classifier, out: Path) -> dict:
         )
         histogram = evaluation.class_histogram(classifier(samples)[1])
         results["classes_covered"] = evaluation.classes_covered(histogram)
-        if hasattr(model, "encoder"):
-            x_rec = model.reconstruct(held_out.as_float())
-            rows["reconstructions"] = x_rec[:SHOWN]
-            results["class_agreement"] = evaluation.class_agreement(
-                classifier(held_out.as_float())[1], classifier(x_rec)[1]
-            )
+    if hasattr(model, "generator") and hasattr(model, "encoder"):
+        x_rec = model.reconstruct(held_out.as_float())
+        rows["reconstructions"] = x_rec[:SHOWN]
+        results["class_agreement"] = evaluation.class_agreement(
+            classifier(held_out.as_float())[1], classifier(x_rec)[1]
+        )
     np.savez_compressed(out / f"{config.model}-seed{config.seed}.npz", **rows)
     return results | {"ran_in": why, "environment": environment()}
 
@@ -149,11 +151,12 @@ def picture(out: Path, names: list[str], path: str):
 
     files = {name: sorted(out.glob(f"{name}-seed*.npz")) for name in names}
     shown = {name: np.load(found[0]) for name, found in files.items() if found}
-    shown = {name: rows for name, rows in shown.items() if "samples" in rows}
+    shown = {k: v for k, v in shown.items() if "samples" in v or "reconstructions" in v}
     figure, axes = pyplot.subplots(len(shown), 2, figsize=(11, 0.95 * len(shown)), squeeze=False)
     for (left, right), (name, rows) in zip(axes, shown.items(), strict=True):
         left.set_ylabel(name, rotation=0, ha="right", va="center", fontsize=9)
-        left.imshow(report.image_grid(rows["samples"], SHOWN).squeeze(), cmap="gray")
+        if "samples" in rows:
+            left.imshow(report.image_grid(rows["samples"], SHOWN).squeeze(), cmap="gray")
         if "reconstructions" in rows:
             pairs = np.concatenate([rows["originals"], rows["reconstructions"]])
             right.imshow(report.image_grid(pairs, SHOWN).squeeze(), cmap="gray")

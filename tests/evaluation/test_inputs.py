@@ -104,9 +104,9 @@ def test_every_value_is_the_metric_of_its_name(inputs, classifier):
 
     def probe(count):
         rows = balanced_rows(TRAIN_LABELS, count, 3)
-        return logistic_probe_accuracy(e[0][rows], e[1][rows], *e[2:])
+        return logistic_probe_accuracy(hidden[0][rows], hidden[1][rows], *hidden[2:])
 
-    clusters, kernel = clustering(*e[2:], seed=3), kernel_distance(real, features, seed=3)
+    clusters, kernel = clustering(*hidden[2:], seed=3), kernel_distance(real, features, seed=3)
     pooled = random_features(HELD_OUT), random_features(samples[:400])
     random_kernel = kernel_distance(*pooled, seed=3)
     in_random = {
@@ -132,10 +132,10 @@ def test_every_value_is_the_metric_of_its_name(inputs, classifier):
         "class_agreement": class_agreement(classifier(HELD_OUT)[1], classifier(0.8 * HELD_OUT)[1]),
         "classes_covered": classes_covered(class_histogram(probabilities)),
         "sliced_wasserstein": sliced_wasserstein(HELD_OUT, samples[:400]),
-        "one_nn": one_nn_accuracy(*e),
-        "knn": knn_accuracy(*e),
+        "one_nn": one_nn_accuracy(*hidden),
+        "knn": knn_accuracy(*hidden),
         "probe_100": probe(100),
-        "probe_all": logistic_probe_accuracy(*e),
+        "probe_all": logistic_probe_accuracy(*hidden),
         "clustering": clusters.accuracy,
         "clustering_nmi": clusters.nmi,
         "clustering_ari": clusters.ari,
@@ -236,6 +236,8 @@ def test_an_encoder_without_a_hidden_layer_and_a_collapsed_one():
     values, left_out = compute(OFFICIAL, inputs)
     assert set(values) == {"NNC_e"}
     assert left_out["CLS_e-"] == "the encoder has no layer 'e-'"
+    # The others are of the output where there is no hidden layer.
+    assert compute(["one_nn"], inputs)[0]["one_nn"] == values["NNC_e"]
     inputs = Inputs(*DATA, encode=lambda x: {"e": 0 * encode(x)["e"], "e-": encode(x)["e-"]})
     values, left_out = compute(OFFICIAL, inputs)
     assert set(values) == {"NNC_e-", "CLS_e-"}

@@ -196,8 +196,15 @@ class Inputs:
 
     # Representation
 
-    def classification(self, layer: str = "e") -> tuple[np.ndarray, ...]:
-        """Training features and labels, held-out features and labels, from a layer of E."""
+    def classification(self, layer: str | None = None) -> tuple[np.ndarray, ...]:
+        """Training features and labels, held-out features and labels, from a layer of E.
+
+        By default that is its last hidden layer, "e-", which suits a linear classifier better than
+        its output, "e"; or that, if E names no hidden layer.
+        """
+        if layer is None:
+            hidden = self.features is None and "e-" in self.encode(self.held_out[:1])
+            layer = "e-" if hidden else "e"
         train, held_out = self._features(layer)
         return train, self.train_labels, held_out, self.held_out_labels
 
