@@ -41,7 +41,7 @@ def test_every_number_is_the_detectors(detective, odd):
     np.testing.assert_array_equal(found.heat, detector.heat_map(rows)[0])
     np.testing.assert_array_equal(found.x, row / np.float32(255))
     assert set(found.parts) == {
-        *("reconstruction", "relative", "latent_distance", "latent_density", "patch_distance")
+        *("relative", "latent_distance", "latent_density", "patch_distance")
     }
     assert np.mean(list(found.parts.values())) == pytest.approx(found.score, rel=1e-12)
 

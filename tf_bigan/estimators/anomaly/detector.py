@@ -26,6 +26,7 @@ from tf_bigan.estimators.anomaly.trained import TrainedSystem
 from tf_bigan.run import build, presets
 from tf_bigan.run.config import LARGEST_SEED, Config
 
+PAPER = presets.preset("beats_official_mnist")  # the options of its networks are used here too
 STEPS_IMAGES, STEPS_TABLE = 500, 2000  # training steps, if the number of epochs is not given
 AVERAGED = 20  # the weights are averaged over the last 1/20 of the training,
 LEAST_AVERAGED = 10  # if that is at least this many steps
@@ -374,6 +375,11 @@ class BiGANDetector(OutlierMixin, BaseEstimator):
             "seed": seed,
         }
         defaults = dict(presets.system(self.model).options)
+        if self.networks == PAPER["networks"]:
+            # With R1 or a fast D, E and G hardly invert each other after so few steps.
+            defaults["penalty"] = "none"
+            if self.model == PAPER["model"]:
+                defaults["player_rates"] = PAPER["player_rates"]
         if self.learning_rate is not None:
             values["learning_rate"] = self.learning_rate
             defaults.pop("player_rates", None)  # they would override it

@@ -29,7 +29,7 @@ PRINCIPAL = ("principal",)
 SHORT = 256
 COMBINED_TABLES = (*PIXEL, *PRINCIPAL)
 COMBINED_SMALL = PIXEL
-COMBINED_IMAGES = ("reconstruction", "relative", *LATENT, *PATCH)
+COMBINED_IMAGES = ("relative", *LATENT, *PATCH)
 LEAST = 1e-12
 
 
