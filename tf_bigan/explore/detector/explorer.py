@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import joblib
 import numpy as np
@@ -101,7 +102,7 @@ class DetectorExplorer:
 
 def _fitting(detector: BiGANDetector) -> Fitting:
     """How pictures become rows like those of `fit`."""
-    how = {"resize": "crop", "background": "white"} | detector.reading_
+    how: dict[str, Any] = {"resize": "crop", "background": "white"} | detector.reading_
     if len(how) > 2 or how["resize"] not in RESIZES:
         raise UserError(
             f"reading_={detector.reading_}: it can have resize, one of {', '.join(RESIZES)}, and "
