@@ -29,8 +29,10 @@ from typing import NamedTuple
 import numpy as np
 
 from benchmarks import pages, pictures
+from benchmarks.choices import names_in
 from tf_bigan import data
 from tf_bigan.core import hardware
+from tf_bigan.errors import UserError
 from tf_bigan.run.workdir import environment
 
 PAGE, BLOCK = "docs/anomaly.md", "anomaly"
@@ -43,6 +45,7 @@ FEW_ROWS = 5000  # that slow methods learn from
 SYSTEM = "cycle_bigan"
 EMOJI = ("Flags", "Food & Drink", "Smileys & Emotion")  # categories that are left out in turn
 ELPV_SIDES = {"elpv32": 32, "elpv64": 64}
+DATA = ("mnist", "digits", "breast_cancer", *ELPV_SIDES, "emoji")
 SHOWN = {  # (method, its score): column heading
     ("pca", "reconstruction"): "PCA",
     ("isolation_forest", "score"): "isolation forest",
@@ -426,13 +429,14 @@ def main() -> int:
     parser.add_argument("--emoji", default=None, help="folder of emoji-datasource-google")
     parser.add_argument("--write", action="store_true", help=f"update {PAGE}")
     options = parser.parse_args()
+    names = names_in("data", options.data, DATA)
     results = Path(options.out, "results.jsonl")
     results.parent.mkdir(parents=True, exist_ok=True)
     records = [json.loads(line) for line in results.open()] if results.exists() else []
     records = of_these_settings(records)
     known = {key_of(record) for record in records}
     methods = installed(options.methods.split(","))
-    for name in options.data.split(","):
+    for name in names:
         images, labels = load(name, options)
         for anomaly in anomalies_of(name, options.digits):
             for seed in map(int, options.seeds.split(",")):
@@ -474,4 +478,7 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    try:
+        raise SystemExit(main())
+    except UserError as error:
+        raise SystemExit(str(error)) from None

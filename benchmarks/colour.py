@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks import ours, pages, pictures
+from benchmarks.choices import names_in
 from benchmarks.zoo import settings_of
 from tf_bigan import evaluation, report
 from tf_bigan.core import hardware
@@ -58,7 +59,7 @@ def prepare(package: str | None, out: Path) -> Path:
     """A folder of the emoji, OUT/train/CATEGORY/*.png and OUT/test/CATEGORY/*.png."""
     if out.exists():
         return out
-    found = [emoji for emoji in pictures.emoji_files(package) if emoji[0] != "Component"]
+    found = [emoji for emoji in pictures.emoji_files(package) if emoji[0] != pictures.RARE]
     test = np.random.default_rng(0).permutation(len(found)) < len(found) // 10
     unfinished = out.with_name(out.name + ".unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
@@ -143,19 +144,17 @@ def main() -> int:
     parser.add_argument("--data_dir", default=None)
     parser.add_argument("--write", action="store_true", help=f"update {PAGE}")
     options = parser.parse_args()
+    names = names_in("data", options.data, DATA)
+    variants = names_in("variants", options.variants, VARIANTS)
     out = Path(options.out)
     out.mkdir(parents=True, exist_ok=True)
-    names = options.data.split(",")
     if any(name.startswith("emoji") for name in names):
-        try:
-            prepare(options.emoji, out / "emoji")
-        except UserError as error:
-            raise SystemExit(str(error)) from None
+        prepare(options.emoji, out / "emoji")
     results = out / "results.jsonl"
     stored = [json.loads(line) for line in results.open()] if results.exists() else []
     records = []
     for name in names:
-        for variant in options.variants.split(","):
+        for variant in variants:
             for seed in map(int, options.seeds.split(",")):
                 config = config_of(name, variant, seed, options)
                 settings = settings_of(config) | {"minutes": options.minutes}
@@ -187,4 +186,7 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    try:
+        raise SystemExit(main())
+    except UserError as error:
+        raise SystemExit(str(error)) from None

@@ -11,6 +11,8 @@ import numpy as np
 
 from tf_bigan.errors import UserError
 
+RARE = "Component"  # a category of emoji that has only five, parts of others
+
 
 def elpv(folder: str | None, side: int) -> tuple[np.ndarray, np.ndarray]:
     """(grey images [N, side, side, 1], 0 for normal and 1 for defective cells), without those whose

@@ -7,7 +7,7 @@ EPOCHS = 4
 
 
 def measure(lab: Lab, seed: int):
-    options = {"labels": few_labels.LABELS, "networks": "dcgan"}
+    options = few_labels.PAPER | {"networks": "dcgan"}
     model = lab.trained(seed, model="sgan", epochs=EPOCHS, **options)
     accuracy = few_labels.accuracy_of(lab, model)
     alone = few_labels.alone(lab, seed, "dcgan", norm="layer")

@@ -2,13 +2,14 @@
 
 import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from benchmarks.claims import __main__ as claims
-from benchmarks.claims import ebgan, infogan, infogan_mnist, modes, stable
+from benchmarks.claims import ebgan, few_labels, infogan, infogan_mnist, modes, stable
 from benchmarks.claims.claim import Check, Claim, Lab
 from tests.closeness import assert_close
 from tests.models.conftest import make_batch, make_system
@@ -47,6 +48,22 @@ def test_every_claim_checks_numbers_of_its_own_and_is_found():
         numbers = [check.number for check in claim.checks]
         assert len(set(numbers)) == len(numbers) > 0, name
         assert claim.title and claim.settings, name
+
+
+@pytest.mark.parametrize("name", ["sgan", "triple_gan"])
+def test_claims_of_few_labels_are_of_the_papers_losses(monkeypatch, name):
+    class Recording(Lab):
+        def trained(self, seed, callbacks=(), **options):
+            used.append(options)
+
+    used = []
+    monkeypatch.setattr(few_labels, "accuracy_of", lambda lab, model: 90.0)
+    monkeypatch.setattr(few_labels, "alone", lambda *arguments, **options: 80.0)
+    claim = claims.find(name)
+    numbers, _ = claim.measure(Recording(Path()), 0)
+    assert {check.number for check in claim.checks} <= numbers.keys()
+    assert (used[0]["model"], used[0]["set"], used[0]["augmentation"]) == (name, None, None)
+    assert used[0]["labels"] == 100
 
 
 def test_a_claim_that_breaks_leaves_a_record(tmp_path, monkeypatch):

@@ -7,7 +7,16 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from benchmarks import anomaly, footprint, paper_table, pictures, zoo
+from benchmarks import anomaly, choices, footprint, paper_table, pictures, zoo
+from tf_bigan.errors import UserError
+
+
+def test_unknown_names_are_told_before_anything_runs(monkeypatch, tmp_path):
+    assert choices.names_in("data", "emoji,mnist", anomaly.DATA) == ["emoji", "mnist"]
+    monkeypatch.setattr(sys, "argv", ["anomaly", "--data=digits,mnst", f"--out={tmp_path}/a"])
+    with pytest.raises(UserError, match="^data=mnst is unknown; did you mean mnist[?]$"):
+        anomaly.main()
+    assert not (tmp_path / "a").exists()
 
 
 def test_footprint():

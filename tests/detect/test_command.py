@@ -207,6 +207,19 @@ def test_a_real_detector(call, eagerly, tmp_path):
     assert found.probability == pytest.approx(float(odd["probability"]), rel=1e-5)
 
 
+@pytest.mark.parametrize("option", ["pickle", "saved_model"])
+def test_a_directory_in_the_way_stays_and_is_named_before_the_training(
+    call, brightness, tmp_path, option
+):
+    for i in range(4):
+        save(tmp_path / f"normal/{i}.png", grey(i))
+    Brightness.fitted = None
+    options = (f"--{option}={tmp_path}/normal", f"--out={tmp_path}/s.csv")
+    status, _, err = call(f"--normal={tmp_path}/normal", f"--data={tmp_path}/normal", *options)
+    assert status == 2 and f"{option}={tmp_path}/normal" in err and err.count("\n") == 1
+    assert len(list((tmp_path / "normal").iterdir())) == 4 and Brightness.fitted is None
+
+
 def test_nothing_of_others_is_overwritten(call, brightness, tmp_path):
     for i in range(4):
         save(tmp_path / f"normal/{i}.png", grey(i))

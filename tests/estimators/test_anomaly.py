@@ -364,7 +364,7 @@ def test_a_saved_model_scores_the_same(images, digits, tmp_path, eagerly):
     if not images:
         with pytest.raises(tb.UserError, match="heat maps need images"):
             detector.heat_map(rows)
-        with pytest.raises(tb.UserError, match="only detectors of images"):
+        with pytest.raises(tb.UserError, match="only detectors of images keep them"):
             detector.reference_images()
 
 

@@ -190,10 +190,11 @@ def test_wrong_images(model, images, message):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"layer": "e_"}, "layer=e_: e_ is unknown; did you mean e"),
-        ({"layer": "e+e_"}, "layer=e[+]e_: e_ is unknown; did you mean e"),
+        ({"layer": "e_"}, "layer=e_: 'e_' is unknown; did you mean e"),
+        ({"layer": "e+e_"}, "layer=e[+]e_: 'e_' is unknown; did you mean e"),
         ({"layer": "e+e"}, "layer=e[+]e: name each layer once"),
-        ({"layer": "e+"}, "layer=e[+]:  is unknown; choose one of auto, e, e-"),
+        ({"layer": "e+"}, "layer=e[+]: '' is unknown; choose one of e, e-"),
+        ({"layer": "auto+e"}, "layer=auto[+]e: 'auto' is unknown; choose one of e, e-"),
         ({"layer": 3}, "layer=3: it must be a str"),
         ({"layer": "auto"}, "layer=auto is chosen by labels: call fit"),
         ({"pool": 0}, "pool=0: it must be an int in"),

@@ -107,6 +107,24 @@ def test_files_of_joblib_and_pickle(detective, photos, tmp_path):
     np.testing.assert_array_equal(again.references, detective.references)
 
 
+def test_pictures_are_read_only_as_they_can_be(detective, monkeypatch):
+    for reading, message in (
+        ({"image_size": 8}, "reading_={'image_size': 8}: it can have resize, one of crop"),
+        ({"resize": "zoom"}, "reading_={'resize': 'zoom'}: it can have resize, one of crop"),
+        ({"background": "whit"}, "background=whit is no colour"),
+    ):
+        monkeypatch.setattr(detective.detector, "reading_", reading)
+        with pytest.raises(tb.UserError, match=message):
+            DetectorExplorer(detective.detector)
+
+
+def older() -> BiGANDetector:
+    """As fitted by a version without `reference_` and `reading_`."""
+    detector = BiGANDetector()
+    detector.offset_ = -1.0
+    return detector
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -115,6 +133,7 @@ def test_files_of_joblib_and_pickle(detective, photos, tmp_path):
         (b"no pickle", "is not a pickled BiGANDetector .* joblib.dump"),
         (pickle.dumps({}), "holds a dict, not a fitted BiGANDetector"),
         (pickle.dumps(BiGANDetector()), "holds a BiGANDetector that is not fitted"),
+        (pickle.dumps(older()), "a BiGANDetector that an older version fitted: fit it again"),
     ],
 )
 def test_what_is_no_detector_is_refused(tmp_path, content, message):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from scipy.special import softmax
 
 from tests.closeness import assert_close
@@ -71,6 +72,33 @@ def test_consistency_of_all_images(monkeypatch):
     assert_close(losses["C"] - without["C"], wanted, tol=1e-3)
     for player in ("D", "G"):
         assert_close(losses[player], without[player])
+
+
+def test_the_classifier_sees_two_views_of_an_image(monkeypatch):
+    options = {"set": f"{SETTINGS},consistency=1", "augmentation": "cutout"}
+    model, batch, views, seen = make_system("triple_gan", options=options), make_batch(), [], []
+    model.random.begin(tf.constant([1, 2]), rows=len(batch["image"]))
+    augmented, called = model.augmented, type(model.classifier).call
+
+    def viewed(self, inputs, training):
+        result = augmented(inputs, training)
+        if inputs is batch["image"]:
+            views.append(result.numpy())
+        return result
+
+    def call(self, x, *arguments, **options):
+        if not isinstance(x, list):  # a pair, of D, which has the same class
+            seen.append(x.numpy())
+        return called(self, x, *arguments, **options)
+
+    monkeypatch.setattr(TripleGAN, "augmented", viewed)
+    monkeypatch.setattr(type(model.classifier), "call", call)
+    model.player_losses(batch, model.prior.sample(8, 5), training=True)
+    one, other = views
+    assert np.abs(one - other).max() > 0.1
+    images = np.concatenate(seen)
+    for view in views:
+        assert all((images == x).all((1, 2, 3)).any() for x in view)
 
 
 def test_it_classifies():

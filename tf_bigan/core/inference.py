@@ -1,6 +1,6 @@
 """What a trained model gives: codes, images, features and classes of arrays, in batches."""
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -69,7 +69,7 @@ class Inference(keras.Model):
         return images.reshape(len(a), steps, *images.shape[1:])
 
     def features(
-        self, images, batch_size: int = 256, layers: Iterable[str] | None = None
+        self, images, batch_size: int = 256, layers: Collection[str] | None = None
     ) -> dict[str, np.ndarray]:
         """Named encoder features of images [N, H, W, C]; {"e": E(x)} if the encoder names none.
 
@@ -109,7 +109,7 @@ class Inference(keras.Model):
         array,
         batch_size: int = 256,
         method: str = "__call__",
-        names: Iterable[str] | None = None,
+        names: Collection[str] | None = None,
     ):
         """Applies a method of a network (None: of the model itself) to an array, in batches.
 
@@ -153,7 +153,7 @@ class Inference(keras.Model):
             raise ValueError(f"{type(self).__name__} has no {network}")
 
 
-def _entries(found, names: Iterable[str] | None):
+def _entries(found, names: Collection[str] | None):
     """Those of the names, or all."""
     if names is None:
         return found

@@ -8,6 +8,7 @@ read and resized as for `tf-bigan train`, but subfolders count as no parts or cl
 in [brackets].
 """
 
+import os
 import sys
 from pathlib import Path
 
@@ -89,6 +90,10 @@ def main() -> int:
     out = expanded(OUT.value)
     if out.suffix != ".csv":
         raise UserError(f"out={OUT.value}: the file of scores must end in .csv")
+    if PICKLE.value and expanded(PICKLE.value).is_dir():
+        raise UserError(f"pickle={PICKLE.value} is a directory: give a file's name in it")
+    if SAVED_MODEL.value and os.path.lexists(expanded(SAVED_MODEL.value)):
+        raise UserError(f"saved_model={SAVED_MODEL.value} exists: choose another path")
     detector = BiGANDetector(
         MODEL.value,
         epochs=EPOCHS.value,

@@ -150,8 +150,10 @@ class BiGANFeatures(TransformerMixin, BaseEstimator):
         names = self.layer.split("+")
         for name in names:
             if name not in shapes:
-                known = did_you_mean(name, [*shapes, "auto"])
-                raise UserError(f"layer={self.layer}: {name} is unknown{known}")
+                known = [*shapes, "auto"] if len(names) == 1 else shapes  # "auto" is not joined
+                raise UserError(
+                    f"layer={self.layer}: {name!r} is unknown{did_you_mean(name, known)}"
+                )
         if len(set(names)) < len(names):
             raise UserError(f"layer={self.layer}: name each layer once")
         return self.layer

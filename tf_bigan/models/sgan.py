@@ -24,9 +24,10 @@ class SGAN(AdversarialModel):
     With `compile(loss="minimax")` G minimises log p(FAKE | G(z)) as in the paper, which saturates.
     Both move at once. Without a labelled subset in the batch, all images count as labelled.
 
-    Two terms of D beside the paper's let few labels go further, with p the softmax of the N
-    classes' logits on all images: consistency · E Σ(p(T x) - p(T' x))² for two augmentations T and
-    T' (Laine & Aila 2017, Π-model), and entropy · E H(p(T x)) (Grandvalet & Bengio 2004).
+    Two terms of D that are not the paper's make more of few labels. With p the softmax of the N
+    classes' logits on all images, they are consistency · E Σ(p(T x) - p(T' x))² for two draws T and
+    T' of the augmentation (Laine & Aila 2017, Π-model), and entropy · E H(p(T x)) (Grandvalet &
+    Bengio 2004).
 
     Hyperparameters:
         supervised: the weight of the labelled images' loss; 0 gives a GAN.

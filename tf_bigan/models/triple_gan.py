@@ -30,7 +30,8 @@ class TripleGAN(AdversarialModel):
            + entropy · H(p_C(y | x)) + balance · (cross entropy of 1/K and the mean of p_C)
            + consistency · E Σ(p_C(y | T x) - p_C(y | T' x))²
 
-    T and T' are two augmentations, which C sees its images with (Laine & Aila 2017, Π-model).
+    T and T' are two draws of the augmentation (Laine & Aila 2017, Π-model). C sees real images only
+    augmented, generated ones as they are.
     D, G and C move in turn. Without a labelled subset in the batch, all images count as labelled.
 
     Hyperparameters:

@@ -15,10 +15,10 @@ written unless all is. Defaults are in [brackets].
 
 from pathlib import Path
 
+import numpy as np
 from absl import flags
 
 from tf_bigan.core.model import AdversarialModel
-from tf_bigan.errors import UserError, did_you_mean
 from tf_bigan.run.flags import define_trained_flags, trained_path
 from tf_bigan.run.given import Given, define_data_flags, given
 from tf_bigan.run.output import CsvFile, NpzFile, check_finite, check_new, made_anew
@@ -57,9 +57,7 @@ def main() -> int:
 
 def check_layer(model: AdversarialModel, layer: str) -> None:
     """Raises UserError if the encoder has no such features."""
-    layers = model.feature_shapes()
-    if layer not in layers:
-        raise UserError(f"layer={layer} is unknown{did_you_mean(layer, layers)}")
+    model.features(np.zeros((1, *model.image_shape), np.float32), layers=[layer])
 
 
 def write(path: Path, model: AdversarialModel, images: Given, layer: str | None) -> None:

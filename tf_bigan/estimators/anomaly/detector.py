@@ -33,6 +33,7 @@ LEAST_AVERAGED = 10  # if that is at least this many steps
 LEAST_ROWS = 4
 MOST_REFERENCES = 20_000  # rows among which neighbours are searched
 LEAST_HELD_OUT, MOST_HELD_OUT = 100, 2000  # held-out rows; at most a quarter of all
+_KEEPS_IMAGES = "criterion=combined, patch_distance, pixel_distance or pixel_density"
 
 
 class BiGANDetector(OutlierMixin, BaseEstimator):
@@ -75,9 +76,9 @@ class BiGANDetector(OutlierMixin, BaseEstimator):
         threshold_: `decision_scores_` above this are outliers: -`offset_`.
         held_out_scores_: anomaly scores of the held-out rows, ascending.
         reference_: the rows of `fit` in which neighbours are searched, int [M], M <= 20,000.
-        reading_: arguments of `tf_bigan.data.load` with which pictures became the rows of `fit`, as
-            {"resize": "pad"}; `tf-bigan explore` reads pictures with them. `fit` leaves it empty,
-            `tf-bigan detect` fills it.
+        reading_: how pictures became the rows of `fit`, by "resize" and "background" as in
+            `tf_bigan.data.load`, so that `tf-bigan explore` reads pictures in the same way. `fit`
+            leaves it empty, which is "crop" and "white"; `tf-bigan detect` fills it.
         n_features_in_: number of values per row.
         image_shape_: (H, W, C) of the images that the system sees; (1, 1, F) for a table.
 
@@ -193,10 +194,11 @@ class BiGANDetector(OutlierMixin, BaseEstimator):
         return self._scorer.scores(self._prepared(self._validated(X, reset=False)))
 
     def score_parts(self, X: npt.ArrayLike) -> dict[str, np.ndarray]:
-        """{name: part}, float64 [N], what -`score_samples` is the mean of.
+        """{name: part}, float64 [N] each; their mean is -`score_samples`.
 
-        With criterion="combined" these are -log P(S >= s) for the value s of each combined score
-        in `anomaly_scores`, and the score S of a normal row; else the score itself is the only one.
+        With criterion="combined" there is a part for each combined score, -log P(S >= s), where s
+        is its value in `anomaly_scores` and S that of a normal row; else the only part is the score
+        itself.
 
         Args:
             X: rows like those of `fit`.
@@ -235,12 +237,10 @@ class BiGANDetector(OutlierMixin, BaseEstimator):
             X: images like those of `fit`.
 
         Raises:
-            UserError: a table, or a criterion that does not use patches.
+            UserError: a table, or a criterion that keeps no images.
         """
         if not self.keeps_images:
-            raise UserError(
-                "heat maps need images, and criterion=combined, patch_distance or pixel_distance"
-            )
+            raise UserError(f"heat maps need images, and {_KEEPS_IMAGES}")
         return self._scorer.heat_map(self._prepared(self._validated(X, reset=False)))
 
     def kneighbors(self, X: npt.ArrayLike) -> tuple[np.ndarray, np.ndarray]:
@@ -271,10 +271,7 @@ class BiGANDetector(OutlierMixin, BaseEstimator):
             UserError: a table, or a criterion that keeps no images.
         """
         if not self.keeps_images or self._scorer.pixels is None:
-            raise UserError(
-                "only detectors of images with criterion=combined, patch_distance, pixel_distance "
-                "or pixel_density keep images"
-            )
+            raise UserError(f"only detectors of images keep them, and only with {_KEEPS_IMAGES}")
         return self._scorer.pixels.rows.numpy().reshape(-1, *self.image_shape_)
 
     def save_model(self, path: str | os.PathLike) -> None:

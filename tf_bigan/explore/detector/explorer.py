@@ -8,6 +8,7 @@ from typing import Any
 import joblib
 import numpy as np
 
+from tf_bigan.data.decoding import RESIZES, colour
 from tf_bigan.data.home import expanded
 from tf_bigan.errors import UserError
 from tf_bigan.estimators import BiGANDetector
@@ -55,7 +56,8 @@ class DetectorExplorer:
         scale: the largest value of the heat maps of some of them, 0 if there are none.
 
     Raises:
-        UserError: the detector is for tables, or for images that no picture file can be.
+        UserError: the detector is for tables, or for images that no picture file can be; or its
+            `reading_` says more than resize and background, or something unknown of them.
     """
 
     def __init__(
@@ -69,8 +71,7 @@ class DetectorExplorer:
                 f"the detector is for images of {channels} channels: pictures have 1, 3 or 4"
             )
         self.detector = detector
-        reading: dict[str, Any] = detector.reading_
-        self.fitting = Fitting(detector.image_shape_, None, **reading)
+        self.fitting = _fitting(detector)
         self.references = np.empty((0, height, width, channels), np.float32)
         self.scale = 0.0
         if detector.keeps_images:
@@ -99,11 +100,23 @@ class DetectorExplorer:
         )
 
 
+def _fitting(detector: BiGANDetector) -> Fitting:
+    """How pictures become rows like those of `fit`."""
+    how: dict[str, Any] = {"resize": "crop", "background": "white"} | detector.reading_
+    if len(how) > 2 or how["resize"] not in RESIZES:
+        raise UserError(
+            f"reading_={detector.reading_}: it can have resize, one of {', '.join(RESIZES)}, and "
+            "background, a colour"
+        )
+    colour(how["background"])
+    return Fitting(detector.image_shape_, None, **how)
+
+
 def load(path: str | os.PathLike) -> BiGANDetector:
     """A fitted detector from a file that joblib or pickle wrote. Runs the code in the file.
 
     Raises:
-        UserError: the file cannot be read, or holds no fitted detector.
+        UserError: the file cannot be read, or holds no fitted detector of this version.
     """
     path = expanded(path)
     try:
@@ -120,4 +133,9 @@ def load(path: str | os.PathLike) -> BiGANDetector:
         kind = type(found).__name__
         what = f"a {kind} that is not fitted" if isinstance(found, BiGANDetector) else f"a {kind}"
         raise UserError(f"detector={path} holds {what}, not a fitted BiGANDetector")
+    if not (hasattr(found, "reference_") and hasattr(found, "reading_")):
+        raise UserError(
+            f"detector={path} holds a BiGANDetector that an older version fitted: fit it again, "
+            "as with tf-bigan detect --pickle=FILE"
+        )
     return found

@@ -116,7 +116,7 @@ def score(explorer: DetectorExplorer, found: Finding) -> str:
         f"<td>{found.values[name]:.3g}</td>"
         + (
             f'<td><div class="tb-bar" style="width:{100 * max(part, 0) / most:.1f}%"></div></td>'
-            f"<td>{part:.2f}</td><td>{_percent(part)}</td>"
+            f"<td>{part:.2f}</td><td>{escape(_percent(part))}</td>"
             if is_combined
             else ""
         )
