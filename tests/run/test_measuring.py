@@ -64,7 +64,7 @@ def test_values_are_those_of_the_functions(digits, model):
     kernel = model.encoder.latent.kernel
     kernel.assign(2.0**20 * kernel)  # which the neighbours do not see
     try:
-        codes = [model.features(part.as_float())["e"] for part in digits]
+        codes = [model.features(part.as_float())["e-"] for part in digits]
         squashed = [model.encode(part.as_float()) for part in digits]
         values = evaluator.measure(model).means()
     finally:

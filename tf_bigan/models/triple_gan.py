@@ -30,18 +30,16 @@ class TripleGAN(AdversarialModel):
            + entropy · H(p_C(y | x)) + balance · (cross entropy of 1/K and the mean of p_C)
            + consistency · E Σ(p_C(y | T x) - p_C(y | T' x))²
 
-    T and T' are two draws of the augmentation (Laine & Aila 2017, Π-model). C sees real images only
-    augmented, generated ones as they are.
-    D, G and C move in turn. Without a labelled subset in the batch, all images count as labelled.
+    T and T' are two augmentations (Laine & Aila 2017, Π-model); C sees generated images without. D,
+    G and C move in turn. Without a labelled subset in the batch, all images count as labelled.
 
     Hyperparameters:
         entropy, balance: weights of C's regularisation on unlabelled images. The mean of p_C is
             taken over a replica's rows, so that it depends on the number of replicas.
         consistency: the weight of that term, which needs `compile(augmentation=…)`.
         pseudo, pseudo_after: the weight of R_P, and the number of initial steps without it.
-        predicted_share: the fraction of D's real pairs that are (x, y_C). 0 is the paper's
-            algorithm, in which D overfits 100 labelled images; there the official code uses
-            nearly 1.
+        predicted_share: the fraction of D's real pairs that are (x, y_C). With 0, as in the paper,
+            D overfits 100 labelled images; there the official code uses nearly 1.
 
     Networks: classifier x -> logits [B, K]; generator z -> x [B, H, W, C] in [0, 1], the last part
     of z a one-hot label; discriminator [x, one-hot label] -> logits [B, 1].
@@ -105,13 +103,11 @@ class TripleGAN(AdversarialModel):
         # The labelled batch may have another size, so it needs a separate call. It comes first,
         # because `calibrate` uses the batch statistics of the last call.
         guess_labelled = self._guess_of_a_view(x_labelled, training)
-        other = tf.nn.softmax(self._guess_of_a_view(x, training)) if self.consistency else None
+        other = self._guess_of_a_view(x, training) if self.consistency else None
         view = self.augmented(x, training=training)
         guess, guess_fake = discriminate(self.classifier, view, x_fake, training=training)
         p = tf.nn.softmax(guess)  # [B, K]
-        regularisation = 0.0
-        if other is not None:
-            regularisation = self.consistency * tf.reduce_mean(squared_error(p, other))
+        p_other = p if other is None else tf.nn.softmax(other)
         y_guess = tf.one_hot(tf.argmax(p, -1), self.classes)
         logits_guess, logits_fake = self.judge(
             self.discriminator, [x, y_guess], [x_fake, y], training=training
@@ -141,7 +137,7 @@ class TripleGAN(AdversarialModel):
             + pseudo * from_generated
             + self.entropy * entropy
             + self.balance * balance
-            + regularisation,
+            + self.consistency * tf.reduce_mean(squared_error(p, p_other)),
         }
         return losses, discriminator_logs(logits_real, logits_fake) | {
             "logits_guess": logits_guess,
