@@ -178,7 +178,12 @@ def test_two_replicas_equal_one(variant, model):
             layer.trainable = False
         # Without XLA, which has a test of its own and takes long to compile.
         two.moves = moves
-        two.compile(keras.optimizers.SGD(rate, MOMENTUM), seed=3, jit_compile=False)
+        two.compile(
+            keras.optimizers.SGD(rate, MOMENTUM),
+            seed=3,
+            jit_compile=False,
+            augmentation=model.augmentation,
+        )
     two.fit(make_dataset(1), verbose=0)  # one step: by a second the game has amplified rounding
     for player in model.players:
         model.optimizer_of(player).learning_rate = rate
