@@ -21,7 +21,7 @@ def test_arrays_of_any_length(bigan, images):
     assert bigan.features(images)["e-"].shape == (48, 16)
     assert_close(np.tanh(bigan.features(images)["e"] / 2), bigan.encode(images))
     assert bigan.feature_shapes() == {"e-": (16,), "e": (LATENT,)}
-    alone = bigan.features(images, 7, layers=["e"])
+    alone = bigan.features(images, 7, layers="e")
     assert list(alone) == ["e"]
     assert_close(alone["e"], bigan.features(images)["e"])
 

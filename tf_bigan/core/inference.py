@@ -76,13 +76,14 @@ class Inference(keras.Model):
         Args:
             images: uint8, or floats in [0, 1].
             batch_size: images per call of the encoder.
-            layers: the names that are wanted, all by default. The maps of convolutions, [N, h, w,
-                c], take much memory for many images.
+            layers: the name or names that are wanted, all by default. The maps of convolutions,
+                [N, h, w, c], take much memory for many images.
 
         Raises:
             UserError: an unknown layer.
         """
         self._need("encoder")
+        layers = [layers] if isinstance(layers, str) else layers
         if hasattr(self.encoder, "features"):
             return self.in_batches("encoder", images, batch_size, "features", layers)
         return _entries({"e": self.encode(images, batch_size)}, layers)
