@@ -31,6 +31,8 @@ from tf_bigan.run.config import Config
 from tf_bigan.run.workdir import environment
 
 PAGE, BLOCK = "docs/colour.md", "colour"
+# The emoji are not the project's to show.
+PICTURED, PICTURE = "mnist_m-cycle", "docs/images/colour_mnist_m.png"
 DATA = {"emoji32": "32", "emoji64": "64", "mnist_m": None}  # name: image_size
 # dcgan: convolutional networks trained as the official code trains its own.
 OF_DCGAN = {k: v for k, v in presets.OFFICIAL.items() if k != "dataset"} | {
@@ -182,6 +184,9 @@ def main() -> int:
     print(text)
     if options.write:
         pages.write(PAGE, BLOCK, text)
+        shown = out / f"{PICTURED}-seed{records[0]['seed']}.png"
+        if shown.exists():
+            shutil.copy(shown, PICTURE)
     return 0
 
 
