@@ -9,7 +9,7 @@ this project. OUT/emoji becomes a folder of them: a subfolder for each category;
 emoji, drawn with a fixed seed and with all their skin tones, are test pictures. A run has the
 options that `train.py` picks for the data, with the additions in `VARIANTS`, and ends after so many
 minutes of training. Results are stored in OUT/results.jsonl: a restarted benchmark computes only
-the missing ones.
+the missing ones, and shows all of these settings.
 """
 
 import argparse
@@ -84,6 +84,26 @@ def config_of(name: str, variant: str, seed: int, options: argparse.Namespace) -
     return Config.from_dict(presets.combined({}, of_data | given))
 
 
+def settings(data: str, variant: str, seed: int, options: argparse.Namespace) -> dict:
+    """All that a result depends on, without paths."""
+    of_run = settings_of(config_of(data, variant, seed, options))
+    return of_run | {"dataset": data, "minutes": options.minutes}
+
+
+def read(results: Path, options: argparse.Namespace) -> list[dict]:
+    """The stored records with the current settings, in the order of `DATA` and `VARIANTS`."""
+    stored = [json.loads(line) for line in results.open()] if results.exists() else []
+    records = [
+        record
+        for record in stored
+        if record["variant"] in VARIANTS
+        and record["settings"]
+        == settings(record["data"], record["variant"], record["seed"], options)
+    ]
+    order = [*DATA, *VARIANTS]
+    return sorted(records, key=lambda r: (order.index(r["data"]), order.index(r["variant"])))
+
+
 def run(config: Config, minutes: float, out: Path, name: str) -> dict:
     """Trains for some minutes; returns a record, and writes a picture to OUT/NAME.png."""
     train, test = build.load_split(config, "train"), build.load_held_out(config, "test")
@@ -153,24 +173,21 @@ def main() -> int:
     if any(name.startswith("emoji") for name in names):
         prepare(options.emoji, out / "emoji")
     results = out / "results.jsonl"
-    stored = [json.loads(line) for line in results.open()] if results.exists() else []
-    records = []
+    records = read(results, options)
+    known = {(r["data"], r["variant"], r["seed"]) for r in records}
     for name in names:
         for variant in variants:
             for seed in map(int, options.seeds.split(",")):
+                if (name, variant, seed) in known:
+                    continue
+                record = {"data": name, "variant": variant, "seed": seed}
+                record["settings"] = settings(**record, options=options)
                 config = config_of(name, variant, seed, options)
-                settings = settings_of(config) | {"minutes": options.minutes}
-                settings["dataset"] = name  # not the path
-                key = {"data": name, "variant": variant, "seed": seed, "settings": settings}
-                found = [r for r in stored if all(r[k] == v for k, v in key.items())]
-                record = found[0] if found else None
-                if record is None:
-                    picture = f"{name}-{variant}-seed{seed}"
-                    record = key | run(config, options.minutes, out, picture)
-                    with results.open("a") as file:
-                        file.write(json.dumps(record) + "\n")
-                records.append(record)
+                record |= run(config, options.minutes, out, f"{name}-{variant}-seed{seed}")
+                with results.open("a") as file:
+                    file.write(json.dumps(record) + "\n")
                 print(table([record]).splitlines()[-1], flush=True)
+    records = read(results, options)
     accuracies = {r["data"]: r["classifier"]["accuracy"] for r in records}
     text = "\n\n".join(
         [

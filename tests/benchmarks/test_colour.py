@@ -51,9 +51,9 @@ def test_a_folder_without_emoji_is_named(tmp_path):
         colour.prepare(tmp_path, tmp_path / "out")
 
 
-def test_variants_have_the_options_of_the_data(package, tmp_path):
+def test_variants_have_the_options_of_the_data_and_stored_results_are_of_them(package, tmp_path):
     colour.prepare(package, tmp_path / "emoji")
-    options = argparse.Namespace(out=str(tmp_path), data_dir=None)
+    options = argparse.Namespace(out=str(tmp_path), data_dir=None, minutes=2.0)
     default, plain, dcgan = (
         colour.config_of("emoji32", variant, 3, options)
         for variant in ("default", "unaugmented", "dcgan")
@@ -62,6 +62,14 @@ def test_variants_have_the_options_of_the_data(package, tmp_path):
     assert default.networks == "conv" and default.augmentation.startswith("translation")
     assert plain.augmentation is None and plain.penalty == default.penalty
     assert (dcgan.networks, dcgan.penalty, dcgan.augmentation) == ("dcgan", "none", None)
+    results = tmp_path / "results.jsonl"
+    for variant, minutes in (("dcgan", 2.0), ("default", 2.0), ("default", 3.0)):
+        key = {"data": "emoji32", "variant": variant, "seed": 3}
+        of_run = colour.settings(**key, options=options) | {"minutes": minutes}
+        with results.open("a") as file:
+            file.write(json.dumps(key | {"settings": of_run}) + "\n")
+    found = colour.read(results, options)
+    assert [record["variant"] for record in found] == ["default", "dcgan"]
 
 
 def test_the_table_has_means_and_deviations():
