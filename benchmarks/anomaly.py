@@ -28,11 +28,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from benchmarks import pages, pictures
+from benchmarks import command, pages, pictures
 from benchmarks.choices import names_in
 from tf_bigan import data
 from tf_bigan.core import hardware
-from tf_bigan.errors import UserError
 from tf_bigan.run.workdir import environment
 
 PAGE, BLOCK = "docs/anomaly.md", "anomaly"
@@ -478,7 +477,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    try:
-        raise SystemExit(main())
-    except UserError as error:
-        raise SystemExit(str(error)) from None
+    command.run(main)

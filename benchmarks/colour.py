@@ -20,12 +20,11 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import ours, pages, pictures
+from benchmarks import command, ours, pages, pictures
 from benchmarks.choices import names_in
 from benchmarks.zoo import settings_of
 from tf_bigan import evaluation, report
 from tf_bigan.core import hardware
-from tf_bigan.errors import UserError
 from tf_bigan.run import build, defaults, measure, presets
 from tf_bigan.run.config import Config
 from tf_bigan.run.workdir import environment
@@ -208,7 +207,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    try:
-        raise SystemExit(main())
-    except UserError as error:
-        raise SystemExit(str(error)) from None
+    command.run(main)

@@ -24,7 +24,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from benchmarks import pages, pictures
+from benchmarks import command, pages, pictures
 from benchmarks.choices import names_in
 from tf_bigan import BiGANFeatures, data
 from tf_bigan.core import hardware
@@ -32,7 +32,6 @@ from tf_bigan.core.model import AdversarialModel
 from tf_bigan.core.randomness import seeded
 from tf_bigan.core.statistics import calibrate
 from tf_bigan.data.splits import balanced_rows
-from tf_bigan.errors import UserError
 from tf_bigan.evaluation import pca_features
 from tf_bigan.run import build, defaults, presets
 from tf_bigan.run.config import Config
@@ -349,7 +348,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    try:
-        raise SystemExit(main())
-    except UserError as error:
-        raise SystemExit(str(error)) from None
+    command.run(main)
