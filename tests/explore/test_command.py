@@ -43,6 +43,8 @@ def test_mistakes_in_the_command(capsys, tmp_path):
     status, err = call(capsys)
     assert status == 2 and "give either --workdir=DIR" in err and err.count("\n") == 1
     assert call(capsys, f"--workdir={tmp_path}", "--detector=a.joblib")[0] == 2
+    status, err = call(capsys, "--detector=a.joblib", "--most=10")
+    assert status == 2 and "--most is for --workdir=DIR" in err and err.count("\n") == 1
     status, err = call(capsys, f"--workdir={tmp_path}")
     assert status == 2 and "holds no run" in err and err.count("\n") == 1
     assert call(capsys, f"--workdir={tmp_path}", "--port=70000")[0] == 2

@@ -73,6 +73,9 @@ def main() -> int:
     if bool(WORKDIR.value) == bool(DETECTOR.value):
         raise UserError("give either --workdir=DIR, a run, or --detector=FILE, a pickled detector")
     if DETECTOR.value:
+        for flag in (DATA_DIR, MOST):
+            if flag.present:
+                raise UserError(f"--{flag.name} is for --workdir=DIR: leave it out for a detector")
         server.check(host, port)
         server.run(lambda: detector_page(DETECTOR.value), host, port)
         return 0
