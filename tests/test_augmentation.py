@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from scipy import ndimage
 
 from tests.closeness import assert_close
 from tests.models.conftest import make_batch, make_system, step_eagerly
@@ -88,6 +89,34 @@ def test_flip_against_numpy():
     assert 0.3 < (coin < 0.5).mean() < 0.7
     expected = np.where(coin < 0.5, x, x[:, :, ::-1])
     np.testing.assert_array_equal(augmentation.flip(x, random()), expected)
+
+
+@pytest.mark.parametrize("shape", [(8, 16, 1), (7, 5, 3)])
+def test_affine_against_scipy(shape):
+    """Scaled, turned and slanted about the centre, between pixels linearly, zeros around."""
+    x, source = images(shape, rows=8), random(8)
+    u = [2 * source.uniform((1, 1)).numpy().ravel() - 1 for _ in range(3)]
+    angles, scales, slants = np.radians(20) * u[0], 1.2 ** u[1], 0.3 * u[2]
+    got = augmentation.affine(x, random(8)).numpy()
+    middle = (np.array(shape[:2]) - 1) / 2
+    for i in range(8):
+        (c, s), slant = (np.cos(angles[i]), np.sin(angles[i])), [[1, 0], [slants[i], 1]]
+        matrix = scales[i] * np.array([[c, s], [-s, c]]) @ slant
+        for channel in range(shape[2]):
+            wide = np.pad(x[i, :, :, channel], 9)  # SciPy's border is cut off, not interpolated
+            expected = ndimage.affine_transform(
+                wide, matrix, middle + 9 - matrix @ (middle + 9), order=1
+            )
+            assert_close(got[i, :, :, channel], expected[9:-9, 9:-9], 1e-4)
+
+
+def test_affine_in_the_middle_of_its_ranges_changes_nothing():
+    class Middle:
+        def uniform(self, shape):
+            return tf.fill((4, *shape), 0.5)
+
+    x = images((7, 6, 2), rows=4)
+    np.testing.assert_array_equal(augmentation.affine(x, Middle()), x)
 
 
 @pytest.mark.parametrize("kind", AUGMENTATIONS)

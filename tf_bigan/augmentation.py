@@ -6,6 +6,7 @@ with unchanged images, so that samples do not look augmented as long as the prob
 or the changes can be undone. An adaptive probability follows Karras et al., NeurIPS 2020 (ADA).
 """
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 _SHIFT = 1 / 8  # the largest translation, as a fraction of the side
 _CUTOUT = 1 / 2  # the side of what is cut out, likewise
+_ANGLE, _SCALE, _SLANT = math.pi / 9, 1.2, 0.3  # the most that `affine` does
 
 
 def translation(x: tf.Tensor, random: "Randomness") -> tf.Tensor:
@@ -60,11 +62,47 @@ def flip(x: tf.Tensor, random: "Randomness") -> tf.Tensor:
     return tf.where(random.uniform((1, 1, 1)) < 0.5, x, x[:, :, ::-1])
 
 
+def affine(x: tf.Tensor, random: "Randomness") -> tf.Tensor:
+    """Turns each image by up to 20°, slants it by up to 0.3, and scales it by 1/1.2 to 1.2.
+
+    About its centre, with bilinear interpolation, and zeros around the image.
+    """
+    angle, scale, slant = (2.0 * random.uniform((1, 1)) - 1.0 for _ in range(3))  # [B, 1, 1]
+    angle, scale, slant = _ANGLE * angle, _SCALE**scale, _SLANT * slant
+    middle_row, middle_column = ((size - 1) / 2 for size in x.shape[1:3])
+    rows = tf.range(x.shape[1], dtype=tf.float32)[:, None] - middle_row
+    columns = tf.range(x.shape[2], dtype=tf.float32) - middle_column + slant * rows
+    cosine, sine = scale * tf.cos(angle), scale * tf.sin(angle)
+    return _interpolated(
+        x,
+        cosine * rows + sine * columns + middle_row,
+        cosine * columns - sine * rows + middle_column,
+    )
+
+
+def _interpolated(x: tf.Tensor, rows: tf.Tensor, columns: tf.Tensor) -> tf.Tensor:
+    """Images [B, H, W, C] at the places [B, H, W], in pixels; zero outside."""
+    height, width, channels = x.shape[1:]
+    pixels = tf.reshape(x, (-1, height * width, channels))
+    result = tf.zeros_like(x)
+    for row in (tf.floor(rows), tf.floor(rows) + 1.0):
+        for column in (tf.floor(columns), tf.floor(columns) + 1.0):
+            inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
+            weight = (1.0 - tf.abs(rows - row)) * (1.0 - tf.abs(columns - column))
+            weight = tf.where(inside, weight, tf.zeros_like(weight))
+            index = tf.where(inside, row * width + column, tf.zeros_like(row))
+            index = tf.reshape(tf.cast(index, tf.int32), (-1, height * width))
+            corner = tf.reshape(tf.gather(pixels, index, axis=1, batch_dims=1), tf.shape(x))
+            result += weight[..., None] * corner
+    return result
+
+
 AUGMENTATIONS: dict[str, Callable] = {
     "translation": translation,
     "cutout": cutout,
     "color": color,
     "flip": flip,
+    "affine": affine,
 }
 
 

@@ -25,7 +25,7 @@ class MAGAN(AdversarialModel):
     D moves first, then G with a new z. Adam replaces the paper's AdaMax.
 
     Hyperparameters:
-        period: steps between updates of the margin; train.py uses an epoch, as in the paper.
+        period: steps between updates of the margin: in the paper an epoch, by train.py a quarter.
         pretraining: periods in which only D learns. A decaying learning rate of G starts after
             them, so that it does not reach its final value within the run.
 
