@@ -59,10 +59,9 @@ def test_the_margin_period_by_period():
     assert margins(make(), energies) == expected
 
 
-def test_a_period_is_a_part_of_an_epoch_and_the_run_is_longer_than_what_d_learns_alone():
-    options = {"epochs": 4}  # of four steps
-    assert make_system("magan", options=options).period == 1
-    options["set"] = "period=4,pretraining=3"
+def test_a_period_is_an_epoch_and_the_run_is_longer_than_what_d_learns_alone():
+    options = {"set": "pretraining=3", "epochs": 4}  # of four steps
+    assert make_system("magan", options=options).period == 4
     with pytest.raises(UserError, match="pretrained for 12 steps, but the run has only 12: "):
         make_system("magan", options=options | {"epochs": 3})
     with pytest.raises(UserError, match="pretrained for 14 steps, but the run has only 12: "):

@@ -25,9 +25,10 @@ class MAGAN(AdversarialModel):
     D moves first, then G with a new z. Adam replaces the paper's AdaMax.
 
     Hyperparameters:
-        period: steps between updates of the margin: in the paper an epoch, by train.py a quarter.
-        pretraining: periods in which only D learns. A decaying learning rate of G starts after
-            them, so that it does not reach its final value within the run.
+        period: steps between updates of the margin; train.py uses an epoch, as in the paper.
+        pretraining: periods in which only D learns: the paper's two; train.py uses one. A decaying
+            learning rate of G starts after them, so that it does not reach its final value within
+            the run.
 
     Networks: generator z [B, latent_dim] -> x [B, H, W, C] in [0, 1]; discriminator, an autoencoder
     x -> x whose code has latent_dim units.

@@ -120,9 +120,9 @@ class System(NamedTuple):
 
 
 def _magan(given: dict, steps_per_epoch: int, epochs: int) -> dict:
-    # With the paper's two epochs of pretraining the margin starts so low, and with its period of
-    # one falls so seldom, that samples stay blurred.
-    given = {"period": max(1, steps_per_epoch // 4), "pretraining": 1} | given
+    # After the paper's two epochs D reconstructs so well that the margin starts too low, and samples
+    # stay blurred.
+    given = {"period": steps_per_epoch, "pretraining": 1} | given
     alone = given["period"] * given["pretraining"]
     if alone >= steps_per_epoch * epochs:
         raise UserError(
