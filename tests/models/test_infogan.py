@@ -11,6 +11,7 @@ from scipy.stats import norm
 import tf_bigan as tb
 from tests.closeness import assert_close
 from tests.models.conftest import make_batch, make_system
+from tf_bigan import augmentation
 from tf_bigan.errors import UserError
 
 PRIOR = "normal4+categorical3+uniform2+normal1"
@@ -42,6 +43,51 @@ def test_losses_against_numpy():
     np.testing.assert_allclose(got["G"], np.log1p(np.exp(-l_fake)).mean() - bound, rtol=1e-5)
     np.testing.assert_allclose(logs["information_categorical"], categorical, rtol=1e-5)
     np.testing.assert_allclose(logs["information_continuous"], continuous, rtol=1e-5)
+
+
+def test_information_of_views_by_hand():
+    """Sure and alike: log K. Always the same class, or independent of the view: nothing."""
+    model = make(prior="normal1+categorical2+uniform1")
+
+    def information(*classes_of_rows):
+        one, view = (
+            tf.constant([[3.0, *(50.0 if k == c else -50.0 for k in range(2)), 1.0] for c in rows])
+            for rows in classes_of_rows
+        )
+        return float(model._in_common(one, view))
+
+    assert information([0, 1, 0, 1], [0, 1, 0, 1]) == pytest.approx(math.log(2), abs=1e-5)
+    assert information([0, 1], [1, 0]) == pytest.approx(math.log(2), abs=1e-5)
+    assert information([1, 1], [1, 1]) == pytest.approx(0.0, abs=1e-5)
+    assert information([0, 0, 1, 1], [0, 1, 0, 1]) == pytest.approx(0.0, abs=1e-5)
+    # P(0, 0) = 1/2, P(0, 1) = P(1, 0) = 1/8, P(1, 1) = 1/4: P(0) = 5/8.
+    joint = np.array([[1 / 2, 1 / 8], [1 / 8, 1 / 4]])
+    expected = (joint * np.log(joint / np.outer([5 / 8, 3 / 8], [5 / 8, 3 / 8]))).sum()
+    got = information([0, 0, 0, 1], [0, 0, 1, 1])
+    assert got == pytest.approx(expected, abs=1e-5)
+    even = tf.zeros((4, 4))
+    assert float(model._in_common(even, even)) == pytest.approx(0.0, abs=1e-5)
+
+
+def test_only_d_learns_from_views_and_they_are_augmented(monkeypatch):
+    plain, model = make(), make("invariance=1e3,views=flip")
+    batch = {"image": make_batch()["image"]}
+    z = model.prior.sample(8, 5)
+    mirrored = tf.constant(batch["image"][:, :, ::-1])
+    monkeypatch.setattr(augmentation.Augmentation, "__call__", lambda self, x, *a: x[:, :, ::-1])
+    model.random.begin(tf.constant([1, 2]), rows=8)
+    got, logs = model.player_losses(batch, z, training=True)
+    plain.random.begin(tf.constant([1, 2]), rows=8)
+    without, _ = plain.player_losses(batch, z, training=True)
+    guesses = [
+        model.recognition(model.discriminator.features(x, training=True), training=True)
+        for x in (batch["image"], mirrored)
+    ]
+    information = float(model._in_common(*guesses))
+    assert abs(information) > 1e-5
+    assert float(logs["information_views"]) == pytest.approx(information, rel=1e-3)
+    assert_close(got["D"] - without["D"], -1e3 * information, tol=1e-3)
+    assert_close(got["G"], without["G"])
 
 
 def test_information_by_hand():

@@ -56,7 +56,13 @@ def test_consistency_and_entropy_of_all_images(monkeypatch):
 
 
 def test_the_views_of_an_image_are_augmented_apart():
-    model, x = make_system("sgan", options={"augmentation": "cutout"}), make_batch()["image"]
+    """By `views`, and else by the augmentation of D's other images."""
+    x = make_batch()["image"]
+    for options in ({"augmentation": "cutout"}, {"augmentation": "none", "set": "views=cutout"}):
+        check_views(make_system("sgan", options=options), x)
+
+
+def check_views(model, x):
     model.random.begin(tf.constant([1, 2]), rows=len(x))
     one, other = (model._of_another_view(x, training=True).numpy() for _ in range(2))
     assert np.abs(one - other).max() > 1e-4

@@ -75,13 +75,13 @@ def test_consistency_of_all_images(monkeypatch):
 
 
 def test_the_classifier_sees_two_views_of_an_image(monkeypatch):
-    options = {"set": f"{SETTINGS},consistency=1", "augmentation": "cutout"}
+    options = {"set": f"{SETTINGS},consistency=1,views=cutout"}
     model, batch, views, seen = make_system("triple_gan", options=options), make_batch(), [], []
     model.random.begin(tf.constant([1, 2]), rows=len(batch["image"]))
     augmented, called = model.augmented, type(model.classifier).call
 
-    def viewed(self, inputs, training):
-        result = augmented(inputs, training)
+    def viewed(self, inputs, training, **options):
+        result = augmented(inputs, training, **options)
         if inputs is batch["image"]:
             views.append(result.numpy())
         return result

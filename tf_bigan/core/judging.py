@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 
+from tf_bigan.augmentation import Augmentation
 from tf_bigan.networks.normalization import discriminate, unchanged_statistics
 
 
@@ -61,20 +62,24 @@ class Judging(keras.Model):
             self._judged.append(_Judgement(player, function, groups[0], groups[-1], logits))
         return outputs
 
-    def augmented(self, inputs: Any, training: bool) -> Any:
+    def augmented(self, inputs: Any, training: bool, by: Augmentation | None = None) -> Any:
         """D's inputs with the augmentation of `compile`, in training; `judge` includes this.
 
         inputs: a tensor or a structure of tensors; those without four axes stay as they are. The
             number of rows may be another than the batch's.
+        by: another augmentation, with its own probability.
         """
-        if self.augmentation is None or not training:
+        augmentation = by or self.augmentation
+        if augmentation is None or not training:
             return inputs
+        own = augmentation is self.augmentation
+        probability = self.augmentation_probability.value if own else augmentation.probability
 
         def augmented(x):
             if x.shape.rank != 4:  # a latent or a label
                 return x
             with self.random.of_rows(x.shape[0]):
-                return self.augmentation(x, self.random, self.augmentation_probability.value)
+                return augmentation(x, self.random, probability)
 
         return tf.nest.map_structure(augmented, inputs)
 

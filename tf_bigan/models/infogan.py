@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tf_bigan import augmentation as augmentations
 from tf_bigan.constraints import NonNegative
 from tf_bigan.core.model import AdversarialModel, Moves
 from tf_bigan.errors import UserError
@@ -25,11 +26,17 @@ class InfoGAN(AdversarialModel):
     official code both losses contain -λ L_I, so that D's layers learn for Q too. D moves first,
     then G with a new z.
 
+    A term of D that is not the paper's keeps Q from reading styles as classes: with p and p' Q's
+    class probabilities of a real image and of a view of it, -invariance · I(c; c'), the information
+    in E[p p'ᵀ] made symmetric (Ji et al. 2019, eq. 3).
+
     The prior's first part is noise, the others are codes. For a categorical code Q gives logits,
     for other codes the mean of a Gaussian with σ fixed to 1, as in the official code.
 
     Hyperparameters:
         lambda_categorical, lambda_continuous: λ of the two kinds of codes.
+        invariance: the weight of that term; it concerns categorical codes.
+        views: the `augmentation` of views, as text; "none" is that of `compile`.
 
     Networks: generator z [B, latent_dim] -> x [B, H, W, C] in [0, 1]; discriminator x -> logits
     [B, 1] through `features` and `head`; recognition (Q) features -> [B, latent_dim], in the order
@@ -48,6 +55,8 @@ class InfoGAN(AdversarialModel):
         *,
         lambda_categorical: NonNegative = 1.0,
         lambda_continuous: NonNegative = 1.0,
+        invariance: NonNegative = 0.0,
+        views: str = "none",
         moves: Moves | None = None,
         name: str | None = None,
     ):
@@ -60,7 +69,10 @@ class InfoGAN(AdversarialModel):
             recognition=recognition,
             lambda_categorical=lambda_categorical,
             lambda_continuous=lambda_continuous,
+            invariance=invariance,
+            views=views,
         )
+        self._views = augmentations.get(views)
         if not isinstance(self.prior, Concatenation):
             raise UserError("infogan needs codes besides the noise: prior=normal62+categorical10")
         if isinstance(self.prior.parts[0], Categorical):
@@ -80,19 +92,30 @@ class InfoGAN(AdversarialModel):
 
     def player_losses(self, batch, z, training):
         x_fake = self.generator(z, training=training)
-        (logits_real, _), (logits_fake, features_fake) = self.judge(
+        (logits_real, features_real), (logits_fake, features_fake) = self.judge(
             self._logits_and_features, batch["image"], x_fake, training=training
         )
         guess = self.recognition(features_fake, training=training)
         categorical, continuous = self._information(z, guess)
         bound = self.lambda_categorical * categorical + self.lambda_continuous * continuous
+        in_common = tf.zeros(())
+        if self.invariance:
+            view = self.augmented(batch["image"], training, by=self._views)
+            features_view = self.discriminator.features(view, training=training)
+            in_common = self._in_common(
+                self.recognition(features_real, training=training),
+                self.recognition(features_view, training=training),
+            )
         losses = {
-            "D": self.adversarial_loss.discriminator(logits_real, logits_fake) - bound,
+            "D": self.adversarial_loss.discriminator(logits_real, logits_fake)
+            - bound
+            - self.invariance * in_common,
             "G": self.adversarial_loss.generator(logits_real, logits_fake) - bound,
         }
         return losses, discriminator_logs(logits_real, logits_fake) | {
             "information_categorical": categorical,
             "information_continuous": continuous,
+            "information_views": in_common,
         }
 
     def _logits_and_features(self, x, training):
@@ -112,6 +135,19 @@ class InfoGAN(AdversarialModel):
                 entropy = math.log(2) if uniform else 0.5 * math.log(2 * math.pi * math.e)
                 continuous += tf.reduce_mean(log_q) + part.dim * entropy
         return categorical, continuous
+
+    def _in_common(self, guess, guess_view):
+        """I(c; c') in nats of the classes that Q sees in rows and their views, of all codes."""
+        information = tf.zeros(())
+        for part, q, q_view in self._codes(guess, guess_view):
+            if isinstance(part, Categorical):
+                p, p_view = tf.nn.softmax(q), tf.nn.softmax(q_view)
+                joint = tf.reduce_mean(p[:, :, None] * p_view[:, None], 0)
+                joint = 0.5 * (joint + tf.transpose(joint)) + 1e-8
+                class_shares = tf.reduce_sum(joint, 0)
+                independent = class_shares * class_shares[:, None]
+                information += tf.reduce_sum(joint * tf.math.log(joint / independent))
+        return information
 
     def _codes(self, *vectors):
         """(part of the prior, its slice of each vector) for each code."""

@@ -3,6 +3,7 @@
 import keras
 import tensorflow as tf
 
+from tf_bigan import augmentation as augmentations
 from tf_bigan.constraints import NonNegative
 from tf_bigan.core.model import AdversarialModel, Moves
 from tf_bigan.errors import UserError
@@ -25,13 +26,14 @@ class SGAN(AdversarialModel):
     Both move at once. Without a labelled subset in the batch, all images count as labelled.
 
     Two terms of D that are not the paper's make more of few labels. With p the softmax of the N
-    classes' logits on all images, they are consistency · E Σ(p(T x) - p(T' x))² for two draws T and
-    T' of the augmentation (Laine & Aila 2017, Π-model), and entropy · E H(p(T x)) (Grandvalet &
-    Bengio 2004).
+    classes' logits on all images, they are consistency · E Σ(p(x) - p(T x))² with a view T x of
+    each (Laine & Aila 2017, Π-model), and entropy · E H(p(x)) (Grandvalet & Bengio 2004). The
+    labelled images are views, too.
 
     Hyperparameters:
         supervised: the weight of the labelled images' loss; 0 gives a GAN.
-        consistency, entropy: the weights of these terms. The first needs `compile(augmentation=…)`.
+        consistency, entropy: the weights of these terms.
+        views: the `augmentation` of views, as text; "none" is that of `compile`.
 
     Networks: generator z [B, latent_dim] -> x [B, H, W, C] in [0, 1]; discriminator x -> logits
     [B, N + 1].
@@ -49,6 +51,7 @@ class SGAN(AdversarialModel):
         *,
         supervised: NonNegative = 1.0,
         consistency: NonNegative = 0.0,
+        views: str = "none",
         entropy: NonNegative = 0.0,
         moves: Moves | None = None,
         name: str | None = None,
@@ -61,8 +64,10 @@ class SGAN(AdversarialModel):
             discriminator=discriminator,
             supervised=supervised,
             consistency=consistency,
+            views=views,
             entropy=entropy,
         )
+        self._views = augmentations.get(views)
 
     @classmethod
     def make_networks(cls, make, latent_dim, classes):
@@ -107,7 +112,7 @@ class SGAN(AdversarialModel):
 
     def _of_another_view(self, x, training):
         """All logits [B, N + 1] of images, augmented anew."""
-        return self.discriminator(self.augmented(x, training=training), training=training)
+        return self.discriminator(self.augmented(x, training, by=self._views), training=training)
 
     def _real_and_class_logits(self, x, training):
         """log (1 - p(FAKE)) / p(FAKE) [B], and all logits [B, N + 1]."""

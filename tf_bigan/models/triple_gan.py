@@ -5,6 +5,7 @@ from typing import Annotated
 import keras
 import tensorflow as tf
 
+from tf_bigan import augmentation as augmentations
 from tf_bigan.constraints import Fraction, NonNegative
 from tf_bigan.core.model import AdversarialModel, Moves
 from tf_bigan.errors import UserError
@@ -30,13 +31,15 @@ class TripleGAN(AdversarialModel):
            + entropy · H(p_C(y | x)) + balance · (cross entropy of 1/K and the mean of p_C)
            + consistency · E Σ(p_C(y | T x) - p_C(y | T' x))²
 
-    T and T' are two augmentations (Laine & Aila 2017, Π-model); C sees generated images without. D,
-    G and C move in turn. Without a labelled subset in the batch, all images count as labelled.
+    T x and T' x are views of an image (Laine & Aila 2017, Π-model); C sees views of real images,
+    and generated ones as they are. D, G and C move in turn. Without a labelled subset in the batch,
+    all images count as labelled.
 
     Hyperparameters:
         entropy, balance: weights of C's regularisation on unlabelled images. The mean of p_C is
             taken over a replica's rows, so that it depends on the number of replicas.
-        consistency: the weight of that term, which needs `compile(augmentation=…)`.
+        consistency: the weight of that term.
+        views: the `augmentation` of views, as text; "none" is that of `compile`.
         pseudo, pseudo_after: the weight of R_P, and the number of initial steps without it.
         predicted_share: the fraction of D's real pairs that are (x, y_C). With 0, as in the paper,
             D overfits 100 labelled images; there the official code uses nearly 1.
@@ -62,6 +65,7 @@ class TripleGAN(AdversarialModel):
         pseudo_after: Annotated[int, "[0, inf)"] = 2000,
         predicted_share: Fraction = 0.9,
         consistency: NonNegative = 0.0,
+        views: str = "none",
         moves: Moves | None = None,
         name: str | None = None,
     ):
@@ -78,7 +82,9 @@ class TripleGAN(AdversarialModel):
             pseudo_after=pseudo_after,
             predicted_share=predicted_share,
             consistency=consistency,
+            views=views,
         )
+        self._views = augmentations.get(views)
         last = self.prior.parts[-1] if isinstance(self.prior, Concatenation) else None
         self.classes = self.classifier(keras.Input(self.image_shape)).shape[-1]
         if not isinstance(last, Categorical) or last.dim != self.classes:
@@ -104,7 +110,7 @@ class TripleGAN(AdversarialModel):
         # because `calibrate` uses the batch statistics of the last call.
         guess_labelled = self._guess_of_a_view(x_labelled, training)
         other = self._guess_of_a_view(x, training) if self.consistency else None
-        view = self.augmented(x, training=training)
+        view = self.augmented(x, training, by=self._views)
         guess, guess_fake = discriminate(self.classifier, view, x_fake, training=training)
         p = tf.nn.softmax(guess)  # [B, K]
         p_other = p if other is None else tf.nn.softmax(other)
@@ -147,7 +153,7 @@ class TripleGAN(AdversarialModel):
 
     def _guess_of_a_view(self, x, training):
         """C's logits [B, K] of images, augmented anew."""
-        return self.classifier(self.augmented(x, training=training), training=training)
+        return self.classifier(self.augmented(x, training, by=self._views), training=training)
 
     def class_logits(self, x, training) -> tf.Tensor:
         """Logits of p_C(y | x), [B, K]."""

@@ -120,8 +120,8 @@ class System(NamedTuple):
 
 
 def _magan(given: dict, steps_per_epoch: int, epochs: int) -> dict:
-    # After the paper's two epochs D reconstructs so well that the margin starts too low, and samples
-    # stay blurred.
+    # After the paper's two epochs D reconstructs so well that the margin starts too low, and
+    # samples stay blurred.
     given = {"period": steps_per_epoch, "pretraining": 1} | given
     alone = given["period"] * given["pretraining"]
     if alone >= steps_per_epoch * epochs:
