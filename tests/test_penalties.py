@@ -133,6 +133,17 @@ def test_a_lazy_penalty_acts_in_one_of_k_steps_and_k_times_as_strong(kind):
     np.testing.assert_allclose(values, expected, rtol=1e-5)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_penalty_halves_in_each_half_life(kind):
+    pair, steps = (images(1), images(2)), (0, 1, 4, 8, 32)
+    start = of(kind(2.0), half_square, *pair)
+    values = [of(kind(2.0, half_life=4), half_square, *pair, step) for step in steps]
+    expected = [start, start * 2**-0.25, start / 2, start / 4, start / 256]
+    np.testing.assert_allclose(values, expected, rtol=1e-5)
+    lazy = [of(kind(2.0, 1, 2, half_life=4), half_square, *pair, step) for step in (3, 4)]
+    np.testing.assert_allclose(lazy, [0.0, of(kind(2.0, 1), half_square, *pair)], rtol=1e-5)
+
+
 @pytest.mark.parametrize("traced", [False, True])
 def test_its_gradient_in_the_weights(traced):
     """d/dw ½γ‖w‖² = γw, and d/dw γ(‖w‖ - 1)² = 2γ(‖w‖ - 1) w/‖w‖: it pulls from both sides."""
@@ -200,19 +211,21 @@ def test_two_replicas_have_the_points_of_one():
 
 
 def test_defaults():
-    assert R1().get_config() == {"gamma": 1.0, "every_row": 4, "every_step": 1}
+    in_time = {"every_step": 1, "half_life": None}
+    assert R1().get_config() == {"gamma": 1.0, "every_row": 4} | in_time
     for kind in (GradientPenalty, DRAGAN):
-        assert kind().get_config() == {"gamma": 10.0, "every_row": 1, "every_step": 1}
+        assert kind().get_config() == {"gamma": 10.0, "every_row": 1} | in_time
 
 
 def test_penalties_by_name_and_from_their_config():
     assert penalties.get("none") is None and penalties.get(None) is None
     for name, kind in penalties.PENALTIES.items():
-        one = penalties.get(f"{name}:gamma=0.3,every_row=2,every_step=16")
+        one = penalties.get(f"{name}:gamma=0.3,every_row=2,every_step=16,half_life=500")
         assert type(one) is kind and penalties.get(one) is one
         assert (one.gamma, one.every_row, one.every_step) == (0.3, 2, 16)
         copy = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(one))
         assert type(copy) is kind and copy.get_config() == one.get_config()
+        assert one.half_life == copy.half_life == 500
         assert (copy.gamma, copy.every_row, copy.every_step) == (0.3, 2, 16)
 
 
@@ -224,6 +237,7 @@ def test_penalties_by_name_and_from_their_config():
         ("r1:gamma=much", "^penalty: gamma=much is no float$"),
         ("r1:gamma=-1", r"^penalty: gamma=-1.0: it must be a float in \[0, inf\)$"),
         ("gradient:every_row=0", r"^penalty: every_row=0: it must be an int in \[1, inf\)$"),
+        ("r1:half_life=0", r"^penalty: half_life=0: it must be an int in \[1, inf\)$"),
         ("dragan:every_step=1.5", "^penalty: every_step=1.5 is no int$"),
     ],
 )

@@ -28,12 +28,22 @@ class Penalty:
             all rows.
         every_step: the penalty acts in one of so many steps, so many times as strong (Karras et
             al. 2020, lazy regularization). 1 is each step.
+        half_life: steps in which γ halves, again and again; None keeps it. A large γ spreads
+            samples over all modes, and a small one lets them come close to each.
     """
 
-    def __init__(self, gamma: NonNegative = 1.0, every_row: Count = 4, every_step: Count = 1):
+    def __init__(
+        self,
+        gamma: NonNegative = 1.0,
+        every_row: Count = 4,
+        every_step: Count = 1,
+        half_life: Count | None = None,
+    ):
         self._arguments = {"gamma": gamma, "every_row": every_row, "every_step": every_step}
+        self._arguments["half_life"] = half_life
         check_arguments(Penalty, self._arguments)
         self.gamma, self.every_row, self.every_step = gamma, every_row, every_step
+        self.half_life = half_life
 
     def points(
         self, real: tf.Tensor, fake: tf.Tensor, t: tf.Tensor, random: "Randomness"
@@ -67,11 +77,14 @@ class Penalty:
             return tf.stop_gradient(self.points(r, f, of_rows, random)[:: self.every_row])
 
         inputs = tf.nest.map_structure(points, real, fake)
+        gamma = self.gamma * self.every_step
+        if self.half_life is not None:
+            gamma *= 0.5 ** (tf.cast(step, tf.float32) / self.half_life)
         if self.every_step == 1:
-            return self.gamma * self._mean(score, inputs)
+            return gamma * self._mean(score, inputs)
         return tf.cond(
             tf.equal(step % self.every_step, 0),
-            lambda: self.every_step * self.gamma * self._mean(score, inputs),
+            lambda: gamma * self._mean(score, inputs),
             lambda: tf.zeros(()),
         )
 
@@ -109,8 +122,14 @@ class GradientPenalty(Penalty):
     At t·real + (1 - t)·generated with t ~ U(0, 1) of each row, the same t for both parts of a pair.
     """
 
-    def __init__(self, gamma: NonNegative = 10.0, every_row: Count = 1, every_step: Count = 1):
-        super().__init__(gamma, every_row, every_step)
+    def __init__(
+        self,
+        gamma: NonNegative = 10.0,
+        every_row: Count = 1,
+        every_step: Count = 1,
+        half_life: Count | None = None,
+    ):
+        super().__init__(gamma, every_row, every_step, half_life)
 
     def points(self, real, fake, t, random):
         return t * real + (1.0 - t) * fake
@@ -127,8 +146,14 @@ class DRAGAN(Penalty):
     of each entry and t ~ U(0, 1) of each row. σ is over a replica's rows.
     """
 
-    def __init__(self, gamma: NonNegative = 10.0, every_row: Count = 1, every_step: Count = 1):
-        super().__init__(gamma, every_row, every_step)
+    def __init__(
+        self,
+        gamma: NonNegative = 10.0,
+        every_row: Count = 1,
+        every_step: Count = 1,
+        half_life: Count | None = None,
+    ):
+        super().__init__(gamma, every_row, every_step, half_life)
 
     def points(self, real, fake, t, random):
         noise = random.uniform(tuple(real.shape[1:]))

@@ -32,9 +32,10 @@ def test_losses_of_a_linear_critic(model):
 
 def test_its_own_loss_and_penalty(model):
     """λ = 10 and all rows in each step, as in algorithm 1."""
+    all_rows = {"gamma": 10.0, "every_row": 1, "every_step": 1, "half_life": None}
     assert type(model.adversarial_loss) is losses.Wasserstein
     assert type(model.penalty) is penalties.GradientPenalty
-    assert model.penalty.get_config() == {"gamma": 10.0, "every_row": 1, "every_step": 1}
+    assert model.penalty.get_config() == all_rows
     model.compile(penalty="none", jit_compile=False)
     assert model.penalty is None
 
