@@ -8,7 +8,7 @@ from benchmarks.claims.claim import Check, Claim, Lab
 from tf_bigan import evaluation, models, priors
 from tf_bigan.networks import GaussianEncoder, Perceptron
 from tf_bigan.optimizers import Adam
-from tf_bigan.penalties import GradientPenalty
+from tf_bigan.penalties import R1, GradientPenalty
 from tf_bigan.run import presets
 
 SIGMAS = {"ring": 0.02, "grid": 0.05}
@@ -18,14 +18,26 @@ EXTENT = 3.0  # coordinates from -1.5 to 1.5 units are pixels from 0 to 1
 # Distances of images are distances in units / EXTENT; gradients are EXTENT times as large.
 SYSTEMS = {
     "gan": {},
+    "gan, R1": {},
     "wgan_gp": {},
     "loss_sensitive_gan": {"margin": EXTENT},
     "bigan": {},
+    "bigan, R1": {},
     "ali": {},
     "alice": {"weight": EXTENT**2},
     "vae_gan": {},
 }
-PENALTIES = {"wgan_gp": GradientPenalty(10.0 / EXTENT)}
+WITH_R1 = {
+    "loss": "relativistic",
+    "penalty": R1(0.1 / EXTENT**2, every_row=1, half_life=1000),
+    "ema": 0.998,
+}
+GAMES = {
+    "gan, R1": WITH_R1,
+    "bigan, R1": WITH_R1,
+    "wgan_gp": {"penalty": GradientPenalty(10.0 / EXTENT)},
+}
+FREQUENCIES = (2.0, 4.0)
 LATENT, STEPS, BATCH, POINTS, SAMPLES = 2, 8000, 128, 100_000, 2500
 UNIFORM = "uniform noise"
 
@@ -58,7 +70,7 @@ def to_units(images):
 
 @keras.saving.register_keras_serializable("claims")
 class PointNetwork(Perceptron):
-    """A perceptron of points, or of points and z; a point u is the input u, sin 2u, cos 2u.
+    """A perceptron of points, or of points and z; a point u is the input u, sin 2u, cos 2u, ...
 
     With u only, it learns slowly to distinguish modes from the space between them.
     """
@@ -67,7 +79,8 @@ class PointNetwork(Perceptron):
         image, *rest = inputs if isinstance(inputs, (list, tuple)) else [inputs]
         if len(image.shape) == 4:
             units = to_units(image)
-            image = tf.concat([units, tf.sin(2.0 * units), tf.cos(2.0 * units)], -1)
+            waves = [wave(f * units) for f in FREQUENCIES for wave in (tf.sin, tf.cos)]
+            image = tf.concat([units, *waves], -1)
         return super().features([image, *rest], training)
 
 
@@ -94,29 +107,39 @@ class PointGenerator(Perceptron):
 def make(role: str, latent_dim: int | None = None, image_shape=(1, 1, 2), outputs=1, norm=None):
     """The network of a role, like `tf_bigan.networks.make` for images."""
     sizes, entries = {"units": 128, "hidden": 3}, image_shape[-1]
+    inputs = (1 + 2 * len(FREQUENCIES)) * entries
     if role == "generator":
         return PointGenerator(latent_dim, outputs=entries, **sizes)
     if role == "encoder":
-        return PointEncoder(3 * entries, outputs=latent_dim, **sizes)
+        return PointEncoder(inputs, outputs=latent_dim, **sizes)
     if role == "gaussian_encoder":
         return GaussianEncoder(make("encoder", latent_dim=2 * latent_dim), image_shape)
-    inputs = 3 * entries + (latent_dim if role == "discriminator" else 0)
+    if role == "discriminator":
+        inputs += latent_dim
     return PointNetwork(inputs, outputs=outputs, **sizes)
+
+
+def make_system(name: str):
+    """The system of a row, with these networks."""
+    system = models.find(_module(name))
+    networks = system.make_networks(make, LATENT, None)
+    return system(prior=priors.Normal(LATENT), **networks, **SYSTEMS[name])
+
+
+def _module(name: str) -> str:
+    return name.split(",")[0]  # before the game
 
 
 def trained(lab: Lab, name: str, kind: str, seed: int):
     """A system trained on the points of a mixture, all with the same networks and rates."""
     keras.utils.set_random_seed(seed)
-    system = models.find(name)
-    networks = system.make_networks(make, LATENT, None)
-    model = system(prior=priors.Normal(LATENT), **networks, **SYSTEMS[name])
+    model = make_system(name)
     rate = keras.optimizers.schedules.CosineDecay(1e-3, STEPS)
-    beta_1 = presets.system(name).options.get(
-        "beta_1", 0.5
-    )  # the gradient penalty needs 0, as in its paper
+    # The gradient penalty needs 0, as in its paper.
+    beta_1 = presets.system(_module(name)).options.get("beta_1", 0.5)
     model.compile(
         Adam(rate, beta_1=beta_1),
-        penalty=PENALTIES.get(name),
+        **GAMES.get(name, {}),
         seed=seed,
         jit_compile=False,
         steps_per_execution=500,
@@ -165,10 +188,12 @@ CLAIM = Claim(
         f"VEEGAN's protocol: {SAMPLES:,} samples; a sample within 3 σ of its nearest mode is near "
         "it, and a mode with a sample near it is covered. The ring has radius 2 and σ .02, the "
         "grid spacing 2 and σ .05; the networks' units of length are 2 and 4; the input of D and E "
-        "for a point u is u, sin 2u, cos 2u. All systems have three layers of 128, an unbounded G, "
-        f"z ~ N(0, I) with latent dimension {LATENT}, Adam with a cosine decay from 1e-3 to 0 and "
-        f"β1 .5 (WGAN-GP: 0, as published), {STEPS:,} steps with batches of {BATCH}. Uniform noise "
-        f"is {SAMPLES:,} points in the square of the picture. The published figures are those of "
+        "for a point u is u, and the sine and cosine of 2u and of 4u. All systems have three "
+        f"layers of 128, an unbounded G, z ~ N(0, I) with latent dimension {LATENT}, Adam with a cosine "
+        f"decay from 1e-3 to 0 and β1 .5 (WGAN-GP: 0, as published), {STEPS:,} steps with batches "
+        f"of {BATCH}. R1: with relativistic average logits, R1 on all rows with γ = .1 (in units), "
+        "which halves every 1,000 steps, and weight averaging with .998. Uniform noise is "
+        f"{SAMPLES:,} points in the square of the picture. The published figures are those of "
         "VEEGAN's table, with its own networks and z."
     ),
     checks=tuple(

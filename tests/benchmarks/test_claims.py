@@ -96,10 +96,8 @@ def test_the_points_are_those_of_the_mixture_and_find_their_way_back():
 
 @pytest.mark.parametrize("name", modes.SYSTEMS)
 def test_the_systems_take_the_point_networks(name):
-    system = modes.models.find(name)
-    networks = system.make_networks(modes.make, modes.LATENT, None)
-    model = system(prior=priors.Normal(modes.LATENT), **networks, **modes.SYSTEMS[name])
-    model.compile(jit_compile=False)
+    model = modes.make_system(name)
+    model.compile(jit_compile=False, **modes.GAMES.get(name, {}))
     batch = {"image": tf.constant(modes.to_images(modes.points("ring", 8), "ring"))}
     z, key = model._draw(batch, 0)
     model._begin(batch, key)

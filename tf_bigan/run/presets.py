@@ -156,13 +156,15 @@ SYSTEMS = {
     "ebgan": System({"penalty": "none"}),
     # The noise, the codes and the learning rates of the official code.
     "infogan": System(
-        {"prior": "uniform62+categorical10+uniform2", "player_rates": "D=2e-4,G=1e-3"}
+        {
+            "prior": "uniform62+categorical10+uniform2",
+            "player_rates": "D=2e-4,G=1e-3",
+            "set": "invariance=1,views=translation+affine",
+        }
     ),
     "magan": System({"penalty": "none"}, of_run=_magan),
     # For few labels, of which D and C would otherwise learn only these images.
-    "sgan": System(
-        {"augmentation": "translation", "set": "consistency=20,entropy=0.5"}, "accuracy"
-    ),
+    "sgan": System({"set": "consistency=20,entropy=0.5,views=translation+affine"}, "accuracy"),
     "triple_gan": System(
         {
             "prior": "normal100+categorical10",
