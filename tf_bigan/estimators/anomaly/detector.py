@@ -161,8 +161,8 @@ class BiGANDetector(OutlierMixin, BaseEstimator):
         self.reference_ = np.roll(order, -count)[:MOST_REFERENCES]
         scorer.fit(rows[self.reference_], [self.criterion], self.n_neighbors)
         if self.criterion == "combined":
-            scorer.combine(scorer.scores(rows[order[:count]]))
-        found = scorer.scores(rows)[self.criterion]
+            scorer.combine(scorer.scores(rows[order[:count]], scorer.combined))
+        found = scorer.scores(rows, [self.criterion])[self.criterion]
         self._scorer, self._criterion = scorer, self.criterion
         self.reading_: dict[str, str] = {}
         self.decision_scores_ = found
@@ -182,7 +182,9 @@ class BiGANDetector(OutlierMixin, BaseEstimator):
         Args:
             X: rows as in `fit`.
         """
-        return -self.anomaly_scores(X)[self._criterion]
+        check_is_fitted(self)
+        rows = self._prepared(self._validated(X, reset=False))
+        return -self._scorer.scores(rows, [self._criterion])[self._criterion]
 
     def anomaly_scores(self, X: npt.ArrayLike) -> dict[str, np.ndarray]:
         """{name: score}, float64 [N], for every fitted score: larger is more anomalous.

@@ -110,9 +110,14 @@ class Scorer(tf.Module):
         self.evidence = {name: Evidence(held_out[name]) for name in self.combined}
         self._functions = {}
 
-    def scores(self, rows: np.ndarray) -> dict[str, np.ndarray]:
-        """{name: float64 [N]} of every score that was fitted; larger is more anomalous."""
-        return self.run(self.graph, rows)
+    def scores(self, rows: np.ndarray, names: Sequence[str] | None = None) -> dict[str, np.ndarray]:
+        """{name: float64 [N]}; larger is more anomalous.
+
+        Args:
+            rows: images, or a table.
+            names: the scores to compute; None for every one that was fitted.
+        """
+        return self.run(self.graph, rows, names)
 
     def heat_map(self, images: np.ndarray) -> np.ndarray:
         """float32 [N, H, W]; see `Patches.heat_map`."""
@@ -135,6 +140,7 @@ class Scorer(tf.Module):
         if self.columns is not None:
             del measured["size"]
         found = scores(measured, self.weight)
+        near = None
         if self.codes is not None:
             near = self.codes.measure(code)
             found |= {"latent_distance": near["distance"], "latent_density": near["density"]}
@@ -146,10 +152,15 @@ class Scorer(tf.Module):
             outside = 1.0 + self.columns.excess(flat)
             found = {name: value * outside for name, value in found.items()}
         if self.pixels is not None:
-            near = self.pixels.measure(flat)
-            found |= {"pixel_distance": near["distance"], "pixel_density": near["density"]}
+            of_pixels = self.pixels.measure(flat)
+            found |= {
+                "pixel_distance": of_pixels["distance"],
+                "pixel_density": of_pixels["density"],
+            }
             if self.patches is not None:
-                places = self.patches.distances(images, near["nearest"], near["itself"])
+                # Codes tell as well as pixels whether a row is a reference row, and faster.
+                same = near or of_pixels
+                places = self.patches.distances(images, same["nearest"], same["itself"])
                 found["patch_distance"] = tf.reduce_max(places, axis=(1, 2))
         found = {name: tf.cast(value, tf.float64) for name, value in found.items()}
         if self.evidence:
@@ -160,13 +171,18 @@ class Scorer(tf.Module):
         """{name: [N]}, the evidence of each score that is combined, given all scores."""
         return {name: part.of(found[name]) for name, part in self.evidence.items()}
 
-    def run(self, function: Callable, rows: np.ndarray) -> dict[str, np.ndarray]:
-        """A function of a batch of rows, on all rows."""
-        name = function.__name__
-        if name not in self._functions:
-            # A partial, because TensorFlow warns of many tracings of one method.
-            self._functions[name] = tf.function(functools.partial(function))
-        compiled, parts = self._functions[name], []
+    def run(
+        self, function: Callable, rows: np.ndarray, names: Sequence[str] | None = None
+    ) -> dict[str, np.ndarray]:
+        """The results of a function of a batch of rows, on all rows: those of `names`, or all.
+
+        TensorFlow computes nothing that no result needs.
+        """
+        key = " ".join([function.__name__, *(names or ())])
+        if key not in self._functions:
+            # A partial, because TensorFlow warns of many tracings of one function.
+            self._functions[key] = tf.function(functools.partial(_some, function, names))
+        compiled, parts = self._functions[key], []
         for start in range(0, len(rows), BATCH):
             part = rows[start : start + BATCH]
             filled = np.zeros((BATCH, *part.shape[1:]), rows.dtype)
@@ -224,3 +240,8 @@ class Scorer(tf.Module):
         assert self.pixels is not None
         distances, nearest = self.pixels.search(self._flat(rows)["rows"])
         return {"distances": distances, "nearest": nearest}
+
+
+def _some(function: Callable, names: Sequence[str] | None, rows: tf.Tensor) -> dict[str, tf.Tensor]:
+    found = function(rows)
+    return found if names is None else {name: found[name] for name in names}
