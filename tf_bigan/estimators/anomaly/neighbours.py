@@ -1,5 +1,7 @@
 """Distances from a row to the nearest training rows, and local densities."""
 
+import functools
+
 import numpy as np
 import tensorflow as tf
 
@@ -52,7 +54,8 @@ class Neighbours(Arrays):
             usual=np.ones(len(rows), np.float32),
             k=k,
         )
-        search = tf.function(self.search)
+        # A partial, because TensorFlow warns of many tracings of one method.
+        search = tf.function(functools.partial(self.search))
         distances = []
         for start in range(0, len(rows), CHUNK):
             found, nearest = (part.numpy() for part in search(rows[start : start + CHUNK]))
