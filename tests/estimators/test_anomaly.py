@@ -27,6 +27,7 @@ from tf_bigan.estimators.anomaly.neighbours import Neighbours
 from tf_bigan.estimators.anomaly.patches import Patches
 from tf_bigan.estimators.anomaly.scores import Criterion, scores
 from tf_bigan.estimators.anomaly.trained import TrainedSystem
+from tf_bigan.export.formats import ONNX
 
 TINY = {"width": 4, "latent_dim": 2, "epochs": 1, "random_state": 0}
 
@@ -366,6 +367,38 @@ def test_a_saved_model_scores_the_same(images, digits, tmp_path, eagerly):
             detector.heat_map(rows)
         with pytest.raises(tb.UserError, match="only detectors of images keep them"):
             detector.reference_images()
+
+
+@pytest.mark.extra
+@pytest.mark.parametrize("images", [True, False])
+def test_an_onnx_file_scores_the_same(images, tmp_path, eagerly):
+    for module in ONNX.modules:
+        pytest.importorskip(module, reason=f"{module} is not installed")
+    import onnxruntime
+
+    rng = np.random.default_rng(0)
+    rows = rng.random((40, 17, 4, 3), np.float32) if images else rng.normal(size=(40, 5))
+    detector = BiGANDetector("autoencoder", **TINY).fit(rows)
+    tf.config.run_functions_eagerly(False)
+    detector.save_model(tmp_path / "detector.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "detector.onnx")
+    new = np.concatenate([rows[:3], rows[3:7] * 0.7])  # reference rows, and others
+    score, is_outlier = session.run(["score", "is_outlier"], {"rows": new})
+    np.testing.assert_allclose(score, -detector.score_samples(new), rtol=1e-4, atol=1e-4)
+    np.testing.assert_array_equal(is_outlier, detector.predict(new) == -1)
+    with pytest.raises(tb.UserError, match="exists"):
+        detector.save_model(tmp_path / "detector.onnx")
+
+
+@pytest.mark.extra
+def test_an_onnx_file_of_a_system_in_bfloat16_is_refused(digits, tmp_path, eagerly):
+    for module in ONNX.modules:
+        pytest.importorskip(module, reason=f"{module} is not installed")
+    options = {"precision": "mixed_bfloat16"}
+    detector = BiGANDetector("autoencoder", options=options, **TINY).fit(digits[0][:20])
+    with pytest.raises(tb.UserError, match=r"onnx has no products in bfloat16.*precision"):
+        detector.save_model(tmp_path / "detector.onnx")
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_progress_bar(digits, eagerly, capsys):

@@ -277,16 +277,18 @@ class BiGANDetector(OutlierMixin, BaseEstimator):
         return self._scorer.pixels.rows.numpy().reshape(-1, *self.image_shape_)
 
     def save_model(self, path: str | os.PathLike) -> None:
-        """Writes the whole detector as a TensorFlow SavedModel, which runs without this library.
+        """Writes the whole detector as a TensorFlow SavedModel or ONNX file.
 
-        Its signature `serving_default` takes `rows`: images float32 [N, H, W, C] in [0, 1], or a
-        table float64 [N, F]. It returns `score`, -`score_samples`, and `is_outlier`.
+        Either runs without this library. Its input is `rows`: images float32 [N, H, W, C] in
+        [0, 1], or a table float64 [N, F]. Its outputs are `score`, -`score_samples`, and
+        `is_outlier`. The signature of a SavedModel is `serving_default`.
 
         Args:
-            path: a directory to write; must not exist.
+            path: a file ending in .onnx, or a directory to write; must not exist.
 
         Raises:
-            UserError: the path exists, or cannot be written.
+            UserError: the path exists, or cannot be written; or, for ONNX, the packages of the
+                extra `export` are missing, or the system computes in bfloat16.
         """
         check_is_fitted(self)
         if os.path.lexists(path):

@@ -4,11 +4,13 @@ import functools
 import math
 import os
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from tf_bigan.errors import UserError
 from tf_bigan.estimators.anomaly.columns import Columns
 from tf_bigan.estimators.anomaly.components import Components
 from tf_bigan.estimators.anomaly.evidence import Evidence
@@ -26,6 +28,8 @@ from tf_bigan.estimators.anomaly.scores import (
     scores,
 )
 from tf_bigan.estimators.anomaly.trained import TrainedSystem
+from tf_bigan.export.formats import ONNX
+from tf_bigan.export.parts import precisions
 
 # Rows per call; the last call is padded, so that results do not depend on the number of rows.
 BATCH = 256
@@ -192,12 +196,12 @@ class Scorer(tf.Module):
         return {n: np.concatenate([part[n] for part in parts]) for n in parts[0]}
 
     def save(self, path: str | os.PathLike, score: str, threshold: float) -> None:
-        """Writes a SavedModel; its signature is rows -> {"score": [N], "is_outlier": [N]}."""
-        exported = tf.Module()
-        exported.scorer = self
-        # The average of the weights is no attribute that the model tracks.
-        exported.inference = self.system.model.inference_model()
-        shape = self.system.model.image_shape
+        """Writes an ONNX file, if the path ends in .onnx, or a SavedModel.
+
+        Its signature is rows -> {"score": [N], "is_outlier": [N]}.
+        """
+        model = self.system.model.inference_model()
+        shape = model.image_shape
         spec = (
             tf.TensorSpec((None, *shape), tf.float32, "rows")
             if self.columns is None
@@ -208,6 +212,19 @@ class Scorer(tf.Module):
             found = self.graph(rows)[score]
             return {"score": found, "is_outlier": found > threshold}
 
+        if Path(path).suffix == ONNX.suffix:
+            ONNX.check_installed()
+            others = precisions(model.encoder) | precisions(model.generator)
+            if others != {"float32"}:
+                raise UserError(
+                    f"onnx has no products in {', '.join(sorted(others))}, which the system "
+                    'computes in: fit it with options={"precision": "float32"}'
+                )
+            ONNX.write_function(serve, spec, Path(path))
+            return
+        exported = tf.Module()
+        exported.scorer = self
+        exported.inference = model  # the average of the weights is no attribute that is tracked
         exported.serve = tf.function(serve, input_signature=[spec])
         tf.saved_model.save(exported, os.fspath(path), signatures=exported.serve)
 
