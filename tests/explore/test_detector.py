@@ -34,7 +34,7 @@ def test_every_number_is_the_detectors(detective, odd):
     np.testing.assert_array_equal(picture.pixels, row)
     assert picture.notes == ("resized from 40 × 50 to 10 × 12", "its margins cut off")
     found, detector, rows = detective.look(picture.pixels), detective.detector, row[None]
-    assert found.score == -detector.score_samples(rows)[0]
+    assert found.score == pytest.approx(-detector.score_samples(rows)[0], rel=1e-5)
     assert found.probability == detector.predict_proba(rows)[0, 1]
     assert found.is_outlier == (detector.predict(rows)[0] == -1)
     assert found.values == {n: v[0] for n, v in detector.anomaly_scores(rows).items()}

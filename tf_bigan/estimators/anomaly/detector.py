@@ -205,10 +205,14 @@ class BiGANDetector(OutlierMixin, BaseEstimator):
         Args:
             X: rows like those of `fit`.
         """
-        found = self.anomaly_scores(X)
+        return self.parts_of(self.anomaly_scores(X))
+
+    def parts_of(self, scores: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """`score_parts` of rows whose `anomaly_scores` are known."""
+        check_is_fitted(self)
         if self._criterion != "combined":
-            return {self._criterion: found[self._criterion]}
-        return {name: part.numpy() for name, part in self._scorer.parts(found).items()}
+            return {self._criterion: scores[self._criterion]}
+        return {name: part.numpy() for name, part in self._scorer.parts(scores).items()}
 
     def decision_function(self, X: npt.ArrayLike) -> np.ndarray:
         """`score_samples` minus `offset_`, float64 [N]: below 0 are outliers."""
@@ -224,10 +228,18 @@ class BiGANDetector(OutlierMixin, BaseEstimator):
         The second is the probability of an outlier in PyOD's sense, a rank: of new normal rows,
         5 % have 0.95 or more. It never is 0 or 1.
         """
-        check_is_fitted(self)
-        below = np.searchsorted(self.held_out_scores_, -self.score_samples(X))
-        outlier = (below + 0.5) / (len(self.held_out_scores_) + 1)
+        outlier = self.ranks(-self.score_samples(X))
         return np.stack([1.0 - outlier, outlier], axis=1)
+
+    def ranks(self, scores: npt.ArrayLike) -> np.ndarray:
+        """The fractions [N] of held-out normal rows that are less anomalous, as in `predict_proba`.
+
+        Args:
+            scores: -`score_samples`, [N].
+        """
+        check_is_fitted(self)
+        below = np.searchsorted(self.held_out_scores_, scores)
+        return (below + 0.5) / (len(self.held_out_scores_) + 1)
 
     def heat_map(self, X: npt.ArrayLike) -> np.ndarray:
         """Where images are unusual, float32 [N, H, W] >= 0: larger is more anomalous.
