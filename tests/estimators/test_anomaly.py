@@ -3,6 +3,7 @@
 import pickle
 import random
 import typing
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -25,6 +26,7 @@ from tf_bigan.estimators.anomaly.components import Components
 from tf_bigan.estimators.anomaly.evidence import KNOTS, Evidence
 from tf_bigan.estimators.anomaly.neighbours import Neighbours
 from tf_bigan.estimators.anomaly.patches import Patches
+from tf_bigan.estimators.anomaly.scorer import Scorer
 from tf_bigan.estimators.anomaly.scores import Criterion, scores
 from tf_bigan.estimators.anomaly.trained import TrainedSystem
 from tf_bigan.export.formats import ONNX
@@ -245,6 +247,29 @@ def test_an_image_of_training_is_not_compared_with_itself():
     np.testing.assert_allclose(others[8], same[8])
 
 
+def test_patch_scores_are_the_largest_and_the_mean_distance(fitted, digits):
+    rows = digits[1][:5]
+    parts = fitted._scorer.patches, fitted._scorer.map_patches
+    large, small = (part.distances(tf.constant(rows)).numpy() for part in parts)
+    found = fitted.anomaly_scores(rows)
+    np.testing.assert_allclose(found["patch_distance"], large.max((1, 2)), rtol=1e-4)
+    np.testing.assert_allclose(found["patch_mean"], small.mean((1, 2)), rtol=1e-4)
+    assert small.shape != large.shape
+
+
+@pytest.mark.parametrize(
+    "shape, combined",
+    [
+        ((16, 16, 1), {"pixel_distance", "pixel_density"}),
+        ((17, 16, 1), {"relative", "latent_distance", "latent_density", "patch_distance"}),
+        ((17, 16, 3), {"pixel_distance", "patch_mean"}),
+    ],
+)
+def test_which_scores_are_combined(shape, combined):
+    system: typing.Any = SimpleNamespace(model=SimpleNamespace(image_shape=shape))
+    assert set(Scorer(system, None, 0.9).combined) == combined
+
+
 # --- the detector -------------------------------------------------------------------------
 
 
@@ -301,7 +326,8 @@ def test_no_score_of_a_table_saturates(eagerly):
     rows[:, 3] = new[:, 3] = 7.0  # a constant column
     detector = BiGANDetector("bigan", **TINY).fit(rows)
     usual = detector.anomaly_scores(new)
-    assert set(usual) == set(typing.get_args(Criterion)) - {"alad", "relative", "patch_distance"}
+    of_images = {"relative", "patch_distance", "patch_mean"}
+    assert set(usual) == set(typing.get_args(Criterion)) - {"alad", *of_images}
     previous = usual
     for column, value in [(1, 9.0), (1, -999.0), (1, 1e6), (3, 7.01)]:
         far = new.copy()
@@ -370,14 +396,14 @@ def test_a_saved_model_scores_the_same(images, digits, tmp_path, eagerly):
 
 
 @pytest.mark.extra
-@pytest.mark.parametrize("images", [True, False])
-def test_an_onnx_file_scores_the_same(images, tmp_path, eagerly):
+@pytest.mark.parametrize("shape", [(17, 16, 1), (17, 6, 3), (5,)])
+def test_an_onnx_file_scores_the_same(shape, tmp_path, eagerly):
     for module in ONNX.modules:
         pytest.importorskip(module, reason=f"{module} is not installed")
     import onnxruntime
 
     rng = np.random.default_rng(0)
-    rows = rng.random((40, 17, 4, 3), np.float32) if images else rng.normal(size=(40, 5))
+    rows = rng.random((40, *shape), np.float32) if len(shape) == 3 else rng.normal(size=(40, 5))
     detector = BiGANDetector("autoencoder", **TINY).fit(rows)
     tf.config.run_functions_eagerly(False)
     detector.save_model(tmp_path / "detector.onnx")

@@ -33,7 +33,7 @@ LEAST_AVERAGED = 10  # if that is at least this many steps
 LEAST_ROWS = 4
 MOST_REFERENCES = 20_000  # rows among which neighbours are searched
 LEAST_HELD_OUT, MOST_HELD_OUT = 100, 2000  # held-out rows; at most a quarter of all
-_KEEPS_IMAGES = "criterion=combined, patch_distance, pixel_distance or pixel_density"
+_KEEPS_IMAGES = "criterion=combined, patch_distance, patch_mean, pixel_distance or pixel_density"
 
 
 class BiGANDetector(OutlierMixin, BaseEstimator):

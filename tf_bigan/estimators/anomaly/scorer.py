@@ -17,7 +17,8 @@ from tf_bigan.estimators.anomaly.evidence import Evidence
 from tf_bigan.estimators.anomaly.neighbours import Neighbours
 from tf_bigan.estimators.anomaly.patches import MAP, SCORE, Patches
 from tf_bigan.estimators.anomaly.scores import (
-    COMBINED_IMAGES,
+    COMBINED_COLOUR,
+    COMBINED_GREY,
     COMBINED_SMALL,
     COMBINED_TABLES,
     LATENT,
@@ -84,8 +85,10 @@ class Scorer(tf.Module):
         """The scores whose evidence is `combined`."""
         if self.columns is not None:
             return COMBINED_TABLES
-        small = math.prod(self.system.model.image_shape) <= SHORT
-        return COMBINED_SMALL if small else COMBINED_IMAGES
+        shape = self.system.model.image_shape
+        if math.prod(shape) <= SHORT:
+            return COMBINED_SMALL
+        return COMBINED_GREY if shape[-1] == 1 else COMBINED_COLOUR
 
     def fit(self, rows: np.ndarray, names: Sequence[str], n_neighbors: int) -> None:
         """Computes what the scores of these names need.
@@ -161,11 +164,15 @@ class Scorer(tf.Module):
                 "pixel_distance": of_pixels["distance"],
                 "pixel_density": of_pixels["density"],
             }
-            if self.patches is not None:
-                # Codes tell as well as pixels whether a row is a reference row, and faster.
-                same = near or of_pixels
-                places = self.patches.distances(images, same["nearest"], same["itself"])
-                found["patch_distance"] = tf.reduce_max(places, axis=(1, 2))
+            if self.patches is not None and self.map_patches is not None:
+                # Codes tell as well as pixels whether a row is a reference row.
+                by_codes = near is not None and "latent_distance" in self.evidence
+                same = near if by_codes else of_pixels
+                same = (same["nearest"], same["itself"])
+                large = self.patches.distances(images, *same)
+                small = self.map_patches.distances(images, *same)
+                found["patch_distance"] = tf.reduce_max(large, axis=(1, 2))
+                found["patch_mean"] = tf.reduce_mean(small, axis=(1, 2))
         found = {name: tf.cast(value, tf.float64) for name, value in found.items()}
         if self.evidence:
             found["combined"] = tf.add_n(list(self.parts(found).values())) / len(self.evidence)
