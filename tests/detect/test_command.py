@@ -14,6 +14,7 @@ from tf_bigan.data import decoding
 from tf_bigan.detect import __main__ as detect
 from tf_bigan.detect.page import coloured, report
 from tf_bigan.explore.detector.explorer import DetectorExplorer, load
+from tf_bigan.export.formats import ONNX
 from tf_bigan.run.flags import run
 
 ODD = [os.fsdecode(b"\xff.png"), "a\nb.webp", 'c"d,e.gif', "sub/f.tiff"]
@@ -218,6 +219,18 @@ def test_a_directory_in_the_way_stays_and_is_named_before_the_training(
     status, _, err = call(f"--normal={tmp_path}/normal", f"--data={tmp_path}/normal", *options)
     assert status == 2 and f"{option}={tmp_path}/normal" in err and err.count("\n") == 1
     assert len(list((tmp_path / "normal").iterdir())) == 4 and Brightness.fitted is None
+
+
+def test_a_converter_that_is_missing_is_named_before_the_training(
+    call, brightness, tmp_path, monkeypatch
+):
+    for i in range(4):
+        save(tmp_path / f"normal/{i}.png", grey(i))
+    monkeypatch.setattr(ONNX, "modules", {"no_such_module": "some-package"})
+    Brightness.fitted = None
+    folders = (f"--normal={tmp_path}/normal", f"--data={tmp_path}/normal")
+    status, _, err = call(*folders, f"--saved_model={tmp_path}/detector.onnx")
+    assert status == 2 and "onnx files need some-package" in err and Brightness.fitted is None
 
 
 def test_nothing_of_others_is_overwritten(call, brightness, tmp_path):

@@ -3,6 +3,7 @@
 import pickle
 import random
 import typing
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -25,8 +26,10 @@ from tf_bigan.estimators.anomaly.components import Components
 from tf_bigan.estimators.anomaly.evidence import KNOTS, Evidence
 from tf_bigan.estimators.anomaly.neighbours import Neighbours
 from tf_bigan.estimators.anomaly.patches import Patches
+from tf_bigan.estimators.anomaly.scorer import Scorer
 from tf_bigan.estimators.anomaly.scores import Criterion, scores
 from tf_bigan.estimators.anomaly.trained import TrainedSystem
+from tf_bigan.export.formats import ONNX
 
 TINY = {"width": 4, "latent_dim": 2, "epochs": 1, "random_state": 0}
 
@@ -244,6 +247,29 @@ def test_an_image_of_training_is_not_compared_with_itself():
     np.testing.assert_allclose(others[8], same[8])
 
 
+def test_patch_scores_are_the_largest_and_the_mean_distance(fitted, digits):
+    rows = digits[1][:5]
+    parts = fitted._scorer.patches, fitted._scorer.map_patches
+    large, small = (part.distances(tf.constant(rows)).numpy() for part in parts)
+    found = fitted.anomaly_scores(rows)
+    np.testing.assert_allclose(found["patch_distance"], large.max((1, 2)), rtol=1e-4)
+    np.testing.assert_allclose(found["patch_mean"], small.mean((1, 2)), rtol=1e-4)
+    assert small.shape != large.shape
+
+
+@pytest.mark.parametrize(
+    "shape, combined",
+    [
+        ((16, 16, 1), {"pixel_distance", "pixel_density"}),
+        ((17, 16, 1), {"relative", "latent_distance", "latent_density", "patch_distance"}),
+        ((17, 16, 3), {"pixel_distance", "patch_mean"}),
+    ],
+)
+def test_which_scores_are_combined(shape, combined):
+    system: typing.Any = SimpleNamespace(model=SimpleNamespace(image_shape=shape))
+    assert set(Scorer(system, None, 0.9).combined) == combined
+
+
 # --- the detector -------------------------------------------------------------------------
 
 
@@ -300,7 +326,8 @@ def test_no_score_of_a_table_saturates(eagerly):
     rows[:, 3] = new[:, 3] = 7.0  # a constant column
     detector = BiGANDetector("bigan", **TINY).fit(rows)
     usual = detector.anomaly_scores(new)
-    assert set(usual) == set(typing.get_args(Criterion)) - {"alad", "relative", "patch_distance"}
+    of_images = {"relative", "patch_distance", "patch_mean"}
+    assert set(usual) == set(typing.get_args(Criterion)) - {"alad", *of_images}
     previous = usual
     for column, value in [(1, 9.0), (1, -999.0), (1, 1e6), (3, 7.01)]:
         far = new.copy()
@@ -366,6 +393,38 @@ def test_a_saved_model_scores_the_same(images, digits, tmp_path, eagerly):
             detector.heat_map(rows)
         with pytest.raises(tb.UserError, match="only detectors of images keep them"):
             detector.reference_images()
+
+
+@pytest.mark.extra
+@pytest.mark.parametrize("shape", [(17, 16, 1), (17, 6, 3), (5,)])
+def test_an_onnx_file_scores_the_same(shape, tmp_path, eagerly):
+    for module in ONNX.modules:
+        pytest.importorskip(module, reason=f"{module} is not installed")
+    import onnxruntime
+
+    rng = np.random.default_rng(0)
+    rows = rng.random((40, *shape), np.float32) if len(shape) == 3 else rng.normal(size=(40, 5))
+    detector = BiGANDetector("autoencoder", **TINY).fit(rows)
+    tf.config.run_functions_eagerly(False)
+    detector.save_model(tmp_path / "detector.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "detector.onnx")
+    new = np.concatenate([rows[:3], rows[3:7] * 0.7])  # reference rows, and others
+    score, is_outlier = session.run(["score", "is_outlier"], {"rows": new})
+    np.testing.assert_allclose(score, -detector.score_samples(new), rtol=1e-4, atol=1e-4)
+    np.testing.assert_array_equal(is_outlier, detector.predict(new) == -1)
+    with pytest.raises(tb.UserError, match="exists"):
+        detector.save_model(tmp_path / "detector.onnx")
+
+
+@pytest.mark.extra
+def test_an_onnx_file_of_a_system_in_bfloat16_is_refused(digits, tmp_path, eagerly):
+    for module in ONNX.modules:
+        pytest.importorskip(module, reason=f"{module} is not installed")
+    options = {"precision": "mixed_bfloat16"}
+    detector = BiGANDetector("autoencoder", options=options, **TINY).fit(digits[0][:20])
+    with pytest.raises(tb.UserError, match=r"onnx has no products in bfloat16.*precision"):
+        detector.save_model(tmp_path / "detector.onnx")
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_progress_bar(digits, eagerly, capsys):

@@ -66,8 +66,8 @@ TINY = {"width": 4, "latent_dim": 2, "epochs": 1, "random_state": 0}
 
 @pytest.fixture(scope="session")
 def photos() -> np.ndarray:
-    """Of so many values that codes and patches are in the score."""
-    return np.random.default_rng(0).integers(0, 120, (24, 10, 12, 3), np.uint8)
+    """Grey and of so many values that codes and patches are in the score."""
+    return np.random.default_rng(0).integers(0, 120, (24, 15, 18, 1), np.uint8)
 
 
 @pytest.fixture(scope="session")

@@ -25,16 +25,17 @@ def odd(tmp_path):
     path = tmp_path / "odd.jpg"
     Image.fromarray(pixels).save(path, quality=95)
     with decoding.open_picture(str(path)) as image:
-        return path, decoding.decode(image, 3, (10, 12))[0]
+        return path, decoding.decode(image, 1, (15, 18))[0]
 
 
 def test_every_number_is_the_detectors(detective, odd):
     path, row = odd
     picture = detective.fitting.read(path)
     np.testing.assert_array_equal(picture.pixels, row)
-    assert picture.notes == ("resized from 40 × 50 to 10 × 12", "its margins cut off")
+    changes = ("resized from 40 × 50 to 15 × 18", "its margins cut off", "converted to grey")
+    assert picture.notes == changes
     found, detector, rows = detective.look(picture.pixels), detective.detector, row[None]
-    assert found.score == -detector.score_samples(rows)[0]
+    assert found.score == pytest.approx(-detector.score_samples(rows)[0], rel=1e-5)
     assert found.probability == detector.predict_proba(rows)[0, 1]
     assert found.is_outlier == (detector.predict(rows)[0] == -1)
     assert found.values == {n: v[0] for n, v in detector.anomaly_scores(rows).items()}
@@ -66,7 +67,7 @@ def test_all_is_said(detective, odd):
     assert all(f"<b>{name}</b>" in html for name in found.parts)
     assert html.count("<img") == 2 + len(found.neighbours) == 10
     assert "pixel_distance" in html.partition("Not in the score:")[2]
-    assert "24 normal images of 10 × 12 × 3" in markup.heading(detective)
+    assert "24 normal images of 15 × 18 × 1" in markup.heading(detective)
     assert set(markup.MEANINGS) == set(typing.get_args(Criterion))
 
 

@@ -181,7 +181,7 @@ def test_the_page_of_a_detector(page, browser, detective, tmp_path):
         until(browser, lambda: "Normal image #" in text(browser) and len(pictures(browser)) == 10)
         (tmp_path / "text.png").write_text("no image")
         upload(browser, tmp_path / "text.png", "text.png is not a readable image")
-        white = Image.fromarray(np.full((10, 12, 3), 255, np.uint8))
+        white = Image.fromarray(np.full((15, 18), 255, np.uint8))
         (tmp_path / "white.png").write_bytes(encoded(white))
         upload(browser, tmp_path / "white.png", "white.png, unchanged.")
         assert "Outlier" in text(browser) and "is not a readable image" not in text(browser)

@@ -26,6 +26,7 @@ from tf_bigan.detect.page import coloured, report
 from tf_bigan.errors import UserError
 from tf_bigan.estimators import BiGANDetector
 from tf_bigan.estimators.anomaly.detector import LEAST_ROWS
+from tf_bigan.export.formats import ONNX
 from tf_bigan.report.page import report_html
 from tf_bigan.report.pictures import save_png
 from tf_bigan.run.config import Config
@@ -59,7 +60,11 @@ OUT = _define(
 )
 HEAT_MAPS = _define(flags.DEFINE_boolean, "heat_maps", True, "write heat maps [true]", "output")
 SAVED_MODEL = _define(
-    _string, "saved_model", None, "also write the detector as a SavedModel to this path", "output"
+    _string,
+    "saved_model",
+    None,
+    "also write the detector to this path, as a SavedModel, or if it ends in .onnx an ONNX file",
+    "output",
 )
 PICKLE = _define(
     _string, "pickle", None, "also pickle it to this file, for tf-bigan explore", "output"
@@ -94,8 +99,12 @@ def main() -> int:
         raise UserError(f"pickle={PICKLE.value} is a directory: give a file's name in it")
     if SAVED_MODEL.value and os.path.lexists(expanded(SAVED_MODEL.value)):
         raise UserError(f"saved_model={SAVED_MODEL.value} exists: choose another path")
+    as_onnx = bool(SAVED_MODEL.value) and expanded(SAVED_MODEL.value).suffix == ONNX.suffix
+    if as_onnx:
+        ONNX.check_installed()
     detector = BiGANDetector(
         MODEL.value,
+        options={"precision": "float32"} if as_onnx else None,
         epochs=EPOCHS.value,
         false_alarm_rate=FALSE_ALARMS.value,
         random_state=SEED.value,

@@ -103,11 +103,15 @@ session = onnxruntime.InferenceSession("{file}")
 
     @classmethod
     def write(cls, part, networks, model, path):
+        cls.write_function(graph(part, networks), _spec(part, model), path)
+
+    @staticmethod
+    def write_function(function: Callable, spec: tf.TensorSpec, path: Path) -> None:
+        """Writes a function of one tensor [N, ...] to tensors [N, ...]; N is free."""
         import tf2onnx
 
-        spec = [_spec(part, model)]
-        function = tf.function(graph(part, networks), input_signature=spec)
-        converted, _ = tf2onnx.convert.from_function(function, spec)
+        compiled = tf.function(function, input_signature=[spec])
+        converted, _ = tf2onnx.convert.from_function(compiled, [spec])
         for value in (*converted.graph.input, *converted.graph.output):
             value.type.tensor_type.shape.dim[0].dim_param = "batch"
         path.write_bytes(converted.SerializeToString())

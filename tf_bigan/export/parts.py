@@ -84,25 +84,26 @@ def float32_networks(part: Part, model: AdversarialModel) -> list[keras.Model]:
 
 
 def _in_float32(network: keras.Model, name: str) -> keras.Model:
-    if _precisions(network) == {"float32"}:
+    if precisions(network) == {"float32"}:
         return network
     # ONNX and TFLite have no bfloat16 products; the weights are float32 in any case.
     try:
         config = _with_float32(keras.saving.serialize_keras_object(network))
         copy = keras.saving.deserialize_keras_object(config)
         copy.set_weights(network.get_weights())
-        precisions = _precisions(copy)
+        found = precisions(copy)
     except Exception as error:  # from a user's network class
         raise UserError(f"the {name} cannot be rebuilt in float32: {error}") from error
-    if precisions != {"float32"}:
+    if found != {"float32"}:
         raise UserError(
-            f"the {name} computes in {', '.join(sorted(precisions))} even with dtype float32: "
+            f"the {name} computes in {', '.join(sorted(found))} even with dtype float32: "
             "pass the network's dtype to its layers"
         )
     return copy
 
 
-def _precisions(network: keras.Model) -> set[str]:
+def precisions(network: keras.Model) -> set[str]:
+    """The dtypes that its layers compute in."""
     return {layer.compute_dtype for layer in network._flatten_layers()}
 
 

@@ -33,7 +33,7 @@ LEAST_AVERAGED = 10  # if that is at least this many steps
 LEAST_ROWS = 4
 MOST_REFERENCES = 20_000  # rows among which neighbours are searched
 LEAST_HELD_OUT, MOST_HELD_OUT = 100, 2000  # held-out rows; at most a quarter of all
-_KEEPS_IMAGES = "criterion=combined, patch_distance, pixel_distance or pixel_density"
+_KEEPS_IMAGES = "criterion=combined, patch_distance, patch_mean, pixel_distance or pixel_density"
 
 
 class BiGANDetector(OutlierMixin, BaseEstimator):
@@ -161,8 +161,8 @@ class BiGANDetector(OutlierMixin, BaseEstimator):
         self.reference_ = np.roll(order, -count)[:MOST_REFERENCES]
         scorer.fit(rows[self.reference_], [self.criterion], self.n_neighbors)
         if self.criterion == "combined":
-            scorer.combine(scorer.scores(rows[order[:count]]))
-        found = scorer.scores(rows)[self.criterion]
+            scorer.combine(scorer.scores(rows[order[:count]], scorer.combined))
+        found = scorer.scores(rows, [self.criterion])[self.criterion]
         self._scorer, self._criterion = scorer, self.criterion
         self.reading_: dict[str, str] = {}
         self.decision_scores_ = found
@@ -182,7 +182,9 @@ class BiGANDetector(OutlierMixin, BaseEstimator):
         Args:
             X: rows as in `fit`.
         """
-        return -self.anomaly_scores(X)[self._criterion]
+        check_is_fitted(self)
+        rows = self._prepared(self._validated(X, reset=False))
+        return -self._scorer.scores(rows, [self._criterion])[self._criterion]
 
     def anomaly_scores(self, X: npt.ArrayLike) -> dict[str, np.ndarray]:
         """{name: score}, float64 [N], for every fitted score: larger is more anomalous.
@@ -203,10 +205,14 @@ class BiGANDetector(OutlierMixin, BaseEstimator):
         Args:
             X: rows like those of `fit`.
         """
-        found = self.anomaly_scores(X)
+        return self.parts_of(self.anomaly_scores(X))
+
+    def parts_of(self, scores: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """`score_parts` of rows whose `anomaly_scores` are known."""
+        check_is_fitted(self)
         if self._criterion != "combined":
-            return {self._criterion: found[self._criterion]}
-        return {name: part.numpy() for name, part in self._scorer.parts(found).items()}
+            return {self._criterion: scores[self._criterion]}
+        return {name: part.numpy() for name, part in self._scorer.parts(scores).items()}
 
     def decision_function(self, X: npt.ArrayLike) -> np.ndarray:
         """`score_samples` minus `offset_`, float64 [N]: below 0 are outliers."""
@@ -222,10 +228,18 @@ class BiGANDetector(OutlierMixin, BaseEstimator):
         The second is the probability of an outlier in PyOD's sense, a rank: of new normal rows,
         5 % have 0.95 or more. It never is 0 or 1.
         """
-        check_is_fitted(self)
-        below = np.searchsorted(self.held_out_scores_, -self.score_samples(X))
-        outlier = (below + 0.5) / (len(self.held_out_scores_) + 1)
+        outlier = self.ranks(-self.score_samples(X))
         return np.stack([1.0 - outlier, outlier], axis=1)
+
+    def ranks(self, scores: npt.ArrayLike) -> np.ndarray:
+        """The fractions [N] of held-out normal rows that are less anomalous, as in `predict_proba`.
+
+        Args:
+            scores: -`score_samples`, [N].
+        """
+        check_is_fitted(self)
+        below = np.searchsorted(self.held_out_scores_, scores)
+        return (below + 0.5) / (len(self.held_out_scores_) + 1)
 
     def heat_map(self, X: npt.ArrayLike) -> np.ndarray:
         """Where images are unusual, float32 [N, H, W] >= 0: larger is more anomalous.
@@ -275,16 +289,18 @@ class BiGANDetector(OutlierMixin, BaseEstimator):
         return self._scorer.pixels.rows.numpy().reshape(-1, *self.image_shape_)
 
     def save_model(self, path: str | os.PathLike) -> None:
-        """Writes the whole detector as a TensorFlow SavedModel, which runs without this library.
+        """Writes the whole detector as a TensorFlow SavedModel or ONNX file.
 
-        Its signature `serving_default` takes `rows`: images float32 [N, H, W, C] in [0, 1], or a
-        table float64 [N, F]. It returns `score`, -`score_samples`, and `is_outlier`.
+        Either runs without this library. Its input is `rows`: images float32 [N, H, W, C] in
+        [0, 1], or a table float64 [N, F]. Its outputs are `score`, -`score_samples`, and
+        `is_outlier`. The signature of a SavedModel is `serving_default`.
 
         Args:
-            path: a directory to write; must not exist.
+            path: a file ending in .onnx, or a directory to write; must not exist.
 
         Raises:
-            UserError: the path exists, or cannot be written.
+            UserError: the path exists, or cannot be written; or, for ONNX, the packages of the
+                extra `export` are missing, or the system computes in bfloat16.
         """
         check_is_fitted(self)
         if os.path.lexists(path):

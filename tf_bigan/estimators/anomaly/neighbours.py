@@ -1,5 +1,7 @@
 """Distances from a row to the nearest training rows, and local densities."""
 
+import functools
+
 import numpy as np
 import tensorflow as tf
 
@@ -10,6 +12,8 @@ SAME = 1e-3  # a row this close, relative to its usual distance, is the same row
 NEAREST = 3  # neighbours of a distance; `n_neighbors` are those of a density
 SEARCHED = 64  # principal coordinates in which neighbours of longer rows are searched
 CHUNK = 256
+GROUP = 32  # reference rows whose nearest one decides whether they are looked at singly
+FARTHEST = np.finfo(np.float32).max
 
 
 class Neighbours(Arrays):
@@ -37,17 +41,21 @@ class Neighbours(Arrays):
             pca = PCA(components, svd_solver=solver, random_state=0).fit(sample)
             axes = pca.components_.T.astype(np.float32)
         short, rest = _searched(rows - mean, axes)
+        # 2ab - ‖b‖² as one product with the row (a, 1); the columns at the end are of no row.
+        bank = np.append(2.0 * short, -((short**2).sum(axis=1) + rest)[:, None], axis=1).T
+        bank = np.pad(bank, [(0, 0), (0, -len(rows) % GROUP)])
+        bank[-1, len(rows) :] = -FARTHEST
         k = min(n_neighbors, len(rows) - 1)
         super().__init__(
             rows=rows,
             mean=mean,
             axes=axes,
-            short=np.ascontiguousarray(short.T),
-            norms=(short**2).sum(axis=1) + rest,
+            bank=bank,
             usual=np.ones(len(rows), np.float32),
             k=k,
         )
-        search = tf.function(self.search)
+        # A partial, because TensorFlow warns of many tracings of one method.
+        search = tf.function(functools.partial(self.search))
         distances = []
         for start in range(0, len(rows), CHUNK):
             found, nearest = (part.numpy() for part in search(rows[start : start + CHUNK]))
@@ -95,13 +103,28 @@ class Neighbours(Arrays):
         """
         centred = rows - self.mean
         short = centred if self.axes.shape[0] == 0 else centred @ self.axes
-        # ‖a - b‖² without ‖a‖², the same for all b. The rest of a is taken as orthogonal to b's.
-        squares = self.norms - 2.0 * short @ self.short
-        _, nearest = tf.math.top_k(-squares, self.k + 1)
+        # -‖a - b‖² without ‖a‖², the same for all b. The rest of a is taken as orthogonal to b's.
+        near = tf.pad(short, [[0, 0], [0, 1]], constant_values=1.0) @ self.bank
+        nearest = _largest(near, self.k + 1)
         apart = tf.gather(self.rows, nearest) - rows[:, None]
         distances = tf.sqrt(tf.reduce_sum(apart**2, axis=2))
         order = tf.argsort(distances, axis=1, stable=True)
         return tf.gather(distances, order, batch_dims=1), tf.gather(nearest, order, batch_dims=1)
+
+
+def _largest(values: tf.Tensor, k: int) -> tf.Tensor:
+    """The columns of the k largest values of each row, [M, N] -> int32 [M, k].
+
+    They are in the k groups of columns whose largest values are largest. N is a multiple of
+    `GROUP`. One top_k of all columns takes several times as long.
+    """
+    groups = values.shape[1] // GROUP
+    largest = tf.reduce_max(tf.reshape(values, (-1, GROUP, groups)), axis=1)
+    _, chosen = tf.math.top_k(largest, min(k, groups))
+    columns = chosen[:, None, :] + groups * tf.range(GROUP)[None, :, None]
+    columns = tf.reshape(columns, (-1, GROUP * min(k, groups)))
+    _, places = tf.math.top_k(tf.gather(values, columns, batch_dims=1), k)
+    return tf.gather(columns, places, batch_dims=1)
 
 
 def _searched(centred: np.ndarray, axes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,5 +1,7 @@
 """Distances from the patches of an image to the training patches at the same place."""
 
+import math
+
 import numpy as np
 import tensorflow as tf
 
@@ -12,6 +14,8 @@ COMPONENTS = 16  # principal coordinates of a patch
 MOST_IMAGES = 2000  # of training, whose patches are kept
 MOST_PATCHES = 20_000  # from which the principal coordinates are computed
 LEAST = 1e-6
+CHUNK = 256
+FAR = 1e9
 
 
 class Patches(Arrays):
@@ -37,31 +41,22 @@ class Patches(Arrays):
             size=size,
             strides=[max(1, side // STRIDES) for side in (height, width)],
             channels=channels,
-            mean=np.zeros((), np.float32),
             axes=np.zeros((0, 0), np.float32),
         )
-        cut = np.concatenate(
-            [
-                self._cut(tf.constant(images[i : i + 256])).numpy()
-                for i in range(0, len(images), 256)
-            ]
-        )
-        places, values = cut.shape[1:]
-        flat = cut.reshape(-1, values)
+        chunks = [tf.constant(images[i : i + CHUNK]) for i in range(0, len(images), CHUNK)]
+        cut = np.concatenate([self._cut(chunk).numpy() for chunk in chunks])
+        flat = cut.reshape(-1, cut.shape[2])
         chosen = np.random.default_rng(0).permutation(len(flat))[:MOST_PATCHES]
-        count = min(COMPONENTS, values, len(chosen))
+        count = min(COMPONENTS, flat.shape[1], len(chosen))
         pca = PCA(count, svd_solver="full", random_state=0).fit(flat[chosen])
-        coordinates = pca.transform(flat).astype(np.float32).reshape(-1, places, count)
-        bank = np.ascontiguousarray(coordinates.transpose(1, 0, 2))  # [places, N, components]
-        super().__init__(
-            size=size,
-            strides=self.strides,
-            channels=channels,
-            mean=pca.mean_.astype(np.float32),
-            axes=pca.components_.T.astype(np.float32),
-            bank=bank,
-            norms=(bank**2).sum(axis=2)[:, None],
-        )
+        axes = pca.components_.T.astype(np.float32)
+        values = {"size": size, "strides": self.strides, "channels": channels, "axes": axes}
+        super().__init__(**values, origin=pca.mean_.astype(np.float32) @ axes)
+        found = [self._coordinates(chunk).numpy() for chunk in chunks]
+        found = np.concatenate(found).transpose(1, 2, 0)  # [places, components, N]
+        # 2ab - ‖b‖² as one product with the row (a, 1).
+        bank = np.concatenate([2 * found, -(found**2).sum(axis=1, keepdims=True)], axis=1)
+        super().__init__(**values, origin=self.origin.numpy(), bank=bank)
 
     def distances(
         self, images: tf.Tensor, nearest: tf.Tensor | None = None, itself: tf.Tensor | None = None
@@ -73,15 +68,19 @@ class Patches(Arrays):
             nearest: the number of the training image nearest to each, [B].
             itself: whether that is the image itself, which does not count then, bool [B].
         """
-        cut = (self._cut(images) - self.mean) @ self.axes
-        rows = tf.transpose(cut, (1, 0, 2))  # [places, B, components]
-        squares = self.norms - 2.0 * tf.matmul(rows, self.bank, transpose_b=True)
+        places = tf.unstack(self._coordinates(images), axis=1)
+        own = 0.0
         if nearest is not None and itself is not None:
-            own = tf.one_hot(nearest, self.bank.shape[1]) * tf.cast(itself, tf.float32)[:, None]
-            squares += own * 1e9
-        squares = tf.reduce_min(squares, axis=2) + tf.reduce_sum(rows**2, axis=2)
-        found = tf.sqrt(tf.maximum(tf.transpose(squares), LEAST))
-        return tf.reshape(found, (-1, *self._grid(images)))
+            own = (
+                FAR * tf.one_hot(nearest, self.bank.shape[2]) * tf.cast(itself[:, None], tf.float32)
+            )
+        found = []
+        # One place at a time, whose distances fit into the processor's cache.
+        for rows, bank in zip(places, tf.unstack(self.bank), strict=True):
+            near = tf.pad(rows, [[0, 0], [0, 1]], constant_values=1.0) @ bank - own
+            found.append(tf.reduce_sum(rows**2, axis=1) - tf.reduce_max(near, axis=1))
+        distances = tf.sqrt(tf.maximum(tf.stack(found, axis=1), LEAST))
+        return tf.reshape(distances, (-1, *self._grid(images)))
 
     def heat_map(
         self, images: tf.Tensor, nearest: tf.Tensor | None = None, itself: tf.Tensor | None = None
@@ -112,19 +111,40 @@ class Patches(Arrays):
         )
         return rows, columns
 
-    def _cut(self, images: tf.Tensor) -> tf.Tensor:
-        """[B, H, W, C] -> normalised patches [B, places, values]."""
+    def _padded(self, images: tf.Tensor) -> tf.Tensor:
+        """Images that the patches cover exactly, continued by their mirror."""
         below, right = (
             (n - 1) * stride + size - side
             for n, stride, size, side in zip(
                 self._grid(images), self.strides, self.size, images.shape[1:3], strict=True
             )
         )
-        images = tf.pad(images, [[0, 0], [0, below], [0, right], [0, 0]], "SYMMETRIC")
+        return tf.pad(images, [[0, 0], [0, below], [0, right], [0, 0]], "SYMMETRIC")
+
+    def _cut(self, images: tf.Tensor) -> tf.Tensor:
+        """[B, H, W, C] -> normalised patches [B, places, values]."""
         patches = tf.image.extract_patches(
-            images, (1, *self.size, 1), (1, *self.strides, 1), (1, 1, 1, 1), "VALID"
+            self._padded(images), (1, *self.size, 1), (1, *self.strides, 1), (1, 1, 1, 1), "VALID"
         )
-        rows, columns, values = patches.shape[1:]
-        patches = tf.reshape(patches, (-1, rows * columns, values))
+        patches = tf.reshape(patches, (-1, math.prod(patches.shape[1:3]), patches.shape[3]))
         mean, variance = tf.nn.moments(patches, axes=[2], keepdims=True)
         return (patches - mean) / (tf.sqrt(variance) + CONTRAST)
+
+    def _coordinates(self, images: tf.Tensor) -> tf.Tensor:
+        """[B, H, W, C] -> principal coordinates of the normalised patches, [B, places, components].
+
+        Convolutions, because the patches themselves have many times the values of the images.
+        """
+        images = self._padded(images) - 0.5  # so that little is lost in differences of sums
+        values, components = self.axes.shape
+        ones = tf.fill((*self.size, self.channels, 1), 1.0 / values)
+        filters = tf.reshape(self.axes, (*self.size, self.channels, components))
+
+        def convolved(x, filters):
+            found = tf.nn.conv2d(x, filters, self.strides, "VALID")
+            return tf.reshape(found, (-1, math.prod(found.shape[1:3]), found.shape[3]))
+
+        mean = convolved(images, ones)
+        variance = tf.maximum(convolved(images**2, ones) - mean**2, 0.0)
+        along = convolved(images, filters) - mean * tf.reduce_sum(self.axes, axis=0)
+        return along / (tf.sqrt(variance) + CONTRAST) - self.origin

@@ -4,18 +4,21 @@ import functools
 import math
 import os
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from tf_bigan.errors import UserError
 from tf_bigan.estimators.anomaly.columns import Columns
 from tf_bigan.estimators.anomaly.components import Components
 from tf_bigan.estimators.anomaly.evidence import Evidence
 from tf_bigan.estimators.anomaly.neighbours import Neighbours
 from tf_bigan.estimators.anomaly.patches import MAP, SCORE, Patches
 from tf_bigan.estimators.anomaly.scores import (
-    COMBINED_IMAGES,
+    COMBINED_COLOUR,
+    COMBINED_GREY,
     COMBINED_SMALL,
     COMBINED_TABLES,
     LATENT,
@@ -26,6 +29,8 @@ from tf_bigan.estimators.anomaly.scores import (
     scores,
 )
 from tf_bigan.estimators.anomaly.trained import TrainedSystem
+from tf_bigan.export.formats import ONNX
+from tf_bigan.export.parts import precisions
 
 # Rows per call; the last call is padded, so that results do not depend on the number of rows.
 BATCH = 256
@@ -80,8 +85,10 @@ class Scorer(tf.Module):
         """The scores whose evidence is `combined`."""
         if self.columns is not None:
             return COMBINED_TABLES
-        small = math.prod(self.system.model.image_shape) <= SHORT
-        return COMBINED_SMALL if small else COMBINED_IMAGES
+        shape = self.system.model.image_shape
+        if math.prod(shape) <= SHORT:
+            return COMBINED_SMALL
+        return COMBINED_GREY if shape[-1] == 1 else COMBINED_COLOUR
 
     def fit(self, rows: np.ndarray, names: Sequence[str], n_neighbors: int) -> None:
         """Computes what the scores of these names need.
@@ -110,9 +117,14 @@ class Scorer(tf.Module):
         self.evidence = {name: Evidence(held_out[name]) for name in self.combined}
         self._functions = {}
 
-    def scores(self, rows: np.ndarray) -> dict[str, np.ndarray]:
-        """{name: float64 [N]} of every score that was fitted; larger is more anomalous."""
-        return self.run(self.graph, rows)
+    def scores(self, rows: np.ndarray, names: Sequence[str] | None = None) -> dict[str, np.ndarray]:
+        """{name: float64 [N]}; larger is more anomalous.
+
+        Args:
+            rows: images, or a table.
+            names: the scores to compute; None for every one that was fitted.
+        """
+        return self.run(self.graph, rows, names)
 
     def heat_map(self, images: np.ndarray) -> np.ndarray:
         """float32 [N, H, W]; see `Patches.heat_map`."""
@@ -135,6 +147,7 @@ class Scorer(tf.Module):
         if self.columns is not None:
             del measured["size"]
         found = scores(measured, self.weight)
+        near = None
         if self.codes is not None:
             near = self.codes.measure(code)
             found |= {"latent_distance": near["distance"], "latent_density": near["density"]}
@@ -146,11 +159,20 @@ class Scorer(tf.Module):
             outside = 1.0 + self.columns.excess(flat)
             found = {name: value * outside for name, value in found.items()}
         if self.pixels is not None:
-            near = self.pixels.measure(flat)
-            found |= {"pixel_distance": near["distance"], "pixel_density": near["density"]}
-            if self.patches is not None:
-                places = self.patches.distances(images, near["nearest"], near["itself"])
-                found["patch_distance"] = tf.reduce_max(places, axis=(1, 2))
+            of_pixels = self.pixels.measure(flat)
+            found |= {
+                "pixel_distance": of_pixels["distance"],
+                "pixel_density": of_pixels["density"],
+            }
+            if self.patches is not None and self.map_patches is not None:
+                # Codes tell as well as pixels whether a row is a reference row.
+                by_codes = near is not None and "latent_distance" in self.evidence
+                same = near if by_codes else of_pixels
+                same = (same["nearest"], same["itself"])
+                large = self.patches.distances(images, *same)
+                small = self.map_patches.distances(images, *same)
+                found["patch_distance"] = tf.reduce_max(large, axis=(1, 2))
+                found["patch_mean"] = tf.reduce_mean(small, axis=(1, 2))
         found = {name: tf.cast(value, tf.float64) for name, value in found.items()}
         if self.evidence:
             found["combined"] = tf.add_n(list(self.parts(found).values())) / len(self.evidence)
@@ -160,13 +182,18 @@ class Scorer(tf.Module):
         """{name: [N]}, the evidence of each score that is combined, given all scores."""
         return {name: part.of(found[name]) for name, part in self.evidence.items()}
 
-    def run(self, function: Callable, rows: np.ndarray) -> dict[str, np.ndarray]:
-        """A function of a batch of rows, on all rows."""
-        name = function.__name__
-        if name not in self._functions:
-            # A partial, because TensorFlow warns of many tracings of one method.
-            self._functions[name] = tf.function(functools.partial(function))
-        compiled, parts = self._functions[name], []
+    def run(
+        self, function: Callable, rows: np.ndarray, names: Sequence[str] | None = None
+    ) -> dict[str, np.ndarray]:
+        """The results of a function of a batch of rows, on all rows: those of `names`, or all.
+
+        TensorFlow computes nothing that no result needs.
+        """
+        key = " ".join([function.__name__, *(names or ())])
+        if key not in self._functions:
+            # A partial, because TensorFlow warns of many tracings of one function.
+            self._functions[key] = tf.function(functools.partial(_some, function, names))
+        compiled, parts = self._functions[key], []
         for start in range(0, len(rows), BATCH):
             part = rows[start : start + BATCH]
             filled = np.zeros((BATCH, *part.shape[1:]), rows.dtype)
@@ -176,12 +203,12 @@ class Scorer(tf.Module):
         return {n: np.concatenate([part[n] for part in parts]) for n in parts[0]}
 
     def save(self, path: str | os.PathLike, score: str, threshold: float) -> None:
-        """Writes a SavedModel; its signature is rows -> {"score": [N], "is_outlier": [N]}."""
-        exported = tf.Module()
-        exported.scorer = self
-        # The average of the weights is no attribute that the model tracks.
-        exported.inference = self.system.model.inference_model()
-        shape = self.system.model.image_shape
+        """Writes an ONNX file, if the path ends in .onnx, or a SavedModel.
+
+        Its signature is rows -> {"score": [N], "is_outlier": [N]}.
+        """
+        model = self.system.model.inference_model()
+        shape = model.image_shape
         spec = (
             tf.TensorSpec((None, *shape), tf.float32, "rows")
             if self.columns is None
@@ -192,6 +219,19 @@ class Scorer(tf.Module):
             found = self.graph(rows)[score]
             return {"score": found, "is_outlier": found > threshold}
 
+        if Path(path).suffix == ONNX.suffix:
+            ONNX.check_installed()
+            others = precisions(model.encoder) | precisions(model.generator)
+            if others != {"float32"}:
+                raise UserError(
+                    f"onnx has no products in {', '.join(sorted(others))}, which the system "
+                    'computes in: fit it with options={"precision": "float32"}'
+                )
+            ONNX.write_function(serve, spec, Path(path))
+            return
+        exported = tf.Module()
+        exported.scorer = self
+        exported.inference = model  # the average of the weights is no attribute that is tracked
         exported.serve = tf.function(serve, input_signature=[spec])
         tf.saved_model.save(exported, os.fspath(path), signatures=exported.serve)
 
@@ -224,3 +264,8 @@ class Scorer(tf.Module):
         assert self.pixels is not None
         distances, nearest = self.pixels.search(self._flat(rows)["rows"])
         return {"distances": distances, "nearest": nearest}
+
+
+def _some(function: Callable, names: Sequence[str] | None, rows: tf.Tensor) -> dict[str, tf.Tensor]:
+    found = function(rows)
+    return found if names is None else {name: found[name] for name in names}

@@ -16,20 +16,24 @@ Criterion = Literal[
     "pixel_distance",
     "pixel_density",
     "patch_distance",
+    "patch_mean",
     "principal",
     "combined",
 ]
 # Need more than the system: the codes, rows or patches of the training rows.
 LATENT = ("latent_distance", "latent_density")
 PIXEL = ("pixel_distance", "pixel_density")
-PATCH = ("patch_distance",)
+PATCH = ("patch_distance", "patch_mean")
 PRINCIPAL = ("principal",)
 # The scores in `combined`. Of a table or a small image, of at most `SHORT` values, the distances
-# between rows say nearly all; in more dimensions the system's scores and patches say more.
+# between rows say nearly all; in more dimensions the system's scores and patches say more. Pictures
+# in colour have so many kinds of patches that some patch of a normal one is always unusual: there
+# the mean over patches says more than the largest, and pixels see the colour that patches do not.
 SHORT = 256
 COMBINED_TABLES = (*PIXEL, *PRINCIPAL)
 COMBINED_SMALL = PIXEL
-COMBINED_IMAGES = ("relative", *LATENT, *PATCH)
+COMBINED_COLOUR = ("pixel_distance", "patch_mean")
+COMBINED_GREY = ("relative", *LATENT, "patch_distance")
 LEAST = 1e-12
 
 

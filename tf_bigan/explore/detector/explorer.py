@@ -88,13 +88,16 @@ class DetectorExplorer:
             heat = detector.heat_map(row)[0]
             found = zip(*(part[0, :neighbours] for part in detector.kneighbors(row)), strict=True)
             near = [Neighbour(int(i), str(detector.reference_[i]), float(d)) for d, i in found]
+        values = detector.anomaly_scores(row)  # once: the rest follows from it
+        parts = detector.parts_of(values)
+        (score,) = values["combined"] if "combined" in values else next(iter(parts.values()))
         return Finding(
             x if x.dtype == np.float32 else x.astype(np.float32) / np.float32(255),
-            float(-detector.score_samples(row)[0]),
-            float(detector.predict_proba(row)[0, 1]),
-            bool(detector.predict(row)[0] == -1),
-            {name: float(value[0]) for name, value in detector.anomaly_scores(row).items()},
-            {name: float(part[0]) for name, part in detector.score_parts(row).items()},
+            float(score),
+            float(detector.ranks([score])[0]),
+            bool(score > detector.threshold_),
+            {name: float(value[0]) for name, value in values.items()},
+            {name: float(part[0]) for name, part in parts.items()},
             heat,
             near,
         )

@@ -25,6 +25,7 @@ MEANINGS = {
     "pixel_distance": "distance of the pixels to the 3 nearest normal images",
     "pixel_density": "how empty it is around x, compared with around its neighbours",
     "patch_distance": "the most unusual patch",
+    "patch_mean": "the mean over small patches, as in the heat map",
     "principal": "what the principal components leave out",
     "combined": "the mean evidence of several scores",
 }
