@@ -322,6 +322,17 @@ def test_the_probability_follows_the_signs_of_real_logits(shift):
         assert "sign_real" not in logs
 
 
+@pytest.mark.parametrize("shift", [50.0, -50.0])
+def test_with_relativistic_logits_the_probability_follows_their_differences(shift):
+    """Here all rows look alike, so that D has not overfitted, however large its logits are."""
+    text = "flip:probability=0.5,target=0.6,images=80"
+    model = make_system("gan", augmentation=text, loss="relativistic")
+    head = model.discriminator.head
+    model.discriminator.head = lambda features: head(features) * 0.0 + shift
+    step_eagerly(model, make_batch())
+    assert float(model.augmentation_probability) == pytest.approx(0.4, abs=1e-6)
+
+
 def test_the_probability_is_saved_and_resumed(tmp_path):
     model = make_system("bigan", augmentation="color:probability=0.5,target=0.6,images=80")
     step_eagerly(model, make_batch())

@@ -11,13 +11,13 @@ from tf_bigan.networks.normalization import discriminate, unchanged_statistics
 
 
 class _Judgement(NamedTuple):
-    """A call of a discriminator in a pass: whose, on what, and the logits of the real rows."""
+    """A call of a discriminator in a pass: whose, on what, and the logits of each group."""
 
     player: str
     function: Callable
     real: Any
     fake: Any
-    logits_real: tf.Tensor
+    logits: list[tf.Tensor]
 
 
 class Judging(keras.Model):
@@ -58,7 +58,7 @@ class Judging(keras.Model):
         )
         outputs = discriminate(function, *groups, training=training, jointly=jointly)
         if training:
-            logits = tf.nest.flatten(outputs[0])[0]
+            logits = [tf.nest.flatten(output)[0] for output in outputs]
             self._judged.append(_Judgement(player, function, groups[0], groups[-1], logits))
         return outputs
 

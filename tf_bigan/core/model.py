@@ -599,7 +599,8 @@ class AdversarialModel(Inference, Judging):
         logs = _named({player: losses[player] for player in group}) | logs
         logs |= {f"penalty_{player}": penalty for player, penalty in slopes.items()}
         if self._adapts_augmentation() and "D" in group:
-            logs["sign_real"] = tf.sign(self._judged[0].logits_real)
+            real, *_ = self.adversarial_loss.compared(*self._judged[0].logits)
+            logs["sign_real"] = tf.sign(real)
         return gradients, tf.nest.map_structure(_mean, logs)
 
     @property
