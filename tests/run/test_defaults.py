@@ -59,6 +59,8 @@ def test_small_sets_are_augmented_where_the_system_can():
     assert "augmentation" not in of(10_000)
     Config(**of(9_999))  # is valid
     assert of(9_999)["augmentation"] == defaults.AUGMENTATION
+    assert of(9_999)["loss"] == "relativistic" and "loss" not in of(10_000)
+    assert "loss" not in of(9_999, model="bigbigan")  # has a loss of its own
     assert "augmentation" not in of(9_999, model="autoencoder")
     assert "augmentation" not in of(9_999, model="began")
     assert "channels" not in of(channels=2)
