@@ -107,7 +107,9 @@ def test_differences_are_those_that_change_what_is_learnt():
 def test_flags_over_preset_over_defaults():
     assert parse("--dataset=cifar10") == Config(dataset="cifar10")
     assert parse("--source_dataset=cifar10") == Config(dataset="cifar10")
-    assert parse() == parse("--dataset=digits") == Config(**PRESETS["digits"])
+    digits = Config(**presets.combined(PRESETS["digits"], {}))
+    assert parse() == parse("--dataset=digits") == digits
+    assert parse("--model=bigan").model == "bigan"
     assert parse("--dataset=mnist") == Config(**PRESETS["mnist"])
     paper = Config(**PRESETS["paper_mnist"])
     assert parse("--preset=paper_mnist", "--epochs=2") == paper.replace(epochs=2)

@@ -14,7 +14,7 @@ import tf_bigan as tb
 from tf_bigan import evaluation
 from tf_bigan.data.splits import balanced_rows
 from tf_bigan.evaluation.registry import METRICS, in_groups
-from tf_bigan.run import build, compare, measure, pictures
+from tf_bigan.run import build, compare, measure, pictures, presets
 from tf_bigan.run.config import Config
 from tf_bigan.run.presets import PRESETS
 from tf_bigan.run.trained import trained_runs
@@ -80,7 +80,8 @@ def test_the_untrained_model_is_the_one_before_the_first_step(model):
     fresh = measure.untrained(model)  # which leaves the user's seeds alone
     for ours, theirs in zip((first, tf.random.uniform((2,))), expected, strict=True):
         np.testing.assert_array_equal(ours, theirs)
-    options = PRESETS["digits"] | {"networks": "mlp", "width": 16, "steps_per_execution": 2}
+    given = {"networks": "mlp", "width": 16, "steps_per_execution": 2}
+    options = presets.combined(PRESETS["digits"], given)
     before, _ = build.build_model(Config(**options), (8, 8, 1), 24)
     for ours, theirs in zip(fresh.get_weights(), before.get_weights(), strict=True):
         np.testing.assert_array_equal(ours, theirs)

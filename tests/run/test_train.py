@@ -12,7 +12,7 @@ import tensorflow as tf
 from PIL import Image
 
 import tf_bigan as tb
-from tf_bigan.run import evaluate, train
+from tf_bigan.run import evaluate, presets, train
 from tf_bigan.run.config import Config
 from tf_bigan.run.presets import PRESETS
 from tf_bigan.run.trained import load, trained_files
@@ -44,7 +44,8 @@ def test_dry_run_writes_nothing(tmp_path, command, monkeypatch):
     status, out, err = command("train", "--dry_run", "--width=16", "--epochs=10", "--latent_dim=3")
     assert status == 0, err
     start, end = out.index("{"), out.index("}") + 1
-    expected = Config(**PRESETS["digits"] | {"width": 16, "epochs": 10, "latent_dim": 3})
+    given = {"width": 16, "epochs": 10, "latent_dim": 3}
+    expected = Config(**presets.combined(PRESETS["digits"], given))
     assert Config.from_dict(json.loads(out[start:end])) == expected
     # G: to a map of 4·4·16, its batch norm, a transposed convolution of 4·4 and a bias.
     assert f"generator: {3 * 256 + 4 * 16 + 16 * 16 + 1:,} weights" in out
@@ -58,7 +59,8 @@ def test_workdir(tiny_run, tiny_options):
     record = json.loads((workdir / "config.json").read_text())
     options = dict(option.removeprefix("--").split("=") for option in tiny_options)
     values = {name: int(v) if v.isdecimal() else v for name, v in options.items()}
-    assert Config.from_dict(record["config"]) == Config(**PRESETS["digits"] | values)
+    expected = Config(**presets.combined(PRESETS["digits"], values))
+    assert Config.from_dict(record["config"]) == expected
     assert record["environment"]["tensorflow"] == tf.__version__
     assert record["environment"]["keras"] == keras.__version__
     assert {"tf_bigan", "numpy", "python", "machine", "git_revision"} < set(record["environment"])
@@ -95,7 +97,7 @@ def test_output_through_a_pipe(tiny_run):
     workdir, out = tiny_run
     assert "\r" not in out and "\x1b" not in out
     lines = out.splitlines()
-    assert lines[0].startswith("training bigan in ")
+    assert lines[0].startswith("training cycle_bigan in ")
     assert [line[:9] for line in lines[1:5]] == [f"epoch {epoch}/3" for epoch in range(4)]
     for line in lines[2:5]:
         assert all(word in line for word in ("loss_D", "loss_EG", "NND/100", "images/s"))
@@ -190,6 +192,8 @@ def test_a_model_of_ones_own_is_resumed_and_measured(
     ("arguments", "name"),
     [
         ([], "digits"),
+        (["--model=bigan"], "digits-bigan"),
+        (["--dataset=mnist"], "mnist"),
         (["--model=wgan_gp"], "digits-wgan_gp"),
         (["--preset=paper_mnist"], "paper_mnist"),
         (["--preset=best_mnist"], "best_mnist"),

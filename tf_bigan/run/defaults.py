@@ -27,8 +27,8 @@ def of_data(images: Description, given: Mapping[str, Any]) -> dict[str, Any]:
     two nearest to the median of their shorter sides, from 8 to 64. Batch: 64, or a fourth of a
     small set. Below 10,000 images D sees them with an adaptive augmentation, and its loss is
     relativistic, which makes samples more diverse. Epochs: as many as about 15 minutes on two cores
-    have, when a step takes 0.01 s and 1 µs for each of its pixels.
-    The networks stay `conv`: residual ones need three to four times as long for a step.
+    have, when a step takes 0.01 s and 1 µs for each of its pixels. The networks stay `conv`:
+    residual ones need three to four times as long for a step.
 
     Args:
         images: what there is to train on.

@@ -40,7 +40,7 @@ from tf_bigan.run.flags import (
     options_given,
     spelling,
 )
-from tf_bigan.run.presets import preset
+from tf_bigan.run.presets import default_preset, preset
 from tf_bigan.run.workdir import Workdir, environment
 
 DRY_RUN_SECONDS = 2.0  # duration of the timed steps
@@ -123,8 +123,8 @@ def config_of_data(config: Config, strategy: tf.distribute.Strategy) -> Config:
 def default_workdir(config) -> str:
     """runs/NAME of the preset or data set, with the system if it is not the preset's."""
     name = FLAGS["preset"].value or config.dataset.partition(":")[0]
-    usual = preset(name).get("model") if FLAGS["preset"].value else None
-    if config.model != (usual or Config.model):
+    start = preset(name) if FLAGS["preset"].value else default_preset(config.dataset)
+    if config.model != start.get("model", Config.model):
         name += "-" + config.model.rpartition(".")[2]
     return f"runs/{name}"
 
