@@ -248,11 +248,20 @@ def test_a_constructor_checks_too():
 
 
 def test_what_is_logged_of_a_discriminator():
-    logs = losses.discriminator_logs(tf.constant(LOGITS_REAL), tf.constant(LOGITS_FAKE))
+    logs = losses.Logistic().logs(tf.constant(LOGITS_REAL), tf.constant(LOGITS_FAKE))
     np.testing.assert_array_equal(logs["accuracy_real"], LOGITS_REAL > 0)
     np.testing.assert_array_equal(logs["accuracy_fake"], LOGITS_FAKE < 0)
     np.testing.assert_array_equal(logs["logits_real"], LOGITS_REAL)
     np.testing.assert_array_equal(logs["logits_fake"], LOGITS_FAKE)
+
+
+def test_relativistic_logits_are_right_by_their_difference():
+    """However far both are from 0."""
+    real, fake = tf.constant([[9.0], [5.0]]), tf.constant([[6.0], [8.0]])  # both means are 7
+    logs = losses.RelativisticAverage().logs(real, fake)
+    np.testing.assert_array_equal(logs["accuracy_real"], [[True], [False]])
+    np.testing.assert_array_equal(logs["accuracy_fake"], [[True], [False]])
+    np.testing.assert_array_equal(logs["logits_real"], real)
 
 
 def test_squared_error_of_each_row():

@@ -62,6 +62,16 @@ class AdversarialLoss:
         real, *fake = self.compared(logits_real, *logits_fake)
         return _total(self.as_fake, [real]) + _total(self.as_real, fake)
 
+    def logs(self, logits_real: tf.Tensor, logits_fake: tf.Tensor) -> dict[str, tf.Tensor]:
+        """What to log of D: its logits, and where they are right as compared, bool [B, 1]."""
+        real, fake = self.compared(logits_real, logits_fake)
+        return {
+            "logits_real": logits_real,
+            "logits_fake": logits_fake,
+            "accuracy_real": real > 0,
+            "accuracy_fake": fake < 0,
+        }
+
     def get_config(self) -> dict:
         return {}
 
@@ -199,16 +209,6 @@ def get(loss: "AdversarialLoss | str") -> AdversarialLoss:
         UserError: no such loss or argument.
     """
     return from_text("loss", loss, LOSSES) if isinstance(loss, str) else loss
-
-
-def discriminator_logs(logits_real: tf.Tensor, logits_fake: tf.Tensor) -> dict[str, tf.Tensor]:
-    """What to log of a discriminator: its logits, and where it is right, bool [B, 1]."""
-    return {
-        "logits_real": logits_real,
-        "logits_fake": logits_fake,
-        "accuracy_real": logits_real > 0,
-        "accuracy_fake": logits_fake < 0,
-    }
 
 
 def squared_error(x: tf.Tensor, x_rec: tf.Tensor) -> tf.Tensor:

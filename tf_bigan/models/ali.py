@@ -4,7 +4,6 @@ import keras
 import tensorflow as tf
 
 from tf_bigan.core.model import AdversarialModel, Moves
-from tf_bigan.losses import discriminator_logs
 from tf_bigan.priors import Prior
 
 
@@ -74,4 +73,4 @@ class ALI(AdversarialModel):
             "D": self.adversarial_loss.discriminator(logits_real, logits_fake),
             "EG": self.adversarial_loss.encoder_generator(logits_real, logits_fake),
         }
-        return losses, discriminator_logs(logits_real, logits_fake)
+        return losses, self.adversarial_loss.logs(logits_real, logits_fake)

@@ -3,7 +3,6 @@
 import keras
 
 from tf_bigan.core.model import AdversarialModel, Moves
-from tf_bigan.losses import discriminator_logs
 from tf_bigan.priors import Prior
 
 
@@ -55,4 +54,4 @@ class BiGAN(AdversarialModel):
             "D": 0.5 * self.adversarial_loss.discriminator(logits_real, logits_fake),
             "EG": 0.5 * self.adversarial_loss.encoder_generator(logits_real, logits_fake),
         }
-        return losses, discriminator_logs(logits_real, logits_fake)
+        return losses, self.adversarial_loss.logs(logits_real, logits_fake)

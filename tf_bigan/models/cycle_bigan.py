@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from tf_bigan.constraints import NonNegative, Rate
 from tf_bigan.core.model import AdversarialModel, Moves
-from tf_bigan.losses import discriminator_logs, squared_error
+from tf_bigan.losses import squared_error
 from tf_bigan.networks.normalization import discriminate, unchanged_statistics
 from tf_bigan.priors import Prior
 
@@ -75,7 +75,7 @@ class CycleBiGAN(AdversarialModel):
             "EG": 0.5 * self.adversarial_loss.encoder_generator(logits_real, logits_fake)
             + self.cycle * error,
         }
-        logs = discriminator_logs(logits_real, logits_fake) | {"reconstruction": error}
+        logs = self.adversarial_loss.logs(logits_real, logits_fake) | {"reconstruction": error}
         if self.latent_cycle:
             latent_error = tf.reduce_mean(squared_error(z, z_rec))
             losses["EG"] += self.latent_cycle * latent_error

@@ -3,7 +3,6 @@
 import keras
 
 from tf_bigan.core.model import AdversarialModel, Moves
-from tf_bigan.losses import discriminator_logs
 from tf_bigan.priors import Prior
 
 
@@ -59,4 +58,4 @@ class GAN(AdversarialModel):
             "D": self.adversarial_loss.discriminator(logits_real, logits_fake),
             "G": self.adversarial_loss.generator(logits_real, logits_fake),
         }
-        return losses, discriminator_logs(logits_real, logits_fake)
+        return losses, self.adversarial_loss.logs(logits_real, logits_fake)

@@ -10,7 +10,6 @@ from tf_bigan import augmentation as augmentations
 from tf_bigan.constraints import NonNegative
 from tf_bigan.core.model import AdversarialModel, Moves
 from tf_bigan.errors import UserError
-from tf_bigan.losses import discriminator_logs
 from tf_bigan.priors import Categorical, Concatenation, Prior, Uniform
 
 
@@ -112,7 +111,7 @@ class InfoGAN(AdversarialModel):
             - self.invariance * in_common,
             "G": self.adversarial_loss.generator(logits_real, logits_fake) - bound,
         }
-        return losses, discriminator_logs(logits_real, logits_fake) | {
+        return losses, self.adversarial_loss.logs(logits_real, logits_fake) | {
             "information_categorical": categorical,
             "information_continuous": continuous,
             "information_views": in_common,

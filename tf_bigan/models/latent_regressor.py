@@ -4,7 +4,6 @@ import keras
 import tensorflow as tf
 
 from tf_bigan.core.model import AdversarialModel, Moves
-from tf_bigan.losses import discriminator_logs
 from tf_bigan.networks.normalization import discriminate
 from tf_bigan.priors import Prior, Uniform
 
@@ -66,7 +65,7 @@ class LatentRegressor(AdversarialModel):
             "G": self.adversarial_loss.generator(logits_real, logits_fake),
             "E": self.regression_loss(features["e"], z),
         }
-        return losses, discriminator_logs(logits_real, logits_fake)
+        return losses, self.adversarial_loss.logs(logits_real, logits_fake)
 
     def regression_loss(self, logits, z) -> tf.Tensor:
         """The regression loss of E's logits [B, latent_dim] for z [B, latent_dim]: a scalar."""

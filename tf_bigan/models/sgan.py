@@ -7,7 +7,7 @@ from tf_bigan import augmentation as augmentations
 from tf_bigan.constraints import NonNegative
 from tf_bigan.core.model import AdversarialModel, Moves
 from tf_bigan.errors import UserError
-from tf_bigan.losses import discriminator_logs, squared_error
+from tf_bigan.losses import squared_error
 from tf_bigan.priors import Prior
 
 
@@ -104,7 +104,7 @@ class SGAN(AdversarialModel):
             + self.adversarial_loss.discriminator(logits_real, logits_fake),
             "G": self.adversarial_loss.generator(logits_real, logits_fake),
         }
-        return losses, discriminator_logs(logits_real, logits_fake) | {
+        return losses, self.adversarial_loss.logs(logits_real, logits_fake) | {
             "cross_entropy": cross_entropy,
             "entropy": entropy,
             "accuracy_labelled": tf.argmax(logits_labelled[:, :-1], -1) == label,

@@ -9,7 +9,7 @@ from tf_bigan import augmentation as augmentations
 from tf_bigan.constraints import Fraction, NonNegative
 from tf_bigan.core.model import AdversarialModel, Moves
 from tf_bigan.errors import UserError
-from tf_bigan.losses import discriminator_logs, squared_error
+from tf_bigan.losses import squared_error
 from tf_bigan.networks.normalization import discriminate
 from tf_bigan.priors import Categorical, Concatenation, Prior
 
@@ -145,7 +145,7 @@ class TripleGAN(AdversarialModel):
             + self.balance * balance
             + self.consistency * tf.reduce_mean(squared_error(p, p_other)),
         }
-        return losses, discriminator_logs(logits_real, logits_fake) | {
+        return losses, self.adversarial_loss.logs(logits_real, logits_fake) | {
             "logits_guess": logits_guess,
             "accuracy_labelled": tf.argmax(guess_labelled, -1) == label,
             "entropy": entropy,

@@ -8,7 +8,7 @@ import tensorflow as tf
 from tf_bigan.constraints import NonNegative, Positive
 from tf_bigan.core.model import AdversarialModel, Moves
 from tf_bigan.errors import UserError
-from tf_bigan.losses import discriminator_logs, squared_error
+from tf_bigan.losses import squared_error
 from tf_bigan.networks.normalization import discriminate
 from tf_bigan.priors import Normal, Prior
 
@@ -105,7 +105,7 @@ class VAEGAN(AdversarialModel):
             "G": self.gamma * reconstruction + fooled,
             "D": self._discriminator_loss(classes, logits_real, logits_fake, logits_rec),
         }
-        return losses, discriminator_logs(logits_real, logits_fake) | {
+        return losses, self.adversarial_loss.logs(logits_real, logits_fake) | {
             "logits_rec": logits_rec,
             "reconstruction": reconstruction,
             "kl": divergence,
