@@ -6,11 +6,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tf_bigan import augmentation as augmentations
+from tf_bigan import augmentation
 from tf_bigan.constraints import NonNegative
 from tf_bigan.core.model import AdversarialModel, Moves
 from tf_bigan.errors import UserError
 from tf_bigan.losses import discriminator_logs
+from tf_bigan.networks.normalization import discriminate, unchanged_statistics
 from tf_bigan.priors import Categorical, Concatenation, Prior, Uniform
 
 
@@ -35,7 +36,8 @@ class InfoGAN(AdversarialModel):
 
     Hyperparameters:
         lambda_categorical, lambda_continuous: λ of the two kinds of codes.
-        invariance: the weight of that term; it concerns categorical codes.
+        invariance: the weight of that term; it concerns categorical codes. The means are taken over
+            a replica's rows, so that it depends on the number of replicas.
         views: the `augmentation` of views, as text; "none" is that of `compile`.
 
     Networks: generator z [B, latent_dim] -> x [B, H, W, C] in [0, 1]; discriminator x -> logits
@@ -72,7 +74,7 @@ class InfoGAN(AdversarialModel):
             invariance=invariance,
             views=views,
         )
-        self._views = augmentations.get(views)
+        self._views = augmentation.of_views(views)
         if not isinstance(self.prior, Concatenation):
             raise UserError("infogan needs codes besides the noise: prior=normal62+categorical10")
         if isinstance(self.prior.parts[0], Categorical):
@@ -95,17 +97,11 @@ class InfoGAN(AdversarialModel):
         (logits_real, features_real), (logits_fake, features_fake) = self.judge(
             self._logits_and_features, batch["image"], x_fake, training=training
         )
-        guess = self.recognition(features_fake, training=training)
+        guess, in_common = self._guess_and_in_common(
+            batch["image"], features_real, features_fake, training
+        )
         categorical, continuous = self._information(z, guess)
         bound = self.lambda_categorical * categorical + self.lambda_continuous * continuous
-        in_common = tf.zeros(())
-        if self.invariance:
-            view = self.augmented(batch["image"], training, by=self._views)
-            features_view = self.discriminator.features(view, training=training)
-            in_common = self._in_common(
-                self.recognition(features_real, training=training),
-                self.recognition(features_view, training=training),
-            )
         losses = {
             "D": self.adversarial_loss.discriminator(logits_real, logits_fake)
             - bound
@@ -121,6 +117,21 @@ class InfoGAN(AdversarialModel):
     def _logits_and_features(self, x, training):
         features = self.discriminator.features(x, training=training)
         return self.discriminator.head(features), features
+
+    def _guess_and_in_common(self, x, features_real, features_fake, training):
+        """Q of generated rows [B, latent_dim], and what its classes of x and a view have in common.
+
+        `codes` are of images as they are, so moving batch statistics leave the views out.
+        """
+        if not self.invariance:
+            return self.recognition(features_fake, training=training), tf.zeros(())
+        view = self.augmented(x, training, by=self._views)
+        with unchanged_statistics(self.discriminator):
+            features_view = self.discriminator.features(view, training=training)
+        guess_real, guess_view, guess = discriminate(
+            self.recognition, features_real, features_view, features_fake, training=training
+        )
+        return guess, self._in_common(guess_real, guess_view)
 
     def _information(self, z, guess):
         """L_I in nats, summed over the categorical codes and over the others: two scalars."""
