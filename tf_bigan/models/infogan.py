@@ -93,20 +93,17 @@ class InfoGAN(AdversarialModel):
         }
 
     def player_losses(self, batch, z, training):
-        x_fake = self.generator(z, training=training)
+        x, x_fake = batch["image"], self.generator(z, training=training)
         (logits_real, features_real), (logits_fake, features_fake) = self.judge(
-            self._logits_and_features, batch["image"], x_fake, training=training
+            self._logits_and_features, x, x_fake, training=training
         )
-        guess, in_common = self._guess_and_in_common(
-            batch["image"], features_real, features_fake, training
-        )
+        guess, in_common = self._guesses(x, features_real, features_fake, training)
         categorical, continuous = self._information(z, guess)
         bound = self.lambda_categorical * categorical + self.lambda_continuous * continuous
+        loss, invariant = self.adversarial_loss, self.invariance * in_common
         losses = {
-            "D": self.adversarial_loss.discriminator(logits_real, logits_fake)
-            - bound
-            - self.invariance * in_common,
-            "G": self.adversarial_loss.generator(logits_real, logits_fake) - bound,
+            "D": loss.discriminator(logits_real, logits_fake) - bound - invariant,
+            "G": loss.generator(logits_real, logits_fake) - bound,
         }
         return losses, discriminator_logs(logits_real, logits_fake) | {
             "information_categorical": categorical,
@@ -118,15 +115,12 @@ class InfoGAN(AdversarialModel):
         features = self.discriminator.features(x, training=training)
         return self.discriminator.head(features), features
 
-    def _guess_and_in_common(self, x, features_real, features_fake, training):
-        """Q of generated rows [B, latent_dim], and what its classes of x and a view have in common.
-
-        `codes` are of images as they are, so moving batch statistics leave the views out.
-        """
+    def _guesses(self, x, features_real, features_fake, training):
+        """Q of generated rows [B, latent_dim], and `_in_common` of x and a view of it."""
         if not self.invariance:
             return self.recognition(features_fake, training=training), tf.zeros(())
         view = self.augmented(x, training, by=self._views)
-        with unchanged_statistics(self.discriminator):
+        with unchanged_statistics(self.discriminator):  # `codes` are of images as they are
             features_view = self.discriminator.features(view, training=training)
         guess_real, guess_view, guess = discriminate(
             self.recognition, features_real, features_view, features_fake, training=training
