@@ -238,6 +238,8 @@ def test_one_without_kinds():
 class Seen:
     """A discriminator that keeps what it is given."""
 
+    non_trainable_weights = ()
+
     def __init__(self, discriminator):
         self.discriminator, self.calls = discriminator, []
 
@@ -358,6 +360,20 @@ def test_labelled_images_are_augmented_too(name, rows):
     batch = {"image": make_batch()["image"]} | labelled
     for call in losses_and_seen(model, batch, model.prior.sample(8, 5)):
         assert not np.isin(call[0], labelled["labelled_image"]).any()
+
+
+@pytest.mark.parametrize("name", ["infogan", "sgan", "triple_gan"])
+@pytest.mark.parametrize(
+    ("views", "message"),
+    [
+        ("tranlation+flip", "^views=tranlation is unknown; did you mean translation"),
+        ("flip:probability=2", "^views: probability=2.0: it must be a float"),
+        ("flip:target=0.6", "^views: .* leave target out"),
+    ],
+)
+def test_a_mistake_in_views_is_named(name, views, message):
+    with pytest.raises(UserError, match=message):
+        make_system(name, options={"set": f"views={views}"})
 
 
 def test_an_adaptive_probability_needs_logits():

@@ -7,7 +7,7 @@ or the changes can be undone. An adaptive probability follows Karras et al., Neu
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Annotated
 
 import keras
@@ -65,7 +65,8 @@ def flip(x: tf.Tensor, random: "Randomness") -> tf.Tensor:
 def affine(x: tf.Tensor, random: "Randomness") -> tf.Tensor:
     """Turns each image by up to 20°, slants it by up to 0.3, and scales it by 1/1.2 to 1.2.
 
-    About its centre, with bilinear interpolation, and zeros around the image.
+    About its centre, with bilinear interpolation and zeros around the image. The slant is the
+    shift of a row against the next, in pixels.
     """
     angle, scale, slant = (2.0 * random.uniform((1, 1)) - 1.0 for _ in range(3))  # [B, 1, 1]
     angle, scale, slant = _ANGLE * angle, _SCALE**scale, _SLANT * slant
@@ -132,11 +133,7 @@ class Augmentation:
         check_arguments(Augmentation, arguments)
         if not kinds:
             raise UserError(f"augmentation: name some of {', '.join(AUGMENTATIONS)}")
-        for kind in kinds:
-            if kind not in AUGMENTATIONS:
-                raise UserError(
-                    f"augmentation={kind} is unknown{did_you_mean(kind, AUGMENTATIONS)}"
-                )
+        _check_kinds(kinds, "augmentation")
         self.kinds = kinds
         self.probability, self.target, self.images = probability, target, images
 
@@ -168,10 +165,14 @@ class Augmentation:
         return cls(*config.pop("kinds"), **config)
 
 
-def get(augmentation: Augmentation | str | None) -> Augmentation | None:
+def get(augmentation: Augmentation | str | None, name: str = "augmentation") -> Augmentation | None:
     """An augmentation, or the one that a text names.
 
     "translation+cutout", with arguments "translation+color:probability=0.5", or "none".
+
+    Args:
+        augmentation: the augmentation or the text.
+        name: the argument that errors name.
 
     Raises:
         UserError: no such kind or argument.
@@ -180,7 +181,25 @@ def get(augmentation: Augmentation | str | None) -> Augmentation | None:
         return augmentation
     if augmentation == "none":
         return None
-    kinds, _, arguments = augmentation.partition(":")
-    return Augmentation(
-        *kinds.split("+"), **arguments_from_text("augmentation", arguments, Augmentation)
-    )
+    text, _, arguments = augmentation.partition(":")
+    kinds = text.split("+")
+    _check_kinds(kinds, name)
+    return Augmentation(*kinds, **arguments_from_text(name, arguments, Augmentation))
+
+
+def of_views(text: str) -> Augmentation | None:
+    """The augmentation of the views that a system compares: its hyperparameter `views`.
+
+    Raises:
+        UserError: as `get`; or a target, because only the augmentation of `compile` adapts.
+    """
+    found = get(text, "views")
+    if found is not None and found.target is not None:
+        raise UserError("views: their probability does not adapt: leave target out")
+    return found
+
+
+def _check_kinds(kinds: Iterable[str], name: str):
+    for kind in kinds:
+        if kind not in AUGMENTATIONS:
+            raise UserError(f"{name}={kind} is unknown{did_you_mean(kind, AUGMENTATIONS)}")

@@ -222,3 +222,17 @@ def reconstruction_loss(x: tf.Tensor, x_rec: tf.Tensor, norm: str) -> tf.Tensor:
     if norm == "l2":
         return tf.reduce_mean(squared_error(x, x_rec))
     return tf.reduce_mean(tf.reduce_sum(tf.abs(x - x_rec), list(range(1, x.shape.rank))))
+
+
+def paired_information(p: tf.Tensor, p_other: tf.Tensor) -> tf.Tensor:
+    """I(c; c') in nats of the classes of paired rows, a scalar from 0 to log K.
+
+    The classes are distributed as E[p p'ᵀ], made symmetric (Ji et al. 2019, IIC, eq. 3).
+
+    Args:
+        p, p_other: class probabilities of the two rows of each pair, [B, K].
+    """
+    joint = tf.reduce_mean(p[:, :, None] * p_other[:, None], 0)
+    joint = 0.5 * (joint + tf.transpose(joint)) + 1e-8
+    shares = tf.reduce_sum(joint, 0)
+    return tf.reduce_sum(joint * tf.math.log(joint / (shares * shares[:, None])))

@@ -28,8 +28,8 @@ class Penalty:
             all rows.
         every_step: the penalty acts in one of so many steps, so many times as strong (Karras et
             al. 2020, lazy regularization). 1 is each step.
-        half_life: steps in which γ halves, again and again; None keeps it. A large γ spreads
-            samples over all modes, and a small one lets them come close to each.
+        half_life: the number of steps in which γ halves, each time; None keeps it constant. A
+            large γ spreads samples over all modes, and a small one lets them come close to each.
     """
 
     def __init__(
@@ -39,8 +39,12 @@ class Penalty:
         every_step: Count = 1,
         half_life: Count | None = None,
     ):
-        self._arguments = {"gamma": gamma, "every_row": every_row, "every_step": every_step}
-        self._arguments["half_life"] = half_life
+        self._arguments = {
+            "gamma": gamma,
+            "every_row": every_row,
+            "every_step": every_step,
+            "half_life": half_life,
+        }
         check_arguments(Penalty, self._arguments)
         self.gamma, self.every_row, self.every_step = gamma, every_row, every_step
         self.half_life = half_life

@@ -2,6 +2,7 @@
 
 import math
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -88,6 +89,34 @@ def test_only_d_learns_from_views_and_they_are_augmented(monkeypatch):
     assert float(logs["information_views"]) == pytest.approx(information, rel=1e-3)
     assert_close(got["D"] - without["D"], -1e3 * information, tol=1e-3)
     assert_close(got["G"], without["G"])
+
+
+def test_moving_statistics_are_of_real_images_as_they_are():
+    """So `codes` normalises images with statistics of such images, and not of their views."""
+    model, x = make("invariance=1,views=color"), make_batch()["image"]
+    networks = model.discriminator, model.recognition
+    norms = [
+        layer
+        for network in networks
+        for layer in network._flatten_layers()
+        if isinstance(layer, keras.layers.BatchNormalization)
+    ]
+
+    def moving():
+        return [v.numpy() for layer in norms for v in (layer.moving_mean, layer.moving_variance)]
+
+    for layer in norms:  # each call then gives others
+        layer.momentum = 0.5
+    start = moving()
+    model.random.begin(tf.constant([1, 2]), rows=8)
+    model.player_losses({"image": x}, model.prior.sample(8, 5), training=True)
+    found = moving()
+    for layer in norms:
+        layer.momentum = 0.0
+    model.recognition(model.discriminator.features(x, training=True), training=True)
+    assert any(layer in model.discriminator._flatten_layers() for layer in norms)
+    for before, after, of_x in zip(start, found, moving(), strict=True):
+        assert_close(after, 0.5 * (before + of_x))
 
 
 def test_information_by_hand():

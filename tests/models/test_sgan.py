@@ -7,6 +7,7 @@ from scipy.special import softmax
 
 from tests.closeness import assert_close
 from tests.models.conftest import CLASSES, make_batch, make_system
+from tf_bigan import networks
 from tf_bigan.errors import UserError
 from tf_bigan.models.sgan import SGAN
 
@@ -67,6 +68,28 @@ def check_views(model, x):
     one, other = (model._of_another_view(x, training=True).numpy() for _ in range(2))
     assert np.abs(one - other).max() > 1e-4
     assert_close(model._of_another_view(x, training=False), model.discriminator(x))
+
+
+def test_moving_statistics_leave_the_views_out():
+    """Those of a D with batch norm are of the images that it is asked about as they are."""
+    x = make_batch()["image"]
+    discriminator = networks.make(
+        "paper", "image_discriminator", image_shape=(8, 8, 1), outputs=CLASSES + 1, norm="batch"
+    )
+    made = make_system("sgan")
+    model = SGAN(made.generator, discriminator, made.prior, consistency=1.0, views="color")
+    model.compile(jit_compile=False)
+    weights = discriminator.non_trainable_weights
+    start = [w.numpy() for w in weights]
+    model.random.begin(tf.constant([1, 2]), rows=8)
+    model.player_losses(make_batch(), model.prior.sample(8, 5), training=True)
+    found = [w.numpy() for w in weights]
+    for weight, value in zip(weights, start, strict=True):
+        weight.assign(value)
+    discriminator(x, training=True)
+    assert weights
+    for after, weight in zip(found, weights, strict=True):
+        assert_close(after, weight.numpy())
 
 
 def test_it_classifies_by_the_classes_of_the_labels():

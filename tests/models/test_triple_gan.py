@@ -75,15 +75,16 @@ def test_consistency_of_all_images(monkeypatch):
 
 
 def test_the_classifier_sees_two_views_of_an_image(monkeypatch):
-    options = {"set": f"{SETTINGS},consistency=1,views=cutout"}
-    model, batch, views, seen = make_system("triple_gan", options=options), make_batch(), [], []
+    options = {"augmentation": "none", "set": f"{SETTINGS},consistency=1,views=cutout"}
+    model, batch, views, seen = make_system("triple_gan", options=options), make_batch(), {}, []
     model.random.begin(tf.constant([1, 2]), rows=len(batch["image"]))
     augmented, called = model.augmented, type(model.classifier).call
 
     def viewed(self, inputs, training, **options):
         result = augmented(inputs, training, **options)
-        if inputs is batch["image"]:
-            views.append(result.numpy())
+        for name in ("image", "labelled_image"):
+            if inputs is batch[name]:
+                views.setdefault(name, []).append(result.numpy())
         return result
 
     def call(self, x, *arguments, **options):
@@ -94,10 +95,11 @@ def test_the_classifier_sees_two_views_of_an_image(monkeypatch):
     monkeypatch.setattr(TripleGAN, "augmented", viewed)
     monkeypatch.setattr(type(model.classifier), "call", call)
     model.player_losses(batch, model.prior.sample(8, 5), training=True)
-    one, other = views
+    one, other = views["image"]
     assert np.abs(one - other).max() > 0.1
     images = np.concatenate(seen)
-    for view in views:
+    for name, view in ((name, view) for name, found in views.items() for view in found):
+        assert (view != batch[name].numpy()).any((1, 2, 3)).all()
         assert all((images == x).all((1, 2, 3)).any() for x in view)
 
 

@@ -6,10 +6,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tf_bigan import augmentation as augmentations
+from tf_bigan import augmentation
 from tf_bigan.constraints import NonNegative
 from tf_bigan.core.model import AdversarialModel, Moves
 from tf_bigan.errors import UserError
+from tf_bigan.losses import paired_information
+from tf_bigan.networks.normalization import discriminate, unchanged_statistics
 from tf_bigan.priors import Categorical, Concatenation, Prior, Uniform
 
 
@@ -34,7 +36,8 @@ class InfoGAN(AdversarialModel):
 
     Hyperparameters:
         lambda_categorical, lambda_continuous: λ of the two kinds of codes.
-        invariance: the weight of that term; it concerns categorical codes.
+        invariance: the weight of that term; it concerns categorical codes. The means are taken over
+            a replica's rows, so that it depends on the number of replicas.
         views: the `augmentation` of views, as text; "none" is that of `compile`.
 
     Networks: generator z [B, latent_dim] -> x [B, H, W, C] in [0, 1]; discriminator x -> logits
@@ -71,7 +74,7 @@ class InfoGAN(AdversarialModel):
             invariance=invariance,
             views=views,
         )
-        self._views = augmentations.get(views)
+        self._views = augmentation.of_views(views)
         if not isinstance(self.prior, Concatenation):
             raise UserError("infogan needs codes besides the noise: prior=normal62+categorical10")
         if isinstance(self.prior.parts[0], Categorical):
@@ -90,26 +93,17 @@ class InfoGAN(AdversarialModel):
         }
 
     def player_losses(self, batch, z, training):
-        x_fake = self.generator(z, training=training)
+        x, x_fake = batch["image"], self.generator(z, training=training)
         (logits_real, features_real), (logits_fake, features_fake) = self.judge(
-            self._logits_and_features, batch["image"], x_fake, training=training
+            self._logits_and_features, x, x_fake, training=training
         )
-        guess = self.recognition(features_fake, training=training)
+        guess, in_common = self._guesses(x, features_real, features_fake, training)
         categorical, continuous = self._information(z, guess)
         bound = self.lambda_categorical * categorical + self.lambda_continuous * continuous
-        in_common = tf.zeros(())
-        if self.invariance:
-            view = self.augmented(batch["image"], training, by=self._views)
-            features_view = self.discriminator.features(view, training=training)
-            in_common = self._in_common(
-                self.recognition(features_real, training=training),
-                self.recognition(features_view, training=training),
-            )
+        loss, invariant = self.adversarial_loss, self.invariance * in_common
         losses = {
-            "D": self.adversarial_loss.discriminator(logits_real, logits_fake)
-            - bound
-            - self.invariance * in_common,
-            "G": self.adversarial_loss.generator(logits_real, logits_fake) - bound,
+            "D": loss.discriminator(logits_real, logits_fake) - bound - invariant,
+            "G": loss.generator(logits_real, logits_fake) - bound,
         }
         return losses, self.adversarial_loss.logs(logits_real, logits_fake) | {
             "information_categorical": categorical,
@@ -120,6 +114,18 @@ class InfoGAN(AdversarialModel):
     def _logits_and_features(self, x, training):
         features = self.discriminator.features(x, training=training)
         return self.discriminator.head(features), features
+
+    def _guesses(self, x, features_real, features_fake, training):
+        """Q of generated rows [B, latent_dim], and `_in_common` of x and a view of it."""
+        if not self.invariance:
+            return self.recognition(features_fake, training=training), tf.zeros(())
+        view = self.augmented(x, training, by=self._views)
+        with unchanged_statistics(self.discriminator):  # `codes` are of images as they are
+            features_view = self.discriminator.features(view, training=training)
+        guess_real, guess_view, guess = discriminate(
+            self.recognition, features_real, features_view, features_fake, training=training
+        )
+        return guess, self._in_common(guess_real, guess_view)
 
     def _information(self, z, guess):
         """L_I in nats, summed over the categorical codes and over the others: two scalars."""
@@ -137,16 +143,12 @@ class InfoGAN(AdversarialModel):
 
     def _in_common(self, guess, guess_view):
         """I(c; c') in nats of the classes that Q sees in rows and their views, of all codes."""
-        information = tf.zeros(())
-        for part, q, q_view in self._codes(guess, guess_view):
-            if isinstance(part, Categorical):
-                p, p_view = tf.nn.softmax(q), tf.nn.softmax(q_view)
-                joint = tf.reduce_mean(p[:, :, None] * p_view[:, None], 0)
-                joint = 0.5 * (joint + tf.transpose(joint)) + 1e-8
-                class_shares = tf.reduce_sum(joint, 0)
-                independent = class_shares * class_shares[:, None]
-                information += tf.reduce_sum(joint * tf.math.log(joint / independent))
-        return information
+        pairs = [
+            (tf.nn.softmax(q), tf.nn.softmax(q_view))
+            for part, q, q_view in self._codes(guess, guess_view)
+            if isinstance(part, Categorical)
+        ]
+        return tf.add_n([tf.zeros(()), *(paired_information(*pair) for pair in pairs)])
 
     def _codes(self, *vectors):
         """(part of the prior, its slice of each vector) for each code."""

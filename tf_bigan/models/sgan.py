@@ -3,11 +3,12 @@
 import keras
 import tensorflow as tf
 
-from tf_bigan import augmentation as augmentations
+from tf_bigan import augmentation
 from tf_bigan.constraints import NonNegative
 from tf_bigan.core.model import AdversarialModel, Moves
 from tf_bigan.errors import UserError
 from tf_bigan.losses import squared_error
+from tf_bigan.networks.normalization import unchanged_statistics
 from tf_bigan.priors import Prior
 
 
@@ -67,7 +68,7 @@ class SGAN(AdversarialModel):
             views=views,
             entropy=entropy,
         )
-        self._views = augmentations.get(views)
+        self._views = augmentation.of_views(views)
 
     @classmethod
     def make_networks(cls, make, latent_dim, classes):
@@ -111,8 +112,11 @@ class SGAN(AdversarialModel):
         }
 
     def _of_another_view(self, x, training):
-        """All logits [B, N + 1] of images, augmented anew."""
-        return self.discriminator(self.augmented(x, training, by=self._views), training=training)
+        """All logits [B, N + 1] of images, augmented anew; batch statistics are of the others."""
+        view = self.augmented(x, training, by=self._views)
+        with unchanged_statistics(self.discriminator):
+            logits = self.discriminator(view, training=training)
+        return logits
 
     def _real_and_class_logits(self, x, training):
         """log (1 - p(FAKE)) / p(FAKE) [B], and all logits [B, N + 1]."""

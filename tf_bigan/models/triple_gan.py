@@ -5,7 +5,7 @@ from typing import Annotated
 import keras
 import tensorflow as tf
 
-from tf_bigan import augmentation as augmentations
+from tf_bigan import augmentation
 from tf_bigan.constraints import Fraction, NonNegative
 from tf_bigan.core.model import AdversarialModel, Moves
 from tf_bigan.errors import UserError
@@ -84,7 +84,7 @@ class TripleGAN(AdversarialModel):
             consistency=consistency,
             views=views,
         )
-        self._views = augmentations.get(views)
+        self._views = augmentation.of_views(views)
         last = self.prior.parts[-1] if isinstance(self.prior, Concatenation) else None
         self.classes = self.classifier(keras.Input(self.image_shape)).shape[-1]
         if not isinstance(last, Categorical) or last.dim != self.classes:

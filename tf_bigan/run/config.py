@@ -111,13 +111,14 @@ class Config:
     )
     penalty: str = _option(
         "r1:gamma=0.2",
-        "on the slope of D: none, r1, gradient or dragan, as r1:gamma=0.2,every_row=4",
+        "on the slope of D: none, r1, gradient or dragan, as r1:gamma=0.2,every_row=4; with "
+        "half_life=N, gamma halves in each N steps",
         group="model",
     )
     augmentation: str | None = _option(
         None,
-        "of the images that D sees: translation, cutout, color, flip, joined by +; adaptive with "
-        "translation+color:target=0.6",
+        "of the images that D sees: translation, cutout, color, flip, affine, joined by +; "
+        "adaptive with translation+color:target=0.6",
         group="model",
     )
     init_from: str | None = _option(

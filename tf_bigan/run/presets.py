@@ -156,7 +156,7 @@ SYSTEMS = {
         _dann,
     ),
     "ebgan": System({"penalty": "none"}),
-    # The noise, the codes and the learning rates of the official code.
+    # The noise, the codes and the learning rates of the official code; classes that are no styles.
     "infogan": System(
         {
             "prior": "uniform62+categorical10+uniform2",

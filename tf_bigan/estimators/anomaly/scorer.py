@@ -221,8 +221,8 @@ class Scorer(tf.Module):
 
         if Path(path).suffix == ONNX.suffix:
             ONNX.check_installed()
-            others = precisions(model.encoder) | precisions(model.generator)
-            if others != {"float32"}:
+            others = (precisions(model.encoder) | precisions(model.generator)) - {"float32"}
+            if others:
                 raise UserError(
                     f"onnx has no products in {', '.join(sorted(others))}, which the system "
                     'computes in: fit it with options={"precision": "float32"}'
