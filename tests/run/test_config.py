@@ -144,6 +144,11 @@ def test_what_a_preset_says_of_players_is_of_its_own_system():
     assert (config.set, config.player_rates, config.batch_size) == (None, None, 128)
     assert parse("--preset=beats_official_mnist", "--model=cycle_bigan").set is not None
     assert parse("--preset=beats_official_mnist", "--model=infogan").player_rates == "D=2e-4,G=1e-3"
+    # Of the hyperparameters only those that are given are replaced.
+    of_sgan = {"consistency": "5", "entropy": "0.5", "views": "translation+affine"}
+    config = parse("--model=sgan", "--set=supervised=2,consistency=5")
+    assert config.settings == of_sgan | {"supervised": "2"}
+    assert parse("--model=bigan", "--set=x=1").set == "x=1"
     assert parse("--preset=mnist", "--model=began").decay_epochs == 0  # it halves its rate itself
 
 

@@ -195,7 +195,8 @@ def system(name: str) -> System:
 def combined(start: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
     """Combines options by increasing priority: preset, defaults of the system, given options.
 
-    If the preset is for this system, its options have priority over the system's defaults.
+    If the preset is for this system, its options have priority over the system's defaults. Of `set`
+    only the hyperparameters that are given are replaced.
 
     Args:
         start: the options of the preset.
@@ -215,6 +216,13 @@ def combined(start: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, An
         chosen = {k: v for k, v in start.items() if k not in of_players} | options
     if "learning_rate" in given:  # player_rates would override it
         chosen.pop("player_rates", None)
+    if given.get("set") and chosen.get("set"):
+        by_name = {
+            part.partition("=")[0].strip(): part
+            for part in f"{chosen['set']},{given['set']}".split(",")
+        }
+        chosen["set"] = ",".join(by_name.values())
+        given = {name: value for name, value in given.items() if name != "set"}
     return chosen | dict(given)
 
 
