@@ -37,9 +37,11 @@ DATA = {"emoji32": "32", "emoji64": "64", "mnist_m": None}  # name: image_size
 OF_DCGAN = {k: v for k, v in presets.OFFICIAL.items() if k != "dataset"} | {
     "networks": "dcgan",
     "augmentation": None,
+    "loss": None,  # its own: the logistic one
 }
 VARIANTS = {
     "default": {},
+    "logistic": {"loss": None},
     "unaugmented": {"augmentation": None},
     "cycle": {"model": "cycle_bigan"},
     "dcgan": OF_DCGAN,

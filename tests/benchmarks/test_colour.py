@@ -62,6 +62,7 @@ def test_variants_have_the_options_of_the_data_and_stored_results_are_of_them(pa
     assert default.networks == "conv" and default.augmentation.startswith("translation")
     assert plain.augmentation is None and plain.penalty == default.penalty
     assert (dcgan.networks, dcgan.penalty, dcgan.augmentation) == ("dcgan", "none", None)
+    assert (default.loss, dcgan.loss) == ("relativistic", None)
     results = tmp_path / "results.jsonl"
     for variant, minutes in (("dcgan", 2.0), ("default", 2.0), ("default", 3.0)):
         key = {"data": "emoji32", "variant": variant, "seed": 3}
