@@ -174,7 +174,7 @@ TRAIN = {
     "workdir below a file": (["--workdir={bad}/file/run"], "{bad}/file is a file"),
     "workdir of nobody": (["--workdir=/proc/run"], "/proc/run cannot be written"),
     "workdir of another": (
-        ["--workdir={bad}/no_checkpoint", "--latent_dim=3", "--batch_size=7"],
+        ["--workdir={bad}/no_checkpoint", "--model=bigan", "--latent_dim=3", "--batch_size=7"],
         "(--latent_dim=16 there, 3 here; ",
     ),
     "workdir with a broken config": (["--workdir={bad}/broken_config"], "config.json is not"),
