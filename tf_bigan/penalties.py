@@ -119,12 +119,8 @@ class R1(Penalty):
         return 0.5 * squared_norm
 
 
-@keras.saving.register_keras_serializable("tf_bigan")
-class GradientPenalty(Penalty):
-    """γ E[(‖∇D‖ - 1)²] between real and generated rows (Gulrajani et al. 2017, eq. 3).
-
-    At t·real + (1 - t)·generated with t ~ U(0, 1) of each row, the same t for both parts of a pair.
-    """
+class UnitSlope(Penalty):
+    """The base of γ E[(‖∇D‖ - 1)²], of all rows by default."""
 
     def __init__(
         self,
@@ -135,36 +131,32 @@ class GradientPenalty(Penalty):
     ):
         super().__init__(gamma, every_row, every_step, half_life)
 
-    def points(self, real, fake, t, random):
-        return t * real + (1.0 - t) * fake
-
     def term(self, squared_norm):
         return tf.square(tf.sqrt(squared_norm + _EPSILON) - 1.0)
 
 
 @keras.saving.register_keras_serializable("tf_bigan")
-class DRAGAN(Penalty):
+class GradientPenalty(UnitSlope):
+    """γ E[(‖∇D‖ - 1)²] between real and generated rows (Gulrajani et al. 2017, eq. 3).
+
+    At t·real + (1 - t)·generated with t ~ U(0, 1) of each row, the same t for both parts of a pair.
+    """
+
+    def points(self, real, fake, t, random):
+        return t * real + (1.0 - t) * fake
+
+
+@keras.saving.register_keras_serializable("tf_bigan")
+class DRAGAN(UnitSlope):
     """γ E[(‖∇D‖ - 1)²] around real rows (Kodali et al. 2017, section 2.3).
 
     As in the official code at real + t·½σu, with the standard deviation σ of the batch, u ~ U(0, 1)
     of each entry and t ~ U(0, 1) of each row. σ is over a replica's rows.
     """
 
-    def __init__(
-        self,
-        gamma: NonNegative = 10.0,
-        every_row: Count = 1,
-        every_step: Count = 1,
-        half_life: Count | None = None,
-    ):
-        super().__init__(gamma, every_row, every_step, half_life)
-
     def points(self, real, fake, t, random):
         noise = random.uniform(tuple(real.shape[1:]))
         return real + 0.5 * t * tf.math.reduce_std(real) * noise
-
-    def term(self, squared_norm):
-        return tf.square(tf.sqrt(squared_norm + _EPSILON) - 1.0)
 
 
 PENALTIES = {"r1": R1, "gradient": GradientPenalty, "dragan": DRAGAN}
