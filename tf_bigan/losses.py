@@ -224,8 +224,8 @@ def reconstruction_loss(x: tf.Tensor, x_rec: tf.Tensor, norm: str) -> tf.Tensor:
     return tf.reduce_mean(tf.reduce_sum(tf.abs(x - x_rec), list(range(1, x.shape.rank))))
 
 
-def paired_information(p: tf.Tensor, p_other: tf.Tensor) -> tf.Tensor:
-    """I(c; c') in nats of the classes of paired rows, a scalar from 0 to log K.
+def paired_information(p: tf.Tensor, p_other: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """I(c; c') and H(c) in nats of the classes of paired rows: two scalars from 0 to log K.
 
     The classes are distributed as E[p p'ᵀ], made symmetric (Ji et al. 2019, IIC, eq. 3).
 
@@ -235,4 +235,5 @@ def paired_information(p: tf.Tensor, p_other: tf.Tensor) -> tf.Tensor:
     joint = tf.reduce_mean(p[:, :, None] * p_other[:, None], 0)
     joint = 0.5 * (joint + tf.transpose(joint)) + 1e-8
     shares = tf.reduce_sum(joint, 0)
-    return tf.reduce_sum(joint * tf.math.log(joint / (shares * shares[:, None])))
+    information = tf.reduce_sum(joint * tf.math.log(joint / (shares * shares[:, None])))
+    return information, -tf.reduce_sum(shares * tf.math.log(shares))

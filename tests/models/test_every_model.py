@@ -26,7 +26,7 @@ DECAY = {"l2": 0.1}  # which belongs to each player's loss
 
 # `invariance` is of a replica's rows, so that only the others are the same on two replicas.
 VIEWS = ["sgan consistency=1,views=affine", "triple_gan consistency=1,views=affine"]
-WITH_VIEWS = [*VIEWS, "infogan invariance=1,views=affine"]
+WITH_VIEWS = [*VIEWS, "infogan invariance=1,balance=1,views=affine"]
 VARIANTS = [
     pytest.param(v, marks=pytest.mark.slow if " " in v else ())
     for v in (*every_choice(), *WITH_VIEWS)

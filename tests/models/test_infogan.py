@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from scipy.special import log_softmax
-from scipy.stats import norm
+from scipy.stats import entropy, norm
 
 import tf_bigan as tb
 from tests.closeness import assert_close
@@ -47,31 +47,35 @@ def test_losses_against_numpy():
 
 
 def test_information_of_views_by_hand():
-    """Sure and alike: log K. Always the same class, or independent of the view: nothing."""
+    """Sure and alike: log K. Always the same class, or independent of the view: nothing.
+
+    The entropy is log 2 for two equally frequent classes, and nothing for one.
+    """
     model = make(prior="normal1+categorical2+uniform1")
 
-    def information(*classes_of_rows):
+    def found(*classes_of_rows):
         one, view = (
             tf.constant([[3.0, *(50.0 if k == c else -50.0 for k in range(2)), 1.0] for c in rows])
             for rows in classes_of_rows
         )
-        return float(model._in_common(one, view))
+        return pytest.approx([float(term) for term in model._in_common(one, view)], abs=1e-5)
 
-    assert information([0, 1, 0, 1], [0, 1, 0, 1]) == pytest.approx(math.log(2), abs=1e-5)
-    assert information([0, 1], [1, 0]) == pytest.approx(math.log(2), abs=1e-5)
-    assert information([1, 1], [1, 1]) == pytest.approx(0.0, abs=1e-5)
-    assert information([0, 0, 1, 1], [0, 1, 0, 1]) == pytest.approx(0.0, abs=1e-5)
+    assert found([0, 1, 0, 1], [0, 1, 0, 1]) == [math.log(2), math.log(2)]
+    assert found([0, 1], [1, 0]) == [math.log(2), math.log(2)]
+    assert found([1, 1], [1, 1]) == [0.0, 0.0]
+    assert found([0, 0, 1, 1], [0, 1, 0, 1]) == [0.0, math.log(2)]
     # P(0, 0) = 1/2, P(0, 1) = P(1, 0) = 1/8, P(1, 1) = 1/4: P(0) = 5/8.
     joint = np.array([[1 / 2, 1 / 8], [1 / 8, 1 / 4]])
-    expected = (joint * np.log(joint / np.outer([5 / 8, 3 / 8], [5 / 8, 3 / 8]))).sum()
-    got = information([0, 0, 0, 1], [0, 0, 1, 1])
-    assert got == pytest.approx(expected, abs=1e-5)
+    information = (joint * np.log(joint / np.outer([5 / 8, 3 / 8], [5 / 8, 3 / 8]))).sum()
+    assert found([0, 0, 0, 1], [0, 0, 1, 1]) == [information, entropy([5 / 8, 3 / 8])]
     even = tf.zeros((4, 4))
-    assert float(model._in_common(even, even)) == pytest.approx(0.0, abs=1e-5)
+    assert [float(v) for v in model._in_common(even, even)] == pytest.approx(
+        [0.0, math.log(2)], abs=1e-5
+    )
 
 
 def test_only_d_learns_from_views_and_they_are_augmented(monkeypatch):
-    plain, model = make(), make("invariance=1e3,views=flip")
+    plain, model = make(), make("invariance=1e3,balance=0.5,views=flip")
     batch = {"image": make_batch()["image"]}
     z = model.prior.sample(8, 5)
     mirrored = tf.constant(batch["image"][:, :, ::-1])
@@ -84,10 +88,11 @@ def test_only_d_learns_from_views_and_they_are_augmented(monkeypatch):
         model.recognition(model.discriminator.features(x, training=True), training=True)
         for x in (batch["image"], mirrored)
     ]
-    information = float(model._in_common(*guesses))
+    information, entropy_of_classes = map(float, model._in_common(*guesses))
     assert abs(information) > 1e-5
     assert float(logs["information_views"]) == pytest.approx(information, rel=1e-3)
-    assert_close(got["D"] - without["D"], -1e3 * information, tol=1e-3)
+    added = -1e3 * (information + 0.5 * entropy_of_classes)
+    assert_close(got["D"] - without["D"], added, tol=1e-3)
     assert_close(got["G"], without["G"])
 
 
@@ -167,9 +172,9 @@ def test_a_prior_without_codes_is_refused():
         make(prior="categorical10+uniform62")
 
 
-def test_the_defaults_are_the_official_codes():
+def test_the_default_prior_and_rate_of_g_are_the_official_codes():
     config = tb.run.config.Config.from_dict(
         dict(tb.run.presets.system("infogan").options) | {"model": "infogan"}
     )
-    assert config.rates == {"D": 2e-4, "G": 1e-3}
+    assert config.rates == {"D": 5e-4, "G": 1e-3}
     assert tb.priors.from_text(config.prior, 1).dim == 62 + 10 + 2

@@ -143,7 +143,7 @@ def test_what_a_preset_says_of_players_is_of_its_own_system():
     config = parse("--preset=beats_official_mnist", "--model=gan")
     assert (config.set, config.player_rates, config.batch_size) == (None, None, 128)
     assert parse("--preset=beats_official_mnist", "--model=cycle_bigan").set is not None
-    assert parse("--preset=beats_official_mnist", "--model=infogan").player_rates == "D=2e-4,G=1e-3"
+    assert parse("--preset=beats_official_mnist", "--model=infogan").player_rates == "D=5e-4,G=1e-3"
     # Of the hyperparameters only those that are given are replaced.
     of_sgan = {"consistency": "5", "entropy": "0.5", "views": "translation+affine"}
     config = parse("--model=sgan", "--set=supervised=2,consistency=5")
@@ -157,6 +157,14 @@ def test_a_width_is_of_the_presets_networks():
     assert presets.combined(start, {})["width"] == 512
     assert "width" not in presets.combined(start, {"networks": "dcgan"})
     assert presets.combined(start, {"networks": "dcgan", "width": 8})["width"] == 8
+
+
+def test_a_width_of_a_system_is_of_the_default_networks():
+    assert parse("--model=infogan").width == 32
+    assert parse("--model=infogan", "--width=8").width == 8
+    assert parse("--model=infogan", "--networks=paper").width is None
+    paper = presets.preset("paper_mnist")
+    assert presets.combined(paper, {"model": "infogan"}).get("width") == paper.get("width")
 
 
 def test_one_rate_for_all_takes_the_place_of_the_players_own():

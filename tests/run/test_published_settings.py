@@ -33,8 +33,8 @@ HYPERPARAMETERS = {
 DEFAULTS = {
     # Gulrajani et al. 2017, algorithm 1: Adam's α, β₁ and β₂.
     "wgan_gp": {"learning_rate": 1e-4, "beta_1": 0.0, "beta_2": 0.9, "penalty": "gradient"},
-    # Chen et al. 2016, appendix C and the official code: rates of D and G; 62 noise dimensions.
-    "infogan": {"player_rates": "D=2e-4,G=1e-3", "prior": "uniform62+categorical10+uniform2"},
+    # Chen et al. 2016, appendix C and the official code: the prior, and the rate of G but not of D.
+    "infogan": {"player_rates": "D=5e-4,G=1e-3", "prior": "uniform62+categorical10+uniform2"},
     # Donahue & Simonyan 2019: E learns ten times as fast as the others.
     "bigbigan": {"learning_rate": 2e-4, "player_rates": "E=2e-3"},
 }

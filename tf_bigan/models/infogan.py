@@ -27,9 +27,13 @@ class InfoGAN(AdversarialModel):
     official code both losses contain -λ L_I, so that D's layers learn for Q too. D moves first,
     then G with a new z.
 
-    A term of D that is not the paper's keeps Q from reading styles as classes: with p and p' Q's
-    class probabilities of a real image and of a view of it, -invariance · I(c; c'), the information
-    in E[p p'ᵀ] made symmetric (Ji et al. 2019, eq. 3).
+    A term of D that is not the paper's keeps Q from reading styles as classes,
+
+        -invariance · (I(c; c') + balance · H(c)),
+
+    where c and c' are the classes of a real image and of a view of it, with Q's probabilities p and
+    p', and are distributed as E[p p'ᵀ] made symmetric (Ji et al. 2019, eq. 3). Without the entropy
+    H, classes of unequal size are found first and stay, such as two that share a digit.
 
     The prior's first part is noise, the others are codes. For a categorical code Q gives logits,
     for other codes the mean of a Gaussian with σ fixed to 1, as in the official code.
@@ -38,6 +42,7 @@ class InfoGAN(AdversarialModel):
         lambda_categorical, lambda_continuous: λ of the two kinds of codes.
         invariance: the weight of that term; it concerns categorical codes. The means are taken over
             a replica's rows, so that it depends on the number of replicas.
+        balance: the weight in it of the entropy of the classes, for equally frequent ones.
         views: the `augmentation` of views, as text; "none" is that of `compile`.
 
     Networks: generator z [B, latent_dim] -> x [B, H, W, C] in [0, 1]; discriminator x -> logits
@@ -58,6 +63,7 @@ class InfoGAN(AdversarialModel):
         lambda_categorical: NonNegative = 1.0,
         lambda_continuous: NonNegative = 1.0,
         invariance: NonNegative = 0.0,
+        balance: NonNegative = 0.0,
         views: str = "none",
         moves: Moves | None = None,
         name: str | None = None,
@@ -72,6 +78,7 @@ class InfoGAN(AdversarialModel):
             lambda_categorical=lambda_categorical,
             lambda_continuous=lambda_continuous,
             invariance=invariance,
+            balance=balance,
             views=views,
         )
         self._views = augmentation.of_views(views)
@@ -97,10 +104,11 @@ class InfoGAN(AdversarialModel):
         (logits_real, features_real), (logits_fake, features_fake) = self.judge(
             self._logits_and_features, x, x_fake, training=training
         )
-        guess, in_common = self._guesses(x, features_real, features_fake, training)
+        guess, (in_common, entropy) = self._guesses(x, features_real, features_fake, training)
         categorical, continuous = self._information(z, guess)
         bound = self.lambda_categorical * categorical + self.lambda_continuous * continuous
-        loss, invariant = self.adversarial_loss, self.invariance * in_common
+        invariant = self.invariance * (in_common + self.balance * entropy)
+        loss = self.adversarial_loss
         losses = {
             "D": loss.discriminator(logits_real, logits_fake) - bound - invariant,
             "G": loss.generator(logits_real, logits_fake) - bound,
@@ -118,7 +126,8 @@ class InfoGAN(AdversarialModel):
     def _guesses(self, x, features_real, features_fake, training):
         """Q of generated rows [B, latent_dim], and `_in_common` of x and a view of it."""
         if not self.invariance:
-            return self.recognition(features_fake, training=training), tf.zeros(())
+            nothing = tf.zeros(()), tf.zeros(())
+            return self.recognition(features_fake, training=training), nothing
         view = self.augmented(x, training, by=self._views)
         with unchanged_statistics(self.discriminator):  # `codes` are of images as they are
             features_view = self.discriminator.features(view, training=training)
@@ -142,13 +151,14 @@ class InfoGAN(AdversarialModel):
         return categorical, continuous
 
     def _in_common(self, guess, guess_view):
-        """I(c; c') in nats of the classes that Q sees in rows and their views, of all codes."""
+        """I(c; c') and H(c) of the classes that Q sees in rows and their views, of all codes."""
         pairs = [
             (tf.nn.softmax(q), tf.nn.softmax(q_view))
             for part, q, q_view in self._codes(guess, guess_view)
             if isinstance(part, Categorical)
         ]
-        return tf.add_n([tf.zeros(()), *(paired_information(*pair) for pair in pairs)])
+        each = [(tf.zeros(()), tf.zeros(())), *(paired_information(*pair) for pair in pairs)]
+        return tuple(tf.add_n(terms) for terms in zip(*each, strict=True))
 
     def _codes(self, *vectors):
         """(part of the prior, its slice of each vector) for each code."""
