@@ -47,14 +47,15 @@ class Scorer(tf.Module):
         weight: see `scores`.
     """
 
-    _PARTS = ("system", "columns", "weight", "pixels", "codes", "edges", "patches", "map_patches")
-    _PARTS += ("components", "evidence")
+    _PARTS = ("system", "columns", "weight", "pixels", "codes", "edge_components", "edges")
+    _PARTS += ("patches", "map_patches", "components", "evidence")
 
     def __init__(self, system: TrainedSystem, columns: Columns | None, weight: float):
         super().__init__()
         self.system, self.columns, self.weight = system, columns, weight
         self.pixels: Neighbours | None = None
         self.codes: Neighbours | None = None
+        self.edge_components: Components | None = None
         self.edges: Neighbours | None = None
         self.patches: Patches | None = None
         self.map_patches: Patches | None = None
@@ -117,7 +118,8 @@ class Scorer(tf.Module):
         if wanted & {*LATENT}:
             self.codes = Neighbours(self.run(self._codes, rows)["code"], n_neighbors)
         if self.columns is None and wanted & {*HOG}:
-            self.edges = Neighbours(self.run(self._hog, rows)["hog"], n_neighbors)
+            self.edge_components = Components(self.run(self._hog, rows)["hog"])
+            self.edges = Neighbours(self.run(self._edges, rows)["edges"], n_neighbors)
         if self.columns is None and wanted & {*PATCH, *PIXEL}:  # heat maps need them too
             self.patches, self.map_patches = Patches(rows, SCORE), Patches(rows, MAP)
         self._functions = {}
@@ -147,7 +149,7 @@ class Scorer(tf.Module):
         """
         search = self._nearest_rows
         if "hog_distance" in self.evidence or (self.pixels is None and self.edges is not None):
-            search = self._nearest_hog
+            search = self._nearest_edges
         elif self.pixels is None:
             search = self._nearest_codes
         found = self.run(search, rows)
@@ -165,7 +167,7 @@ class Scorer(tf.Module):
             near = self.codes.measure(code)
             found |= {"latent_distance": near["distance"], "latent_density": near["density"]}
         if self.edges is not None:
-            near = self.edges.measure(hog(images))
+            near = self.edges.measure(self._edges(rows)["edges"])
             found |= {"hog_distance": near["distance"], "hog_density": near["density"]}
         if self.components is not None:
             found["principal"] = self.components.error(flat)
@@ -268,9 +270,14 @@ class Scorer(tf.Module):
     def _hog(self, rows: tf.Tensor) -> dict[str, tf.Tensor]:
         return {"hog": hog(self._images(rows))}
 
-    def _nearest_hog(self, rows: tf.Tensor) -> dict[str, tf.Tensor]:
+    def _edges(self, rows: tf.Tensor) -> dict[str, tf.Tensor]:
+        # Components that vary little among normal images only blur their distances.
+        assert self.edge_components is not None
+        return {"edges": self.edge_components.coordinates(self._hog(rows)["hog"])}
+
+    def _nearest_edges(self, rows: tf.Tensor) -> dict[str, tf.Tensor]:
         assert self.edges is not None
-        distances, nearest = self.edges.search(hog(self._images(rows)))
+        distances, nearest = self.edges.search(self._edges(rows)["edges"])
         return {"distances": distances, "nearest": nearest}
 
     def _nearest_codes(self, rows: tf.Tensor) -> dict[str, tf.Tensor]:
