@@ -37,7 +37,7 @@ _KEEPS_IMAGES = "criterion=combined, patch_distance, patch_mean, pixel_distance 
 
 
 class BiGANDetector(OutlierMixin, BaseEstimator):
-    """Detects outliers by how far they are from normal rows, in pixels and to a trained system.
+    """Detects outliers by how far they are from normal rows: in pixels, edges, or a system's codes.
 
     Takes images, [N, H, W, C], [N, H, W], or flattened to [N, H·W·C] with `image_shape`, uint8 or
     float in [0, 1]; and tables [N, F], whose columns it standardises.
