@@ -24,6 +24,7 @@ from tf_bigan import BiGANDetector
 from tf_bigan.estimators.anomaly.columns import Columns
 from tf_bigan.estimators.anomaly.components import Components
 from tf_bigan.estimators.anomaly.evidence import KNOTS, Evidence
+from tf_bigan.estimators.anomaly.hog import CELLS, DIRECTIONS, hog
 from tf_bigan.estimators.anomaly.neighbours import Neighbours
 from tf_bigan.estimators.anomaly.patches import Patches
 from tf_bigan.estimators.anomaly.scorer import Scorer
@@ -195,14 +196,16 @@ def test_a_row_outside_the_columns_ranges_is_seen_at_any_distance():
     np.testing.assert_allclose(columns.excess(standard), [1, 0.1 / 5e-6 + 8], rtol=1e-4)
 
 
-def test_the_error_of_components_agrees_with_scikit_learn():
+def test_components_agree_with_scikit_learn():
     from sklearn.decomposition import PCA
 
     rows = np.random.default_rng(0).normal(size=(50, 6)) @ np.diag([9, 7, 5, 1, 1, 1])
     pca = PCA(3).fit(rows)
     expected = np.abs(rows - pca.inverse_transform(pca.transform(rows))).sum(1)
-    found = Components(rows).error(tf.constant(rows, tf.float32))
-    np.testing.assert_allclose(found, expected, rtol=1e-4)
+    components, rows = Components(rows), tf.constant(rows, tf.float32)
+    np.testing.assert_allclose(components.error(rows), expected, rtol=1e-4)
+    coordinates = pca.transform(rows.numpy())
+    np.testing.assert_allclose(np.abs(components.coordinates(rows)), np.abs(coordinates), atol=1e-3)
 
 
 def test_a_patch_is_compared_with_those_at_its_place():
@@ -257,11 +260,59 @@ def test_patch_scores_are_the_largest_and_the_mean_distance(fitted, digits):
     assert small.shape != large.shape
 
 
+def test_histograms_say_where_edges_are_and_in_which_directions():
+    """Dark, then light from column 14 on: half of the edge is in column 13, half in 14."""
+    images = np.zeros((2, 28, 28, 1), np.float32)
+    images[0, :, 14:] = 0.5
+    images[1] = images[0].transpose(1, 0, 2)
+    right, down = (hog(tf.constant(images)).numpy() ** 2).reshape(2, CELLS, CELLS, DIRECTIONS)
+    along = np.exp(32.0 * np.cos(2 * np.pi * np.arange(DIRECTIONS) / DIRECTIONS))
+    np.testing.assert_allclose(right.sum((0, 1)), along / along.sum(), rtol=1e-3, atol=1e-9)
+    # Cells are 4 wide. The columns are 0.5 from the middle of theirs, and 3.5 or 4.5 from others.
+    columns = np.array([0, 0, 0.125, 2 * 0.875, 0.125, 0, 0]) / 2
+    np.testing.assert_allclose(right.sum((0, 2)), columns, rtol=1e-4, atol=1e-9)
+    np.testing.assert_allclose(right.sum((1, 2)), 1 / 7, rtol=1e-4)
+    # Turned: from above to below is a quarter of a turn further.
+    np.testing.assert_allclose(np.roll(right.transpose(1, 0, 2), 4, 2), down, atol=1e-6)
+
+
+def test_histograms_do_not_see_brightness_and_contrast():
+    images = np.random.default_rng(0).random((3, 17, 6, 3), np.float32)
+    found = hog(tf.constant(images)).numpy()
+    assert found.shape == (3, 7 * 6 * DIRECTIONS)
+    np.testing.assert_allclose((found**2).sum(1), 1.0, rtol=1e-5)
+    np.testing.assert_allclose(hog(tf.constant(0.3 + 0.2 * images)), found, atol=1e-4)
+    assert np.abs(hog(tf.constant(1 - images)) - found).max() > 0.05  # light is not dark
+    assert not hog(tf.fill((1, 17, 6, 3), 0.7)).numpy().any()
+
+
+def test_histograms_of_large_images_are_those_of_smaller_ones():
+    """A cell has fewer than 16 pixels a side, whatever the image's size."""
+    small = np.random.default_rng(0).random((2, 56, 60, 1), np.float32)
+    large = small.repeat(2, axis=1).repeat(2, axis=2)
+    np.testing.assert_allclose(hog(tf.constant(large)), hog(tf.constant(small)), atol=1e-5)
+
+
+def test_hog_scores_are_distances_of_histograms(fitted, digits):
+    references, rows = fitted.reference_images(), digits[1][:9]
+    every = edge_distances(rows, references)
+    found = fitted.anomaly_scores(rows)
+    expected = np.sort(every, axis=1)[:, :3].mean(1)
+    np.testing.assert_allclose(found["hog_distance"], expected, rtol=1e-3)
+
+
+def edge_distances(rows, references):
+    """Distances of the principal components of the histograms."""
+    edges = hog(tf.constant(references))
+    components = Components(edges.numpy())
+    return cdist(*map(components.coordinates, (hog(tf.constant(rows)), edges)))
+
+
 @pytest.mark.parametrize(
     "shape, combined",
     [
         ((16, 16, 1), {"pixel_distance", "pixel_density"}),
-        ((17, 16, 1), {"relative", "latent_distance", "latent_density", "patch_distance"}),
+        ((17, 16, 1), {"hog_distance", "hog_density"}),
         ((17, 16, 3), {"pixel_distance", "patch_mean"}),
     ],
 )
@@ -326,7 +377,7 @@ def test_no_score_of_a_table_saturates(eagerly):
     rows[:, 3] = new[:, 3] = 7.0  # a constant column
     detector = BiGANDetector("bigan", **TINY).fit(rows)
     usual = detector.anomaly_scores(new)
-    of_images = {"relative", "patch_distance", "patch_mean"}
+    of_images = {"relative", "patch_distance", "patch_mean", "hog_distance", "hog_density"}
     assert set(usual) == set(typing.get_args(Criterion)) - {"alad", *of_images}
     previous = usual
     for column, value in [(1, 9.0), (1, -999.0), (1, 1e6), (3, 7.01)]:
@@ -425,6 +476,17 @@ def test_an_onnx_file_of_a_system_in_bfloat16_is_refused(digits, tmp_path, eager
     with pytest.raises(tb.UserError, match=r"onnx has no products in bfloat16, which.*precision"):
         detector.save_model(tmp_path / "detector.onnx")
     assert not list(tmp_path.iterdir())
+
+
+def test_the_nearest_images_of_a_score_of_edges(eagerly):
+    images = np.random.default_rng(0).random((40, 17, 16, 1), np.float32)
+    detector = BiGANDetector("autoencoder", criterion="hog_distance", **TINY).fit(images)
+    distances, indices = detector.kneighbors(images[:5])
+    every = edge_distances(images[:5], images)
+    np.testing.assert_array_equal(detector.reference_[indices], every.argsort(1)[:, :11])
+    np.testing.assert_allclose(distances, np.sort(every, axis=1)[:, :11], atol=1e-5)
+    found = -detector.score_samples(images[:5])  # without the images themselves
+    np.testing.assert_allclose(found, distances[:, 1:4].mean(1), rtol=1e-5)
 
 
 def test_a_progress_bar(digits, eagerly, capsys):

@@ -6,12 +6,15 @@ import typing
 import joblib
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
+from sklearn.decomposition import PCA
 
 import tf_bigan as tb
 from tests.explore.conftest import TINY
 from tf_bigan import BiGANDetector
 from tf_bigan.data import decoding
+from tf_bigan.estimators.anomaly.hog import hog
 from tf_bigan.estimators.anomaly.scores import Criterion
 from tf_bigan.explore.detector import markup
 from tf_bigan.explore.detector.explorer import DetectorExplorer, load
@@ -41,22 +44,20 @@ def test_every_number_is_the_detectors(detective, odd):
     assert found.values == {n: v[0] for n, v in detector.anomaly_scores(rows).items()}
     np.testing.assert_array_equal(found.heat, detector.heat_map(rows)[0])
     np.testing.assert_array_equal(found.x, row / np.float32(255))
-    assert set(found.parts) == {
-        *("relative", "latent_distance", "latent_density", "patch_distance")
-    }
+    assert set(found.parts) == {"hog_distance", "hog_density"}
     assert np.mean(list(found.parts.values())) == pytest.approx(found.score, rel=1e-12)
 
 
-def test_neighbours_are_by_codes_if_the_score_has_them(detective, photos):
+def test_neighbours_are_by_edges_if_the_score_has_them(detective, photos):
     found = detective.look(photos[5], neighbours=4)
-    encode = detective.detector.model_.encode
-    every = np.linalg.norm(encode(detective.references) - encode(photos[5:6]), axis=1)
+    edges = PCA(23, svd_solver="full").fit_transform(hog(tf.constant(detective.references)))
+    every = np.linalg.norm(edges - edges[list(detective.detector.reference_).index(5)], axis=1)
     nearest = [n.index for n in found.neighbours]
     np.testing.assert_allclose(every[nearest], np.sort(every)[:4], atol=1e-6)
     np.testing.assert_allclose([n.distance for n in found.neighbours], every[nearest], atol=1e-5)
     assert found.neighbours[0].label == "5"  # the row of `fit`
     own = [n.distance for n in found.neighbours[1:]]
-    assert found.values["latent_distance"] == pytest.approx(np.mean(own), rel=1e-4)
+    assert found.values["hog_distance"] == pytest.approx(np.mean(own), rel=1e-4)
 
 
 def test_all_is_said(detective, odd):

@@ -1,4 +1,4 @@
-"""What the principal components of the training rows leave out."""
+"""The principal components of the training rows, and what they leave out."""
 
 import numpy as np
 import tensorflow as tf
@@ -11,7 +11,7 @@ LEAST = 1e-12
 
 
 class Components(Arrays):
-    """Σ|x - x_rec| with the first principal components, at most half as many as columns.
+    """The first principal components, at most 50 and at most half as many as columns.
 
     Args:
         rows: [N, F].
@@ -26,8 +26,12 @@ class Components(Arrays):
         axes = pca.components_.T.astype(np.float32)
         super().__init__(mean=pca.mean_.astype(np.float32), axes=axes)
 
+    def coordinates(self, rows: tf.Tensor) -> tf.Tensor:
+        """[M, F] -> [M, components]."""
+        return (rows - self.mean) @ self.axes
+
     def error(self, rows: tf.Tensor) -> tf.Tensor:
-        """[M, F] -> [M]."""
+        """Σ|x - x_rec|, where x_rec has these components only, [M, F] -> [M]."""
         centred = rows - self.mean
-        restored = tf.matmul(centred @ self.axes, self.axes, transpose_b=True)
+        restored = tf.matmul(self.coordinates(rows), self.axes, transpose_b=True)
         return tf.maximum(tf.reduce_sum(tf.abs(centred - restored), axis=1), LEAST)

@@ -37,7 +37,7 @@ _KEEPS_IMAGES = "criterion=combined, patch_distance, patch_mean, pixel_distance 
 
 
 class BiGANDetector(OutlierMixin, BaseEstimator):
-    """Detects outliers by how far they are from normal rows, in pixels and to a trained system.
+    """Detects outliers by how far they are from normal rows: in pixels, edges, or a system's codes.
 
     Takes images, [N, H, W, C], [N, H, W], or flattened to [N, H·W·C] with `image_shape`, uint8 or
     float in [0, 1]; and tables [N, F], whose columns it standardises.
@@ -55,8 +55,8 @@ class BiGANDetector(OutlierMixin, BaseEstimator):
         learning_rate: learning rate of Adam; constant in the first half of the training, then
             decaying to 1 %. Default: the system's.
         weight: weight of the reconstruction error in feature_matching and cross_entropy.
-        n_neighbors: number of nearest rows in latent_density and pixel_density; the distances are
-            to at most 3.
+        n_neighbors: number of nearest rows in hog_density, latent_density and pixel_density; the
+            distances are to at most 3.
         validation_fraction: fraction of the rows that are not trained on. They calibrate the
             combined scores, probabilities, and the threshold. At least 100 and at most 2,000 rows,
             and at most a quarter of all.
@@ -260,8 +260,8 @@ class BiGANDetector(OutlierMixin, BaseEstimator):
     def kneighbors(self, X: npt.ArrayLike) -> tuple[np.ndarray, np.ndarray]:
         """The nearest reference rows, at most `n_neighbors` + 1, nearest first.
 
-        Distances are those between codes E(x) if the score combines them, or is one of codes; else
-        between pixels or standardised columns. A reference row is among its own neighbours, at
+        Distances are those between edges (`hog_distance`) or codes E(x) if the score is by them,
+        else between pixels or standardised columns. A reference row is among its own neighbours, at
         distance 0, but does not count in its scores.
 
         Args:
@@ -274,7 +274,7 @@ class BiGANDetector(OutlierMixin, BaseEstimator):
             UserError: the criterion uses no neighbours.
         """
         check_is_fitted(self)
-        if self._scorer.pixels is None and self._scorer.codes is None:
+        if not self._scorer.compares:
             raise UserError(f"criterion={self._criterion} uses no neighbours; use combined")
         return self._scorer.nearest(self._prepared(self._validated(X, reset=False)))
 

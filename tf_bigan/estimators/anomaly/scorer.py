@@ -14,6 +14,7 @@ from tf_bigan.errors import UserError
 from tf_bigan.estimators.anomaly.columns import Columns
 from tf_bigan.estimators.anomaly.components import Components
 from tf_bigan.estimators.anomaly.evidence import Evidence
+from tf_bigan.estimators.anomaly.hog import hog
 from tf_bigan.estimators.anomaly.neighbours import Neighbours
 from tf_bigan.estimators.anomaly.patches import MAP, SCORE, Patches
 from tf_bigan.estimators.anomaly.scores import (
@@ -21,6 +22,7 @@ from tf_bigan.estimators.anomaly.scores import (
     COMBINED_GREY,
     COMBINED_SMALL,
     COMBINED_TABLES,
+    HOG,
     LATENT,
     PATCH,
     PIXEL,
@@ -45,14 +47,16 @@ class Scorer(tf.Module):
         weight: see `scores`.
     """
 
-    _PARTS = ("system", "columns", "weight", "pixels", "codes", "patches", "map_patches")
-    _PARTS += ("components", "evidence")
+    _PARTS = ("system", "columns", "weight", "pixels", "codes", "edge_components", "edges")
+    _PARTS += ("patches", "map_patches", "components", "evidence")
 
     def __init__(self, system: TrainedSystem, columns: Columns | None, weight: float):
         super().__init__()
         self.system, self.columns, self.weight = system, columns, weight
         self.pixels: Neighbours | None = None
         self.codes: Neighbours | None = None
+        self.edge_components: Components | None = None
+        self.edges: Neighbours | None = None
         self.patches: Patches | None = None
         self.map_patches: Patches | None = None
         self.components: Components | None = None
@@ -77,7 +81,7 @@ class Scorer(tf.Module):
         of_system = scores(self.system.measure(tf.zeros(shape)), self.weight)
         if self.columns is not None:
             del of_system["relative"]  # a table has no total brightness
-        others = PRINCIPAL if self.columns is not None else (*PRINCIPAL, *PATCH)
+        others = PRINCIPAL if self.columns is not None else (*PRINCIPAL, *PATCH, *HOG)
         return (*of_system, *LATENT, *PIXEL, *others, "combined")
 
     @property
@@ -90,6 +94,11 @@ class Scorer(tf.Module):
             return COMBINED_SMALL
         return COMBINED_GREY if shape[-1] == 1 else COMBINED_COLOUR
 
+    @property
+    def compares(self) -> bool:
+        """Whether rows are compared with reference rows: after `fit`."""
+        return any(part is not None for part in (self.pixels, self.edges, self.codes))
+
     def fit(self, rows: np.ndarray, names: Sequence[str], n_neighbors: int) -> None:
         """Computes what the scores of these names need.
 
@@ -98,7 +107,7 @@ class Scorer(tf.Module):
             names: criteria; "combined" stands for all.
             n_neighbors: see `Neighbours`.
         """
-        every = (*PIXEL, *PATCH, *PRINCIPAL, *LATENT)
+        every = (*PIXEL, *PATCH, *HOG, *PRINCIPAL, *LATENT)
         wanted = {*(every if "combined" in names else names)}
         if wanted & {*PIXEL, *PATCH, *PRINCIPAL}:
             flat = self.run(self._flat, rows)["rows"]
@@ -108,6 +117,9 @@ class Scorer(tf.Module):
                 self.components = Components(flat)
         if wanted & {*LATENT}:
             self.codes = Neighbours(self.run(self._codes, rows)["code"], n_neighbors)
+        if self.columns is None and wanted & {*HOG}:
+            self.edge_components = Components(self.run(self._hog, rows)["hog"])
+            self.edges = Neighbours(self.run(self._edges, rows)["edges"], n_neighbors)
         if self.columns is None and wanted & {*PATCH, *PIXEL}:  # heat maps need them too
             self.patches, self.map_patches = Patches(rows, SCORE), Patches(rows, MAP)
         self._functions = {}
@@ -133,10 +145,14 @@ class Scorer(tf.Module):
     def nearest(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(distances, numbers) of the nearest reference rows, [N, k + 1] each, ascending.
 
-        By codes if `combined` uses them, else by pixels, or by codes if there is nothing else.
+        By edges if `combined` uses them, else by pixels, or by what the only score compares.
         """
-        by_codes = "latent_distance" in self.evidence or self.pixels is None
-        found = self.run(self._nearest_codes if by_codes else self._nearest_rows, rows)
+        search = self._nearest_rows
+        if "hog_distance" in self.evidence or (self.pixels is None and self.edges is not None):
+            search = self._nearest_edges
+        elif self.pixels is None:
+            search = self._nearest_codes
+        found = self.run(search, rows)
         return found["distances"], found["nearest"]
 
     def graph(self, rows: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -147,10 +163,12 @@ class Scorer(tf.Module):
         if self.columns is not None:
             del measured["size"]
         found = scores(measured, self.weight)
-        near = None
         if self.codes is not None:
             near = self.codes.measure(code)
             found |= {"latent_distance": near["distance"], "latent_density": near["density"]}
+        if self.edges is not None:
+            near = self.edges.measure(self._edges(rows)["edges"])
+            found |= {"hog_distance": near["distance"], "hog_density": near["density"]}
         if self.components is not None:
             found["principal"] = self.components.error(flat)
         if self.columns is not None:
@@ -159,16 +177,10 @@ class Scorer(tf.Module):
             outside = 1.0 + self.columns.excess(flat)
             found = {name: value * outside for name, value in found.items()}
         if self.pixels is not None:
-            of_pixels = self.pixels.measure(flat)
-            found |= {
-                "pixel_distance": of_pixels["distance"],
-                "pixel_density": of_pixels["density"],
-            }
+            near = self.pixels.measure(flat)
+            found |= {"pixel_distance": near["distance"], "pixel_density": near["density"]}
             if self.patches is not None and self.map_patches is not None:
-                # Codes tell as well as pixels whether a row is a reference row.
-                by_codes = near is not None and "latent_distance" in self.evidence
-                same = near if by_codes else of_pixels
-                same = (same["nearest"], same["itself"])
+                same = (near["nearest"], near["itself"])
                 large = self.patches.distances(images, *same)
                 small = self.map_patches.distances(images, *same)
                 found["patch_distance"] = tf.reduce_max(large, axis=(1, 2))
@@ -254,6 +266,19 @@ class Scorer(tf.Module):
         assert self.map_patches is not None and self.pixels is not None
         near = self.pixels.measure(self._flat(images)["rows"])
         return {"map": self.map_patches.heat_map(images, near["nearest"], near["itself"])}
+
+    def _hog(self, rows: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {"hog": hog(self._images(rows))}
+
+    def _edges(self, rows: tf.Tensor) -> dict[str, tf.Tensor]:
+        # Components that vary little among normal images only blur their distances.
+        assert self.edge_components is not None
+        return {"edges": self.edge_components.coordinates(self._hog(rows)["hog"])}
+
+    def _nearest_edges(self, rows: tf.Tensor) -> dict[str, tf.Tensor]:
+        assert self.edges is not None
+        distances, nearest = self.edges.search(self._edges(rows)["edges"])
+        return {"distances": distances, "nearest": nearest}
 
     def _nearest_codes(self, rows: tf.Tensor) -> dict[str, tf.Tensor]:
         assert self.codes is not None

@@ -17,6 +17,8 @@ Criterion = Literal[
     "pixel_density",
     "patch_distance",
     "patch_mean",
+    "hog_distance",
+    "hog_density",
     "principal",
     "combined",
 ]
@@ -24,16 +26,16 @@ Criterion = Literal[
 LATENT = ("latent_distance", "latent_density")
 PIXEL = ("pixel_distance", "pixel_density")
 PATCH = ("patch_distance", "patch_mean")
+HOG = ("hog_distance", "hog_density")
 PRINCIPAL = ("principal",)
 # The scores in `combined`. Of a table or a small image, of at most `SHORT` values, the distances
-# between rows say nearly all; in more dimensions the system's scores and patches say more. Pictures
-# in colour have so many kinds of patches that some patch of a normal one is always unusual: there
-# the mean over patches says more than the largest, and pixels see the colour that patches do not.
+# between rows say nearly all. Of a larger grey image the edges do: what is drawn, however thick or
+# dark. In pictures in colour, pixels see the colour that edges and patches do not.
 SHORT = 256
 COMBINED_TABLES = (*PIXEL, *PRINCIPAL)
 COMBINED_SMALL = PIXEL
 COMBINED_COLOUR = ("pixel_distance", "patch_mean")
-COMBINED_GREY = ("relative", *LATENT, "patch_distance")
+COMBINED_GREY = HOG
 LEAST = 1e-12
 
 

@@ -26,6 +26,8 @@ MEANINGS = {
     "pixel_density": "how empty it is around x, compared with around its neighbours",
     "patch_distance": "the most unusual patch",
     "patch_mean": "the mean over small patches, as in the heat map",
+    "hog_distance": "distance of the edges to those of the 3 nearest normal images",
+    "hog_density": "how empty it is around them, compared with around their neighbours",
     "principal": "what the principal components leave out",
     "combined": "the mean evidence of several scores",
 }
