@@ -6,8 +6,8 @@ import pytest
 import tensorflow as tf
 
 import tf_bigan as tb
-from tests.conftest import BATCH, IMAGE_SHAPE, LATENT, make_bigan, make_plain  # noqa: F401
 from tests.models.conftest import make_system
+from tests.small import BATCH, IMAGE_SHAPE, LATENT, make_plain
 
 SGD = keras.optimizers.SGD
 

@@ -16,11 +16,11 @@ import pytest
 import tensorflow as tf
 
 import tf_bigan as tb
-from tests.conftest import BATCH, IMAGE_SHAPE
 from tests.core.test_game import AlternatingBiGAN
 from tests.core.test_loop import plain_bigan
 from tests.core.test_resume import assert_same_bits, wait_for_step
 from tests.run.test_distribution import normalising_bigan
+from tests.small import BATCH, IMAGE_SHAPE
 from tf_bigan.callbacks.restore import checkpoints
 from tf_bigan.core import workers
 from tf_bigan.core.trainer import _batches

@@ -7,9 +7,9 @@ import tensorflow as tf
 
 import tf_bigan as tb
 from tests.closeness import assert_close
-from tests.conftest import BATCH, LATENT
 from tests.core.test_game import losses_by_hand, weights
 from tests.core.test_loop import two_replicas
+from tests.small import BATCH, LATENT
 from tf_bigan.core.statistics import calibrate, diagnose
 from tf_bigan.networks.normalization import unchanged_statistics
 

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 import tf_bigan as tb
-from tests.conftest import as_it_was, state_of
+from tests.small import as_it_was, state_of
 from tf_bigan.run import build, presets
 from tf_bigan.run.config import Config
 

@@ -10,8 +10,8 @@ import tensorflow as tf
 
 import tf_bigan as tb
 from tests.closeness import assert_close
-from tests.conftest import as_it_was, state_of
 from tests.models.conftest import make_batch, make_dataset, make_system, step_eagerly
+from tests.small import as_it_was, state_of
 from tf_bigan import losses, penalties
 from tf_bigan.errors import UserError
 

@@ -10,7 +10,6 @@ import tensorflow as tf
 
 import tf_bigan as tb
 from tests.closeness import assert_close
-from tests.conftest import as_it_was, state_of
 from tests.core.test_loop import two_replicas
 from tests.models.conftest import (
     every_choice,
@@ -19,6 +18,7 @@ from tests.models.conftest import (
     make_system,
     step_eagerly,
 )
+from tests.small import as_it_was, state_of
 
 RATE, MOMENTUM = 0.01, 0.9  # of gradient descent
 DECAY = {"l2": 0.1}  # which belongs to each player's loss

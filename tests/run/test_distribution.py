@@ -10,11 +10,11 @@ import pytest
 import tensorflow as tf
 
 import tf_bigan as tb
-from tests.conftest import BATCH, IMAGE_SHAPE, LATENT
 from tests.core.test_game import NoisyEncoder
 from tests.core.test_loop import two_replicas
 from tests.core.test_resume import assert_same_bits
 from tests.models.conftest import make_system
+from tests.small import BATCH, IMAGE_SHAPE, LATENT
 from tf_bigan.callbacks.restore import checkpoints
 from tf_bigan.core import workers
 from tf_bigan.core.statistics import calibrate, diagnose, seed_states
