@@ -53,12 +53,11 @@ def own_cache(tmp_path_factory):
 
 @pytest.fixture
 def eagerly():
-    """A few steps of a tiny model are over before TensorFlow has traced them."""
-    import tensorflow as tf
+    """See `small.eager`."""
+    from tests import small
 
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
+    with small.eager():
+        yield
 
 
 @pytest.fixture
@@ -68,6 +67,17 @@ def undrawn(monkeypatch):
 
     monkeypatch.setattr(compare.report, "report_png", lambda *arguments: None)
     monkeypatch.setattr(pictures, "figures", lambda *arguments: [])
+
+
+@pytest.fixture
+def few_batches(monkeypatch):
+    """Recalibrates batch norm with five batches, where by how many does not matter: not 1,000."""
+    from tf_bigan.run import measure
+
+    calibrate = measure.calibrate
+    monkeypatch.setattr(
+        measure, "calibrate", lambda model, parts, steps: calibrate(model, parts, 5)
+    )
 
 
 @pytest.fixture

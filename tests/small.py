@@ -1,5 +1,7 @@
 """Small models, and two logical CPUs for the replicas."""
 
+import contextlib
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -11,6 +13,16 @@ tf.config.set_logical_device_configuration(
 )
 
 IMAGE_SHAPE, LATENT, BATCH = (8, 8, 1), 5, 12
+
+
+@contextlib.contextmanager
+def eager():
+    """A block in which nothing is traced: a few steps of a tiny model are over before that is."""
+    tf.config.run_functions_eagerly(True)
+    try:
+        yield
+    finally:
+        tf.config.run_functions_eagerly(False)
 
 
 def make_bigan(system=tb.models.BiGAN, optimizer=None, l2=0.0, **compile_arguments):

@@ -236,6 +236,7 @@ def test_a_difference_is_an_error_in_all(found):
 OPTIONS = [
     *("--dataset=digits", "--width=16", "--epochs=2", "--eval_every=2", "--picture_every=2"),
     *("--checkpoint_steps=4", "--steps_per_execution=2", "--jit_compile=false", "--profile=3:5"),
+    "--networks=mlp",
 ]
 
 
