@@ -282,7 +282,9 @@ def test_broken_images_are_left_out_with_a_count(bad, tmp_path, command, eagerly
     assert "4 steps per epoch" in out  # of 12 images 2 are for the test, 2 for validation
 
 
-def test_truncated_newest_checkpoint(tiny_run, tiny_options, tmp_path, command, caplog, eagerly):
+def test_truncated_newest_checkpoint(
+    tiny_run, tiny_options, tmp_path, command, caplog, eagerly, few_batches
+):
     workdir = tmp_path / "run"
     shutil.copytree(tiny_run[0], workdir)
     newest = workdir / "checkpoints" / "step-00000072.keras"
@@ -296,7 +298,7 @@ def test_truncated_newest_checkpoint(tiny_run, tiny_options, tmp_path, command, 
 
 
 @pytest.mark.slow
-def test_disk_that_fills_up(tiny_run, tiny_options, tmp_path, command, eagerly):
+def test_disk_that_fills_up(tiny_run, tiny_options, tmp_path, command, eagerly, few_batches):
     workdir = tmp_path / "run"
     shutil.copytree(tiny_run[0], workdir)
     before = files_of(workdir / "checkpoints")

@@ -152,7 +152,7 @@ def test_several_gpus_are_mirrored(environment, monkeypatch):
 
 
 @pytest.mark.slow
-def test_a_mirrored_run_is_resumed_with_the_same_bits(command, tmp_path, monkeypatch):
+def test_a_mirrored_run_is_resumed_with_the_same_bits(command, tmp_path, monkeypatch, few_batches):
     """With several steps a call, an average, measurements, pictures and checkpoints."""
     strategy = two_replicas()
     monkeypatch.setattr(tf.distribute, "MirroredStrategy", lambda devices: strategy)
@@ -160,7 +160,7 @@ def test_a_mirrored_run_is_resumed_with_the_same_bits(command, tmp_path, monkeyp
         *("--strategy=mirrored", "--dataset=digits", "--width=8", "--epochs=2", "--batch_size=300"),
         *("--steps_per_execution=2", "--checkpoint_steps=2", "--precision=float32"),
         *("--jit_compile=false", "--eval_every=2", "--picture_every=2"),
-        "--networks=mlp",
+        *("--networks=mlp", "--model=bigan", "--penalty=none"),  # traced for each replica
     ]
     whole, again = tmp_path / "whole", tmp_path / "again"
     status, out, err = command("train", f"--workdir={whole}", *options)

@@ -39,7 +39,7 @@ def classifier(digits):
 
 
 def test_a_chosen_subset_and_the_best_checkpoint_by_one_of_it(
-    tmp_path, command, monkeypatch, eagerly
+    tmp_path, command, monkeypatch, eagerly, few_batches
 ):
     train = partial(evaluation.train_feature_classifier, steps=1)
     monkeypatch.setattr(evaluation, "train_feature_classifier", train)
