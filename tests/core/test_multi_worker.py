@@ -238,7 +238,7 @@ def test_a_difference_is_an_error_in_all(found):
 
 OPTIONS = [
     *("--dataset=digits", "--width=16", "--epochs=2", "--eval_every=2", "--picture_every=2"),
-    *("--checkpoint_steps=4", "--steps_per_execution=2", "--jit_compile=false", "--profile=3:5"),
+    *("--checkpoint_steps=4", "--steps_per_execution=2", "--jit_compile=false"),
     *("--networks=mlp", "--model=bigan", "--penalty=none"),  # traced in every process
 ]
 
@@ -246,7 +246,7 @@ OPTIONS = [
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory) -> tuple[Path, list[tuple[str, str]]]:
     workdir = tmp_path_factory.mktemp("undisturbed") / "run"
-    return workdir, ends(both("train.py", f"--workdir={workdir}", *OPTIONS))
+    return workdir, ends(both("train.py", f"--workdir={workdir}", *OPTIONS, "--profile=3:5"))
 
 
 @pytest.mark.slow
