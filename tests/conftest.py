@@ -1,4 +1,8 @@
-"""What the tests share: small models, the command line, two logical CPUs for the replicas."""
+"""What the tests share: the command line, small models, and the marker of tests of numbers.
+
+pytest-xdist's first process reads this file as well, and only hands out the tests. So that it does
+not import TensorFlow for nothing, all that needs it is imported where it is used.
+"""
 
 import contextlib
 import functools
@@ -15,20 +19,13 @@ os.environ["XLA_FLAGS"] = " ".join(
     + [os.environ.get("XLA_FLAGS", "")]
 )
 
-import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
-import tf_bigan as tb
-from tf_bigan.run import compare, pictures
-from tf_bigan.run.flags import run
 
-tf.config.set_logical_device_configuration(
-    tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
-)
-
-IMAGE_SHAPE, LATENT, BATCH = (8, 8, 1), 5, 12
+def pytest_collectstart():
+    """Not in a process without tests; and before a test's file uses TensorFlow."""
+    importlib.import_module("tests.small")
 
 
 # Kept below what the CPU has, as .ci/arithmetic does, oneDNN crashes on bfloat16.
@@ -56,113 +53,54 @@ def own_cache(tmp_path_factory):
 
 @pytest.fixture
 def eagerly():
-    """A few steps of a tiny model are over before TensorFlow has traced them."""
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
+    """See `small.eager`."""
+    from tests import small
+
+    with small.eager():
+        yield
 
 
 @pytest.fixture
 def undrawn(monkeypatch):
     """evaluate.py without pictures: they take as long as a quick measurement."""
+    from tf_bigan.run import compare, pictures
+
     monkeypatch.setattr(compare.report, "report_png", lambda *arguments: None)
     monkeypatch.setattr(pictures, "figures", lambda *arguments: [])
 
 
 @pytest.fixture
+def few_batches(monkeypatch):
+    """Recalibrates batch norm with five batches, where by how many does not matter: not 1,000."""
+    from tf_bigan.run import measure
+
+    calibrate = measure.calibrate
+    monkeypatch.setattr(
+        measure, "calibrate", lambda model, parts, steps: calibrate(model, parts, 5)
+    )
+
+
+@pytest.fixture
 def images() -> np.ndarray:
     """Four batches of random images in [0, 1]."""
+    from tests.small import BATCH, IMAGE_SHAPE
+
     return np.random.default_rng(0).random((4 * BATCH, *IMAGE_SHAPE), np.float32)
 
 
 @pytest.fixture(scope="session")
 def make_bigan():
     """A function that builds a small compiled model, always with the same weights."""
+    from tests import small
 
-    def make(system=tb.models.BiGAN, optimizer=None, l2=0.0, **compile_arguments):
-        keras.utils.set_random_seed(7)
-        networks = {
-            role: tb.networks.make(
-                "paper", role, image_shape=IMAGE_SHAPE, latent_dim=LATENT, width=16, l2=l2
-            )
-            for role in system.network_names()
-        }
-        # The small initial weights, and a logit of zero, would make steps too small to judge.
-        rng = np.random.default_rng(1)
-        for network in networks.values():
-            for weight in network.trainable_variables:
-                weight.assign(rng.normal(0, 0.2, weight.shape))
-        model = system(prior=tb.priors.Uniform(LATENT), **networks)
-        model.compile(optimizer, **({"jit_compile": False} | compile_arguments))
-        return model
-
-    return make
-
-
-@keras.saving.register_keras_serializable("tests")
-class PlainDiscriminator(keras.Model):
-    """No batch statistics, so that rows do not depend on each other."""
-
-    def __init__(self, **kwargs):
-        super().__init__(**kwargs)
-        self.flatten, self.hidden = keras.layers.Flatten(), keras.layers.Dense(8, "tanh")
-        self.logit = keras.layers.Dense(1)
-        self([keras.Input(IMAGE_SHAPE), keras.Input((LATENT,))])
-
-    def call(self, inputs, training=False):
-        x, z = inputs
-        return self.logit(self.hidden(tf.concat([self.flatten(x), z], -1)))
-
-    def get_config(self):
-        return {"name": self.name}
-
-
-def plain_networks() -> dict[str, keras.Model]:
-    """BiGAN's, of a layer or two and without batch normalisation."""
-    generator = keras.Sequential(
-        [
-            keras.Input((LATENT,)),
-            keras.layers.Dense(64, "sigmoid"),
-            keras.layers.Reshape(IMAGE_SHAPE),
-        ]
-    )
-    encoder = keras.Sequential(
-        [keras.Input(IMAGE_SHAPE), keras.layers.Flatten(), keras.layers.Dense(LATENT, "tanh")]
-    )
-    return {
-        "generator": generator,
-        "encoder": encoder,
-        "discriminator": PlainDiscriminator(),
-    }
-
-
-def make_plain(system=tb.models.BiGAN, optimizer=None, **compile_arguments):
-    """A compiled system of them: built, loaded and traced in half the time of `make_bigan`'s."""
-    keras.utils.set_random_seed(5)
-    networks = plain_networks()
-    networks = {name: networks[name] for name in system.network_names()}
-    model = system(prior=tb.priors.Uniform(LATENT), **networks)
-    model.compile(optimizer, **({"jit_compile": False} | compile_arguments))
-    return model
-
-
-def state_of(model) -> list:
-    """All that a step changes: weights, adapted state and the optimizers'."""
-    parts = [model, *map(model.optimizer_of, model.players)]
-    parts += [] if model.average is None else [model.average]
-    return [variable for part in parts for variable in part.variables]
-
-
-def as_it_was(model, values):
-    """The model, with the values that `state_of` had."""
-    for variable, value in zip(state_of(model), values, strict=True):
-        variable.assign(value)
-    return model
+    return small.make_bigan
 
 
 @pytest.fixture(scope="module")
 def built_bigan(make_bigan):
     """(what `make_bigan()` gives, all its state when it was new)."""
+    from tests.small import state_of
+
     model = make_bigan()
     return model, [v.numpy() for v in state_of(model)]
 
@@ -173,6 +111,8 @@ def bigan(built_bigan):
 
     Not for a test that compiles it anew, or changes its parts: that needs one of its own.
     """
+    from tests.small import as_it_was
+
     model, _ = built_bigan
     model.steps_per_execution = 16
     return as_it_was(*built_bigan)
@@ -181,6 +121,7 @@ def bigan(built_bigan):
 @pytest.fixture(scope="session")
 def command():
     """A function that runs train.py or evaluate.py here: (exit status, stdout, stderr)."""
+    from tf_bigan.run.flags import run
 
     def call(script: str, *arguments) -> tuple[int, str, str]:
         module = importlib.import_module(f"tf_bigan.run.{script}")

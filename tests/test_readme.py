@@ -30,7 +30,7 @@ def test_quick_start_runs(tmp_path, monkeypatch):
     assert names["generated"].shape == names["images"].shape == names["reconstructed"].shape
 
 
-def test_the_model_shown_is_found_trains_and_is_saved(tmp_path, monkeypatch):
+def test_the_model_shown_is_found_trains_and_is_saved(tmp_path, monkeypatch, eagerly):
     package = tmp_path / "my_package"
     package.mkdir()
     (package / "cycle_bigan.py").write_text(blocks(README, "python")[-1])

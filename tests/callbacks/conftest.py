@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 import tf_bigan as tb
-from tests.conftest import IMAGE_SHAPE, LATENT, as_it_was, make_plain, state_of
+from tests.small import IMAGE_SHAPE, LATENT, as_it_was, make_plain, state_of
 
 STEPS = 4
 

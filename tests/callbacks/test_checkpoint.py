@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import pytest
 
-from tests.conftest import as_it_was
+from tests.small import as_it_was
 from tf_bigan.callbacks import Checkpoint, latest, restore, save_model
 from tf_bigan.errors import UserError
 

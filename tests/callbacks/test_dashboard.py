@@ -6,6 +6,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.plugins.projector import ProjectorConfig
 
 from tests.closeness import assert_close
+from tests.small import eager
 from tf_bigan.callbacks import Dashboard, Evaluation
 from tf_bigan.callbacks.projector import write_projector
 from tf_bigan.core.statistics import diagnose
@@ -36,10 +37,11 @@ def run(tmp_path_factory, new_model, images, batches):
         )
 
     arguments = {"verbose": 0, "validation_data": images, "batch_size": 16}
-    model.fit(batches, epochs=2, callbacks=list(callbacks()), **arguments)
-    history = model.fit(
-        batches, epochs=3, initial_epoch=2, callbacks=list(callbacks()), **arguments
-    )
+    with eager():
+        model.fit(batches, epochs=2, callbacks=list(callbacks()), **arguments)
+        history = model.fit(
+            batches, epochs=3, initial_epoch=2, callbacks=list(callbacks()), **arguments
+        )
     return read(root / "logs"), root / "logs", history.history, model
 
 

@@ -3,7 +3,7 @@ import re
 import numpy as np
 import pytest
 
-from tests.conftest import as_it_was
+from tests.small import as_it_was
 from tf_bigan.callbacks import Dashboard, Guard, SampleGrid, guard
 
 PINNED = {"accuracy_real": 0.995, "accuracy_fake": 1.0}

@@ -3,7 +3,7 @@ import math
 
 import pytest
 
-from tests.conftest import as_it_was
+from tests.small import as_it_was
 from tf_bigan.callbacks import Checkpoint, Dashboard, Evaluation, SampleGrid
 from tf_bigan.errors import UserError
 

@@ -6,8 +6,8 @@ import pytest
 import tensorflow as tf
 
 import tf_bigan as tb
-from tests.conftest import BATCH, IMAGE_SHAPE, LATENT, make_bigan, make_plain  # noqa: F401
 from tests.models.conftest import make_system
+from tests.small import BATCH, IMAGE_SHAPE, LATENT, make_plain
 
 SGD = keras.optimizers.SGD
 
@@ -95,7 +95,7 @@ def test_batches_of_image_dataset_from_directory(autoencoder, tmp_path):
 def test_labelled_arrays(name, images, eagerly):
     model = make_system(name)
     labels = np.arange(len(images)) % 3
-    history = model.fit(images, labels, batch_size=8, verbose=0).history
+    history = model.fit(images, labels, batch_size=24, verbose=0).history
     assert np.isfinite(history["loss_D"][0]) and "accuracy_labelled" in history
     with pytest.raises(ValueError, match="needs batches with label"):
         model.fit(images, batch_size=8)

@@ -7,8 +7,8 @@ import tensorflow as tf
 
 import tf_bigan as tb
 from tests.closeness import assert_close
-from tests.conftest import BATCH, make_plain
 from tests.core.test_game import AlternatingBiGAN, weights
+from tests.small import BATCH, make_plain
 
 pytestmark = pytest.mark.usefixtures("eagerly")
 

@@ -6,7 +6,8 @@ import pytest
 import tensorflow as tf
 
 import tf_bigan as tb
-from tests.conftest import (
+from tests.models.conftest import step_eagerly
+from tests.small import (
     BATCH,
     IMAGE_SHAPE,
     LATENT,
@@ -15,7 +16,6 @@ from tests.conftest import (
     plain_networks,
     state_of,
 )
-from tests.models.conftest import step_eagerly
 from tf_bigan.core.statistics import diagnose
 
 SEED = 3

@@ -6,7 +6,7 @@ import pytest
 
 import tf_bigan as tb
 from tests.closeness import assert_close
-from tests.conftest import BATCH, IMAGE_SHAPE, LATENT, make_plain
+from tests.small import BATCH, IMAGE_SHAPE, LATENT, make_plain
 
 
 def test_arrays_of_any_length(bigan, images):

@@ -8,8 +8,8 @@ import pytest
 import tensorflow as tf
 
 import tf_bigan as tb
-from tests.conftest import BATCH, as_it_was, make_plain, state_of
 from tests.core.test_game import AlternatingBiGAN, weights
+from tests.small import BATCH, as_it_was, make_plain, state_of
 from tf_bigan.core import trainer
 from tf_bigan.core.statistics import diagnose
 

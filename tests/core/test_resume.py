@@ -1,11 +1,9 @@
 """A run that is stopped in any way and started again ends as one that never was."""
 
 import io
-import json
 import os
 import re
 import shlex
-import shutil
 import signal
 import subprocess
 import sys
@@ -131,35 +129,3 @@ def test_after_ctrl_c_it_ends_as_undisturbed(
     assert status == 0, err
     assert f"resuming at step {stopped_at} from" in out
     assert_same_bits(workdir / "model.keras", tiny_run[0] / "model.keras")
-
-
-def test_a_finished_run_says_so_and_goes_on_for_more_epochs(
-    tiny_run, tiny_options, tmp_path, command
-):
-    workdir = tmp_path / "run"
-    shutil.copytree(tiny_run[0], workdir)
-    started = [path.name for path in (workdir / "logs").iterdir()]
-    status, out, _ = command("train", f"--workdir={workdir}", *tiny_options)
-    assert status == 0
-    assert f"{workdir} is trained already: 3 epochs (--epochs=N to continue)" in out
-    assert "epoch 3/3" not in out
-    assert [path.name for path in (workdir / "logs").iterdir()] == started
-    assert_same_bits(workdir / "model.keras", tiny_run[0] / "model.keras")
-
-    status, out, _ = command("train", f"--workdir={workdir}", *tiny_options, "--epochs=4")
-    assert status == 0
-    assert "resuming at step 72" in out and "epoch 4/4" in out and "epoch 3/4" not in out
-    assert int(state(workdir / "model.keras")["vars/0"]) == 96
-    lines = (workdir / "metrics.jsonl").read_text().splitlines()
-    assert [line[:12] for line in lines] == [f'{{"epoch": {i},' for i in range(5)]
-
-
-def test_a_run_does_not_go_on_with_other_images(tiny_run, tiny_options, tmp_path, command):
-    """Its steps would be those of other epochs."""
-    workdir = tmp_path / "run"
-    shutil.copytree(tiny_run[0], workdir)
-    record = json.loads((workdir / "config.json").read_text())
-    (workdir / "config.json").write_text(json.dumps(record | {"images": record["images"] - 7}))
-    status, _, err = command("train", f"--workdir={workdir}", *tiny_options)
-    line = f"run with {record['images'] - 7:,} training images, now there are {record['images']:,}"
-    assert status == 2 and line in err

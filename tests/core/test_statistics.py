@@ -7,9 +7,9 @@ import tensorflow as tf
 
 import tf_bigan as tb
 from tests.closeness import assert_close
-from tests.conftest import BATCH, LATENT
 from tests.core.test_game import losses_by_hand, weights
 from tests.core.test_loop import two_replicas
+from tests.small import BATCH, LATENT
 from tf_bigan.core.statistics import calibrate, diagnose
 from tf_bigan.networks.normalization import unchanged_statistics
 
@@ -106,7 +106,9 @@ def test_the_gradient_norm_of_d_is_that_of_its_loss_and_penalty(make_bigan, imag
     np.testing.assert_allclose(values["gradient_norm/EG"], norm["EG"], rtol=1e-4)
 
 
-def test_synchronised_statistics_of_the_average_are_those_of_the_global_batch(make_bigan, images):
+def test_synchronised_statistics_of_the_average_are_those_of_the_global_batch(
+    make_bigan, images, eagerly
+):
     """Two replicas as one: what differs between the replicas' rows counts as well."""
     found = []
     for strategy in (tf.distribute.get_strategy(), two_replicas()):

@@ -15,7 +15,7 @@ from sklearn.pipeline import make_pipeline
 
 import tf_bigan as tb
 from tests.closeness import assert_close
-from tests.conftest import IMAGE_SHAPE, LATENT, plain_networks
+from tests.small import IMAGE_SHAPE, LATENT, plain_networks
 from tf_bigan.estimators import features
 from tf_bigan.estimators.features import BiGANFeatures
 from tf_bigan.run.config import Config

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from tests.small import eager
 from tf_bigan import BiGANDetector, priors
 from tf_bigan.data import ImageData
 from tf_bigan.explore.detector.explorer import DetectorExplorer
@@ -72,4 +73,5 @@ def photos() -> np.ndarray:
 
 @pytest.fixture(scope="session")
 def detective(photos) -> DetectorExplorer:
-    return DetectorExplorer(BiGANDetector("autoencoder", **TINY).fit(photos))
+    with eager():
+        return DetectorExplorer(BiGANDetector("autoencoder", **TINY).fit(photos))

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 import tf_bigan as tb
-from tests.conftest import as_it_was, state_of
+from tests.small import as_it_was, eager, state_of
 from tf_bigan.run import build, presets
 from tf_bigan.run.config import Config
 
@@ -105,11 +105,8 @@ def make_dataset(batches=4, **arguments) -> tf.data.Dataset:
 
 def step_eagerly(model, batch) -> dict:
     """The logs of one step without tracing it, where its arithmetic alone is looked at."""
-    tf.config.run_functions_eagerly(True)
-    try:
+    with eager():
         return model.train_step(batch)
-    finally:
-        tf.config.run_functions_eagerly(False)
 
 
 @pytest.fixture(params=tb.models.names(), scope="module")

@@ -11,7 +11,7 @@ from tests.models.conftest import make_system
 
 TINY = [
     *("--dataset=digits", "--width=8", "--epochs=1", "--eval_every=1", "--picture_every=9"),
-    *("--batch_size=300", "--steps_per_execution=5", "--jit_compile=false", "--ema=0"),
+    *("--batch_size=450", "--steps_per_execution=5", "--jit_compile=false", "--ema=0"),
     "--networks=mlp",  # the convolutions take longer, and are run by the tests of the commands
 ]
 # Another shape than the 8×8×1 of all other tests, and precision than their float32.
@@ -29,7 +29,7 @@ NEEDS = {
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_trains_and_is_measured(name, command, tmp_path, eagerly):
+def test_trains_and_is_measured(name, command, tmp_path, eagerly, few_batches):
     """In bfloat16. A loss that is not finite would have ended the training."""
     workdir = tmp_path / "run"
     needs = NEEDS.get(name, [])

@@ -7,26 +7,30 @@ from tf_bigan.errors import UserError
 from tf_bigan.networks import FAMILIES, make
 from tf_bigan.networks.families import ROLES
 
-IMAGE, Z = (28, 28, 1), (6,)
-# role -> what it is given beside image_shape, the shapes of its inputs, that of its output
-ROLE_SHAPES = {
-    "encoder": ({"latent_dim": 6}, [IMAGE], Z),
-    "generator": ({"latent_dim": 6}, [Z], IMAGE),
-    "discriminator": ({"latent_dim": 6}, [IMAGE, Z], (1,)),
-    "gaussian_encoder": ({"latent_dim": 6}, [IMAGE], Z),
-    "autoencoder": ({"latent_dim": 6}, [IMAGE], IMAGE),
-    "image_discriminator": ({"outputs": 3}, [IMAGE], (3,)),
-    "classifier": ({"classes": 4}, [IMAGE], (4,)),
-    "perceptron": ({"inputs": 6, "outputs": 2, "units": 8}, [Z], (2,)),
-    "lenet": ({"width": 8}, [IMAGE], (7 * 7 * 12,)),
-}
+
+def roles(side: int) -> dict[str, tuple[dict, list, tuple]]:
+    """role -> what it is given beside image_shape, the shapes of its inputs, that of its output"""
+    x, z = (side, side, 1), (6,)
+    return {
+        "encoder": ({"latent_dim": 6}, [x], z),
+        "generator": ({"latent_dim": 6}, [z], x),
+        "discriminator": ({"latent_dim": 6}, [x, z], (1,)),
+        "gaussian_encoder": ({"latent_dim": 6}, [x], z),
+        "autoencoder": ({"latent_dim": 6}, [x], x),
+        "image_discriminator": ({"outputs": 3}, [x], (3,)),
+        "classifier": ({"classes": 4}, [x], (4,)),
+        "perceptron": ({"inputs": 6, "outputs": 2, "units": 8}, [z], (2,)),
+        "lenet": ({"width": 8}, [x], (side // 4 * (side // 4) * 12,)),
+    }
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_family_makes_every_role(family):
-    assert set(ROLE_SHAPES) == {*FAMILIES[family], *ROLES}
-    common = {"image_shape": IMAGE, "l2": 0.1} | ({} if family == "tutorial" else {"width": 8})
-    for role, (sizes, inputs, output) in ROLE_SHAPES.items():
+    side = 28 if family == "tutorial" else 8
+    assert set(roles(side)) == {*FAMILIES[family], *ROLES}
+    common = {"image_shape": (side, side, 1), "l2": 0.1}
+    common |= {} if family == "tutorial" else {"width": 8}
+    for role, (sizes, inputs, output) in roles(side).items():
         network = make(family, role, **common | sizes)
         inputs = [keras.Input(shape) for shape in inputs]
         result = network(inputs if len(inputs) > 1 else inputs[0])

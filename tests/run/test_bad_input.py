@@ -255,12 +255,10 @@ def test_evaluate(case, bad, tiny_run, tmp_path, command):
     assert files_of(bad, run) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments, words",
-    [
-        pytest.param(["--epoch=3"], "Did you mean", marks=pytest.mark.slow),
-        (["--batch_size=1250"], "larger than the data"),
-    ],
+    [(["--epoch=3"], "Did you mean"), (["--batch_size=1250"], "larger than the data")],
 )
 def test_one_line_in_a_process_of_its_own(tmp_path, arguments, words):
     done = subprocess.run(
@@ -278,13 +276,15 @@ def test_broken_images_are_left_out_with_a_count(bad, tmp_path, command, eagerly
     with pytest.warns(UserWarning, match=r"1 of 13 left out: 1 broken \(3.png\)"):
         status, out, _ = command(
             *("train", f"--dataset=folder:{bad}/truncated", "--batch_size=2", "--dry_run"),
-            *("--width=4", "--latent_dim=2", f"--workdir={tmp_path}/new"),
+            *("--width=4", "--latent_dim=2", "--networks=mlp", f"--workdir={tmp_path}/new"),
         )
     assert status == 0
     assert "4 steps per epoch" in out  # of 12 images 2 are for the test, 2 for validation
 
 
-def test_truncated_newest_checkpoint(tiny_run, tiny_options, tmp_path, command, caplog):
+def test_truncated_newest_checkpoint(
+    tiny_run, tiny_options, tmp_path, command, caplog, eagerly, few_batches
+):
     workdir = tmp_path / "run"
     shutil.copytree(tiny_run[0], workdir)
     newest = workdir / "checkpoints" / "step-00000072.keras"
@@ -298,7 +298,7 @@ def test_truncated_newest_checkpoint(tiny_run, tiny_options, tmp_path, command, 
 
 
 @pytest.mark.slow
-def test_disk_that_fills_up(tiny_run, tiny_options, tmp_path, command):
+def test_disk_that_fills_up(tiny_run, tiny_options, tmp_path, command, eagerly, few_batches):
     workdir = tmp_path / "run"
     shutil.copytree(tiny_run[0], workdir)
     before = files_of(workdir / "checkpoints")

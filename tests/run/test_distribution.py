@@ -10,11 +10,11 @@ import pytest
 import tensorflow as tf
 
 import tf_bigan as tb
-from tests.conftest import BATCH, IMAGE_SHAPE, LATENT
 from tests.core.test_game import NoisyEncoder
 from tests.core.test_loop import two_replicas
 from tests.core.test_resume import assert_same_bits
 from tests.models.conftest import make_system
+from tests.small import BATCH, IMAGE_SHAPE, LATENT, eager
 from tf_bigan.callbacks.restore import checkpoints
 from tf_bigan.core import workers
 from tf_bigan.core.statistics import calibrate, diagnose, seed_states
@@ -45,8 +45,10 @@ def test_sync_batch_norm_equals_batch_norm_of_the_whole_batch(images, tmp_path):
     one = normalising_bigan(tf.distribute.get_strategy(), jit_compile=False)
     two = normalising_bigan(two_replicas(), sync_batch_norm=True)
     apart = normalising_bigan(two_replicas(), jit_compile=False)
-    for model in (one, two, apart):
-        model.fit(images, batch_size=BATCH, epochs=3, verbose=0)
+    two.fit(images, batch_size=BATCH, epochs=3, verbose=0)
+    with eager():
+        for model in (one, apart):
+            model.fit(images, batch_size=BATCH, epochs=3, verbose=0)
     for a, b in zip(one.variables, two.variables, strict=True):
         np.testing.assert_allclose(a.numpy(), b.numpy(), atol=2e-5, err_msg=a.path)
     pairs = zip(one.trainable_variables, apart.trainable_variables, strict=True)
@@ -150,7 +152,7 @@ def test_several_gpus_are_mirrored(environment, monkeypatch):
 
 
 @pytest.mark.slow
-def test_a_mirrored_run_is_resumed_with_the_same_bits(command, tmp_path, monkeypatch):
+def test_a_mirrored_run_is_resumed_with_the_same_bits(command, tmp_path, monkeypatch, few_batches):
     """With several steps a call, an average, measurements, pictures and checkpoints."""
     strategy = two_replicas()
     monkeypatch.setattr(tf.distribute, "MirroredStrategy", lambda devices: strategy)
@@ -158,6 +160,7 @@ def test_a_mirrored_run_is_resumed_with_the_same_bits(command, tmp_path, monkeyp
         *("--strategy=mirrored", "--dataset=digits", "--width=8", "--epochs=2", "--batch_size=300"),
         *("--steps_per_execution=2", "--checkpoint_steps=2", "--precision=float32"),
         *("--jit_compile=false", "--eval_every=2", "--picture_every=2"),
+        *("--networks=mlp", "--model=bigan", "--penalty=none"),  # traced for each replica
     ]
     whole, again = tmp_path / "whole", tmp_path / "again"
     status, out, err = command("train", f"--workdir={whole}", *options)

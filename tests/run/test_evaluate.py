@@ -11,6 +11,7 @@ import tensorflow as tf
 from PIL import Image
 
 import tf_bigan as tb
+from tests.small import eager
 from tf_bigan import evaluation
 from tf_bigan.data.splits import balanced_rows
 from tf_bigan.evaluation.registry import METRICS, in_groups
@@ -161,11 +162,8 @@ def quick_parts():
     thorough, calibrate = evaluation.train_feature_classifier, measure.calibrate
 
     def train(*arguments, **options):
-        tf.config.run_functions_eagerly(True)  # so few steps are over before they are traced
-        try:
+        with eager():
             return thorough(*arguments, steps=4, **options)
-        finally:
-            tf.config.run_functions_eagerly(False)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(evaluation, "train_feature_classifier", train)
@@ -280,7 +278,7 @@ def test_several_models_in_one_table(tiny_run, tmp_path, command):
 
 
 def test_what_a_model_has_no_part_for_is_left_out(tmp_path, command, quick_parts, undrawn):
-    model, _ = build.build_model(Config(model="gan", width=8), (8, 8, 1), 10)
+    model, _ = build.build_model(Config(model="gan", networks="mlp", width=8), (8, 8, 1), 10)
     model.save(tmp_path / "gan.keras")
     run = ("evaluate", f"--model={tmp_path}/gan.keras", "--dataset=digits", "--samples=100")
     with pytest.MonkeyPatch.context() as patch:  # known before any work
@@ -335,7 +333,7 @@ def test_commas_in_the_names_of_runs(tiny_run, tmp_path, command, undrawn, both)
 def test_unlabelled_images_have_the_metrics_that_need_no_labels(tmp_path, command, undrawn):
     images = np.random.default_rng(0).integers(0, 256, (120, 8, 8), np.uint8)
     np.savez(tmp_path / "noise.npz", images=images)
-    model, _ = build.build_model(Config(model="gan", width=8), (8, 8, 1), 10)
+    model, _ = build.build_model(Config(model="gan", networks="mlp", width=8), (8, 8, 1), 10)
     model.save(tmp_path / "gan.keras")
     status, out, err = command(
         *("evaluate", f"--model={tmp_path}/gan.keras", f"--dataset=npz:{tmp_path}/noise.npz"),

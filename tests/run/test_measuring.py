@@ -39,13 +39,13 @@ def classifier(digits):
 
 
 def test_a_chosen_subset_and_the_best_checkpoint_by_one_of_it(
-    tmp_path, command, monkeypatch, eagerly
+    tmp_path, command, monkeypatch, eagerly, few_batches
 ):
     train = partial(evaluation.train_feature_classifier, steps=1)
     monkeypatch.setattr(evaluation, "train_feature_classifier", train)
     status, _, err = command(
         *("train", "--dataset=digits", "--width=16", "--epochs=2", "--eval_every=1"),
-        *("--batch_size=512", "--ema=0", "--networks=mlp"),
+        *("--batch_size=512", "--ema=0", "--networks=mlp", "--model=bigan"),
         *("--picture_every=9", "--eval_metrics=sliced_wasserstein,probe_100,NND/100"),
         *("--monitor=val_probe_100", f"--workdir={tmp_path}/run"),
     )
@@ -96,7 +96,9 @@ def test_each_seed_draws_its_own_samples(digits, model):
 
 
 def test_accuracy_is_in_percent(digits):
-    classifier, _ = build.build_model(Config(model="sgan", width=8), (8, 8, 1), 10, 10)
+    classifier, _ = build.build_model(
+        Config(model="sgan", networks="mlp", width=8), (8, 8, 1), 10, 10
+    )
     held_out = digits[1].take(200)
     named = classifier.classify(held_out.as_float()).argmax(-1)
     right = np.arange(200) % 4 == 0
@@ -108,7 +110,7 @@ def test_accuracy_is_in_percent(digits):
 
 
 def test_the_classifier_is_there_for_what_can_use_it(digits, classifier):
-    gan, _ = build.build_model(Config(model="gan", width=8), (8, 8, 1), 10)
+    gan, _ = build.build_model(Config(model="gan", networks="mlp", width=8), (8, 8, 1), 10)
     names = ["class_agreement", "classifier_score"]
     evaluator = measure.ModelEvaluator(*digits, names, samples=100, references=False)
     evaluator._classifiers[0] = classifier

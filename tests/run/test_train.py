@@ -1,6 +1,7 @@
 """train.py: what it says, what it writes, what can be done with it."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import tensorflow as tf
 from PIL import Image
 
 import tf_bigan as tb
+from tests.core.test_resume import state
 from tf_bigan.run import evaluate, presets, train
 from tf_bigan.run.config import Config
 from tf_bigan.run.presets import PRESETS
@@ -93,6 +95,40 @@ def test_workdir(tiny_run, tiny_options):
     assert {(72, "train/loss_D"), (72, "metrics/NND/100"), (0, "samples"), (72, "samples")} < tags
 
 
+def test_a_finished_run_says_so_and_goes_on_for_more_epochs(
+    tiny_run, tiny_options, tmp_path, command, eagerly, few_batches
+):
+    workdir = tmp_path / "run"
+    shutil.copytree(tiny_run[0], workdir)
+    started = [path.name for path in (workdir / "logs").iterdir()]
+    status, out, _ = command("train", f"--workdir={workdir}", *tiny_options)
+    assert status == 0
+    assert f"{workdir} is trained already: 3 epochs (--epochs=N to continue)" in out
+    assert "epoch 3/3" not in out
+    assert [path.name for path in (workdir / "logs").iterdir()] == started
+    before, after = (state(run / "model.keras") for run in (tiny_run[0], workdir))
+    assert before.keys() == after.keys()
+    assert all(value.tobytes() == after[name].tobytes() for name, value in before.items())
+
+    status, out, _ = command("train", f"--workdir={workdir}", *tiny_options, "--epochs=4")
+    assert status == 0
+    assert "resuming at step 72" in out and "epoch 4/4" in out and "epoch 3/4" not in out
+    assert int(load(workdir).step.numpy()) == 96
+    lines = (workdir / "metrics.jsonl").read_text().splitlines()
+    assert [line[:12] for line in lines] == [f'{{"epoch": {i},' for i in range(5)]
+
+
+def test_a_run_does_not_go_on_with_other_images(tiny_run, tiny_options, tmp_path, command):
+    """Its steps would be those of other epochs."""
+    workdir = tmp_path / "run"
+    shutil.copytree(tiny_run[0], workdir)
+    record = json.loads((workdir / "config.json").read_text())
+    (workdir / "config.json").write_text(json.dumps(record | {"images": record["images"] - 7}))
+    status, _, err = command("train", f"--workdir={workdir}", *tiny_options)
+    line = f"run with {record['images'] - 7:,} training images, now there are {record['images']:,}"
+    assert status == 2 and line in err
+
+
 def test_output_through_a_pipe(tiny_run):
     workdir, out = tiny_run
     assert "\r" not in out and "\x1b" not in out
@@ -166,6 +202,7 @@ def test_a_model_of_ones_own_is_resumed_and_measured(
     options = [
         *("--model=own_package.own_model", f"--workdir={tmp_path}/run", "--width=8", "--ema=0"),
         *("--eval_every=0", "--batch_size=512", "--precision=float32", "--jit_compile=false"),
+        "--networks=mlp",
     ]
 
     def forget():  # as in a new process
@@ -218,9 +255,9 @@ def opened_splits(monkeypatch) -> list[str]:
     return opened
 
 
-def test_training_never_reads_the_test_images(tmp_path, command, monkeypatch, eagerly):
+def test_training_never_reads_the_test_images(tmp_path, command, monkeypatch, eagerly, undrawn):
     options = ["--width=4", "--epochs=1", "--batch_size=512", "--jit_compile=false", "--ema=0"]
-    options += ["--networks=mlp"]
+    options += ["--networks=mlp", "--model=autoencoder"]  # the fewest
     opened = opened_splits(monkeypatch)
     status, _, err = command("train", f"--workdir={tmp_path}/validated", *options)
     assert status == 0, err
@@ -251,7 +288,7 @@ def test_a_run_is_opened_from_anywhere(tmp_path, command, monkeypatch, eagerly, 
         Image.fromarray(rng.integers(0, 256, (8, 8), np.uint8)).save(f"{tmp_path}/pictures/{i}.png")
     monkeypatch.chdir(tmp_path)
     options = ["--workdir=lr=1,bs=4", "--epochs=1", "--batch_size=4", "--width=4"]
-    options += ["--data_dir=.", "--eval_every=0", "--networks=mlp", "--augmentation=none"]
+    options += ["--data_dir=.", "--eval_every=0", "--networks=mlp", "--model=autoencoder"]
     status, _, err = command("train", "--dataset=folder:pictures", *options)
     assert status == 0, err
     monkeypatch.chdir("/")

@@ -25,6 +25,12 @@ class Network(keras.Model):
         super().__init__(**{"dtype": policy if usable else "float32"} | kwargs)
         self._arguments = arguments
 
+    def build(self, input_shape):
+        """Nothing is left to do: the layers build themselves in that call.
+
+        Keras's own would call the network once more for it, here and when it is loaded.
+        """
+
     def get_config(self) -> dict:
         dtype = keras.dtype_policies.serialize(self.dtype_policy)
         return {"name": self.name, "dtype": dtype, **self._arguments}
