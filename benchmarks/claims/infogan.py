@@ -10,7 +10,7 @@ STEPS, ROWS, EPOCHS = 10, 5, 30
 
 def measure(lab: Lab, seed: int):
     # Without what the defaults add to the paper, and with its rates.
-    own = {"set": None, "player_rates": "D=2e-4,G=1e-3", "width": None}
+    own = {"set": None, "player_rates": "D=2e-4,G=1e-3"}
     model = lab.trained(seed, epochs=EPOCHS, model="benchmarks.claims.infogan_mnist", **own)
     categorical, _ = model.codes(lab.test.as_float())
     found = evaluation.matched_accuracy(categorical.argmax(-1), lab.test.labels)

@@ -159,14 +159,6 @@ def test_a_width_is_of_the_presets_networks():
     assert presets.combined(start, {"networks": "dcgan", "width": 8})["width"] == 8
 
 
-def test_a_width_of_a_system_is_of_the_default_networks():
-    assert parse("--model=infogan").width == 32
-    assert parse("--model=infogan", "--width=8").width == 8
-    assert parse("--model=infogan", "--networks=paper").width is None
-    paper = presets.preset("paper_mnist")
-    assert presets.combined(paper, {"model": "infogan"}).get("width") == paper.get("width")
-
-
 def test_one_rate_for_all_takes_the_place_of_the_players_own():
     for start in ("--preset=beats_official_mnist", "--model=infogan"):
         assert parse(start).player_rates is not None

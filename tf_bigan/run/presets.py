@@ -157,14 +157,12 @@ SYSTEMS = {
     ),
     "ebgan": System({"penalty": "none"}),
     # The noise and the codes of the official code. With its rate for D, 2e-4, Q needs twice as
-    # many passes until its classes are digits and not styles. With half the width, some initial
-    # weights lead to classes that mix digits.
+    # many passes until its classes are digits and not styles.
     "infogan": System(
         {
             "prior": "uniform62+categorical10+uniform2",
             "player_rates": "D=5e-4,G=1e-3",
             "set": "invariance=3,balance=2,views=translation+affine",
-            "width": 32,
         }
     ),
     "magan": System({"penalty": "none"}, of_run=_magan),
@@ -212,8 +210,6 @@ def combined(start: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, An
     of_preset = start.get("model", Config.model)
     model = given.get("model", of_preset)
     options = dict(system(model).options)
-    if given.get("networks", networks) != Config.networks:
-        options.pop("width", None)  # only for the default networks
     if model == of_preset:
         chosen = options | start
     else:  # the preset's player options are only for its own system
