@@ -42,6 +42,7 @@ COLUMNS = {  # name in the results: (name in the table, decimals)
     "NNC_e-": ("NNC_e-", 1),
     "CLS_e-": ("CLS_e-", 1),
     "accuracy": ("accuracy", 1),
+    "code_accuracy": ("codes", 1),
     "seconds": ("seconds", 0),
 }
 SHOWN, SAMPLES = 12, 10_000
@@ -91,7 +92,8 @@ def run(config: Config, classifier, out: Path) -> dict:
     results["seconds"] = round(time.monotonic() - start, 1)
     results["losses"] = {name: values[-1] for name, values in history.items() if "loss_" in name}
     generates = hasattr(model, "generator") and config.model not in NO_SAMPLES
-    names = ("EGr", "EGr_b", "NNC_e-", "CLS_e-", "accuracy", *(("NND/10",) if generates else ()))
+    names = ("EGr", "EGr_b", "NNC_e-", "CLS_e-", "accuracy", "code_accuracy")
+    names += ("NND/10",) if generates else ()
     results |= measure.values(model, train, held_out, names, batches=batches, recalibrate=True)
     rows = {"originals": held_out.as_float(range(SHOWN))}
     if generates:

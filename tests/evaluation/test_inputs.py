@@ -26,6 +26,7 @@ from tf_bigan.evaluation import (
     latent_error,
     linear_probe_accuracy,
     logistic_probe_accuracy,
+    matched_accuracy,
     memorisation,
     nearest,
     one_nn_accuracy,
@@ -74,6 +75,7 @@ MODEL = {
     "reconstruct": reconstruct,
     "infer": infer,
     "classify": lambda x: np.eye(10)[np.arange(len(x)) % 10],
+    "assign": lambda x: np.arange(len(x)) // 50 % 4,
     "z": Z,
 }
 
@@ -123,6 +125,7 @@ def test_every_value_is_the_metric_of_its_name(inputs, classifier):
         "NNC_e-": one_nn_accuracy(*hidden),
         "CLS_e-": linear_probe_accuracy(*hidden, seed=3),
         "accuracy": 100 * np.mean(np.arange(400) % 10 == HELD_OUT_LABELS),
+        "code_accuracy": matched_accuracy(np.arange(400) // 50 % 4, HELD_OUT_LABELS),
         "fd_classifier": frechet_distance(real, features),
         "kernel_distance": kernel.value,
         "kernel_distance_error": kernel.standard_error,

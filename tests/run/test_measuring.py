@@ -109,6 +109,26 @@ def test_accuracy_is_in_percent(digits):
     assert found.means() == {"accuracy": 25.0}
 
 
+def test_accuracy_of_a_code_is_of_matched_classes(digits):
+    infogan, _ = build.build_model(
+        Config(model="infogan", networks="mlp", width=8, prior="normal2+uniform1+categorical3"),
+        (8, 8, 1),
+        10,
+    )
+    held_out = digits[1].take(200)
+    found = infogan.codes(held_out.as_float())[1].argmax(-1)
+    assert (infogan.assign(held_out.as_float()) == found).all()
+    assert len(np.unique(found)) > 1  # other classes than the data's, of which a quarter is wrong
+    right = np.arange(200) % 4 > 0
+    held_out = dataclasses.replace(held_out, labels=np.where(right, 5 + found, 9))
+    evaluator = measure.ModelEvaluator(None, held_out, ["code_accuracy"], references=False)
+    assert evaluator.measure(infogan).means() == {"code_accuracy": 75.0}
+    gan, _ = build.build_model(Config(model="gan", networks="mlp", width=8), (8, 8, 1), 10)
+    assert evaluator.measure(gan).left_out == {
+        "code_accuracy": "needs a system with a categorical code"
+    }
+
+
 def test_the_classifier_is_there_for_what_can_use_it(digits, classifier):
     gan, _ = build.build_model(Config(model="gan", networks="mlp", width=8), (8, 8, 1), 10)
     names = ["class_agreement", "classifier_score"]

@@ -23,7 +23,7 @@ from tf_bigan.evaluation.checks import (
 )
 from tf_bigan.evaluation.class_agreement import class_agreement
 from tf_bigan.evaluation.class_histogram import class_histogram
-from tf_bigan.evaluation.clustering import Clustering, clustering
+from tf_bigan.evaluation.clustering import Clustering, clustering, matched_accuracy
 from tf_bigan.evaluation.comparison import Comparison
 from tf_bigan.evaluation.feature_classifier import FeatureClassifier
 from tf_bigan.evaluation.inversion import InversionError, to_uint8_levels
@@ -58,6 +58,7 @@ class Inputs:
         reconstruct: x -> G(E(x)), both [B, H, W, C] in [0, 1].
         infer: x -> E(x) [B, latent_dim], after the squashing.
         classify: x -> class probabilities [B, K] of the model itself.
+        assign: x -> integers [B], the classes that the model has found without labels.
         z: draws of z [S, ...], officially 100,000. NND and EGg use all of them, the group
             "generation" at most the number of held-out images.
         samples: images that replace G(z) in the group "generation".
@@ -78,6 +79,7 @@ class Inputs:
     reconstruct: Function | None = None
     infer: Function | None = None
     classify: Function | None = None
+    assign: Function | None = None
     z: np.ndarray | None = None
     samples: np.ndarray | None = None
     questioned: np.ndarray | None = None
@@ -106,6 +108,7 @@ class Inputs:
             and (self.train is None or self.train_labels is not None),
             "train": self.train is not None,
             "classes": self.classify is not None,
+            "found": self.assign is not None,
             "classifier": self.classifier is not None,
         }
         return frozenset(part for part, is_there in there.items() if is_there)
@@ -183,6 +186,11 @@ class Inputs:
         """Accuracy in % of the model's own classifier on the held-out images."""
         right = self.classify(self.held_out).argmax(axis=-1) == self.held_out_labels
         return 100 * float(right.mean())
+
+    @cached_property
+    def code_accuracy(self) -> float:
+        """Accuracy in % of the classes that the model has found, matched with those of the data."""
+        return matched_accuracy(self.assign(self.held_out), self.held_out_labels)
 
     @cached_property
     def class_agreement(self) -> float:

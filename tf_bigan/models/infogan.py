@@ -169,6 +169,11 @@ class InfoGAN(AdversarialModel):
         features = self.discriminator.features(x, training)
         return [q for _, q in self._codes(self.recognition(features, training=training))]
 
+    def assign(self, images, batch_size: int = 256) -> np.ndarray:
+        """The most probable class of the first categorical code: integers [N], of `codes`."""
+        found = zip(self.prior.parts[1:], self.codes(images, batch_size), strict=True)
+        return next(q for part, q in found if isinstance(part, Categorical)).argmax(-1)
+
     def codes(self, images, batch_size: int = 256) -> list[np.ndarray]:
         """`code_estimates` of images [N, H, W, C] in [0, 1]: one array [N, dim] per code."""
         return self.in_batches(None, images, batch_size, method="code_estimates")

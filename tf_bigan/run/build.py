@@ -249,6 +249,12 @@ def classifies(model: AdversarialModel) -> bool:
     return hasattr(model, "class_logits")
 
 
+def finds_classes(model: AdversarialModel) -> bool:
+    """Whether a categorical code of the system divides images into classes."""
+    parts = getattr(model.prior, "parts", ())
+    return hasattr(model, "assign") and any(isinstance(part, priors.Categorical) for part in parts)
+
+
 def in_memory(
     images: data.ImageData | data.StreamedImages, most: int | None = None
 ) -> data.ImageData:

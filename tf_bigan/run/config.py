@@ -20,7 +20,7 @@ Number = Annotated[int, "[0, inf)"]
 _PRIOR = re.compile(r"(uniform|normal)([1-9]\d*)?|categorical[1-9]\d*")
 LARGEST_SEED = 2**31 - 1  # the end of `Seed`
 # Metrics that are cheap enough for every epoch.
-QUICK_METRICS = ("NND/100", "EGr", "EGr_b", "fd_random", "accuracy")
+QUICK_METRICS = ("NND/100", "EGr", "EGr_b", "fd_random", "accuracy", "code_accuracy")
 
 
 def _option(default, help: str, *, group: str, may_change: bool = False) -> Any:

@@ -181,6 +181,7 @@ class ModelEvaluator:
             reconstruct=model.reconstruct if generates and encodes else None,
             infer=model.encode if encodes else None,
             classify=model.classify if build.classifies(model) else None,
+            assign=model.assign if build.finds_classes(model) else None,
             z=self._z(model, self.seeds[0]),
         )
 
