@@ -10,7 +10,7 @@ from tf_bigan.data import splits
 
 LABELS, STEPS = 100, 500
 # The papers' losses, without what the defaults add for few labels.
-PAPER = {"labels": LABELS, "set": None, "augmentation": None}
+PAPER = {"labels": LABELS, "set": None, "augmentation": None, "player_rates": None}
 
 
 def accuracy_of(lab: Lab, model) -> float:

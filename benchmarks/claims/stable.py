@@ -14,7 +14,7 @@ SYSTEMS = {
         "epochs": 3,
         "set": "period=117,pretraining=2",
     },  # a quarter of an epoch
-    "loss_sensitive_gan": {"epochs": 3},
+    "loss_sensitive_gan": {"epochs": 3, "player_rates": None},
     "wgan_gp": {"prior": "normal", "epochs": 6},
 }
 

@@ -37,9 +37,9 @@ def test_losses_against_numpy(few, loss):
     np.testing.assert_array_equal(logs["accuracy_real"], p[:, CLASSES] < 0.5)
 
 
-def test_consistency_and_entropy_of_all_images(monkeypatch):
-    """Two views of an image should be classified alike, and with certainty."""
-    weights = {"consistency": 1e4, "entropy": 0.25}
+def test_consistency_entropy_and_balance_of_all_images(monkeypatch):
+    """Two views of an image should be classified alike, with certainty, and images variously."""
+    weights = {"consistency": 1e4, "entropy": 0.25, "balance": 3.0}
     options = ",".join(f"{name}={weight}" for name, weight in weights.items())
     plain, model = (make_system("sgan", options={"set": s}) for s in (None, options))
     batch = {k: v for k, v in make_batch().items() if not k.startswith("labelled")}
@@ -50,6 +50,7 @@ def test_consistency_and_entropy_of_all_images(monkeypatch):
         softmax(t.numpy()[:, :CLASSES], -1) for t in (model.discriminator(batch["image"]), other)
     )
     wanted = 1e4 * ((p - q) ** 2).sum(-1).mean() - 0.25 * (p * np.log(p)).sum(-1).mean()
+    wanted += 3.0 * (p.mean(0) * np.log(p.mean(0))).sum()
     losses, _ = model.player_losses(batch, z, training=False)
     without, _ = plain.player_losses(batch, z, training=False)
     assert_close(losses["D"] - without["D"], wanted, tol=1e-3)

@@ -140,12 +140,12 @@ def test_player_rates_reach_their_optimizers():
 
 
 def test_what_a_preset_says_of_players_is_of_its_own_system():
-    config = parse("--preset=beats_official_mnist", "--model=gan")
+    config = parse("--preset=beats_official_mnist", "--model=ali")
     assert (config.set, config.player_rates, config.batch_size) == (None, None, 128)
     assert parse("--preset=beats_official_mnist", "--model=cycle_bigan").set is not None
     assert parse("--preset=beats_official_mnist", "--model=infogan").player_rates == "D=5e-4,G=1e-3"
     # Of the hyperparameters only those that are given are replaced.
-    of_sgan = {"consistency": "5", "entropy": "0.5", "views": "translation+affine"}
+    of_sgan = {"consistency": "5", "entropy": "0.5", "balance": "1", "views": "translation+affine"}
     config = parse("--model=sgan", "--set=supervised=2,consistency=5")
     assert config.settings == of_sgan | {"supervised": "2"}
     assert parse("--model=bigan", "--set=x=1").set == "x=1"
@@ -160,6 +160,9 @@ def test_a_width_is_of_the_presets_networks():
 
 
 def test_one_rate_for_all_takes_the_place_of_the_players_own():
+    assert parse("--model=gan").player_rates == "D=5e-4,G=1e-3"
+    tutorial = parse("--preset=tutorial_gan")
+    assert (tutorial.model, tutorial.player_rates, tutorial.learning_rate) == ("gan", None, 2e-4)
     for start in ("--preset=beats_official_mnist", "--model=infogan"):
         assert parse(start).player_rates is not None
         config = parse(start, "--learning_rate=0.5")

@@ -26,14 +26,16 @@ class SGAN(AdversarialModel):
     With `compile(loss="minimax")` G minimises log p(FAKE | G(z)) as in the paper, which saturates.
     Both move at once. Without a labelled subset in the batch, all images count as labelled.
 
-    Two terms of D that are not the paper's make more of few labels. With p the softmax of the N
+    Three terms of D that are not the paper's make more of few labels. With p the softmax of the N
     classes' logits on all images, they are consistency · E Σ(p(x) - p(T x))² with a view T x of
-    each (Laine & Aila 2017, Π-model), and entropy · E H(p(x)) (Grandvalet & Bengio 2004). The
-    labelled images are views, too.
+    each (Laine & Aila 2017, Π-model), entropy · E H(p(x)) (Grandvalet & Bengio 2004), and
+    -balance · H(E p(x)), without which one class for all images would be the least of the other
+    two (Krause et al. 2010). The labelled images are views, too.
 
     Hyperparameters:
         supervised: the weight of the labelled images' loss; 0 gives a GAN.
-        consistency, entropy: the weights of these terms.
+        consistency, entropy, balance: the weights of these terms. The mean of p is taken over a
+            replica's rows, so that it depends on the number of replicas.
         views: the `augmentation` of views, as text; "none" is that of `compile`.
 
     Networks: generator z [B, latent_dim] -> x [B, H, W, C] in [0, 1]; discriminator x -> logits
@@ -54,6 +56,7 @@ class SGAN(AdversarialModel):
         consistency: NonNegative = 0.0,
         views: str = "none",
         entropy: NonNegative = 0.0,
+        balance: NonNegative = 0.0,
         moves: Moves | None = None,
         name: str | None = None,
     ):
@@ -67,6 +70,7 @@ class SGAN(AdversarialModel):
             consistency=consistency,
             views=views,
             entropy=entropy,
+            balance=balance,
         )
         self._views = augmentation.of_views(views)
 
@@ -95,7 +99,9 @@ class SGAN(AdversarialModel):
         )
         p = tf.nn.softmax(logits[:, :-1])
         entropy = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(p, logits[:, :-1]))
-        regularisation = self.entropy * entropy
+        mean = tf.reduce_mean(p, 0)
+        variety = -tf.reduce_sum(mean * tf.math.log(mean + 1e-8))
+        regularisation = self.entropy * entropy - self.balance * variety
         if self.consistency:
             other = tf.nn.softmax(self._of_another_view(batch["image"], training)[:, :-1])
             regularisation += self.consistency * tf.reduce_mean(squared_error(p, other))
@@ -108,6 +114,7 @@ class SGAN(AdversarialModel):
         return losses, self.adversarial_loss.logs(logits_real, logits_fake) | {
             "cross_entropy": cross_entropy,
             "entropy": entropy,
+            "entropy_of_mean": variety,
             "accuracy_labelled": tf.argmax(logits_labelled[:, :-1], -1) == label,
         }
 
