@@ -90,6 +90,7 @@ PRESETS: dict[str, dict] = {
         "model": "cycle_bigan",
         "networks": "residual",
         "set": "cycle=0.025",
+        "player_rates": "D=2e-4,EG=4e-4",
         "width": 64,
         "latent_dim": 64,
         "epochs": 300,
@@ -100,6 +101,7 @@ PRESETS: dict[str, dict] = {
         "model": "cycle_bigan",
         "networks": "residual",
         "set": "cycle=0.025",
+        "player_rates": "D=2e-4,EG=4e-4",
         "width": 64,
         "latent_dim": 256,
         "epochs": 100,
@@ -149,7 +151,7 @@ SYSTEMS = {
     "began": System({"decay_epochs": 0, "penalty": "none", "set": "gamma=0.8"}),
     # With a cycle a larger z inverts better, and samples are better against a slower D.
     "cycle_bigan": System(
-        {"latent_dim": 32, "penalty": "r1:gamma=0.5", "player_rates": "D=2e-4,EG=4e-4"}
+        {"latent_dim": 32, "penalty": "r1:gamma=0.5", "player_rates": "D=4e-4,EG=1e-3"}
     ),
     "bigbigan": System({"learning_rate": 2e-4, "player_rates": "E=2e-3"}),
     # The width of figure 4's convolutions: a preset's is that of other networks.
