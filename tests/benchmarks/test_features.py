@@ -48,7 +48,7 @@ def test_settings():
     bigan, cycle = config("bigan"), config("cycle_bigan")
     assert (bigan.model, cycle.model) == ("bigan", "cycle_bigan")
     assert (bigan.ema, bigan.seed, bigan.validation) == (0.999, 3, 0)
-    assert cycle.latent_dim == 32 and cycle.rates == {"D": 2e-4, "EG": 4e-4}
+    assert cycle.latent_dim == 32 and cycle.rates == {"D": 4e-4, "EG": 1e-3}
     small = [config(method, "emoji", (1500, 32, 32, 3)) for method in features.METHODS[2:]]
     assert len({c.epochs for c in small}) == 1 and small[0].epochs > bigan.epochs == cycle.epochs
     assert config("bigan", epochs=2).epochs == 2

@@ -259,10 +259,10 @@ def test_zoo():
     ]
     assert zoo.table(records).splitlines() == [
         "| system | seeds | NND/10 | FD | classes | EGr | EGr_b | keeps class, % | NNC_e- | CLS_e- "
-        "| accuracy | seconds |",
-        "|---|---|---|---|---|---|---|---|---|---|---|---|",
-        "| *an untrained encoder* | |  |  |  |  |  |  | 96.2 |  |  |  |",
-        "| `ali` (loss_D became nan) | 1 |  |  |  |  |  |  |  |  |  |  |",
-        "| `bigan` | 1 | 5.00 |  |  |  |  | 87.6 | 91.8 |  |  |  |",
-        "| `gan` | 2 | 7.00 ± 1.41 |  |  |  |  |  |  |  |  | 30 |",
+        "| accuracy | codes | seconds |",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|---|",
+        "| *an untrained encoder* | |  |  |  |  |  |  | 96.2 |  |  |  |  |",
+        "| `ali` (loss_D became nan) | 1 |  |  |  |  |  |  |  |  |  |  |  |",
+        "| `bigan` | 1 | 5.00 |  |  |  |  | 87.6 | 91.8 |  |  |  |  |",
+        "| `gan` | 2 | 7.00 ± 1.41 |  |  |  |  |  |  |  |  |  | 30 |",
     ]

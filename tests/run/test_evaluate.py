@@ -117,8 +117,8 @@ def test_some_metrics_of_a_file_with_statistics_of_the_whole_data(
     # The finished model has such statistics already, of other draws.
     test = digits["test"].as_float()
     error, _ = evaluation.inversion_error(test, model.reconstruct(test))
-    assert values[True] == pytest.approx(error, rel=1e-3)
-    assert abs(values[False] - error) > 0.003 * error  # as spoilt
+    assert values[True] == pytest.approx(error, rel=3e-3)
+    assert abs(values[False] - error) > 0.01 * error  # as spoilt
     assert out.splitlines()[0].split() == ["trained"]
 
 

@@ -27,22 +27,18 @@ class InfoGAN(AdversarialModel):
     official code both losses contain -λ L_I, so that D's layers learn for Q too. D moves first,
     then G with a new z.
 
-    A term of D that is not the paper's keeps Q from reading styles as classes,
-
-        -invariance · (I(c; c') + balance · H(c)),
-
-    where c and c' are the classes of a real image and of a view of it, with Q's probabilities p and
-    p', and are distributed as E[p p'ᵀ] made symmetric (Ji et al. 2019, eq. 3). Without the entropy
-    H, classes of unequal size are found first and stay, such as two that share a digit.
+    A term of D that is not the paper's, -invariance · (I(c; c') + balance · H(c)), keeps Q from
+    reading styles as classes. c and c' are the classes of a real image and of a view of it, with
+    Q's probabilities p and p', distributed as E[p p'ᵀ] made symmetric (Ji et al. 2019, eq. 3).
+    Without the entropy H, classes of unequal size come first and stay: two share a digit.
 
     The prior's first part is noise, the others are codes. For a categorical code Q gives logits,
     for other codes the mean of a Gaussian with σ fixed to 1, as in the official code.
 
     Hyperparameters:
         lambda_categorical, lambda_continuous: λ of the two kinds of codes.
-        invariance: the weight of that term; it concerns categorical codes. The means are taken over
-            a replica's rows, so that it depends on the number of replicas.
-        balance: the weight in it of the entropy of the classes, for equally frequent ones.
+        invariance, balance: the weights of that term, of categorical codes, and of its entropy. The
+            means are over a replica's rows, so that they depend on the number of replicas.
         views: the `augmentation` of views, as text; "none" is that of `compile`.
 
     Networks: generator z [B, latent_dim] -> x [B, H, W, C] in [0, 1]; discriminator x -> logits
@@ -104,11 +100,10 @@ class InfoGAN(AdversarialModel):
         (logits_real, features_real), (logits_fake, features_fake) = self.judge(
             self._logits_and_features, x, x_fake, training=training
         )
-        guess, (in_common, entropy) = self._guesses(x, features_real, features_fake, training)
+        guess, (views, entropy) = self._guesses(x, features_real, features_fake, training)
         categorical, continuous = self._information(z, guess)
         bound = self.lambda_categorical * categorical + self.lambda_continuous * continuous
-        invariant = self.invariance * (in_common + self.balance * entropy)
-        loss = self.adversarial_loss
+        loss, invariant = self.adversarial_loss, self.invariance * (views + self.balance * entropy)
         losses = {
             "D": loss.discriminator(logits_real, logits_fake) - bound - invariant,
             "G": loss.generator(logits_real, logits_fake) - bound,
@@ -116,7 +111,7 @@ class InfoGAN(AdversarialModel):
         return losses, self.adversarial_loss.logs(logits_real, logits_fake) | {
             "information_categorical": categorical,
             "information_continuous": continuous,
-            "information_views": in_common,
+            "information_views": views,
         }
 
     def _logits_and_features(self, x, training):
@@ -126,8 +121,7 @@ class InfoGAN(AdversarialModel):
     def _guesses(self, x, features_real, features_fake, training):
         """Q of generated rows [B, latent_dim], and `_in_common` of x and a view of it."""
         if not self.invariance:
-            nothing = tf.zeros(()), tf.zeros(())
-            return self.recognition(features_fake, training=training), nothing
+            return self.recognition(features_fake, training=training), 2 * (tf.zeros(()),)
         view = self.augmented(x, training, by=self._views)
         with unchanged_statistics(self.discriminator):  # `codes` are of images as they are
             features_view = self.discriminator.features(view, training=training)
@@ -152,12 +146,11 @@ class InfoGAN(AdversarialModel):
 
     def _in_common(self, guess, guess_view):
         """I(c; c') and H(c) of the classes that Q sees in rows and their views, of all codes."""
-        pairs = [
-            (tf.nn.softmax(q), tf.nn.softmax(q_view))
+        each = [2 * (tf.zeros(()),)] + [
+            paired_information(tf.nn.softmax(q), tf.nn.softmax(q_view))
             for part, q, q_view in self._codes(guess, guess_view)
             if isinstance(part, Categorical)
         ]
-        each = [(tf.zeros(()), tf.zeros(())), *(paired_information(*pair) for pair in pairs)]
         return tuple(tf.add_n(terms) for terms in zip(*each, strict=True))
 
     def _codes(self, *vectors):
