@@ -143,7 +143,10 @@ def test_what_a_preset_says_of_players_is_of_its_own_system():
     config = parse("--preset=beats_official_mnist", "--model=ali")
     assert (config.set, config.player_rates, config.batch_size) == (None, None, 128)
     assert parse("--preset=beats_official_mnist", "--model=cycle_bigan").set is not None
-    assert parse("--preset=beats_official_mnist", "--model=infogan").player_rates == "D=5e-4,G=1e-3"
+    # A preset's rate is for all players of other systems, unless they have a rate of their own.
+    config = parse("--preset=paper_mnist", "--model=gan")
+    assert (config.learning_rate, config.player_rates) == (2e-4, None)
+    assert parse("--preset=paper_mnist", "--model=bigbigan").player_rates == "E=2e-3"
     # Of the hyperparameters only those that are given are replaced.
     of_sgan = {"consistency": "5", "entropy": "0.5", "balance": "1", "views": "translation+affine"}
     config = parse("--model=sgan", "--set=supervised=2,consistency=5")

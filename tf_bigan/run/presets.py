@@ -223,9 +223,9 @@ def combined(start: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, An
     of_preset = start.get("model", Config.model)
     model = given.get("model", of_preset)
     options = dict(system(model).options)
+    if "learning_rate" in start and "learning_rate" not in options:
+        options.pop("player_rates", None)  # of the default networks, with their own rate
     if model == of_preset:
-        if "learning_rate" in start:  # as in `given`, below
-            options.pop("player_rates", None)
         chosen = options | start
     else:  # the preset's player options are only for its own system
         of_players = ("set", "moves", "player_rates")
