@@ -260,8 +260,12 @@ def table(records: list[dict]) -> str:
 
 
 def conclusion(name: str, records: list[dict]) -> str:
-    """Whether the best mean of the BiGANs is above those of all other methods."""
-    above, below = [], []
+    """Whether the best mean of the BiGANs is above those of all other methods.
+
+    They are level if the difference is within the standard error of two accuracies on so many test
+    images, √((p(1 - p) + q(1 - q)) / N).
+    """
+    above, level, below = [], [], []
     for count in records[0]["chosen"]:
         means = {
             method: float(np.mean(_chosen([r for r in records if r["method"] == method], count)))
@@ -274,10 +278,13 @@ def conclusion(name: str, records: list[dict]) -> str:
             return ""
         best, other = max(ours, key=means.__getitem__), max(others, key=means.__getitem__)
         apart = means[best] - means[other]
+        variances = (means[m] * (100 - means[m]) for m in (best, other))
+        error = np.sqrt(sum(variances) / records[0]["test_images"])
         against = f"{count} labels (`{best}` against `{other}`: {apart:+.1f})"
-        (above if apart > 0 else below).append(against)
+        (above if apart > error else below if apart < -error else level).append(against)
     parts = [f"above all other methods with {', '.join(above)}"] if above else []
-    parts += [f"not above all with {', '.join(below)}"] if below else []
+    parts += [f"level with the best of them with {', '.join(level)}"] if level else []
+    parts += [f"below the best of them with {', '.join(below)}"] if below else []
     return f"On {name} the best BiGAN is {'; '.join(parts)}."
 
 
@@ -332,7 +339,7 @@ def main() -> int:
                 record = next((r for r in stored if {k: r[k] for k in key} == key), None)
                 if record is None:
                     record = key | measure(method, part, config, seed)
-                    record["images"] = len(part.train)
+                    record["images"], record["test_images"] = map(len, part)
                     record["largest_class"] = float(np.bincount(part.test.labels).max())
                     record["largest_class"] /= len(part.test)
                     record["environment"] = environment()

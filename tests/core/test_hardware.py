@@ -16,10 +16,10 @@ UNKNOWN_GPU = ((None,), 0)
 
 # cpu, devices, (precision, jit_compile) -> dtype policy, whether XLA, a part of the reason
 CHOICES = [
-    (AMX, CPU_ONLY, ("auto", "auto"), "mixed_bfloat16", False, "with bfloat16 matrix units"),
-    (AVX, CPU_ONLY, ("auto", "auto"), "float32", True, "without bfloat16 matrix units"),
-    (OLD, CPU_ONLY, ("auto", "auto"), "float32", True, "without bfloat16 matrix units"),
-    (NOT_LINUX, CPU_ONLY, ("auto", "auto"), "float32", True, "without bfloat16 matrix units"),
+    (AMX, CPU_ONLY, ("auto", "auto"), "mixed_bfloat16", False, "with bfloat16 instructions"),
+    (AVX, CPU_ONLY, ("auto", "auto"), "mixed_bfloat16", False, "with bfloat16"),
+    (OLD, CPU_ONLY, ("auto", "auto"), "float32", True, "without bfloat16 instructions"),
+    (NOT_LINUX, CPU_ONLY, ("auto", "auto"), "float32", True, "without bfloat16 instructions"),
     (OLD, AMPERE, ("auto", "auto"), "mixed_bfloat16", True, "2 GPU(s) with bfloat16"),
     (AMX, TURING, ("auto", "auto"), "float32", True, "1 GPU(s) without bfloat16"),
     (OLD, MIXED, ("auto", "auto"), "float32", True, "2 GPU(s) without bfloat16"),
@@ -39,6 +39,9 @@ CHOICES = [
 @pytest.fixture
 def machine(monkeypatch):
     """A function that puts tf_bigan on another machine."""
+
+    monkeypatch.delenv("ONEDNN_MAX_CPU_ISA", raising=False)
+    monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS", raising=False)
 
     def pretend(flags, devices):
         gpus, tpus = devices
@@ -67,6 +70,25 @@ def test_choice(machine, flags, devices, given, policy, xla, reason):
     machine(flags, devices)
     *chosen, why = hardware.choose(*given)
     assert chosen == [policy, xla] and reason in why
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "policy"),
+    [
+        ("ONEDNN_MAX_CPU_ISA", "AVX2", "float32"),
+        ("ONEDNN_MAX_CPU_ISA", "avx512_core_vnni", "float32"),
+        ("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_BF16", "mixed_bfloat16"),
+        ("ONEDNN_MAX_CPU_ISA", "default", "mixed_bfloat16"),
+        ("TF_ENABLE_ONEDNN_OPTS", "0", "float32"),
+        ("TF_ENABLE_ONEDNN_OPTS", "1", "mixed_bfloat16"),
+    ],
+)
+def test_bfloat16_is_not_chosen_where_onednn_may_not_use_it(
+    machine, monkeypatch, name, value, policy
+):
+    machine(AVX, CPU_ONLY)
+    monkeypatch.setenv(name, value)
+    assert hardware.choose()[0] == policy
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Chooses the compute dtype and whether to use XLA, by the hardware."""
 
 import contextlib
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -20,9 +21,9 @@ def choose(
 ) -> tuple[str, bool, str]:
     """(dtype policy, whether to use XLA, reason). "auto" depends on the hardware.
 
-    oneDNN uses a CPU's bfloat16 matrix units, XLA does not. In float32 XLA is about as fast as
-    oneDNN with dense networks, but its convolutions are slower. GPUs since Ampere multiply
-    bfloat16 in their tensor cores under XLA.
+    oneDNN uses a CPU's bfloat16 instructions (AMX, AVX512_BF16), XLA does not. In float32 XLA is
+    about as fast as oneDNN with dense networks, but its convolutions are slower. GPUs since Ampere
+    multiply bfloat16 in their tensor cores under XLA.
 
     networks: the networks to train, if known.
     steps: number of steps of the whole training, if known. Short trainings on a CPU use no XLA.
@@ -35,10 +36,10 @@ def choose(
         fast_bfloat16 = all(d.get("compute_capability", (0, 0))[0] >= 8 for d in details)
         policy, xla = ("mixed_bfloat16" if fast_bfloat16 else "float32"), True
         why = f"{len(gpus)} GPU(s) " + ("with" if fast_bfloat16 else "without") + " bfloat16"
-    elif _cpu_has_bfloat16_matrix_units():
-        policy, xla, why = "mixed_bfloat16", False, "a CPU with bfloat16 matrix units"
+    elif _cpu_multiplies_bfloat16():
+        policy, xla, why = "mixed_bfloat16", False, "a CPU with bfloat16 instructions"
     else:
-        policy, xla, why = "float32", True, "a CPU without bfloat16 matrix units"
+        policy, xla, why = "float32", True, "a CPU without bfloat16 instructions"
     if precision != "auto":
         policy, xla, why = precision, xla or precision == "float32", f"as given, {why}"
     if xla and not (gpus or tpus):
@@ -55,12 +56,16 @@ def _convolves(network: keras.Model) -> bool:
     return any(isinstance(layer, _CONVOLUTIONS) for layer in network._flatten_layers())
 
 
-def _cpu_has_bfloat16_matrix_units() -> bool:
+def _cpu_multiplies_bfloat16() -> bool:
+    """Whether the CPU has instructions for it, and oneDNN may use them: else it is emulated."""
     try:
         flags = Path("/proc/cpuinfo").read_text()
     except OSError:
         return False  # not Linux
-    return "amx_bf16" in flags
+    limit = os.environ.get("ONEDNN_MAX_CPU_ISA", "").upper() or "DEFAULT"
+    allowed = limit == "DEFAULT" or any(name in limit for name in ("BF16", "FP16", "AMX", "AVX10"))
+    allowed &= os.environ.get("TF_ENABLE_ONEDNN_OPTS") not in ("0", "false")
+    return allowed and ("amx_bf16" in flags or "avx512_bf16" in flags)
 
 
 @contextlib.contextmanager
