@@ -11,13 +11,17 @@ from benchmarks.setting import Setting, random_weights
 FLOAT32, BFLOAT16 = (1e-4, 2e-3), (3e-2, None)
 
 
+class Disagreement(AssertionError):
+    """A peer computes something else."""
+
+
 def check(setting: Setting, peer):
     """Gives a peer and a float32 tf_bigan model the same weights, and compares a training step.
 
     Afterwards the peer has initial weights.
 
     Raises:
-        AssertionError: a loss or a gradient differs.
+        Disagreement: a loss or a gradient differs.
     """
     model = ours.make(setting)
     fresh = {role: [v.numpy() for v in vs] for role, vs in ours.weights(model).items()}
@@ -36,13 +40,13 @@ def check(setting: Setting, peer):
     peer_losses, peer_gradients = peer.losses_and_gradients(x, z)
     loss_error, gradient_error = BFLOAT16 if peer.bfloat16 else FLOAT32
     for player, loss in losses.items():
-        assert abs(peer_losses[player] - loss) <= loss_error, (
-            f"the loss of {player} is {peer_losses[player]}, not {loss}"
-        )
+        if not abs(peer_losses[player] - loss) <= loss_error:
+            raise Disagreement(f"its loss of {player} is {peer_losses[player]:.5g}, not {loss:.5g}")
     if gradient_error is not None:
         for role, arrays in gradients.items():
             largest = max(np.abs(array).max() for array in arrays)
             for i, (array, other) in enumerate(zip(arrays, peer_gradients[role], strict=True)):
                 error = np.abs(array - other).max() / largest
-                assert error <= gradient_error, f"gradient {i} of the {role} is off by {error:.1e}"
+                if not error <= gradient_error:
+                    raise Disagreement(f"gradient {i} of its {role} is off by {error:.1e}")
     peer.load(fresh)

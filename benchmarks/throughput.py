@@ -72,21 +72,27 @@ def variants(setting: Setting, default: tuple[str, bool]) -> dict[str, Callable]
 
 def measure(
     makers: Mapping[str, Callable], batch: int, rounds: int, seconds: float
-) -> dict[str, list[float]]:
-    """{name: images per second in each round}, each variant running `seconds` in a round."""
-    running, pace = {}, {}
+) -> tuple[dict[str, list[float]], list[str]]:
+    """{name: images per second in each round}, each variant running `seconds` in a round; and a
+    line for each peer that computes something else, which is not timed."""
+    running, pace, left_out = {}, {}, []
     for name, make in makers.items():
         print(f"  {name}", file=sys.stderr)
-        running[name] = make()
+        try:
+            running[name] = make()
+        except agreement.Disagreement as error:
+            left_out.append(f"{name} is left out: {error}.")
+            print(f"  {left_out[-1]}", file=sys.stderr)
+            continue
         running[name].seconds_of(2)  # compiles
         pace[name] = running[name].seconds_of(4) / 4
-    rates = {name: [] for name in makers}
+    rates = {name: [] for name in running}
     for number in range(rounds):
         print(f"  round {number + 1} of {rounds}", file=sys.stderr)
-        for name in random.Random(number).sample(list(makers), len(makers)):
+        for name in random.Random(number).sample(list(running), len(running)):
             steps = max(2, round(seconds / pace[name]))
             rates[name].append(steps * batch / running[name].seconds_of(steps))
-    return rates
+    return rates, left_out
 
 
 def main() -> int:
@@ -127,8 +133,8 @@ def main() -> int:
             continue
         default = pages.mode("tf_bigan", *mode)
         print(setting.title, file=sys.stderr)
-        rates = measure(makers, setting.batch, rounds, seconds)
-        sections.append(pages.section(setting, rates, default))
+        rates, left_out = measure(makers, setting.batch, rounds, seconds)
+        sections.append("\n\n".join([pages.section(setting, rates, default), *left_out]))
         print(f"\n{sections[-1]}", flush=True)
     if len(sections) == 1:
         parser.error(f"--only={options.only} does not occur in any setting/variant")

@@ -84,7 +84,7 @@ def test_another_loss_is_noticed(setting):
     peer = keras_peer(setting)
     honest = peer.model.gradients
     peer.model.gradients = lambda x, z: (honest(x, z)[0] + 0.01, *honest(x, z)[1:])
-    with pytest.raises(AssertionError, match="the loss of D"):
+    with pytest.raises(agreement.Disagreement, match="its loss of D"):
         agreement.check(setting, peer)
 
 
@@ -97,7 +97,7 @@ def test_a_missing_gradient_is_noticed(setting):
         return loss_d, loss_eg, of_d, [0.5 * of_eg[0], *of_eg[1:]]
 
     peer.model.gradients = without_half_of_the_encoder
-    with pytest.raises(AssertionError, match="of the encoder is off"):
+    with pytest.raises(agreement.Disagreement, match="of its encoder is off"):
         agreement.check(setting, peer)
 
 

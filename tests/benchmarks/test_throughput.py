@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from benchmarks import isa, pages, throughput
+from benchmarks import agreement, isa, pages, throughput
 from benchmarks.setting import SETTINGS, Setting
 
 SETTING = Setting("s", "A setting", "paper", 100)
@@ -80,10 +80,24 @@ def test_variants_take_turns_in_rounds_of_equal_length():
 
     calls = []
     makers = {"fast": lambda: Fake("fast", 0.01), "slow": lambda: Fake("slow", 0.5)}
-    rates = throughput.measure(makers, batch=10, rounds=3, seconds=2.0)
+    rates, left_out = throughput.measure(makers, batch=10, rounds=3, seconds=2.0)
+    assert left_out == []
     assert rates == {"fast": pytest.approx([1000.0] * 3), "slow": pytest.approx([20.0] * 3)}
     rounds = [sorted(calls[i : i + 2]) for i in range(len(calls) - 6, len(calls), 2)]
     assert rounds == [[("fast", 200), ("slow", 4)]] * 3
+
+
+def test_a_peer_that_computes_something_else_is_not_timed():
+    class Fake:
+        def seconds_of(self, steps):
+            return 0.01 * steps
+
+    def wrong():
+        raise agreement.Disagreement("its loss of D is 0.5, not 0.7")
+
+    rates, left_out = throughput.measure({"wrong": wrong, "right": Fake}, 10, 2, 1.0)
+    assert list(rates) == ["right"]
+    assert left_out == ["wrong is left out: its loss of D is 0.5, not 0.7."]
 
 
 def test_the_marked_block_is_replaced(tmp_path):

@@ -299,14 +299,28 @@ def test_an_onnx_file_scores_the_same(shape, tmp_path, eagerly):
 
 
 @pytest.mark.extra
-def test_an_onnx_file_of_a_system_in_bfloat16_is_refused(digits, tmp_path, eagerly):
+def test_onnx_files_with_a_system_in_bfloat16(digits, tmp_path, eagerly):
+    """Refused if the score is the system's; the default score is not."""
     for module in ONNX.modules:
         pytest.importorskip(module, reason=f"{module} is not installed")
+    import onnxruntime
+
     options = {"precision": "mixed_bfloat16"}
-    detector = BiGANDetector("autoencoder", options=options, **TINY).fit(digits[0][:20])
+    detectors = [
+        BiGANDetector("autoencoder", criterion=criterion, options=options, **TINY).fit(
+            digits[0][:20]
+        )
+        for criterion in ("reconstruction", "combined")
+    ]
     with pytest.raises(tb.UserError, match=r"onnx has no products in bfloat16, which.*precision"):
-        detector.save_model(tmp_path / "detector.onnx")
+        detectors[0].save_model(tmp_path / "detector.onnx")
     assert not list(tmp_path.iterdir())
+    tf.config.run_functions_eagerly(False)
+    detectors[1].save_model(tmp_path / "detector.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "detector.onnx")
+    rows = digits[0][20:25]
+    found = session.run(["score"], {"rows": rows})[0]
+    np.testing.assert_allclose(found, -detectors[1].score_samples(rows), rtol=1e-4, atol=1e-4)
 
 
 def test_the_nearest_images_of_a_score_of_edges(eagerly):

@@ -300,7 +300,7 @@ class BiGANDetector(OutlierMixin, BaseEstimator):
 
         Raises:
             UserError: the path exists, or cannot be written; or, for ONNX, the packages of the
-                extra `export` are missing, or the system computes in bfloat16.
+                extra `export` are missing, or the score is of a system that computes in bfloat16.
         """
         check_is_fitted(self)
         if os.path.lexists(path):

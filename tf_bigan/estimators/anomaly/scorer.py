@@ -234,7 +234,7 @@ class Scorer(tf.Module):
         if Path(path).suffix == ONNX.suffix:
             ONNX.check_installed()
             others = (precisions(model.encoder) | precisions(model.generator)) - {"float32"}
-            if others:
+            if others and self._uses_system(score):
                 raise UserError(
                     f"onnx has no products in {', '.join(sorted(others))}, which the system "
                     'computes in: fit it with options={"precision": "float32"}'
@@ -246,6 +246,11 @@ class Scorer(tf.Module):
         exported.inference = model  # the average of the weights is no attribute that is tracked
         exported.serve = tf.function(serve, input_signature=[spec])
         tf.saved_model.save(exported, os.fspath(path), signatures=exported.serve)
+
+    def _uses_system(self, score: str) -> bool:
+        """Whether a score depends on what was trained."""
+        names = {*self.evidence} if score == "combined" else {score}
+        return not names <= {*PIXEL, *PATCH, *HOG, *PRINCIPAL}
 
     def _images(self, rows: tf.Tensor) -> tf.Tensor:
         """Rows as the system sees them, float32 [N, H, W, C]."""
