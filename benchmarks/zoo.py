@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import pages
+from benchmarks import command, pages
 from tf_bigan import data, evaluation, models, report
 from tf_bigan.core import hardware
 from tf_bigan.run import build, measure, presets
@@ -220,4 +220,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    command.run(main)
