@@ -240,6 +240,8 @@ def _seconds(values: list[float]) -> str:
     # With half of an even number of seeds there is no median: the mean of a number and infinity.
     middle = median(values)
     shown = f"{middle:.0f}" if middle < inf else "never"
+    if len(values) == 1:
+        return shown
     return f"{shown} ({min(reached):.0f}–{max(reached):.0f}{count})"
 
 
@@ -319,9 +321,9 @@ def main(arguments: list[str] | None = None) -> int:
     text = "\n\n".join(
         [
             head,
-            f"Medians of the seeds {', '.join(map(str, options.seeds))} (in parentheses the "
-            f"range), with at most {options.limit:.0f} seconds of training. FD is in the features "
-            "of a classifier of each seed's training images.",
+            f"Seeds: {', '.join(map(str, options.seeds))}, with at most {options.limit:.0f} "
+            "seconds of training each; medians, and the range in parentheses. FD is in the "
+            "features of a classifier of each seed's training images.",
             table(records),
         ]
     )

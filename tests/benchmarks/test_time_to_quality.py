@@ -119,6 +119,8 @@ def test_table():
     )
     none_of_most = [record("keras", 0, (9, INVERTS)), *(record("keras", n) for n in (1, 2))]
     assert "| never (9–9, 1 of 3) | never |" in time_to_quality.table(none_of_most)
+    # One seed has no range.
+    assert "| float32 | 9 | never |" in time_to_quality.table(none_of_most[:1])
 
 
 def test_a_restart_computes_only_what_is_missing(tmp_path, monkeypatch, capsys):

@@ -17,7 +17,7 @@ UNKNOWN_GPU = ((None,), 0)
 # cpu, devices, (precision, jit_compile) -> dtype policy, whether XLA, a part of the reason
 CHOICES = [
     (AMX, CPU_ONLY, ("auto", "auto"), "mixed_bfloat16", False, "with bfloat16 instructions"),
-    (AVX, CPU_ONLY, ("auto", "auto"), "mixed_bfloat16", False, "with bfloat16"),
+    (AVX, CPU_ONLY, ("auto", "auto"), "mixed_bfloat16", False, "with bfloat16 instructions"),
     (OLD, CPU_ONLY, ("auto", "auto"), "float32", True, "without bfloat16 instructions"),
     (NOT_LINUX, CPU_ONLY, ("auto", "auto"), "float32", True, "without bfloat16 instructions"),
     (OLD, AMPERE, ("auto", "auto"), "mixed_bfloat16", True, "2 GPU(s) with bfloat16"),
@@ -80,6 +80,7 @@ def test_choice(machine, flags, devices, given, policy, xla, reason):
         ("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_BF16", "mixed_bfloat16"),
         ("ONEDNN_MAX_CPU_ISA", "default", "mixed_bfloat16"),
         ("TF_ENABLE_ONEDNN_OPTS", "0", "float32"),
+        ("TF_ENABLE_ONEDNN_OPTS", "False", "float32"),
         ("TF_ENABLE_ONEDNN_OPTS", "1", "mixed_bfloat16"),
     ],
 )

@@ -64,7 +64,7 @@ def _cpu_multiplies_bfloat16() -> bool:
         return False  # not Linux
     limit = os.environ.get("ONEDNN_MAX_CPU_ISA", "").upper() or "DEFAULT"
     allowed = limit == "DEFAULT" or any(name in limit for name in ("BF16", "FP16", "AMX", "AVX10"))
-    allowed &= os.environ.get("TF_ENABLE_ONEDNN_OPTS") not in ("0", "false")
+    allowed &= os.environ.get("TF_ENABLE_ONEDNN_OPTS", "").lower() not in ("0", "false")
     return allowed and ("amx_bf16" in flags or "avx512_bf16" in flags)
 
 
