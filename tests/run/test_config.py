@@ -15,7 +15,7 @@ from tf_bigan.errors import UserError
 from tf_bigan.run import presets
 from tf_bigan.run.build import optimizers
 from tf_bigan.run.config import QUICK_METRICS, Config
-from tf_bigan.run.flags import config_from_flags, define_config_flags, spelling, with_dashes
+from tf_bigan.run.flags import config_from_flags, define_config_flags, run, spelling, with_dashes
 from tf_bigan.run.presets import PRESETS
 
 
@@ -196,6 +196,15 @@ def test_names_of_flags_get_their_dashes():
         "runs/seed=3 and a,seed=3 hold no run": "runs/seed=3 and a,seed=3 hold no run",
     }.items():
         assert with_dashes(message, values) == shown
+
+
+def test_a_value_that_is_no_number_is_named(capsys):
+    for value, kind in {"labels=ten": "a whole number", "learning_rate=fast": "a number"}.items():
+        values = flags.FlagValues()
+        define_config_flags(values)
+        assert run(lambda: 0, ["train", f"--{value}"], None, values) == 2
+        line = f"train: flag --{value}: not {kind} (see train --help)\n"
+        assert capsys.readouterr().err.endswith(line)
 
 
 def test_a_command_is_spelt_as_the_program_was_started(monkeypatch):

@@ -27,6 +27,11 @@ _DEFINE = {
     float: flags.DEFINE_float,
     str: flags.DEFINE_string,
 }
+# Python's words for a value that is no number.
+_NO_NUMBER = {
+    r"invalid literal for int\(\).*": "not a whole number",
+    r"could not convert string to float.*": "not a number",
+}
 _HELP = {"--help", "-h", "-help", "--helpfull", "--helpshort"}
 _NAME_WIDTH, _TEXT_WIDTH = 24, 72
 
@@ -178,7 +183,10 @@ def run(
             raise UserError(f"unexpected argument {rest[1]}: options are given as --name=value")
         return main()
     except flags.Error as error:
-        message, status = f"{error} (see {script} --help)", 2
+        text = str(error)
+        for python, ours in _NO_NUMBER.items():
+            text = re.sub(python, ours, text)
+        message, status = f"{text} (see {script} --help)", 2
     except UserError as error:
         message, status = error, 2
     except Failure as error:
