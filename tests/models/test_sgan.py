@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from scipy.special import softmax
+from scipy.special import expit, softmax
 
 from tests.closeness import assert_close
 from tests.models.conftest import CLASSES, make_batch, make_system
@@ -22,9 +22,9 @@ def test_losses_against_numpy(few, loss):
     batch = {"image": batch["image"]} | (labelled if few else {"label": batch["label"]})
     z = model.prior.sample(8, 5)
     image, label = ("labelled_image", "labelled_label") if few else ("image", "label")
-    p = softmax(model.discriminator(batch["image"]).numpy(), -1)
-    p_fake = softmax(model.discriminator(model.generator(z)).numpy(), -1)
-    p_label = softmax(model.discriminator(batch[image]).numpy(), -1)
+    p, p_fake, p_label = (
+        probabilities(model, x) for x in (batch["image"], model.generator(z), batch[image])
+    )
     y = batch[label].numpy()
     cross_entropy = -np.log(p_label[np.arange(len(y)), y]).mean()
     d = 0.7 * cross_entropy - np.log(1 - p[:, CLASSES]).mean() - np.log(p_fake[:, CLASSES]).mean()
@@ -37,6 +37,25 @@ def test_losses_against_numpy(few, loss):
     np.testing.assert_array_equal(logs["accuracy_real"], p[:, CLASSES] < 0.5)
 
 
+def probabilities(model, x):
+    """Of the N classes and FAKE, [B, N + 1]."""
+    logits = model.discriminator(x).numpy()
+    real = expit(logits[:, CLASSES:])
+    return np.concatenate([real * softmax(logits[:, :CLASSES], -1), 1 - real], -1)
+
+
+def test_the_certainty_of_classes_does_not_decide_what_is_real():
+    """So that a D whose classes become certain has the same gradient for G."""
+    model = make_system("sgan")
+    x = make_batch()["image"]
+    real, classes = model._judgement(x, training=False)
+    for weight in model.discriminator.logit.weights:
+        weight.assign(weight * ([1e3] * CLASSES + [1]))
+    found, others = model._judgement(x, training=False)
+    assert_close(found, real)
+    assert_close(others, 1e3 * classes.numpy(), tol=1e-2)
+
+
 def test_consistency_entropy_and_balance_of_all_images(monkeypatch):
     """Two views of an image should be classified alike, with certainty, and images variously."""
     weights = {"consistency": 1e4, "entropy": 0.25, "balance": 3.0}
@@ -44,10 +63,11 @@ def test_consistency_entropy_and_balance_of_all_images(monkeypatch):
     plain, model = (make_system("sgan", options={"set": s}) for s in (None, options))
     batch = {k: v for k, v in make_batch().items() if not k.startswith("labelled")}
     z = model.prior.sample(8, 5)
-    other = model.discriminator(batch["image"][:, :, ::-1])
+    other = model._judgement(batch["image"][:, :, ::-1], training=False)
     monkeypatch.setattr(SGAN, "_of_another_view", lambda *arguments: other)
     p, q = (
-        softmax(t.numpy()[:, :CLASSES], -1) for t in (model.discriminator(batch["image"]), other)
+        softmax(model.class_logits(batch["image"], training=False).numpy(), -1),
+        softmax(other[1], -1),
     )
     wanted = 1e4 * ((p - q) ** 2).sum(-1).mean() - 0.25 * (p * np.log(p)).sum(-1).mean()
     wanted += 3.0 * (p.mean(0) * np.log(p.mean(0))).sum()
@@ -66,9 +86,9 @@ def test_the_views_of_an_image_are_augmented_apart():
 
 def check_views(model, x):
     model.random.begin(tf.constant([1, 2]), rows=len(x))
-    one, other = (model._of_another_view(x, training=True).numpy() for _ in range(2))
+    one, other = (model._of_another_view(x, training=True)[1].numpy() for _ in range(2))
     assert np.abs(one - other).max() > 1e-4
-    assert_close(model._of_another_view(x, training=False), model.discriminator(x))
+    assert_close(model._of_another_view(x, training=False)[1], model.class_logits(x, False))
 
 
 def test_moving_statistics_leave_the_views_out():

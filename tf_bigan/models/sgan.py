@@ -16,21 +16,26 @@ from tf_bigan.priors import Prior
 class SGAN(AdversarialModel):
     """A discriminator with N + 1 classes: the N of the labels, and FAKE (Algorithm 1).
 
-    With logits l_1 ... l_{N+1}, and r = log Σ_{k<=N} exp(l_k) - l_{N+1} the logit of "real":
+    With class logits c_1 ... c_N, and r, the logit of "real":
+
+        p(k | x) = σ(r) softmax(c)_k,  p(FAKE | x) = 1 - σ(r)
 
         D, few labelled images:   -log p(y | x)                    cross entropy over N + 1 classes
         D, all images:            -log(1 - p(FAKE | x))    = softplus(-r)
         D, generated images:      -log p(FAKE | G(z))      = softplus(r)
         G:                        -log(1 - p(FAKE | G(z))) = softplus(-r)
 
+    These are the distributions of a softmax of N + 1 logits l, where r = log Σ exp(l_k) - l_{N+1}.
+    As an output of its own r stays smooth where classes are certain: samples are much better.
+
     With `compile(loss="minimax")` G minimises log p(FAKE | G(z)) as in the paper, which saturates.
     Both move at once. Without a labelled subset in the batch, all images count as labelled.
 
-    Three terms of D that are not the paper's make more of few labels. With p the softmax of the N
-    classes' logits on all images, they are consistency · E Σ(p(x) - p(T x))² with a view T x of
-    each (Laine & Aila 2017, Π-model), entropy · E H(p(x)) (Grandvalet & Bengio 2004), and
-    -balance · H(E p(x)), without which one class for all images would be the least of the other
-    two (Krause et al. 2010). The labelled images are views, too.
+    Three terms of D that are not the paper's make more of few labels. With p the softmax of c on
+    all images, they are consistency · E Σ(p(x) - p(T x))² with a view T x of each (Laine & Aila
+    2017, Π-model), entropy · E H(p(x)) (Grandvalet & Bengio 2004), and -balance · H(E p(x)),
+    without which one class for all images would be the least of the other two (Krause et al.
+    2010). The labelled images are views, too.
 
     Hyperparameters:
         supervised: the weight of the labelled images' loss; 0 gives a GAN.
@@ -38,8 +43,8 @@ class SGAN(AdversarialModel):
             replica's rows, so that it depends on the number of replicas.
         views: the `augmentation` of views, as text; "none" is that of `compile`.
 
-    Networks: generator z [B, latent_dim] -> x [B, H, W, C] in [0, 1]; discriminator x -> logits
-    [B, N + 1].
+    Networks: generator z [B, latent_dim] -> x [B, H, W, C] in [0, 1]; discriminator x -> c
+    and r, [B, N + 1].
     """
 
     players = {"D": ("discriminator",), "G": ("generator",)}
@@ -87,49 +92,51 @@ class SGAN(AdversarialModel):
     def player_losses(self, batch, z, training):
         label = batch.get("labelled_label", batch.get("label"))
         x_fake = self.generator(z, training=training)
-        (logits_real, logits), (logits_fake, _) = self.judge(
-            self._real_and_class_logits, batch["image"], x_fake, training=training
+        (real, classes), (fake, _) = self.judge(
+            self._judgement, batch["image"], x_fake, training=training
         )
         # The labelled batch may have another size, so it needs a separate call.
-        logits_labelled = logits
+        real_labelled, classes_labelled = real, classes
         if "labelled_image" in batch:
-            logits_labelled = self._of_another_view(batch["labelled_image"], training)
+            real_labelled, classes_labelled = self._of_another_view(
+                batch["labelled_image"], training
+            )
         cross_entropy = tf.reduce_mean(
-            tf.nn.sparse_softmax_cross_entropy_with_logits(label, logits_labelled)
+            tf.nn.sparse_softmax_cross_entropy_with_logits(label, classes_labelled)
+            + tf.nn.softplus(-real_labelled)
         )
-        p = tf.nn.softmax(logits[:, :-1])
-        entropy = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(p, logits[:, :-1]))
+        p = tf.nn.softmax(classes)
+        entropy = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(p, classes))
         mean = tf.reduce_mean(p, 0)
         variety = -tf.reduce_sum(mean * tf.math.log(mean + 1e-8))
         regularisation = self.entropy * entropy - self.balance * variety
         if self.consistency:
-            other = tf.nn.softmax(self._of_another_view(batch["image"], training)[:, :-1])
+            other = tf.nn.softmax(self._of_another_view(batch["image"], training)[1])
             regularisation += self.consistency * tf.reduce_mean(squared_error(p, other))
         losses = {
             "D": self.supervised * cross_entropy
             + regularisation
-            + self.adversarial_loss.discriminator(logits_real, logits_fake),
-            "G": self.adversarial_loss.generator(logits_real, logits_fake),
+            + self.adversarial_loss.discriminator(real, fake),
+            "G": self.adversarial_loss.generator(real, fake),
         }
-        return losses, self.adversarial_loss.logs(logits_real, logits_fake) | {
+        return losses, self.adversarial_loss.logs(real, fake) | {
             "cross_entropy": cross_entropy,
             "entropy": entropy,
             "entropy_of_mean": variety,
-            "accuracy_labelled": tf.argmax(logits_labelled[:, :-1], -1) == label,
+            "accuracy_labelled": tf.argmax(classes_labelled, -1) == label,
         }
 
     def _of_another_view(self, x, training):
-        """All logits [B, N + 1] of images, augmented anew; batch statistics are of the others."""
+        """`_judgement` of images, augmented anew; batch statistics are of the others."""
         view = self.augmented(x, training, by=self._views)
         with unchanged_statistics(self.discriminator):
-            logits = self.discriminator(view, training=training)
-        return logits
+            return self._judgement(view, training)
 
-    def _real_and_class_logits(self, x, training):
-        """log (1 - p(FAKE)) / p(FAKE) [B], and all logits [B, N + 1]."""
+    def _judgement(self, x, training):
+        """r [B], and c [B, N]."""
         logits = self.discriminator(x, training=training)
-        return tf.reduce_logsumexp(logits[:, :-1], -1) - logits[:, -1], logits
+        return logits[:, -1], logits[:, :-1]
 
     def class_logits(self, x, training) -> tf.Tensor:
         """Logits of the N classes, [B, N]."""
-        return self.discriminator(x, training=training)[:, :-1]
+        return self._judgement(x, training)[1]
