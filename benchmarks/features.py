@@ -3,13 +3,12 @@
 python -m benchmarks.features --seeds=0,1,2
 python -m benchmarks.features --data=emoji,elpv --emoji=DIR --elpv=DIR
 python -m benchmarks.features --data=mnist --methods=pixels,bigan     a part of it
-python -m benchmarks.features --write                                 also updates docs/features.md
+python -m benchmarks.features --write           also updates the tables in docs/features.md
 
 Every method sees all training images without labels. MNIST and MNIST-M have their own test images.
 Of the categories of emoji and of ELPV's normal and defective solar cells, in 32×32 pixels, a fifth
 is tested on; DIR is an unpacked package that `benchmarks.pictures` names. Results are stored in
-OUT/results.jsonl: a restarted run computes only those that are missing or have other settings, and
-shows those of its data, seeds and methods.
+OUT/results.jsonl: a restarted run computes only those that are missing or have other settings.
 """
 
 import argparse
@@ -37,7 +36,7 @@ from tf_bigan.run import build, defaults, presets
 from tf_bigan.run.config import Config
 from tf_bigan.run.workdir import environment
 
-PAGE, BLOCK = "docs/features.md", "features"
+PAGE = "docs/features.md"
 DATA = ("mnist", "mnist_m", "emoji", "elpv")
 SIMPLE, BIGANS = ("pixels", "pca"), ("bigan", "cycle_bigan")
 METHODS = (*SIMPLE, "untrained", "autoencoder", "rotation", *BIGANS)
@@ -226,16 +225,18 @@ def measure(method: str, part: Split, config: Config | None, seed: int) -> dict:
 # --- tables -------------------------------------------------------------------------------
 
 
-def section(name: str, records: list[dict]) -> str:
+def section(name: str, records: list[dict], machine: str) -> str:
     """The table of a data set, and what it says about BiGANs."""
     largest = 100 * max(record["largest_class"] for record in records)
+    seeds = sorted({record["seed"] for record in records})
     return "\n\n".join(
         [
             f"### {name}",
             f"{records[0]['images']:,} training images; the largest class has {largest:.0f} % of "
-            "the test images.",
+            f"the test images. Seeds: {', '.join(map(str, seeds))}.",
             table(records),
             conclusion(name, records),
+            machine,
         ]
     )
 
@@ -327,7 +328,7 @@ def main() -> int:
     results = Path(options.out, "results.jsonl")
     results.parent.mkdir(parents=True, exist_ok=True)
     stored = [json.loads(line) for line in results.open()] if results.exists() else []
-    text = [pages.machine(": ".join(hardware.choose()[::2]))]
+    machine = pages.machine(": ".join(hardware.choose()[::2]))
     for name in names:
         shown = []
         for seed in map(int, options.seeds.split(",")):
@@ -347,10 +348,10 @@ def main() -> int:
                         file.write(json.dumps(record) + "\n")
                     print(name, seed, table([record]).splitlines()[-1], flush=True)
                 shown.append(record)
-        text.append(section(name, shown))
-    print("\n\n".join(text))
-    if options.write:
-        pages.write(PAGE, BLOCK, "\n\n".join(text))
+        text = section(name, shown, machine)
+        print(text)
+        if options.write:
+            pages.write(PAGE, f"features_{name}", text)
     return 0
 
 
