@@ -1,9 +1,11 @@
 """The benchmark of features: its parts by hand, and its tables from records made up by hand."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from benchmarks import features
+from benchmarks import features, pages
 from tf_bigan import data
 
 
@@ -95,3 +97,9 @@ def test_table_and_conclusion():
     records[0]["test_images"] = 10_000
     assert "; below the best of them with all labels (" in features.conclusion("emoji", records)
     assert features.conclusion("emoji", records[1:]) == ""
+
+
+def test_the_page_has_a_place_for_each_data_set():
+    page = Path(__file__).parents[2] / features.PAGE
+    for name in features.DATA:
+        pages.around(page, f"features_{name}")
