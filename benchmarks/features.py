@@ -283,10 +283,12 @@ def conclusion(name: str, records: list[dict]) -> str:
         error = np.sqrt(sum(variances) / records[0]["test_images"])
         against = f"{count} labels (`{best}` against `{other}`: {apart:+.1f})"
         (above if apart > error else below if apart < -error else level).append(against)
-    parts = [f"above all other methods with {', '.join(above)}"] if above else []
-    parts += [f"level with the best of them with {', '.join(level)}"] if level else []
-    parts += [f"below the best of them with {', '.join(below)}"] if below else []
-    return f"On {name} the best BiGAN is {'; '.join(parts)}."
+    parts = [
+        f"{word} with {', '.join(found)}"
+        for word, found in (("above", above), ("level", level), ("below", below))
+        if found
+    ]
+    return f"On {name} the best BiGAN is, against the best other method, {'; '.join(parts)}."
 
 
 def _chosen(records: list[dict], count: str) -> list[float]:

@@ -89,13 +89,13 @@ def test_table_and_conclusion():
         "| `bigan` | 42.0 ± 2.8 (e- 43.0) | 79.0 ± 1.4 (e- 79.0) | 5 | 60 |",
     ]
     assert features.conclusion("emoji", records) == (
-        "On emoji the best BiGAN is above all other methods with 10 labels (`bigan` against "
-        "`pixels`: +12.0); level with the best of them with all labels (`bigan` against `pixels`: "
-        "-2.0)."
+        "On emoji the best BiGAN is, against the best other method, above with 10 "
+        "labels (`bigan` against `pixels`: +12.0); level with all labels (`bigan` against "
+        "`pixels`: -2.0)."
     )
     # The standard error is 2.8 with 400 test images, and 0.6 with 10,000.
     records[0]["test_images"] = 10_000
-    assert "; below the best of them with all labels (" in features.conclusion("emoji", records)
+    assert "; below with all labels (" in features.conclusion("emoji", records)
     assert features.conclusion("emoji", records[1:]) == ""
 
 
