@@ -54,14 +54,16 @@ def test_cutout_against_numpy(shape):
     got = augmentation.cutout(x, random()).numpy()
     source = random()
     centres = [np.floor(source.uniform().numpy() * side).astype(int) for side in (height, width)]
-    rows, columns = np.mgrid[:height, :width]
+    sides = round(height / 2), round(width / 2)
     for i in range(ROWS):
-        distances = abs(rows - centres[0][i]), abs(columns - centres[1][i])
-        cut = (distances[0] < height / 4) & (distances[1] < width / 4)
-        np.testing.assert_array_equal(got[i], np.where(cut[..., None], 0, x[i]))
+        expected = x[i].numpy()
+        top, left = (c[i] - side // 2 for c, side in zip(centres, sides, strict=True))
+        expected[max(top, 0) : top + sides[0], max(left, 0) : left + sides[1]] = 0
+        np.testing.assert_array_equal(got[i], expected)
     assert all(set(c) == set(range(side)) for c, side in zip(centres, (height, width), strict=True))
     area = (got == 0).mean((1, 2, 3))
-    assert area.min() > 1 / 32 and area.max() <= 0.25 and len(set(area)) > 2
+    whole = sides[0] * sides[1] / (height * width)
+    assert area.min() > 1 / 32 and area.max() == pytest.approx(whole) and len(set(area)) > 2
 
 
 def test_color_against_numpy():

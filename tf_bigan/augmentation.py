@@ -41,8 +41,9 @@ def cutout(x: tf.Tensor, random: "Randomness") -> tf.Tensor:
     for axis in (1, 2):
         size = x.shape[axis]
         centre = tf.floor(random.uniform() * size)[:, None]  # [B, 1]
-        distance = tf.abs(tf.range(size, dtype=tf.float32)[None] - centre)
-        near = distance < size * _CUTOUT / 2  # [B, size]
+        cut = round(size * _CUTOUT)
+        place = tf.range(size, dtype=tf.float32)[None] - centre + cut // 2
+        near = (place >= 0) & (place < cut)  # [B, size]
         inside &= near[:, :, None, None] if axis == 1 else near[:, None, :, None]
     return tf.where(inside, tf.zeros_like(x), x)
 

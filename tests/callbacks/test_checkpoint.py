@@ -96,6 +96,10 @@ def test_best_value_is_known_to_a_resumed_run(tmp_path, model, play, logs_of):
     assert json.loads((tmp_path / "best.json").read_text())["value"] == 2.0
     play(model, 3, [logs, Checkpoint(tmp_path, monitor="NND")])
     assert json.loads((tmp_path / "best.json").read_text())["value"] == 1.9
+    for text in ('{"moni', "3", '{"monitor": "NND"}'):
+        (tmp_path / "best.json").write_text(text)
+        with pytest.raises(UserError, match="best.json is broken: remove it"):
+            play(model, 4, [logs, Checkpoint(tmp_path, monitor="NND")])
 
 
 def test_monitored_value_may_come_less_often_than_checkpoints(tmp_path, model, play, logs_of):

@@ -88,7 +88,8 @@ def test_a_refused_training_leaves_all_files_as_they_were(
 
 def test_another_file_is_not_destroyed(tmp_path, model, play):
     path = tmp_path / "notes.txt"
-    path.write_text("my notes\n")
-    with pytest.raises(UserError, match="notes.txt is not a file of metrics"):
-        play(model, 1, [Evaluation(by_step, path)])
-    assert path.read_text() == "my notes\n"
+    for notes in (b"my notes\n", b"\xff\n"):
+        path.write_bytes(notes)
+        with pytest.raises(UserError, match="notes.txt is not a file of metrics"):
+            play(model, 1, [Evaluation(by_step, path)])
+        assert path.read_bytes() == notes

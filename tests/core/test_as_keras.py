@@ -103,6 +103,11 @@ def test_labelled_arrays(name, images, eagerly):
         model.fit(images, labels - 1, batch_size=8)
     with pytest.raises(tb.UserError, match="differ in length"):
         model.fit(images, labels[:-1], batch_size=8)
+    unknown = tf.data.Dataset.from_tensor_slices((images, labels - 1)).batch(8)
+    for data in ({"x": images, "y": labels + 1, "batch_size": 8}, {"x": unknown}):
+        for method in (model.fit, model.evaluate):
+            with pytest.raises(tb.UserError, match="^labels must be from 0 to 2: D has 3 classes$"):
+                method(**data)
 
 
 def test_one_batch_is_one_step(images):
@@ -111,6 +116,8 @@ def test_one_batch_is_one_step(images):
     history = other.fit(images[:BATCH], batch_size=BATCH, verbose=0).history
     assert logs["loss_D"] == pytest.approx(history["loss_D"][0], rel=1e-5)
     assert int(model.step.numpy()) == 1
+    of_bytes = make_plain(optimizer=SGD(0.1)).train_on_batch(to_bytes(images[:BATCH]))
+    assert of_bytes["loss_D"] == pytest.approx(logs["loss_D"], rel=1e-2)
     tested = model.test_on_batch(images[:BATCH], np.zeros(BATCH, np.int64))
     assert set(tested) >= {"loss_D", "loss_EG"} and int(model.step.numpy()) == 1
     with pytest.raises(ValueError, match="leave return_dict out"):

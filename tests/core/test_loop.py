@@ -59,6 +59,16 @@ def test_two_replicas_equal_one_with_the_whole_batch(images):
         np.testing.assert_allclose(values, history[1][name], atol=2e-5, err_msg=name)
 
 
+def test_replicas_evaluate_equal_parts_of_a_dataset(images):
+    """Also outside of the scope: a replica without rows would have a mean of NaN."""
+    one = make_plain(tb.models.Autoencoder)
+    with two_replicas().scope():
+        two = make_plain(tb.models.Autoencoder)
+    data = tf.data.Dataset.from_tensor_slices(images[:9]).batch(4)
+    found, expected = two.evaluate(data), one.evaluate(images[:8])
+    assert found["loss_EG"] == pytest.approx(expected["loss_EG"], rel=1e-5)
+
+
 @pytest.mark.slow
 def test_replicas_agree_in_everything_after_training(mirrored, images):
     strategy, model = two_replicas(), as_it_was(*mirrored)

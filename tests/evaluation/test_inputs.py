@@ -160,6 +160,9 @@ def test_a_probe_needs_so_many_labels():
     values, left_out = compute(["probe_100", "probe_all"], few)
     assert list(values) == ["probe_all"]
     assert left_out["probe_100"] == "train_labels: expected at least 100 labels, got 99"
+    many = Inputs(*DATA[:2], TRAIN[:300], np.arange(300) % 120, encode=encode)
+    _, left_out = compute(["probe_100"], many)
+    assert left_out["probe_100"] == "train_labels: 100 labels are too few for 120 classes"
 
 
 def test_sorted_classes_are_drawn_from_all_training_images(monkeypatch):

@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from tests.closeness import assert_close
 from tests.models.conftest import make_batch, make_system
+from tf_bigan.models import cycle_bigan
 from tf_bigan.models.bigan import BiGAN
 
 
@@ -55,6 +56,14 @@ def test_hidden_pixels_are_missing_from_the_way_there_alone():
     assert float(logs["reconstruction"]) == pytest.approx(expected, rel=1e-5)
     whole, _ = plain.player_losses(batch, z, training=False)
     assert float(losses["D"]) == pytest.approx(float(whole["D"]), rel=1e-5)
+
+
+def test_a_pixel_is_hidden_in_all_its_channels(monkeypatch):
+    model = make_system("cycle_bigan", options={"set": "mask_rate=0.5"})
+    monkeypatch.setattr(cycle_bigan, "discriminate", lambda encoder, *groups, training: groups)
+    model.random.begin(tf.constant([3, 4]), 8)
+    _, masked, _ = model._encode(tf.ones((8, 8, 8, 3)), None, training=False)
+    assert set(masked.numpy().sum(-1).ravel()) == {0.0, 3.0}
 
 
 def test_the_encoders_averages_are_those_of_images():

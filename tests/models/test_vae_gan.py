@@ -81,3 +81,12 @@ def test_what_it_cannot_do_is_named():
         make("pixel")
     with pytest.raises(UserError, match="prior=normal"):
         make("pixels", prior="uniform")
+
+
+def test_a_three_class_discriminator_has_a_loss_of_its_own():
+    """Of another one D would not know, so that G would play another game."""
+    model = make("three_class")
+    for loss in ("hinge", "logistic:label_smoothing=0.1"):
+        with pytest.raises(UserError, match="kind=three_class D has a loss of its own"):
+            model.compile(loss=loss)
+    model.compile(loss="logistic")

@@ -161,6 +161,17 @@ def test_discriminate_calls_a_network_of_stock_layers_twice(pairs):
         assert_close(logits, network(inputs, training=True))
 
 
+def test_of_stock_layers_too_only_the_first_group_feeds_the_moving_averages(pairs):
+    images = [x for x, _ in pairs]
+    layers = keras.layers.Flatten(), keras.layers.BatchNormalization(momentum=0.0)
+    network = keras.Sequential([keras.Input((4, 4, 1)), *layers])
+    discriminate(network, *images, training=True)
+    mean = images[0].numpy().reshape(6, 16).mean(0)
+    assert_close(network.layers[-1].moving_mean, mean)
+    discriminate(network, *reversed(images), training=False)
+    assert_close(network.layers[-1].moving_mean, mean)
+
+
 def test_a_network_of_networks_keeps_apart_what_all_of_them_do(pairs):
     size, images = (4, 4, 1), [x for x, _ in pairs]
     ours, decoder = MLPEncoder(size, 4, width=4), MLPGenerator(size, 4, width=4)

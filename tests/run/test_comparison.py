@@ -227,8 +227,8 @@ def test_history(tmp_path):
     assert workdir.read_history() == []
     workdir.history.write_text('{"epoch": 0, "EGr": 1}\n{"epoch": 1, "E')
     assert workdir.read_history() == [{"epoch": 0, "EGr": 1}]
-    for text in ("not what you think\n", "3\n"):
-        workdir.history.write_text(text)
+    for text in (b"not what you think\n", b"3\n", b"\xff{}\n"):
+        workdir.history.write_bytes(text)
         with pytest.raises(UserError, match="metrics.jsonl is not readable as metrics"):
             workdir.read_history()
 

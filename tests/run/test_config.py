@@ -11,9 +11,11 @@ from absl import flags
 
 from tf_bigan import __main__ as dispatcher
 from tf_bigan import networks
+from tf_bigan.constraints import NonNegative
 from tf_bigan.errors import UserError
+from tf_bigan.models import Autoencoder
 from tf_bigan.run import presets
-from tf_bigan.run.build import optimizers
+from tf_bigan.run.build import hyperparameters, optimizers
 from tf_bigan.run.config import QUICK_METRICS, Config
 from tf_bigan.run.flags import config_from_flags, define_config_flags, run, spelling, with_dashes
 from tf_bigan.run.presets import PRESETS
@@ -196,6 +198,17 @@ def test_names_of_flags_get_their_dashes():
         "runs/seed=3 and a,seed=3 hold no run": "runs/seed=3 and a,seed=3 hold no run",
     }.items():
         assert with_dashes(message, values) == shown
+
+
+def test_a_hyperparameter_has_the_type_of_its_annotation():
+    class Mine(Autoencoder):
+        def __init__(self, *, alpha: NonNegative | None = None, beta: NonNegative = 1, **parts):
+            super().__init__(**parts, alpha=alpha, beta=beta)
+
+    options = Config(model="autoencoder", set="alpha=0.5,beta=0.5")
+    assert hyperparameters(options, Mine) == {"alpha": 0.5, "beta": 0.5}
+    with pytest.raises(UserError, match="^--set: beta=x is no float$"):
+        hyperparameters(Config(model="autoencoder", set="beta=x"), Mine)
 
 
 def test_a_value_that_is_no_number_is_named(capsys):

@@ -44,10 +44,16 @@ class Best:
         """Reads the best value of an earlier part of the run, if it monitored the same log."""
         if not os.path.exists(self._record_path):
             return
-        with open(self._record_path, encoding="utf-8") as file:
-            record = json.load(file)
-        if record["monitor"] == self.monitor:
-            self.value = record["value"]
+        try:
+            with open(self._record_path, encoding="utf-8") as file:
+                record = json.load(file)
+            monitor, value = record["monitor"], float(record["value"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise UserError(
+                f"{self._record_path} is broken: remove it, and the best model is chosen anew"
+            ) from error
+        if monitor == self.monitor:
+            self.value = value
 
     def improves(self, logs: dict) -> bool:
         """Whether the logs have a better value than before. UserError: the log is missing."""

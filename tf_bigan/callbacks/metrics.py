@@ -70,10 +70,10 @@ class Evaluation(Periodic):
         """The records of earlier steps that this run continues."""
         if not os.path.exists(self.path):
             return []
-        with open(self.path, encoding="utf-8") as file:
-            lines = [line for line in file if line.endswith("\n")]  # the last may be cut off
         step = self.step
         try:
+            with open(self.path, encoding="utf-8") as file:
+                lines = [line for line in file if line.endswith("\n")]  # the last may be cut off
             records = [json.loads(line) for line in lines]
             return [r for r in records if r["step"] <= step and r["seconds"] >= 0 and step > 0]
         except (ValueError, KeyError, TypeError) as error:

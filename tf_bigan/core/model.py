@@ -385,8 +385,8 @@ class AdversarialModel(Inference, Judging):
 
     def get_config(self) -> dict:
         names = [n for n, p in _parameters(type(self)).items() if p.kind is not p.VAR_KEYWORD]
-        # The networks first, in the usual order of `make_networks`, so that a model made from this
-        # config draws its initial weights in the same order.
+        # The networks first, in the players' order, in which a model made from this config draws
+        # its initial weights.
         names = dict.fromkeys([*self.network_names(), *names])
         # Keras does not save which layers are frozen; a reloaded model would train them again.
         frozen = {

@@ -145,7 +145,9 @@ class Trainer:
         """See `AdversarialModel.evaluate`. `dry` only checks the arguments."""
         if steps is not None:
             check(steps_name, steps, Count)
-        dataset = self._distributed(_one_pass(x, y, batch_size, steps, steps_name))
+        dataset = self._distributed(
+            _one_pass(x, y, batch_size, steps, steps_name, self.strategy.num_replicas_in_sync)
+        )
         self._check_entries(dataset, rows_known=False)
         mean = _RunningMean()
         if dry:
@@ -174,7 +176,10 @@ class Trainer:
         rows = len(arrays["image"])
         if kind == "test":
             return self.evaluate(arrays, batch_size=rows)
-        dataset = self._distributed(tf.data.Dataset.from_tensors(arrays).repeat())
+        one = {
+            name: to_unit_range(a) if name.endswith("image") else a for name, a in arrays.items()
+        }
+        dataset = self._distributed(tf.data.Dataset.from_tensors(one).repeat())
         self._check_entries(dataset)
         names, values = self._run_steps(iter(dataset), 1)
         return dict(zip(names, values[0].tolist(), strict=True))
@@ -228,8 +233,28 @@ class Trainer:
     def _distributed(self, source: "Callable | tf.data.Dataset", start: int = 0):
         """Distributes the batches of a dataset, or of `source(start, context)`, to the replicas."""
         if isinstance(source, tf.data.Dataset):
-            return self.strategy.experimental_distribute_dataset(source)
-        return self.strategy.distribute_datasets_from_function(partial(source, start))
+            return self.strategy.experimental_distribute_dataset(self._of_known_classes(source))
+        return self.strategy.distribute_datasets_from_function(
+            lambda context: self._of_known_classes(source(start, context))
+        )
+
+    def _of_known_classes(self, dataset: tf.data.Dataset) -> tf.data.Dataset:
+        """The same batches. A label that a system cannot learn raises UserError when it comes."""
+        names = [name for name in dataset.element_spec if name.endswith("label")]
+        if not names or not hasattr(self.model, "class_logits"):
+            return dataset
+        blank = tf.zeros((1, *self.model.image_shape))
+        classes = self.model.class_logits(blank, training=False).shape[-1]
+
+        @tf.autograph.experimental.do_not_convert
+        def checked(batch):
+            labels = tf.concat([batch[name] for name in names], 0)
+            message = f"UserError: labels must be from 0 to {classes - 1}: D has {classes} classes"
+            known = tf.reduce_all((labels >= 0) & (labels < classes))
+            with tf.control_dependencies([tf.debugging.Assert(known, [message])]):
+                return tf.nest.map_structure(tf.identity, batch)
+
+        return dataset.map(checked)
 
     def _check_entries(self, dataset, rows_known: bool = True):
         model = self.model
@@ -416,7 +441,7 @@ def _batches(x, y, batch_size, steps) -> tuple["Callable | tf.data.Dataset", int
     return dataset.repeat(), steps
 
 
-def _one_pass(x, y, batch_size, steps, steps_name) -> "Callable | tf.data.Dataset":
+def _one_pass(x, y, batch_size, steps, steps_name, replicas) -> "Callable | tf.data.Dataset":
     """Batches for evaluation, with each example once."""
     x = _array_batches(x, y, batch_size)
     if isinstance(x, Batches):
@@ -433,7 +458,6 @@ def _one_pass(x, y, batch_size, steps, steps_name) -> "Callable | tf.data.Datase
     dataset = _elements(x, y, batch_size)
     if steps is None:
         _cardinality(dataset, steps_name)
-    replicas = tf.distribute.get_strategy().num_replicas_in_sync
     if replicas > 1:
         return dataset.rebatch(_rows_for(dataset, replicas), drop_remainder=True)
     return dataset

@@ -220,7 +220,10 @@ class Inputs:
         """Accuracy in % of a logistic regression on `count` labelled examples, class-balanced."""
         train, labels, *held_out = self.classification()
         as_class_labels(labels, "train_labels", len(labels))
-        if not len(np.unique(labels)) <= count <= len(labels):
+        classes = len(np.unique(labels))
+        if classes > count:
+            raise Unmeasurable(f"train_labels: {count} labels are too few for {classes} classes")
+        if count > len(labels):
             raise Unmeasurable(f"train_labels: expected at least {count} labels, got {len(labels)}")
         rows = balanced_rows(labels, count, self.seed)
         return logistic_probe_accuracy(train[rows], labels[rows], *held_out)

@@ -89,7 +89,7 @@ class CycleBiGAN(AdversarialModel):
         """
         groups = [x]
         if self.mask_rate:
-            seen = self.random.uniform(x.shape[1:]) >= self.mask_rate
+            seen = self.random.uniform((*x.shape[1:3], 1)) >= self.mask_rate
             groups.append(tf.where(seen, x, tf.zeros_like(x)))
         if self.latent_cycle:
             groups.append(x_fake)

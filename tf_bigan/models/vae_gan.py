@@ -8,7 +8,7 @@ import tensorflow as tf
 from tf_bigan.constraints import NonNegative, Positive
 from tf_bigan.core.model import AdversarialModel, Moves
 from tf_bigan.errors import UserError
-from tf_bigan.losses import squared_error
+from tf_bigan.losses import Logistic, squared_error
 from tf_bigan.networks.normalization import discriminate
 from tf_bigan.priors import Normal, Prior
 
@@ -75,6 +75,14 @@ class VAEGAN(AdversarialModel):
         )
         if not isinstance(self.prior, Normal):
             raise UserError("vae_gan measures the divergence from a Gaussian: use prior=normal")
+
+    def _set_game(self, loss, penalty, augmentation):
+        super()._set_game(loss, penalty, augmentation)
+        chosen = self.adversarial_loss
+        if self.kind == "three_class" and (type(chosen) is not Logistic or chosen.label_smoothing):
+            raise UserError(
+                "vae_gan: with kind=three_class D has a loss of its own: use loss=logistic"
+            )
 
     @classmethod
     def make_networks(cls, make, latent_dim, classes):

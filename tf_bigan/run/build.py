@@ -2,13 +2,14 @@
 
 import math
 import sys
+import typing
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 from absl import logging
 
-from tf_bigan import data, models, networks, priors
+from tf_bigan import constraints, data, models, networks, priors
 from tf_bigan.core import hardware
 from tf_bigan.core.model import AdversarialModel
 from tf_bigan.core.randomness import seeded
@@ -197,19 +198,15 @@ def model_from_preset(
 def hyperparameters(config: Config, system: type[AdversarialModel]) -> dict:
     """`--set` converted to constructor arguments of the system.
 
-    Raises UserError for an unknown name, or a value of a different type than the default.
+    Raises UserError for an unknown name, or a value of another type than is annotated.
     """
     known, options = system.hyperparameters(), {}
+    annotations = typing.get_type_hints(system.__init__, include_extras=True)
     for name, text in config.settings.items():
         if name not in known:
             where = f"--set: {config.model} has no {name}"
             raise UserError(where + (did_you_mean(name, known) if known else ", nor any other"))
-        kind = type(known[name])
-        try:
-            value = {"true": True, "false": False}[text.lower()] if kind is bool else kind(text)
-        except (KeyError, ValueError):
-            raise UserError(f"--set: {name}={text} is no {kind.__name__}") from None
-        options[name] = value
+        options[name] = constraints.parse(f"--set: {name}", text, annotations[name])
     return options
 
 

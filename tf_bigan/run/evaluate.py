@@ -51,6 +51,7 @@ SAMPLES = flags.DEFINE_integer(
     "number of samples for NND and EGg, at least 100; the generation metrics use at most the "
     "number of held-out images [100000]",
     lower_bound=100,
+    upper_bound=2**31 - 1,
     flag_values=FLAGS,
     module_name="run",
 )

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
+import tensorflow as tf
 from absl import flags
 
 from tf_bigan.constraints import parts_of
@@ -193,6 +194,9 @@ def run(
         message, status = error, 1
     except OSError as error:
         message, status = f"{error.filename or 'input or output'}: {error.strerror or error}", 1
+    except (MemoryError, tf.errors.ResourceExhaustedError) as error:
+        reason = (str(error).strip() or "no more can be had").splitlines()[0]
+        message, status = f"out of memory: {reason}. Ask for fewer or smaller images", 1
     except KeyboardInterrupt:
         message, status = "interrupted", 130
     line = " ".join(str(message).split())

@@ -109,7 +109,7 @@ def draw(prior: Prior) -> tuple[tf.Tensor, np.ndarray | None, int | None]:
         turn = len(parts)
         try:
             z = prior.with_classes(z, np.resize(np.array(parts, np.int64), len(z)))
-        except UserError as error:
+        except (UserError, OverflowError) as error:
             raise UserError(f"classes={CLASSES.value}: {error}") from None
     return z, None if prior.classes is None else prior.classes_of(z), turn
 

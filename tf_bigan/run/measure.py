@@ -306,7 +306,7 @@ def recalibrated(
 
 
 def untrained(model: AdversarialModel) -> AdversarialModel:
-    """The model before its first step, with the initial weights of the same seed."""
+    """The model before its first step: its networks with initial weights drawn by its seed."""
     with seeded(model.seed):
         fresh = type(model).from_config(model.get_config())
     fresh.compile_from_config(model.get_compile_config())

@@ -192,9 +192,14 @@ SYSTEMS = {
     ),
     # R1 makes D's features differ so little that z would keep only half of an image: with them,
     # which set=kind=features chooses, EGr is twice as large. With γ at the paper's
-    # 0.01 they stay blurred, and the slower the rate, the more passes samples need.
+    # 0.01 they stay blurred, and with fewer or smaller steps samples need more passes.
     "vae_gan": System(
-        {"set": "kind=pixels,sigma=0.3,gamma=0.3", "latent_dim": 32, "learning_rate": 2e-3}
+        {
+            "set": "kind=pixels,sigma=0.3,gamma=0.3",
+            "latent_dim": 32,
+            "learning_rate": 1.5e-3,
+            "batch_size": 32,
+        }
     ),
     # Adam's α, β₁ and β₂ of algorithm 1.
     "wgan_gp": System({"penalty": "gradient", "learning_rate": 1e-4, "beta_1": 0.0, "beta_2": 0.9}),

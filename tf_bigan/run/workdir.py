@@ -166,8 +166,8 @@ class Workdir:
         """The lines of metrics.jsonl, if there is one. Raises UserError if it is broken."""
         if not self.history.exists():
             return []
-        lines = self.history.read_text(encoding="utf-8").splitlines(keepends=True)
         try:  # the last line may be incomplete
+            lines = self.history.read_text(encoding="utf-8").splitlines(keepends=True)
             records = [json.loads(line) for line in lines if line.endswith("\n")]
             if not all("epoch" in record for record in records):
                 raise ValueError("a line without an epoch")
