@@ -157,6 +157,30 @@ def test_disk_that_is_found_full_at_the_very_end(three, play, monkeypatch):
     assert path.endswith("step-00000012.keras")
 
 
+def test_a_training_from_the_beginning_has_no_earlier_best(tmp_path, built, play, logs_of):
+    for value in (0.1, 0.5):
+        for path in tmp_path.glob("step-*.keras"):  # as `restore` advises
+            path.unlink()
+        checkpoint = Checkpoint(tmp_path, monitor="NND")
+        play(as_it_was(*built), 1, [logs_of({1: {"NND": value}}), checkpoint])
+        assert json.loads((tmp_path / "best.json").read_text())["value"] == value
+
+
+def test_a_file_is_no_directory_of_checkpoints(tmp_path, model, play):
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="no checkpoints in .*file: File exists"):
+        play(model, 1, [Checkpoint(tmp_path / "file")])
+
+
+def encrypted(content):
+    """Every file of the archive is said to be, in its directory."""
+    at = content.find(b"PK\x01\x02")
+    while at >= 0:
+        content = content[: at + 8] + bytes([content[at + 8] | 1]) + content[at + 9 :]
+        at = content.find(b"PK\x01\x02", at + 4)
+    return content
+
+
 def test_leftovers_of_a_killed_run_are_ignored_and_removed(three, play):
     left = three / ".incomplete-step-00000099.keras"
     os.mkdir(left)
@@ -173,6 +197,7 @@ def test_leftovers_of_a_killed_run_are_ignored_and_removed(three, play):
         (lambda content: content[: len(content) // 2], "not a zip file"),
         (lambda content: b"", "not a zip file"),
         (flip_middle_bit, "checksum of model.weights.h5"),
+        (encrypted, "encrypted"),
     ],
 )
 def test_damaged_newest_falls_back_to_the_one_before(three, caplog, damage, words):

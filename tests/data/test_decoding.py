@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tf_bigan.data import load
+from tf_bigan.data import decoding, load
 from tf_bigan.explore.reading import read_file
 
 GREY = np.arange(20, dtype=np.uint8).reshape(5, 4) * 10
@@ -45,3 +45,16 @@ def test_training_and_explore_see_the_same(tmp_path, pixels, options, expected):
     if expected is None:  # transparent parts are white
         expected = np.where(pixels[..., 3:] > 0, pixels[..., :3], 255)
     np.testing.assert_array_equal(image, expected.reshape(image.shape))
+
+
+def test_what_a_decoder_cannot_decode_is_broken(monkeypatch):
+    """Pillow's AVIF decoder raises RuntimeError for a damaged file."""
+
+    def load(image):
+        raise RuntimeError("Failed to decode frame 0")
+
+    image = Image.new("L", (2, 2))
+    monkeypatch.setattr(Image.Image, "load", load)
+    with pytest.raises(decoding.NoPicture, match="Failed to decode") as reason:
+        decoding.decode(image)
+    assert reason.value.kind == "broken"

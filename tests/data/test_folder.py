@@ -444,6 +444,26 @@ def test_an_archive_is_its_folder(tmp_path, ending):
     assert before == {p: p.stat().st_mtime_ns for p in before}
 
 
+@pytest.mark.parametrize("ending", ["tar", "tar.gz", "tar.xz"])
+def test_a_damaged_tar_file_is_refused(tmp_path, ending):
+    """`tarfile` takes a broken header for the end: some pictures would be missing."""
+    data = filled(tmp_path / "set", [f"{i}.png" for i in range(5)])
+    path = tmp_path / f"set.{ending}"
+    with tarfile.open(path, f"w:{ending[4:]}") as file:
+        file.add(data, "set")
+    content = path.read_bytes()
+    if ending == "tar":
+        at = content.index(b"set/3.png")
+        content = content[:at] + b"\xff" * 8 + content[at + 8 :]
+    else:
+        content = content[: len(content) // 2]
+    path.write_bytes(content)
+    before = set((cache.directory() / "archives").glob("*"))
+    with pytest.raises(UserError, match=f"set.{ending}"):
+        load(f"folder:{path}")
+    assert set((cache.directory() / "archives").glob("*")) == before
+
+
 def test_refused_archives(tmp_path, monkeypatch):
     path = tmp_path / "a.tar"
     with tarfile.open(path, "w") as file:
@@ -525,6 +545,34 @@ def test_a_second_start_decodes_nothing(tmp_path, decoded):
     for path in (cache.directory() / "arrays").iterdir():
         path.write_bytes(path.read_bytes()[:90])  # cut off
     np.testing.assert_array_equal(load(f"folder:{tmp_path}").images, changed.images)
+
+
+def test_a_problem_that_is_gone_is_not_remembered(tmp_path, monkeypatch):
+    filled(tmp_path, [f"{i}.png" for i in range(6)])
+
+    def locked(path, *arguments, **options):
+        if str(path).endswith("5.png"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return open_file(path, *arguments, **options)
+
+    open_file = open
+    monkeypatch.setattr("builtins.open", locked)
+    with pytest.warns(UserWarning, match="1 files that cannot be read"):
+        folder.open_folder(str(tmp_path))
+    monkeypatch.setattr("builtins.open", open_file)
+    assert len(folder.open_folder(str(tmp_path)).files) == 6
+
+
+def test_a_cache_of_somebody_else_is_read(tmp_path, decoded, monkeypatch):
+    def refused(path, *arguments, **options):
+        raise PermissionError(1, "Operation not permitted", str(path))
+
+    filled(tmp_path, [f"{i}.png" for i in range(6)])
+    load(f"folder:{tmp_path}")
+    decoded.clear()
+    monkeypatch.setattr("os.utime", refused)
+    load(f"folder:{tmp_path}")
+    assert not decoded
 
 
 def test_without_a_cache_everything_is_made_again(tmp_path, decoded, monkeypatch):

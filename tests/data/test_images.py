@@ -80,7 +80,7 @@ def test_chunks_cover_all_images():
 def test_refused_conversions():
     with pytest.raises(UserError, match="4 channels to 1"):
         converted(np.zeros((2, 2, 4)), channels=1)
-    for size in (0, (4, -1), (1, 2, 3)):
+    for size in (0, (4, -1), (1, 2, 3), "32", 32.0, (8, 8.5)):
         with pytest.raises(UserError, match="image_size"):
             load("digits", image_size=size)
     with pytest.raises(UserError, match="channels=2"):

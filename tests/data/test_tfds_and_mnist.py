@@ -126,6 +126,8 @@ def test_unknown_names_get_suggestions(tmp_path):
     ):
         with pytest.raises(UserError, match=f"unknown dataset '{name}'; did you mean .*{hint}"):
             load(name, data_dir=tmp_path)
+    with pytest.raises(UserError, match="^dataset 'mnist:9.9.9': "):
+        load("mnist:9.9.9", data_dir=tmp_path)
     with pytest.raises(UserError, match="'zzzzqqqq'; give the name of a"):
         load("zzzzqqqq", data_dir=tmp_path)
 

@@ -239,10 +239,19 @@ def test_nothing_of_others_is_overwritten(call, brightness, tmp_path):
     save(tmp_path / "new/odd.png", grey(255))
     (tmp_path / "s-heat_maps").mkdir()
     (tmp_path / "s-heat_maps" / "mine.txt").write_text("")
+    Brightness.fitted = None
     options = ("--image_size=8", f"--out={tmp_path}/s.csv")
     status, _, err = call(f"--normal={tmp_path}/normal", f"--data={tmp_path}/new", *options)
     assert status == 2 and "is not a folder of heat maps" in err
-    assert not (tmp_path / "s.csv").exists()
+    assert not (tmp_path / "s.csv").exists() and Brightness.fitted is None
+    for name in ("r.csv", "q.html"):
+        (tmp_path / name).mkdir()
+        options = ("--image_size=8", f"--out={tmp_path / name[0]}.csv")
+        status, _, err = call(f"--normal={tmp_path}/normal", f"--data={tmp_path}/new", *options)
+        assert status == 2 and f"{name} is a directory" in err and (tmp_path / name).is_dir()
+    options = ("--image_size=8", f"--out={tmp_path}/new/odd.png/s.csv")
+    status, _, err = call(f"--normal={tmp_path}/normal", f"--data={tmp_path}/new", *options)
+    assert status == 2 and "odd.png is no directory that can be written to" in err
 
 
 def test_the_page_has_the_strangest_first():

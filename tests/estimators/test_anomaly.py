@@ -376,6 +376,8 @@ def test_images_flat_or_not_bytes_or_not(fitted, digits):
 
 def test_pickles_score_the_same(fitted, digits):
     again = pickle.loads(pickle.dumps(fitted))
+    state = TrainedSystem(fitted.model_).__getstate__()
+    assert state["module"] == type(fitted.model_).__module__  # imported to load a user's system
     np.testing.assert_array_equal(again.predict(digits[2]), fitted.predict(digits[2]))
     assert_close(again.score_samples(digits[2]), fitted.score_samples(digits[2]))
 
@@ -398,6 +400,17 @@ def test_the_system_never_sees_the_held_out_rows(digits, monkeypatch, eagerly):
         detector.held_out_scores_, np.sort(-detector.score_samples(held_out)), rtol=1e-5
     )
     assert detector.model_.step.numpy() == 1
+
+
+def test_copies_of_an_image_count_once(digits, eagerly):
+    """A held-out image with a copy among the others would have a distance of 0 to the nearest."""
+    images = digits[0][:40]
+    detector = BiGANDetector("autoencoder", criterion="pixel_distance", **TINY)
+    once = detector.fit(images).held_out_scores_
+    copied = detector.fit(np.repeat(images, 3, axis=0)).held_out_scores_
+    assert len(copied) == len(once) == 10 and copied.min() >= once.min() / 2 > 0
+    two = detector.fit(np.repeat(images[:2], 3, axis=0))  # too few to leave any out
+    assert len(two.labels_) == 6
 
 
 @pytest.mark.smoke

@@ -14,6 +14,7 @@ import tf_bigan as tb
 from tf_bigan.export import FORMATS, PARTS, export
 from tf_bigan.export import __main__ as command_line
 from tf_bigan.export.formats import SavedModel
+from tf_bigan.export.model_card import _without_paths
 from tf_bigan.export.place import digest
 from tf_bigan.run.config import Config
 from tf_bigan.run.flags import run
@@ -189,6 +190,13 @@ def test_what_rounding_may_do_is_no_error(model, tmp_path, wrong_by):
     assert export(model, tmp_path / "m").agreement.difference == pytest.approx(5e-5, rel=0.1)
 
 
+def raising(error):
+    def write(*arguments):
+        raise error
+
+    return write
+
+
 def test_a_conversion_that_fails_leaves_nothing(model, tmp_path, monkeypatch):
     def fail(cls, part, networks, model, path):
         path.mkdir()
@@ -200,6 +208,12 @@ def test_a_conversion_that_fails_leaves_nothing(model, tmp_path, monkeypatch):
     monkeypatch.setattr(SavedModel, "write", classmethod(fail))
     with pytest.raises(ValueError, match="^saved_model does not support this encoder: no such op$"):
         export(model, tmp_path / "m")
+    for full in (OSError(28, "No space left on device"), tf.errors.OutOfRangeError(None, None, "")):
+        monkeypatch.setattr(SavedModel, "write", classmethod(raising(full)))
+        with pytest.raises(
+            tb.UserError, match="^cannot write .*what was saved before is untouched"
+        ):
+            export(model, tmp_path / "m")
     assert (digest(old.path), old.card.read_text()) == before
     assert {path.name for path in tmp_path.iterdir()} == {"m", "m.md"}
 
@@ -406,3 +420,10 @@ def test_mistakes_are_one_line(a_run, tmp_path, capsys, arguments, message):
     line = err.strip().splitlines()[-1]
     assert status == 2 and line.startswith("export: ") and message in line
     assert sorted(os.listdir(tmp_path)) == ["empty", "text"] and text.read_text() == "no model"
+
+
+def test_the_card_has_no_paths_of_the_machine():
+    config = Config(dataset="folder:/home/somebody/x", init_from="/home/somebody/y/model.keras")
+    options = _without_paths(config)
+    assert (options["dataset"], options["init_from"]) == ("folder:x", "model.keras")
+    assert "somebody" not in str(options)

@@ -40,9 +40,10 @@ class Best:
         self._model_path = os.path.join(directory, "best.keras")
         self._record_path = os.path.join(directory, "best.json")
 
-    def load(self) -> None:
+    def load(self, resumed: bool) -> None:
         """Reads the best value of an earlier part of the run, if it monitored the same log."""
-        if not os.path.exists(self._record_path):
+        self.value = None
+        if not resumed or not os.path.exists(self._record_path):
             return
         try:
             with open(self._record_path, encoding="utf-8") as file:

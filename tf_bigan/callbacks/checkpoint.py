@@ -57,7 +57,10 @@ class Checkpoint(Callback):
         self.monitor_every = monitor_every
 
     def on_train_begin(self, logs: dict | None = None) -> None:
-        os.makedirs(self.directory, exist_ok=True)
+        try:
+            os.makedirs(self.directory, exist_ok=True)
+        except OSError as error:
+            raise UserError(f"no checkpoints in {self.directory}: {error.strerror}") from error
         remove_incomplete(self.directory)
         self._saved_step = self.step
         there = checkpoints(self.directory)
@@ -68,7 +71,7 @@ class Checkpoint(Callback):
             )
         self._epoch_is_done = False
         if self.best:
-            self.best.load()
+            self.best.load(resumed=self._saved_step > 0)
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         # An epoch's last step is saved in `on_epoch_end`, after the other callbacks of this epoch,

@@ -76,7 +76,7 @@ class Evaluation(Periodic):
                 lines = [line for line in file if line.endswith("\n")]  # the last may be cut off
             records = [json.loads(line) for line in lines]
             return [r for r in records if r["step"] <= step and r["seconds"] >= 0 and step > 0]
-        except (ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError) as error:
             raise UserError(
                 f"{self.path} is not a file of metrics: move it away, or use another file"
             ) from error

@@ -3,6 +3,7 @@
 import os
 import re
 import zipfile
+import zlib
 from typing import Any
 
 import keras
@@ -74,7 +75,7 @@ def damage(path: str | os.PathLike) -> str | None:
         with zipfile.ZipFile(path) as archive:
             missing = _MEMBERS - set(archive.namelist())
             broken = archive.testzip()
-    except (zipfile.BadZipFile, EOFError, OSError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError) as error:
         return str(error)
     if missing:
         return f"{', '.join(sorted(missing))} is missing"

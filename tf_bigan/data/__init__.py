@@ -185,7 +185,8 @@ def _opened(dataset, data_dir, strict, background):
 def _size(image_size) -> tuple[int, int] | None:
     if image_size is None:
         return None
-    both = [image_size] * 2 if isinstance(image_size, numbers.Integral) else list(image_size)
-    if len(both) != 2 or min(both) < 1:
+    both = list(image_size) if isinstance(image_size, list | tuple) else [image_size] * 2
+    whole = all(isinstance(side, numbers.Integral) for side in both)
+    if len(both) != 2 or not whole or min(both) < 1:
         raise UserError(f"image_size={image_size}: give a side or (height, width), at least 1")
     return int(both[0]), int(both[1])

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
+import lzma
 import os
 import shutil
 import tarfile
 import zipfile
+import zlib
 from pathlib import Path
 
 from tf_bigan.atomic import atomically
 from tf_bigan.data import cache
 from tf_bigan.errors import UserError
+
+BROKEN = (
+    *(tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError),
+    *(EOFError, OSError, ValueError),
+)
 
 
 def unpacked(path: Path) -> Path:
@@ -24,7 +32,8 @@ def unpacked(path: Path) -> Path:
     key = cache.key_of("archive", os.path.abspath(path), status.st_size, status.st_mtime_ns)
     folder = cache.directory() / "archives" / key
     if folder.is_dir():
-        os.utime(folder)
+        with contextlib.suppress(OSError):  # of somebody else
+            os.utime(folder)
         return folder
     try:
         opened = _open(path)
@@ -36,11 +45,12 @@ def unpacked(path: Path) -> Path:
             if isinstance(opened, tarfile.TarFile):
                 # What leads out of the folder, and devices, raise an error.
                 opened.extractall(temporary, filter="data")
+                _check_end(opened)
             else:
                 opened.extractall(temporary)
     except RuntimeError as error:  # a password is needed
         raise UserError(f"cannot unpack {path}: {error}") from error
-    except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError, ValueError) as error:
+    except BROKEN as error:
         if isinstance(error, UserError):
             raise
         raise UserError(f"cannot unpack {path}: {error}") from error
@@ -52,6 +62,17 @@ def _open(path: Path) -> zipfile.ZipFile | tarfile.TarFile | None:
     if zipfile.is_zipfile(path):
         return zipfile.ZipFile(path)
     return tarfile.open(path) if tarfile.is_tarfile(path) else None
+
+
+def _check_end(opened: tarfile.TarFile) -> None:
+    """Raises ReadError for a tar file that is cut off: `tarfile` takes damage for the end."""
+    file = opened.fileobj
+    assert file is not None
+    file.seek(opened.offset)
+    if file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
+        raise tarfile.ReadError("it is damaged or cut off")
+    while file.read(2**20):  # to the end, where a compressed file has its checksum
+        pass
 
 
 def _check_room(path, opened, directory):

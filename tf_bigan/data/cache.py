@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 import os
@@ -51,7 +52,8 @@ def cached(key: str, make: Callable[[], np.ndarray]) -> np.ndarray:
         return make()
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
-        os.utime(path)
+        with contextlib.suppress(OSError):  # of somebody else
+            os.utime(path)
         return array
     except FileNotFoundError:
         pass

@@ -29,6 +29,7 @@ BROKEN = (
     KeyError,
     TypeError,
     EOFError,
+    RuntimeError,  # of AVIF
     struct.error,
     Image.DecompressionBombError,
 )
@@ -65,7 +66,7 @@ def open_picture(data: bytes | str) -> Image.Image:
         raise NoPicture("empty")
     try:
         source = io.BytesIO(data) if isinstance(data, bytes) else data
-        image = Image.open(source, formats=_formats())
+        image = Image.open(source, formats=formats())
     except Image.DecompressionBombError:
         raise NoPicture("too large", "too many pixels") from None
     except Image.UnidentifiedImageError:
@@ -122,7 +123,7 @@ def _decoded(image, channels, size, resize, background):
         image.draft(None, (3 * max(size), 3 * max(size)))
     image.load()
     with contextlib.suppress(*BROKEN):  # a damaged EXIF entry does not damage the pixels
-        if image.getexif().get(_ORIENTATION, 1) != 1:
+        if image.getexif().get(_ORIENTATION, 1) in range(2, 9):
             image = ImageOps.exif_transpose(image)
             notes.append(TURNED)
     if image.mode[0] in "IF":  # Pillow would clip them
@@ -232,7 +233,8 @@ def size(image: Image.Image) -> tuple[int, int]:
     return height, width
 
 
-def _formats() -> list[str]:
+def formats() -> list[str]:
+    """Those of `FORMATS` that the installed Pillow reads."""
     if "PNG" not in Image.OPEN:
         Image.preinit()
     if "TIFF" not in Image.OPEN:

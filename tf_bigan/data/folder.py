@@ -23,7 +23,8 @@ from tf_bigan.data.listing import File, Listing, described, listed, printable
 from tf_bigan.data.streaming import StreamedImages
 from tf_bigan.errors import UserError
 
-PROBLEMS = ("", *decoding.KINDS, "files that cannot be read")
+UNREADABLE = "files that cannot be read"
+PROBLEMS = ("", *decoding.KINDS, UNREADABLE)
 # What the first reading of a file finds out: a problem, or the decoded height, width and whether it
 # is grey, the notes of decoding as bits, and a hash of the content.
 FOUND = np.dtype(
@@ -185,8 +186,11 @@ def open_folder(
     listing = listed(archive.unpacked(given) if given.is_file() else given, structured)
     pairs = [pair for pairs in listing.parts.values() for pair in pairs]
     files = [file for file, _ in pairs]
-    key = cache.key_of("found", VERSION, PIL.__version__, background, _state(files))
-    found = cache.cached(key, lambda: _survey(files, background))
+    known = (VERSION, PIL.__version__, decoding.formats())
+    key = cache.key_of("found", *known, background, _state(files))
+    found = _looked_at_again(
+        cache.cached(key, lambda: _survey(files, background)), files, background
+    )
     good = found["problem"] == 0
     for file, problem in zip(files, found["problem"], strict=True):
         if problem:
@@ -262,6 +266,16 @@ def _survey(files: list[File], background: str) -> np.ndarray:
         return np.fromiter(_in_threads(look, paths, "reading"), FOUND, len(files))
 
 
+def _looked_at_again(found: np.ndarray, files: list[File], background: str) -> np.ndarray:
+    """`found`, with new entries of files whose problem may have passed since it was kept."""
+    passing = [PROBLEMS.index(problem) for problem in ("too large", UNREADABLE)]
+    rows = np.flatnonzero(np.isin(found["problem"], passing))
+    if len(rows):
+        found = np.array(found)
+        found[rows] = _survey([files[row] for row in rows], background)
+    return found
+
+
 def _look(path: str, background: str) -> tuple:
     """The fields of `FOUND` of a file."""
     try:
@@ -275,7 +289,7 @@ def _look(path: str, background: str) -> tuple:
     except decoding.NoPicture as reason:
         return PROBLEMS.index(reason.kind), 0, 0, False, 0, 0
     except OSError:
-        return PROBLEMS.index("files that cannot be read"), 0, 0, False, 0, 0
+        return PROBLEMS.index(UNREADABLE), 0, 0, False, 0, 0
     bits = sum(1 << decoding.NOTES.index(note) for note in notes)
     return 0, height, width, pixels.shape[-1] == 1, bits, content
 

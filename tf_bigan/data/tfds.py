@@ -51,6 +51,8 @@ def find(name: str, data_dir: str | None = None):
     directory = _directory(data_dir)
     try:
         return tfds.builder(name, data_dir=directory)
+    except AssertionError as error:  # a version that there is not
+        raise UserError(f"dataset {name!r}: {str(error).splitlines()[0]}") from error
     except (tfds.core.DatasetNotFoundError, ValueError) as error:
         names = {*KNOWN, *tfds.list_builders(with_community_datasets=False)}
         otherwise = f"give the name of a TensorFlow data set, or one of {', '.join(KNOWN)}"

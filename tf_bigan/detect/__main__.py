@@ -95,6 +95,15 @@ def main() -> int:
     out = expanded(OUT.value)
     if out.suffix != ".csv":
         raise UserError(f"out={OUT.value}: the file of scores must end in .csv")
+    heat_maps = out.with_name(f"{out.stem}-heat_maps")
+    for path in (out, out.with_suffix(".html")):
+        if path.is_dir():
+            raise UserError(f"out={OUT.value}: {path} is a directory")
+    if HEAT_MAPS.value:
+        _check_heat_maps(heat_maps)
+    for name, value in {"out": OUT.value, "pickle": PICKLE.value}.items():
+        if value:
+            _check_writable(name, expanded(value))
     if PICKLE.value and expanded(PICKLE.value).is_dir():
         raise UserError(f"pickle={PICKLE.value} is a directory: give a file's name in it")
     if SAVED_MODEL.value and os.path.lexists(expanded(SAVED_MODEL.value)):
@@ -130,14 +139,9 @@ def main() -> int:
     probabilities = detector.predict_proba(images)[:, 1]
     maps = detector.heat_map(images)
     names = [file.relative for file in folders[1].files]
-    if SAVED_MODEL.value:
-        detector.save_model(expanded(SAVED_MODEL.value))
-    if PICKLE.value:
-        detector.reading_ = {"resize": how.resize, "background": how.background}
-        with atomically(expanded(PICKLE.value)) as temporary:
-            joblib.dump(detector, temporary)
-    if HEAT_MAPS.value:
-        _write_heat_maps(out.with_name(f"{out.stem}-heat_maps"), names, maps)
+    with atomically(out) as temporary, CsvFile(Path(temporary)) as file:
+        columns = {"score": scores, "probability": probabilities}
+        file.add(file=np.array(names), **columns, is_outlier=outliers.astype(int))
     settings: dict[str, object] = {
         name: printable(str(folder.root))
         for name, folder in zip(("normal", "data"), folders, strict=True)
@@ -146,9 +150,14 @@ def main() -> int:
     settings |= {name: FLAGS[name].value for name in ("model", "image_size", "seed")}
     content = report(images / np.float32(255), scores, outliers, maps, settings)
     report_html(out.with_suffix(".html"), content)
-    with atomically(out) as temporary, CsvFile(Path(temporary)) as file:
-        columns = {"score": scores, "probability": probabilities}
-        file.add(file=np.array(names), **columns, is_outlier=outliers.astype(int))
+    if HEAT_MAPS.value:
+        _write_heat_maps(heat_maps, names, maps)
+    if PICKLE.value:
+        detector.reading_ = {"resize": how.resize, "background": how.background}
+        with atomically(expanded(PICKLE.value)) as temporary:
+            joblib.dump(detector, temporary)
+    if SAVED_MODEL.value:
+        detector.save_model(expanded(SAVED_MODEL.value))
     print(f"{int(outliers.sum())} of {len(images)} are outliers: {out}, {out.stem}.html")
     return 0
 
@@ -163,14 +172,26 @@ def _pixels(folder: Folder, size: tuple[int, int], channels: int, resize) -> np.
 def _write_heat_maps(folder: Path, names: list[str], maps: np.ndarray) -> None:
     """A PNG for each picture, in the colours of the page."""
     scale = float(maps.max()) or 1.0
-    if folder.exists() and not (folder.is_dir() and all(map(_is_heat_map, folder.rglob("*")))):
-        raise UserError(f"{folder} exists and is not a folder of heat maps: use another --out")
     with atomically(folder) as temporary:
         for name, picture in zip(names, coloured(maps, scale), strict=True):
             # The suffix stays in the name: a.png and a.jpg are two pictures.
             path = Path(temporary, f"{name}.heat_map.png")
             path.parent.mkdir(parents=True, exist_ok=True)
             save_png(path, np.rint(255 * picture).astype(np.uint8))
+
+
+def _check_heat_maps(folder: Path) -> None:
+    if folder.exists() and not (folder.is_dir() and all(map(_is_heat_map, folder.rglob("*")))):
+        raise UserError(f"{folder} exists and is not a folder of heat maps: use another --out")
+
+
+def _check_writable(option: str, path: Path) -> None:
+    """Raises UserError if the nearest directory above a path cannot be written to."""
+    there = path.absolute().parent
+    while not os.path.lexists(there):
+        there = there.parent
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        raise UserError(f"{option}={path}: {there} is no directory that can be written to")
 
 
 def _is_heat_map(path: Path) -> bool:

@@ -96,6 +96,10 @@ def export(
         try:
             kind.write(chosen, networks, model, written)
             call = kind.load(written, chosen)
+        except OSError:  # of the disk, which `put_in_place` explains
+            raise
+        except (tf.errors.ResourceExhaustedError, tf.errors.OutOfRangeError) as error:
+            raise OSError(error.message.partition("\n")[0]) from error
         except Exception as error:  # from a converter that does not support the network
             reason = (str(error).strip() or type(error).__name__).partition("\n")[0][:200]
             raise UserError(f"{kind.name} does not support this {part}: {reason}") from error

@@ -169,6 +169,8 @@ def _without_paths(config: Config) -> dict:
         kind, colon, path = (options[name] or "").partition(":")
         if colon:
             options[name] = f"{kind}:{Path(path).name}"
+    if options["init_from"]:
+        options["init_from"] = Path(options["init_from"]).name
     return options
 
 

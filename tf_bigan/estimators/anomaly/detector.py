@@ -1,5 +1,6 @@
 """`BiGANDetector`: a scikit-learn outlier detector that trains a system on normal rows."""
 
+import hashlib
 import math
 import os
 from collections.abc import Mapping
@@ -154,8 +155,10 @@ class BiGANDetector(OutlierMixin, BaseEstimator):
         randomness = check_random_state(self.random_state)
         seed = int(randomness.randint(LARGEST_SEED))
         order = randomness.permutation(len(rows))
-        count = round(self.validation_fraction * len(rows))
-        count = min(max(count, LEAST_HELD_OUT), MOST_HELD_OUT, max(2, len(rows) // 4))
+        if not self._is_table:
+            order = _without_copies(rows, order)
+        count = round(self.validation_fraction * len(order))
+        count = min(max(count, LEAST_HELD_OUT), MOST_HELD_OUT, max(2, len(order) // 4))
         scorer = self._train(rows[np.sort(order[count:])], columns, seed)
         # Neighbours are not trained: they may be held-out rows too, and a row is not its own.
         self.reference_ = np.roll(order, -count)[:MOST_REFERENCES]
@@ -416,3 +419,13 @@ class BiGANDetector(OutlierMixin, BaseEstimator):
             )
         model.fit(batches, epochs=config.epochs, verbose=self.verbose)
         return scorer
+
+
+def _without_copies(images: np.ndarray, order: np.ndarray) -> np.ndarray:
+    """`order` with one of each image: a held-out image with a copy would look too normal.
+
+    All of it if so few images are distinct that there would be no rows to train on.
+    """
+    content = [hashlib.sha256(image.tobytes()).digest() for image in images[order]]
+    first = np.unique(content, return_index=True)[1]
+    return order[np.sort(first)] if len(first) >= LEAST_ROWS else order

@@ -245,7 +245,10 @@ class Scorer(tf.Module):
         exported.scorer = self
         exported.inference = model  # the average of the weights is no attribute that is tracked
         exported.serve = tf.function(serve, input_signature=[spec])
-        tf.saved_model.save(exported, os.fspath(path), signatures=exported.serve)
+        try:
+            tf.saved_model.save(exported, os.fspath(path), signatures=exported.serve)
+        except (tf.errors.ResourceExhaustedError, tf.errors.OutOfRangeError) as error:
+            raise OSError(error.message.partition("\n")[0]) from error  # of a full disk
 
     def _uses_system(self, score: str) -> bool:
         """Whether a score depends on what was trained."""

@@ -1,5 +1,6 @@
 """Measurements of images with a trained system. Pickled as a .keras file."""
 
+import importlib
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -41,9 +42,10 @@ class TrainedSystem(tf.Module):
         with tempfile.TemporaryDirectory() as directory:
             path = Path(directory, "model.keras")
             self.model.save(path)
-            return {"keras": path.read_bytes()}
+            return {"keras": path.read_bytes(), "module": type(self.model).__module__}
 
     def __setstate__(self, state: dict) -> None:
+        importlib.import_module(state["module"])  # registers a system of the user's own
         with tempfile.TemporaryDirectory() as directory:
             path = Path(directory, "model.keras")
             path.write_bytes(state["keras"])

@@ -70,7 +70,7 @@ def finding(explorer: DetectorExplorer, found: Finding, source: str, notes: Sequ
         )
     parts = [verdict(explorer, found), block("", row(tiles), faint), score(explorer, found)]
     if found.neighbours:
-        kind = "codes E(x)" if "latent_distance" in found.parts else "pixels"
+        kind = "edges" if "hog_distance" in found.parts else "pixels"
         near = line(
             tile(explorer.references[n.index], 76, f"{n.distance:.3g}", f"#{n.label}")
             for n in found.neighbours
