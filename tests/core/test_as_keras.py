@@ -106,7 +106,7 @@ def test_labelled_arrays(name, images, eagerly):
     unknown = tf.data.Dataset.from_tensor_slices((images, labels - 1)).batch(8)
     for data in ({"x": images, "y": labels + 1, "batch_size": 8}, {"x": unknown}):
         for method in (model.fit, model.evaluate):
-            with pytest.raises(tb.UserError, match="^labels must be from 0 to 2: D has 3 classes$"):
+            with pytest.raises(tb.UserError, match="^labels must be from 0 to 2, of 3 classes$"):
                 method(**data)
 
 

@@ -243,13 +243,15 @@ class Trainer:
         names = [name for name in dataset.element_spec if name.endswith("label")]
         if not names or not hasattr(self.model, "class_logits"):
             return dataset
-        blank = tf.zeros((1, *self.model.image_shape))
-        classes = self.model.class_logits(blank, training=False).shape[-1]
+        # Traced and not run: in a run on several workers all of them would have to take part.
+        of = tf.function(partial(self.model.class_logits, training=False))
+        image = tf.TensorSpec((None, *self.model.image_shape), tf.float32)
+        classes = of.get_concrete_function(image).structured_outputs.shape[-1]
 
         @tf.autograph.experimental.do_not_convert
         def checked(batch):
             labels = tf.concat([batch[name] for name in names], 0)
-            message = f"UserError: labels must be from 0 to {classes - 1}: D has {classes} classes"
+            message = f"UserError: labels must be from 0 to {classes - 1}, of {classes} classes"
             known = tf.reduce_all((labels >= 0) & (labels < classes))
             with tf.control_dependencies([tf.debugging.Assert(known, [message])]):
                 return tf.nest.map_structure(tf.identity, batch)
