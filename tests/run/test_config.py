@@ -202,11 +202,13 @@ def test_names_of_flags_get_their_dashes():
 
 def test_a_hyperparameter_has_the_type_of_its_annotation():
     class Mine(Autoencoder):
-        def __init__(self, *, alpha: NonNegative | None = None, beta: NonNegative = 1, **parts):
-            super().__init__(**parts, alpha=alpha, beta=beta)
+        def __init__(
+            self, *, alpha: NonNegative | None = None, beta: NonNegative = 1, rows=3, **parts
+        ):
+            super().__init__(**parts, alpha=alpha, beta=beta, rows=rows)
 
-    options = Config(model="autoencoder", set="alpha=0.5,beta=0.5")
-    assert hyperparameters(options, Mine) == {"alpha": 0.5, "beta": 0.5}
+    options = Config(model="autoencoder", set="alpha=0.5,beta=0.5,rows=4")
+    assert hyperparameters(options, Mine) == {"alpha": 0.5, "beta": 0.5, "rows": 4}
     with pytest.raises(UserError, match="^--set: beta=x is no float$"):
         hyperparameters(Config(model="autoencoder", set="beta=x"), Mine)
 

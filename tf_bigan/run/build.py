@@ -198,7 +198,8 @@ def model_from_preset(
 def hyperparameters(config: Config, system: type[AdversarialModel]) -> dict:
     """`--set` converted to constructor arguments of the system.
 
-    Raises UserError for an unknown name, or a value of another type than is annotated.
+    Raises UserError for an unknown name, or a value of another type than its annotation,
+    or else its default.
     """
     known, options = system.hyperparameters(), {}
     annotations = typing.get_type_hints(system.__init__, include_extras=True)
@@ -206,7 +207,8 @@ def hyperparameters(config: Config, system: type[AdversarialModel]) -> dict:
         if name not in known:
             where = f"--set: {config.model} has no {name}"
             raise UserError(where + (did_you_mean(name, known) if known else ", nor any other"))
-        options[name] = constraints.parse(f"--set: {name}", text, annotations[name])
+        annotation = annotations.get(name, type(known[name]))
+        options[name] = constraints.parse(f"--set: {name}", text, annotation)
     return options
 
 
