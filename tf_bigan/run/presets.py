@@ -191,8 +191,8 @@ SYSTEMS = {
         "accuracy",
     ),
     # R1 makes D's features differ so little that z would keep only half of an image: with them,
-    # which set=kind=features chooses, EGr is twice as large. With γ at the paper's 0.01 they stay
-    # blurred, and with fewer or smaller steps samples need more passes.
+    # which set=kind=features chooses, EGr is twice as large. With γ at the paper's 0.01
+    # reconstructions stay blurred, and with fewer or smaller steps samples need more passes.
     "vae_gan": System(
         {
             "set": "kind=pixels,sigma=0.3,gamma=0.3",
