@@ -135,7 +135,8 @@ def _cells(records: list[dict], prefix: str = "") -> str:
     cells = []
     for name, (_, digits) in COLUMNS.items():
         values = [record[prefix + name] for record in records if prefix + name in record]
-        if values and name in ("epochs", "seconds"):  # others can only make a training longer
+        # The epochs are the same for all; other processes can only make a training longer.
+        if values and name in ("epochs", "seconds"):
             values = [min(values)]
         cells.append(_cell(values, digits))
     return " | ".join(cells)

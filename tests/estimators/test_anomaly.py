@@ -376,8 +376,11 @@ def test_images_flat_or_not_bytes_or_not(fitted, digits):
 
 def test_pickles_score_the_same(fitted, digits):
     again = pickle.loads(pickle.dumps(fitted))
-    state = TrainedSystem(fitted.model_).__getstate__()
-    assert state["module"] == type(fitted.model_).__module__  # imported to load a user's system
+    system = TrainedSystem(fitted.model_)
+    state = system.__getstate__()
+    assert state["module"] == type(fitted.model_).__module__
+    with pytest.raises(ModuleNotFoundError):  # which is imported, as it may be the user's own
+        system.__setstate__(state | {"module": "no_such_module"})
     np.testing.assert_array_equal(again.predict(digits[2]), fitted.predict(digits[2]))
     assert_close(again.score_samples(digits[2]), fitted.score_samples(digits[2]))
 

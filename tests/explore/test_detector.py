@@ -67,8 +67,7 @@ def test_all_is_said(detective, odd):
     assert f"<b>{title}</b>" in html and "&lt;i&gt;.jpg: resized." in html
     assert all(f"<b>{name}</b>" in html for name in found.parts)
     assert html.count("<img") == 2 + len(found.neighbours) == 10
-    kind = "edges" if "hog_distance" in found.parts else "pixels"
-    assert f"By the distance between {kind}, among" in html
+    assert "By the distance between edges, among" in html
     assert "pixel_distance" in html.partition("Not in the score:")[2]
     assert "24 normal images of 15 × 18 × 1" in markup.heading(detective)
     assert set(markup.MEANINGS) == set(typing.get_args(Criterion))

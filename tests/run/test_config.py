@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from absl import flags
 
 from tf_bigan import __main__ as dispatcher
@@ -220,6 +221,18 @@ def test_a_value_that_is_no_number_is_named(capsys):
         assert run(lambda: 0, ["train", f"--{value}"], None, values) == 2
         line = f"train: flag --{value}: not {kind} (see train --help)\n"
         assert capsys.readouterr().err.endswith(line)
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), tf.errors.ResourceExhaustedError(None, None, "OOM at a\nand b")]
+)
+def test_full_memory_is_one_line(error, capsys):
+    def main():
+        raise error
+
+    assert run(main, ["evaluate"], None, flags.FlagValues()) == 1
+    line = capsys.readouterr().err
+    assert line.startswith("evaluate: out of memory: ") and line.count("\n") == 1
 
 
 def test_a_command_is_spelt_as_the_program_was_started(monkeypatch):

@@ -85,7 +85,7 @@ def test_mistakes_are_one_line(options, message, bigan_run, command, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("classes", ["3", "-1", "0,3", "0,,1", "x"])
+@pytest.mark.parametrize("classes", ["3", "-1", "0,3", "0,,1", "x", "9" * 22])
 def test_a_class_that_does_not_exist(classes, classes_run, command, tmp_path):
     options = (f"--classes={classes}", f"--out={tmp_path / 'samples'}")
     status, _, err = command("generate", f"--workdir={classes_run}", *options)

@@ -8,7 +8,7 @@ a second, so that signals, callbacks and the progress bar do not wait long.
 import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import keras
@@ -176,10 +176,8 @@ class Trainer:
         rows = len(arrays["image"])
         if kind == "test":
             return self.evaluate(arrays, batch_size=rows)
-        one = {
-            name: to_unit_range(a) if name.endswith("image") else a for name, a in arrays.items()
-        }
-        dataset = self._distributed(tf.data.Dataset.from_tensors(one).repeat())
+        images = {n: to_unit_range(array) for n, array in arrays.items() if n.endswith("image")}
+        dataset = self._distributed(tf.data.Dataset.from_tensors(arrays | images).repeat())
         self._check_entries(dataset)
         names, values = self._run_steps(iter(dataset), 1)
         return dict(zip(names, values[0].tolist(), strict=True))
@@ -243,10 +241,7 @@ class Trainer:
         names = [name for name in dataset.element_spec if name.endswith("label")]
         if not names or not hasattr(self.model, "class_logits"):
             return dataset
-        # Traced and not run: in a run on several workers all of them would have to take part.
-        of = tf.function(partial(self.model.class_logits, training=False))
-        image = tf.TensorSpec((None, *self.model.image_shape), tf.float32)
-        classes = of.get_concrete_function(image).structured_outputs.shape[-1]
+        classes = self._classes
 
         @tf.autograph.experimental.do_not_convert
         def checked(batch):
@@ -257,6 +252,14 @@ class Trainer:
                 return tf.nest.map_structure(tf.identity, batch)
 
         return dataset.map(checked)
+
+    @cached_property
+    def _classes(self) -> int:
+        """The number of classes of a system that classifies."""
+        # Traced and not run: in a run on several workers all of them would have to take part.
+        class_logits = tf.function(partial(self.model.class_logits, training=False))
+        images = tf.TensorSpec((None, *self.model.image_shape), tf.float32)
+        return class_logits.get_concrete_function(images).structured_outputs.shape[-1]
 
     def _check_entries(self, dataset, rows_known: bool = True):
         model = self.model

@@ -32,6 +32,7 @@ from tf_bigan.report.pictures import save_png
 from tf_bigan.run.config import Config
 from tf_bigan.run.flags import command, define_options
 from tf_bigan.run.output import CsvFile
+from tf_bigan.run.workdir import Workdir
 
 FLAGS = flags.FlagValues()
 SMALLEST = 8  # side of an image in pixels
@@ -101,9 +102,8 @@ def main() -> int:
             raise UserError(f"out={OUT.value}: {path} is a directory")
     if HEAT_MAPS.value:
         _check_heat_maps(heat_maps)
-    for name, value in {"out": OUT.value, "pickle": PICKLE.value}.items():
-        if value:
-            _check_writable(name, expanded(value))
+    for file in filter(None, (OUT.value, PICKLE.value)):
+        Workdir(expanded(file).parent).check_writable()
     if PICKLE.value and expanded(PICKLE.value).is_dir():
         raise UserError(f"pickle={PICKLE.value} is a directory: give a file's name in it")
     if SAVED_MODEL.value and os.path.lexists(expanded(SAVED_MODEL.value)):
@@ -183,15 +183,6 @@ def _write_heat_maps(folder: Path, names: list[str], maps: np.ndarray) -> None:
 def _check_heat_maps(folder: Path) -> None:
     if folder.exists() and not (folder.is_dir() and all(map(_is_heat_map, folder.rglob("*")))):
         raise UserError(f"{folder} exists and is not a folder of heat maps: use another --out")
-
-
-def _check_writable(option: str, path: Path) -> None:
-    """Raises UserError if the nearest directory above a path cannot be written to."""
-    there = path.absolute().parent
-    while not os.path.lexists(there):
-        there = there.parent
-    if not there.is_dir() or not os.access(there, os.W_OK):
-        raise UserError(f"{option}={path}: {there} is no directory that can be written to")
 
 
 def _is_heat_map(path: Path) -> bool:

@@ -155,7 +155,7 @@ def discriminate(
         first = discriminator(groups[0], training=training)
         layers = owner._flatten_layers() if isinstance(owner, keras.Layer) and training else ()
         norms = [layer for layer in layers if isinstance(layer, keras.layers.BatchNormalization)]
-        with unchanged_statistics(*norms):
+        with unchanged_statistics(*norms):  # stock layers would average over all groups
             return [first, *(discriminator(group, training=training) for group in groups[1:])]
     joined = tf.nest.map_structure(lambda *rows: tf.concat(rows, 0), *groups)
     with batch_groups(1 if jointly else len(groups)):
