@@ -1,4 +1,4 @@
-"""All that is to be known of the package is in pyproject.toml."""
+"""For tools that need this file; the metadata is in pyproject.toml."""
 
 from setuptools import setup
 

@@ -283,3 +283,11 @@ def test_reconstruction_loss_by_hand():
     x_rec = x + tf.reshape(tf.constant([1.0, -2.0]), (2, 1, 1, 1))
     assert float(reconstruction_loss(x, x_rec, "l1")) == pytest.approx(6 * (1 + 2) / 2)
     assert float(reconstruction_loss(x, x_rec, "l2")) == pytest.approx(6 * (1 + 4) / 2)
+    with pytest.raises(UserError, match="^norm=L2 is unknown"):
+        reconstruction_loss(x, x_rec, "L2")
+
+
+@pytest.mark.parametrize("norm", ["l1", "l2"])
+def test_reconstruction_loss_of_bfloat16_is_float32(norm):
+    x = tf.ones((1, 600), tf.bfloat16)  # their sum, 600, is no bfloat16 number
+    assert float(reconstruction_loss(x, tf.zeros_like(x), norm)) == 601 - 1

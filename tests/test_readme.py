@@ -74,7 +74,10 @@ def test_both_languages_give_the_same_commands():
         assert plain == [re.sub(r"\s+#.*", "", b) for b in blocks(CHINESE, language)]
 
 
-def test_linked_files_exist():
-    for text in (README, CHINESE):
-        for target in re.findall(r"\]\((?!http)([^)#]+)\)", text):
-            assert (ROOT / target).exists(), target
+def test_linked_files_exist_and_every_page_is_linked():
+    linked = set()
+    for page in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]:
+        for target in re.findall(r"\]\((?!http)([^)#\s]+)[^)]*\)", page.read_text()):
+            assert (page.parent / target).exists(), (page.name, target)
+            linked.add((page.parent / target).resolve())
+    assert set((ROOT / "docs").resolve().glob("*.md")) <= linked

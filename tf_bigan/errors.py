@@ -1,6 +1,7 @@
 """Errors that users can cause and fix."""
 
 import difflib
+from collections.abc import Iterable
 
 
 class UserError(ValueError):
@@ -10,9 +11,12 @@ class UserError(ValueError):
     """
 
 
-def did_you_mean(name: str, known, otherwise: str | None = None) -> str:
+def did_you_mean(name: str, known: Iterable[str], otherwise: str | None = None) -> str:
     """ "; did you mean X?", or `otherwise` ("choose one of ...") if no name is close."""
+    known = sorted(known)
+    if not known:
+        return "; there are none"
     close = difflib.get_close_matches(name, known, 3, cutoff=0.5)
     if close:
         return f"; did you mean {' or '.join(close)}?"
-    return f"; {otherwise or 'choose one of ' + ', '.join(sorted(known))}"
+    return f"; {otherwise or 'choose one of ' + ', '.join(known)}"

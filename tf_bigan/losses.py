@@ -5,11 +5,12 @@ A loss is a function of D's logits [B, 1] or [B] of real and of generated rows, 
 """
 
 from collections.abc import Callable, Iterable
+from typing import Literal
 
 import keras
 import tensorflow as tf
 
-from tf_bigan.constraints import Rate, check_arguments, from_text
+from tf_bigan.constraints import Rate, check, check_arguments, from_text
 
 
 class AdversarialLoss:
@@ -217,11 +218,17 @@ def squared_error(x: tf.Tensor, x_rec: tf.Tensor) -> tf.Tensor:
     return tf.reduce_sum(difference**2, list(range(1, x.shape.rank)))
 
 
-def reconstruction_loss(x: tf.Tensor, x_rec: tf.Tensor, norm: str) -> tf.Tensor:
-    """E[Σ |x - x_rec|] for norm "l1", E[Σ (x - x_rec)²] for "l2"; [B, ...] twice -> a scalar."""
+def reconstruction_loss(x: tf.Tensor, x_rec: tf.Tensor, norm: Literal["l1", "l2"]) -> tf.Tensor:
+    """E[Σ |x - x_rec|] for norm "l1", E[Σ (x - x_rec)²] for "l2": [B, ...] twice -> float32 [].
+
+    Raises:
+        UserError: another norm.
+    """
+    check("norm", norm, Literal["l1", "l2"])
     if norm == "l2":
         return tf.reduce_mean(squared_error(x, x_rec))
-    return tf.reduce_mean(tf.reduce_sum(tf.abs(x - x_rec), list(range(1, x.shape.rank))))
+    difference = tf.cast(x, tf.float32) - tf.cast(x_rec, tf.float32)
+    return tf.reduce_mean(tf.reduce_sum(tf.abs(difference), list(range(1, x.shape.rank))))
 
 
 def paired_information(p: tf.Tensor, p_other: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -1,6 +1,7 @@
 """The prior p(z) of the generator's input. Draws are stateless: the same seed gives the same z."""
 
 import math
+from collections.abc import Sequence
 from typing import Annotated
 
 import keras
@@ -9,6 +10,8 @@ import tensorflow as tf
 
 from tf_bigan.constraints import Count, Positive, check
 from tf_bigan.errors import UserError
+
+Seeds = int | Sequence[int] | tf.Tensor  # of a stateless draw; see `as_seed`
 
 
 class Prior:
@@ -25,7 +28,7 @@ class Prior:
         self.dim = int(dim)
         self.parts: tuple[Prior, ...] = (self,)
 
-    def sample(self, n: int, seed, truncation: float | None = None) -> tf.Tensor:
+    def sample(self, n: int, seed: Seeds, truncation: float | None = None) -> tf.Tensor:
         """Independent draws of z, float32 [n, dim].
 
         Args:
@@ -99,7 +102,7 @@ class Prior:
 class Uniform(Prior):
     """z ~ U(-1, 1)^dim, the prior of Donahue et al. 2017. Truncated: U(-t, t)^dim, t in (0, 1]."""
 
-    def sample(self, n: int, seed, truncation: float | None = None) -> tf.Tensor:
+    def sample(self, n: int, seed: Seeds, truncation: float | None = None) -> tf.Tensor:
         t = 1.0
         if truncation is not None:
             check("truncation", truncation, Annotated[float, "(0, 1]"])
@@ -120,7 +123,7 @@ class Normal(Prior):
 
     path = "slerp"
 
-    def sample(self, n: int, seed, truncation: float | None = None) -> tf.Tensor:
+    def sample(self, n: int, seed: Seeds, truncation: float | None = None) -> tf.Tensor:
         if truncation is None:
             return tf.random.stateless_normal((n, self.dim), as_seed(seed), alg="philox")
         check("truncation", truncation, Positive)
@@ -148,7 +151,7 @@ class Categorical(Prior):
     Truncation does not change it.
     """
 
-    def sample(self, n: int, seed, truncation: float | None = None) -> tf.Tensor:
+    def sample(self, n: int, seed: Seeds, truncation: float | None = None) -> tf.Tensor:
         if truncation is not None:
             check("truncation", truncation, Positive)
         index = tf.random.stateless_uniform(
@@ -170,7 +173,7 @@ class Concatenation(Prior):
         paths = dict.fromkeys(part.path for part in parts)
         self.path = " and ".join(paths)
 
-    def sample(self, n: int, seed, truncation: float | None = None) -> tf.Tensor:
+    def sample(self, n: int, seed: Seeds, truncation: float | None = None) -> tf.Tensor:
         fold = tf.random.experimental.stateless_fold_in
         seeds = [fold(as_seed(seed), i) for i in range(len(self.parts))]
         pairs = zip(self.parts, seeds, strict=True)
@@ -196,22 +199,22 @@ def from_text(text: str, latent_dim: int) -> Prior:
     """Parses a prior: "normal" with `latent_dim`, or with sizes, as "normal62+categorical10".
 
     Raises:
-        ValueError: an unknown kind, or a categorical part without its size.
+        UserError: an unknown kind, a size of 0, or a categorical part without its size.
     """
     parts = []
     for part in text.split("+"):
         kind = part.rstrip("0123456789")
         size = part[len(kind) :]
-        if kind not in KINDS or (kind == "categorical" and not size):
-            raise ValueError(
-                f"prior={text}: give {', '.join(KINDS)}, or several with their sizes, as "
+        if kind not in KINDS or size.startswith("0") or (kind == "categorical" and not size):
+            raise UserError(
+                f"prior={text}: give uniform or normal, or parts with their sizes, as "
                 "normal62+categorical10+uniform2"
             )
         parts.append(KINDS[kind](int(size) if size else latent_dim))
     return parts[0] if len(parts) == 1 else Concatenation(*parts)
 
 
-def as_seed(seed) -> tf.Tensor:
+def as_seed(seed: Seeds) -> tf.Tensor:
     """Converts an int or a pair of integers to the int32 [2] that stateless operations take.
 
     An int must be in [0, 2^62). Different ints give different numbers.

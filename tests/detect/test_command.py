@@ -29,7 +29,7 @@ class Brightness:
     def __init__(self, model, **parameters):
         pass
 
-    def _check_parameters(self):
+    def check_parameters(self):
         pass
 
     def fit(self, images):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 from tf_bigan import constraints
@@ -31,17 +32,17 @@ class Inference(keras.Model):
         # Not a property: Keras visits all attributes when saving and would recurse forever.
         return self if self.average is None else self.average
 
-    def encode(self, images, batch_size: int = 256) -> np.ndarray:
+    def encode(self, images: npt.ArrayLike, batch_size: int = 256) -> np.ndarray:
         """E(x): images [N, H, W, C], uint8 or float in [0, 1] -> float32 [N, latent_dim]."""
         self._need("encoder")
         return self.in_batches("encoder", images, batch_size)
 
-    def generate(self, z, batch_size: int = 256) -> np.ndarray:
+    def generate(self, z: npt.ArrayLike, batch_size: int = 256) -> np.ndarray:
         """G(z): latents [N, latent_dim] -> images float32 [N, H, W, C] in [0, 1]."""
         self._need("generator")
         return self.in_batches("generator", z, batch_size)
 
-    def reconstruct(self, images, batch_size: int = 256) -> np.ndarray:
+    def reconstruct(self, images: npt.ArrayLike, batch_size: int = 256) -> np.ndarray:
         """G(E(x)): images [N, H, W, C], uint8 or float in [0, 1] -> the same shape, float32."""
         return self.generate(self.encode(images, batch_size), batch_size)
 
@@ -54,9 +55,12 @@ class Inference(keras.Model):
         constraints.check("n", n, Count)
         return self.generate(self.prior.sample(n, seed, truncation))
 
-    def interpolate(self, images_from, images_to, steps: int = 8) -> np.ndarray:
+    def interpolate(
+        self, images_from: npt.ArrayLike, images_to: npt.ArrayLike, steps: int = 8
+    ) -> np.ndarray:
         """G on the path from E(a) to E(b), slerp for a normal prior, else linear: two arrays
         [N, H, W, C] -> [N, steps, H, W, C]."""
+        images_from, images_to = np.asarray(images_from), np.asarray(images_to)
         if len(images_from) != len(images_to) or steps < 2:
             raise ValueError(
                 f"interpolate takes two equal numbers of images and at least 2 steps, not "
@@ -69,7 +73,7 @@ class Inference(keras.Model):
         return images.reshape(len(a), steps, *images.shape[1:])
 
     def features(
-        self, images, batch_size: int = 256, layers: Collection[str] | None = None
+        self, images: npt.ArrayLike, batch_size: int = 256, layers: Collection[str] | None = None
     ) -> dict[str, np.ndarray]:
         """Named encoder features of images [N, H, W, C]; {"e": E(x)} if the encoder names none.
 
@@ -93,7 +97,7 @@ class Inference(keras.Model):
         features = self.features(np.zeros((1, *self.image_shape), np.float32))
         return {name: values.shape[1:] for name, values in features.items()}
 
-    def classify(self, images, batch_size: int = 256) -> np.ndarray:
+    def classify(self, images: npt.ArrayLike, batch_size: int = 256) -> np.ndarray:
         """Class probabilities of images [N, H, W, C]: float32 [N, classes].
 
         For systems with a method `class_logits(x, training)` that returns [B, classes].

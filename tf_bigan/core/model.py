@@ -110,7 +110,7 @@ class AdversarialModel(Inference, Judging):
         self.step = self.add_weight(
             name="step", dtype="int64", initializer="zeros", trainable=False
         )
-        # With which an image is augmented: state where it is adaptive.
+        # The probability of augmenting an image. A weight, because an adaptive one must be saved.
         self.augmentation_probability = self.add_weight(
             name="augmentation_probability", initializer="zeros", trainable=False
         )
@@ -321,7 +321,10 @@ class AdversarialModel(Inference, Judging):
         """Raises UserError if something is to act on a discriminator and there is none."""
         for option in ("penalty", "augmentation"):
             if getattr(self, option) is not None and not judges:
-                raise UserError(f"{option}: {type(self).__name__} has no discriminator")
+                raise UserError(
+                    f"{option}: {type(self).__name__} has no discriminator that judge() asks: use "
+                    f"{option}='none'"
+                )
 
     def _one_each(self, optimizer) -> dict[str, keras.optimizers.Optimizer]:
         """{player: its own optimizer}, from one for all or from one for each."""

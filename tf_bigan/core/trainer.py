@@ -94,17 +94,9 @@ class Trainer:
                 f"initial_step={initial_step}: an epoch has the steps 0 to {steps - 1}"
             )
         validate = None
-        if validation_data is not None:  # check before the first epoch
-            held_out = validation_data if isinstance(validation_data, tuple) else (validation_data,)
-            of_arrays = _arrays(*held_out) is not None
-            validate = partial(
-                self.evaluate,
-                *held_out,
-                batch_size=validation_batch_size or batch_size if of_arrays else None,
-                steps=validation_steps,
-                steps_name="validation_steps",
-            )
-            validate(dry=True)
+        if validation_data is not None:
+            validation_batch_size = validation_batch_size or batch_size
+            validate = self._validation(validation_data, validation_batch_size, validation_steps)
         # Workers that differ would wait for each other forever.
         workers.check_same(str(start), "the step at which they begin to train", strategy)
         plan = [initial_epoch, initial_step, epochs, steps, model.steps_per_execution]
@@ -138,6 +130,19 @@ class Trainer:
                 break
         listeners.on_train_end()
         return model.history
+
+    def _validation(self, data, batch_size, steps) -> Callable[[], dict[str, float]]:
+        """`evaluate` on the validation data. Checks its arguments, before the first epoch."""
+        held_out = data if isinstance(data, tuple) else (data,)
+        validate = partial(
+            self.evaluate,
+            *held_out,
+            batch_size=batch_size if _arrays(*held_out) is not None else None,
+            steps=steps,
+            steps_name="validation_steps",
+        )
+        validate(dry=True)
+        return validate
 
     def evaluate(
         self, x, y=None, *, batch_size=None, steps=None, steps_name="steps", dry=False

@@ -67,30 +67,37 @@ def load(
 ) -> ImageData | StreamedImages:
     """Loads one split of an image data set.
 
-    dataset: "digits" (8x8, inside scikit-learn), "mnist", "mnist_m" (MNIST on patches of
-      photographs, in colour), the name of any image data set of TensorFlow Datasets, "folder:DIR"
-      (pictures of any kind, or a zip or tar file of them; subfolders are classes), "npz:FILE" or
-      "idx:DIR".
-    split: "train", "validation" or "test". If the source has no test part, a fixed 1/6 of its
-      examples is used.
-    data_dir: directory of the data sets; by default $TFDS_DATA_DIR or
-      ~/tensorflow_datasets, and ~/.cache/tf_bigan for the MNIST files.
-    image_size: side, or (H, W), in pixels; antialiased. None: no resizing.
-    channels: 1 (grey, ITU-R BT.601), 3, or for folders 4 (RGBA). None: no conversion; a folder is
-      grey if all of its pictures are, else RGB.
-    validation: number of training examples, drawn by `seed`, to use for "validation" instead of
-      "train". The BiGAN paper's MNIST split is validation=10_000. None: the source's own validation
-      part, or else 1/6 of the training examples, at most 10,000, the same for every seed.
-    seed: random seed, from 0 to 2**31 - 1.
-    strict: raise an error for image files that cannot be used instead of skipping them with a
-      warning.
-    resize: how to change the aspect ratio: "crop" takes the middle, "pad" adds margins, "stretch"
-      distorts.
-    background: the colour behind transparent pixels and of the margins, by name or as #rrggbb.
-    memory_limit: bytes of decoded images above which a folder or a TFDS data set is streamed
-      (StreamedImages) instead of held in memory (ImageData).
+    Args:
+        dataset: "digits" (8x8, inside scikit-learn), "mnist", "mnist_m" (MNIST on patches of
+            photographs, in colour), the name of any image data set of TensorFlow Datasets,
+            "folder:DIR" (pictures of any kind, or a zip or tar file of them; subfolders are
+            classes), "npz:FILE" or "idx:DIR".
+        split: "train", "validation" or "test". If the source has no test part, a fixed 1/6 of its
+            examples is used.
+        data_dir: directory of the data sets; by default $TFDS_DATA_DIR or ~/tensorflow_datasets,
+            and ~/.cache/tf_bigan for the MNIST files.
+        image_size: side, or (H, W), in pixels; antialiased. None: no resizing.
+        channels: 1 (grey, ITU-R BT.601), 3, or for folders 4 (RGBA). None: no conversion; a folder
+            is grey if all of its pictures are, else RGB.
+        validation: number of training examples, drawn by `seed`, to use for "validation" instead
+            of "train". The BiGAN paper's MNIST split is validation=10_000. None: the source's own
+            validation part, or else 1/6 of the training examples, at most 10,000, the same for
+            every seed.
+        seed: random seed, from 0 to 2**31 - 1.
+        strict: raise an error for image files that cannot be used instead of skipping them with a
+            warning.
+        resize: how to change the aspect ratio: "crop" takes the middle, "pad" adds margins,
+            "stretch" distorts.
+        background: the colour behind transparent pixels and of the margins, by name or as #rrggbb.
+        memory_limit: bytes of decoded images above which a folder or a TFDS data set is streamed
+            (StreamedImages) instead of held in memory (ImageData).
 
-    Raises UserError for anything that is unknown, missing, unreadable or out of range.
+    Raises:
+        UserError: anything that is unknown, missing, unreadable or out of range.
+
+    Example:
+        train = tb.data.load("folder:pictures", "train", image_size=32)
+        model.fit(train.batches(64, seed=0), epochs=10)
     """
     size = _size(image_size)
     if channels not in (None, 1, 3, 4):

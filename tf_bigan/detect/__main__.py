@@ -30,19 +30,14 @@ from tf_bigan.export.formats import ONNX
 from tf_bigan.report.page import report_html
 from tf_bigan.report.pictures import save_png
 from tf_bigan.run.config import Config
-from tf_bigan.run.flags import command, define_options
+from tf_bigan.run.flags import command, define_options, definer
 from tf_bigan.run.output import CsvFile
 from tf_bigan.run.workdir import Workdir
 
 FLAGS = flags.FlagValues()
 SMALLEST = 8  # side of an image in pixels
 READING = ("channels", "resize", "background", "strict_data")  # as for training
-
-
-def _define(define, name, default, text, group, **bounds):
-    return define(name, default, text, flag_values=FLAGS, module_name=group, **bounds)
-
-
+_define = definer(FLAGS)
 _string, _integer = flags.DEFINE_string, flags.DEFINE_integer
 NORMAL = _define(
     _string, "normal", None, "a folder of normal pictures, or a zip or tar file of one", "data"
@@ -94,23 +89,9 @@ def main() -> int:
     if size is None or min(size) < SMALLEST:
         raise UserError(f"image_size={how.image_size}: give sides of at least {SMALLEST} pixels")
     out = expanded(OUT.value)
-    if out.suffix != ".csv":
-        raise UserError(f"out={OUT.value}: the file of scores must end in .csv")
     heat_maps = out.with_name(f"{out.stem}-heat_maps")
-    for path in (out, out.with_suffix(".html")):
-        if path.is_dir():
-            raise UserError(f"out={OUT.value}: {path} is a directory")
-    if HEAT_MAPS.value:
-        _check_heat_maps(heat_maps)
-    for file in filter(None, (OUT.value, PICKLE.value)):
-        Workdir(expanded(file).parent).check_writable()
-    if PICKLE.value and expanded(PICKLE.value).is_dir():
-        raise UserError(f"pickle={PICKLE.value} is a directory: give a file's name in it")
-    if SAVED_MODEL.value and os.path.lexists(expanded(SAVED_MODEL.value)):
-        raise UserError(f"saved_model={SAVED_MODEL.value} exists: choose another path")
     as_onnx = bool(SAVED_MODEL.value) and expanded(SAVED_MODEL.value).suffix == ONNX.suffix
-    if as_onnx:
-        ONNX.check_installed()
+    _check_outputs(out, heat_maps, as_onnx)
     detector = BiGANDetector(
         MODEL.value,
         options={"precision": "float32"} if as_onnx else None,
@@ -120,7 +101,7 @@ def main() -> int:
         verbose=1 if sys.stdout.isatty() else 2,
     )
     models.find(MODEL.value)
-    detector._check_parameters()  # before the pictures are read
+    detector.check_parameters()  # before the pictures are read
     folders = [
         open_folder(path, how.strict_data, how.background, structured=False)
         for path in (NORMAL.value, DATA.value)
@@ -160,6 +141,25 @@ def main() -> int:
         detector.save_model(expanded(SAVED_MODEL.value))
     print(f"{int(outliers.sum())} of {len(images)} are outliers: {out}, {out.stem}.html")
     return 0
+
+
+def _check_outputs(out: Path, heat_maps: Path, as_onnx: bool) -> None:
+    """Raises UserError if an output cannot be written or would replace something else."""
+    if out.suffix != ".csv":
+        raise UserError(f"out={OUT.value}: the file of scores must end in .csv")
+    for path in (out, out.with_suffix(".html")):
+        if path.is_dir():
+            raise UserError(f"out={OUT.value}: {path} is a directory")
+    if HEAT_MAPS.value:
+        _check_heat_maps(heat_maps)
+    for file in filter(None, (OUT.value, PICKLE.value)):
+        Workdir(expanded(file).parent).check_writable()
+    if PICKLE.value and expanded(PICKLE.value).is_dir():
+        raise UserError(f"pickle={PICKLE.value} is a directory: give a file's name in it")
+    if SAVED_MODEL.value and os.path.lexists(expanded(SAVED_MODEL.value)):
+        raise UserError(f"saved_model={SAVED_MODEL.value} exists: choose another path")
+    if as_onnx:
+        ONNX.check_installed()
 
 
 def _pixels(folder: Folder, size: tuple[int, int], channels: int, resize) -> np.ndarray:

@@ -25,7 +25,7 @@ from tf_bigan.errors import UserError, did_you_mean
 from tf_bigan.run.trained import load
 
 MODELS_KEPT = 4
-# Of the choice of a layer. More rows would make it slower, not better. STRENGTHS: C.
+# For layer="auto": cross-validation folds, the most rows used, and the values of C that are tried.
 FOLDS, MOST_ROWS, STRENGTHS = 5, 2000, (0.01, 0.1, 1.0)
 
 

@@ -20,17 +20,12 @@ from tf_bigan.explore.detector.explorer import load as load_detector
 from tf_bigan.explore.explorer import Explorer
 from tf_bigan.run import build
 from tf_bigan.run.config import Config
-from tf_bigan.run.flags import command
+from tf_bigan.run.flags import command, definer
 from tf_bigan.run.trained import load
 from tf_bigan.run.workdir import Workdir
 
 FLAGS = flags.FlagValues()
-
-
-def _define(define, name, default, text, group, **bounds):
-    return define(name, default, text, flag_values=FLAGS, module_name=group, **bounds)
-
-
+_define = definer(FLAGS)
 WORKDIR = _define(flags.DEFINE_string, "workdir", None, "the run to explore", "run")
 DETECTOR = _define(
     flags.DEFINE_string,

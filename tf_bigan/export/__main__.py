@@ -23,17 +23,12 @@ from tf_bigan.export.formats import chosen_format
 from tf_bigan.export.parts import chosen_part
 from tf_bigan.export.place import check_free
 from tf_bigan.run import build
-from tf_bigan.run.flags import command
+from tf_bigan.run.flags import command, definer
 from tf_bigan.run.trained import load_trained
 from tf_bigan.run.workdir import Workdir
 
 FLAGS = flags.FlagValues()
-
-
-def _define(define, name, default, text, group):
-    return define(name, default, text, flag_values=FLAGS, module_name=group)
-
-
+_define = definer(FLAGS)
 _string, _boolean = flags.DEFINE_string, flags.DEFINE_boolean
 WORKDIR = _define(_string, "workdir", None, "the run: its model, or its newest checkpoint", "model")
 MODEL = _define(_string, "model", None, "a .keras file, in a run or not", "model")

@@ -37,8 +37,7 @@ class ALICE(ALI):
     Hyperparameters:
         cycle: l2, l1 or adversarial. C is trained only in the adversarial form.
         weight: λ of the explicit forms.
-        latent_weight: λ_z; 0 leaves the cycle of z out. On 8×8 digits, .04 had worse images after
-            a short training, .01 had not, and both better z.
+        latent_weight: λ_z; 0 leaves the cycle of z out.
         adversarial_weight: λ of the adversarial form.
 
     Networks: ALI's, and discriminator_xx of two images joined along channels, [B, H, W, 2·C] ->

@@ -87,11 +87,12 @@ class CycleBiGAN(AdversarialModel):
 
         All are computed in one batch with x first, whose batch statistics E keeps.
         """
-        groups = [x]
+        inputs = {"image": x}
         if self.mask_rate:
             seen = self.random.uniform((*x.shape[1:3], 1)) >= self.mask_rate
-            groups.append(tf.where(seen, x, tf.zeros_like(x)))
+            inputs["masked"] = tf.where(seen, x, tf.zeros_like(x))
         if self.latent_cycle:
-            groups.append(x_fake)
-        codes = discriminate(self.encoder, *groups, training=training)
-        return codes[0], codes[bool(self.mask_rate)], codes[-1] if self.latent_cycle else None
+            inputs["sample"] = x_fake
+        codes = discriminate(self.encoder, *inputs.values(), training=training)
+        codes = dict(zip(inputs, codes, strict=True))
+        return codes["image"], codes.get("masked", codes["image"]), codes.get("sample")

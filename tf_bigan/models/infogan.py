@@ -121,7 +121,7 @@ class InfoGAN(AdversarialModel):
     def _guesses(self, x, features_real, features_fake, training):
         """Q of generated rows [B, latent_dim], and `_in_common` of x and a view of it."""
         if not self.invariance:
-            return self.recognition(features_fake, training=training), 2 * (tf.zeros(()),)
+            return self.recognition(features_fake, training=training), (tf.zeros(()), tf.zeros(()))
         view = self.augmented(x, training, by=self._views)
         with unchanged_statistics(self.discriminator):  # `codes` are of images as they are
             features_view = self.discriminator.features(view, training=training)
@@ -146,7 +146,7 @@ class InfoGAN(AdversarialModel):
 
     def _in_common(self, guess, guess_view):
         """I(c; c') and H(c) of the classes that Q sees in rows and their views, of all codes."""
-        each = [2 * (tf.zeros(()),)] + [
+        each = [(tf.zeros(()), tf.zeros(()))] + [
             paired_information(tf.nn.softmax(q), tf.nn.softmax(q_view))
             for part, q, q_view in self._codes(guess, guess_view)
             if isinstance(part, Categorical)

@@ -1,5 +1,7 @@
 """Networks that consist of other networks."""
 
+from collections.abc import Sequence
+
 import keras
 import tensorflow as tf
 
@@ -43,7 +45,7 @@ class GaussianEncoder(_Composite):
         image_shape: (H, W, C) of x.
     """
 
-    def __init__(self, body: keras.Model, image_shape, **kwargs):
+    def __init__(self, body: keras.Model, image_shape: Sequence[int], **kwargs):
         super().__init__({"body": body, "image_shape": image_shape}, body, **kwargs)
         self.body = body
         self(keras.Input(tuple(image_shape)))
@@ -71,7 +73,9 @@ class AutoencoderNetwork(_Composite):
         image_shape: (H, W, C) of x.
     """
 
-    def __init__(self, encoder: keras.Model, decoder: keras.Model, image_shape, **kwargs):
+    def __init__(
+        self, encoder: keras.Model, decoder: keras.Model, image_shape: Sequence[int], **kwargs
+    ):
         arguments = {"encoder": encoder, "decoder": decoder, "image_shape": image_shape}
         super().__init__(arguments, encoder, **kwargs)
         self.encoder, self.decoder = encoder, decoder

@@ -8,11 +8,13 @@ Images are in [0, 1] outside of all networks; E and D rescale them to [-1, 1].
 """
 
 import math
+from collections.abc import Sequence
+from typing import Annotated
 
 import keras
 import tensorflow as tf
 
-from tf_bigan.constraints import Count, check
+from tf_bigan.constraints import Count, NonNegative
 from tf_bigan.errors import UserError
 from tf_bigan.networks.network import Network, named_features, weight_decay
 from tf_bigan.networks.normalization import BatchNormalization, make_normalization
@@ -35,9 +37,6 @@ class ConvNetwork(Network):
                 f"convolutions take images of at least {least} pixels, not {size[0]}×{size[1]}: "
                 "use networks=mlp"
             )
-        for name in ("latent_dim", "width", "hidden"):
-            if arguments.get(name) is not None:
-                check(name, arguments[name], Count)
         self.norm, self.l2 = arguments["norm"], arguments["l2"]
         self.activation = keras.activations.get(arguments["activation"])
         self.sizes = [tuple(size)]  # of the image and of the map after each halving
@@ -105,9 +104,9 @@ class ConvUp(keras.layers.Layer):
         self.activation = network.activation
         self.sizes = network.sizes[-2::-1]
         self.norms = [network.make_norm() for _ in self.sizes]  # one before each
+        last = len(self.sizes) - 1
         self.convs = [
             network.make_conv(c, 4, 2, bias=network.norm != "batch" or i == last, up=True)
-            for last in [len(self.sizes) - 1]
             for i, c in enumerate(network.channels[-2::-1])
         ]
 
@@ -140,12 +139,12 @@ class ConvGenerator(ConvNetwork):
 
     def __init__(
         self,
-        image_shape,
-        latent_dim: int,
-        width: int = 16,
+        image_shape: Sequence[int],
+        latent_dim: Count,
+        width: Count = 16,
         norm: str | None = "batch",
         activation: str = "relu",
-        l2: float = 0.0,
+        l2: NonNegative = 0.0,
         **kwargs,
     ):
         arguments = {"image_shape": image_shape, "latent_dim": latent_dim, "width": width}
@@ -187,15 +186,15 @@ class ConvEncoder(ConvNetwork):
 
     def __init__(
         self,
-        image_shape,
-        latent_dim: int,
-        width: int = 16,
-        hidden: int = 256,
+        image_shape: Sequence[int],
+        latent_dim: Count,
+        width: Count = 16,
+        hidden: Count = 256,
         squash: bool = False,
         zero_init: bool = False,
         norm: str | None = "batch",
         activation: str = "leaky_relu",
-        l2: float = 0.0,
+        l2: NonNegative = 0.0,
         **kwargs,
     ):
         arguments = {"image_shape": image_shape, "latent_dim": latent_dim, "width": width}
@@ -228,16 +227,16 @@ class ConvEncoder(ConvNetwork):
 class ConvDiscriminator(ConvNetwork):
     """D: (x [B, H, W, C], z [B, latent_dim]) -> logits [B, outputs], float32.
 
-    z goes through a dense layer, meets the map of x in a second one, and `joint` more follow: what
-    x and z have to do with each other is for them to see, and E and G invert each other the better
-    the more they can. With `latent_dim=None` D is of x alone: D(x) -> logits.
+    z passes a dense layer and is added to the features of x; `joint` more dense layers follow. More
+    of them let D compare x and z better, and E and G then invert each other better. With
+    `latent_dim=None` D is of x alone: D(x) -> logits.
 
     Args:
         image_shape: (H, W, C), H and W from 8 on.
         latent_dim: size of z, or None.
         width: channels of the largest map.
         hidden: units of the dense layers.
-        joint: number of dense layers after x and z have met.
+        joint: number of dense layers after z has been added.
         outputs: number of logits.
         norm: of all hidden layers but the first, a kind of `make_normalization`.
         activation: a Keras activation of the hidden layers.
@@ -252,15 +251,15 @@ class ConvDiscriminator(ConvNetwork):
 
     def __init__(
         self,
-        image_shape,
-        latent_dim: int | None = None,
-        width: int = 16,
-        hidden: int = 256,
-        joint: int = 2,
-        outputs: int = 1,
+        image_shape: Sequence[int],
+        latent_dim: Count | None = None,
+        width: Count = 16,
+        hidden: Count = 256,
+        joint: Annotated[int, "[0, inf)"] = 2,
+        outputs: Count = 1,
         norm: str | None = None,
         activation: str = "leaky_relu",
-        l2: float = 0.0,
+        l2: NonNegative = 0.0,
         **kwargs,
     ):
         arguments = {"image_shape": image_shape, "latent_dim": latent_dim, "width": width}

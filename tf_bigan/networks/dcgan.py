@@ -8,10 +8,12 @@ Images are in [0, 1] outside the networks; E and D rescale them to [-1, 1].
 """
 
 import math
+from collections.abc import Sequence
 
 import keras
 import tensorflow as tf
 
+from tf_bigan.constraints import Count, NonNegative
 from tf_bigan.errors import UserError
 from tf_bigan.networks.network import Network, leaky_relu, named_features, weight_decay
 from tf_bigan.networks.normalization import BatchNormalization, make_normalization
@@ -31,10 +33,7 @@ class _DCGAN(Network):
             raise UserError(
                 f"dcgan takes images of at least {least} pixels, not {size[0]}×{size[1]}"
             )
-        latent_dim, width = arguments["latent_dim"], arguments["width"]
-        for name, value in {"channels": channels, "latent_dim": latent_dim, "width": width}.items():
-            if value is not None and value < 1:
-                raise UserError(f"{name} of a dcgan network must be at least 1, not {value}")
+        width = arguments["width"]
         self.l2 = arguments["l2"]
         self.sizes = [tuple(size)]  # the image, then the feature map after each halving
         while min(half := tuple(-(-side // 2) for side in self.sizes[-1])) >= SMALLEST_MAP:
@@ -108,13 +107,13 @@ class DCGANGenerator(_DCGAN):
 
     def __init__(
         self,
-        image_shape,
-        latent_dim: int,
-        width: int = 32,
+        image_shape: Sequence[int],
+        latent_dim: Count,
+        width: Count = 32,
         base: tuple[int, int] | None = None,
         base_norm: bool = True,
         activation: str = "relu",
-        l2: float = 0.0,
+        l2: NonNegative = 0.0,
         **kwargs,
     ):
         arguments = {"image_shape": image_shape, "latent_dim": latent_dim, "width": width}
@@ -193,12 +192,12 @@ class DCGANEncoder(_DCGAN):
 
     def __init__(
         self,
-        image_shape,
-        latent_dim: int,
-        width: int = 32,
+        image_shape: Sequence[int],
+        latent_dim: Count,
+        width: Count = 32,
         squash: bool = True,
         zero_init: bool = False,
-        l2: float = 0.0,
+        l2: NonNegative = 0.0,
         **kwargs,
     ):
         arguments = {"image_shape": image_shape, "latent_dim": latent_dim, "width": width}
@@ -247,13 +246,13 @@ class DCGANDiscriminator(_DCGAN):
 
     def __init__(
         self,
-        image_shape,
-        latent_dim: int | None = None,
-        width: int = 32,
-        hidden: int = 512,
-        outputs: int = 1,
+        image_shape: Sequence[int],
+        latent_dim: Count | None = None,
+        width: Count = 32,
+        hidden: Count = 512,
+        outputs: Count = 1,
         norm: str | None = "batch",
-        l2: float = 0.0,
+        l2: NonNegative = 0.0,
         **kwargs,
     ):
         arguments = {"image_shape": image_shape, "latent_dim": latent_dim, "width": width}

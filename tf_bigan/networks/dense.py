@@ -5,8 +5,11 @@ rows apart, so that D(c·x) = D(x) for every c > 0. This one reads 2x - 1, has b
 no normalisation.
 """
 
+from collections.abc import Sequence
+
 import keras
 
+from tf_bigan.constraints import Count
 from tf_bigan.networks.conv import ConvDiscriminator, ConvNetwork
 
 
@@ -34,6 +37,12 @@ class DenseDiscriminator(ConvDiscriminator):
     down = DenseDown
     smallest_image = 1
 
-    def __init__(self, image_shape, latent_dim: int | None = None, width: int = 512, **kwargs):
+    def __init__(
+        self,
+        image_shape: Sequence[int],
+        latent_dim: Count | None = None,
+        width: Count = 512,
+        **kwargs,
+    ):
         kwargs.pop("hidden", None)  # of a saved configuration
         super().__init__(image_shape, latent_dim, width, hidden=width, **kwargs)

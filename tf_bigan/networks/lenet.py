@@ -1,8 +1,11 @@
 """The convolutions before DANN's heads for digits (Ganin & Lempitsky 2015, figure 4)."""
 
+from collections.abc import Sequence
+
 import keras
 import tensorflow as tf
 
+from tf_bigan.constraints import Count, NonNegative
 from tf_bigan.networks.network import Network, named_features, weight_decay
 from tf_bigan.networks.normalization import make_normalization
 
@@ -23,7 +26,12 @@ class LeNetFeatures(Network):
     keeps_groups_apart = True
 
     def __init__(
-        self, image_shape, width: int = 32, norm: str | None = "batch", l2: float = 0.0, **kwargs
+        self,
+        image_shape: Sequence[int],
+        width: Count = 32,
+        norm: str | None = "batch",
+        l2: NonNegative = 0.0,
+        **kwargs,
     ):
         arguments = {"image_shape": image_shape, "width": width, "norm": norm, "l2": l2}
         super().__init__(arguments, **kwargs)

@@ -7,10 +7,12 @@ E 1,902,592, D 1,903,616.
 """
 
 import math
+from collections.abc import Sequence
 
 import keras
 import tensorflow as tf
 
+from tf_bigan.constraints import Count, NonNegative
 from tf_bigan.networks.network import Network, leaky_relu, named_features, weight_decay
 from tf_bigan.networks.normalization import BatchNormalization, make_normalization
 from tf_bigan.networks.spectral import layer_class
@@ -42,7 +44,14 @@ class MLPGenerator(_MLP):
 
     keeps_groups_apart = True
 
-    def __init__(self, image_shape, latent_dim: int, width: int = 1024, l2: float = 0.0, **kwargs):
+    def __init__(
+        self,
+        image_shape: Sequence[int],
+        latent_dim: Count,
+        width: Count = 1024,
+        l2: NonNegative = 0.0,
+        **kwargs,
+    ):
         super().__init__(
             {"image_shape": image_shape, "latent_dim": latent_dim, "width": width, "l2": l2},
             **kwargs,
@@ -78,12 +87,12 @@ class MLPEncoder(_MLP):
 
     def __init__(
         self,
-        image_shape,
-        latent_dim: int,
-        width: int = 1024,
+        image_shape: Sequence[int],
+        latent_dim: Count,
+        width: Count = 1024,
         squash: bool = True,
         zero_init: bool = False,
-        l2: float = 0.0,
+        l2: NonNegative = 0.0,
         **kwargs,
     ):
         arguments = {"image_shape": image_shape, "latent_dim": latent_dim, "width": width}
@@ -119,12 +128,12 @@ class MLPDiscriminator(_MLP):
 
     def __init__(
         self,
-        image_shape,
-        latent_dim: int | None = None,
-        width: int = 1024,
-        outputs: int = 1,
+        image_shape: Sequence[int],
+        latent_dim: Count | None = None,
+        width: Count = 1024,
+        outputs: Count = 1,
         norm: str | None = "batch",
-        l2: float = 0.0,
+        l2: NonNegative = 0.0,
         **kwargs,
     ):
         arguments = {"image_shape": image_shape, "latent_dim": latent_dim, "width": width}

@@ -5,6 +5,9 @@ from collections.abc import Mapping, Sequence
 import keras
 import tensorflow as tf
 
+from tf_bigan.constraints import check_arguments
+from tf_bigan.errors import UserError
+
 
 class Network(keras.Model):
     """A `keras.Model` that stores its constructor arguments, so that Keras can save and copy it.
@@ -17,12 +20,21 @@ class Network(keras.Model):
         arguments: the subclass's own constructor arguments by name.
         **kwargs: `name` and `dtype` (a policy such as "mixed_bfloat16") of `keras.Model`. The
             default is Keras's global policy if its weights are float32, else "float32".
+
+    Raises:
+        UserError: an argument that does not meet its annotation in the subclass's constructor, or
+            an `image_shape` that is not (H, W, C).
     """
 
     def __init__(self, arguments: dict, **kwargs):
         policy = keras.config.dtype_policy()  # may be float64 in a user's keras.json
         usable = policy.variable_dtype == "float32"
         super().__init__(**{"dtype": policy if usable else "float32"} | kwargs)
+        for kind in type(self).__mro__[: type(self).__mro__.index(Network)]:
+            check_arguments(kind, arguments, f"{type(self).__name__}: ")
+        shape = tuple(arguments.get("image_shape", (1, 1, 1)))
+        if len(shape) != 3 or min(shape) < 1:
+            raise UserError(f"{type(self).__name__}: image_shape={shape}: it must be (H, W, C)")
         self._arguments = arguments
 
     def build(self, input_shape):

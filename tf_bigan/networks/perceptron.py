@@ -1,8 +1,11 @@
 """A plain multilayer perceptron on vectors: heads, latent discriminators, domain classifiers."""
 
+from typing import Annotated
+
 import keras
 import tensorflow as tf
 
+from tf_bigan.constraints import Count, NonNegative
 from tf_bigan.networks.network import Network, leaky_relu, weight_decay
 from tf_bigan.networks.normalization import make_normalization
 from tf_bigan.networks.spectral import layer_class
@@ -25,12 +28,12 @@ class Perceptron(Network):
 
     def __init__(
         self,
-        inputs: int,
-        outputs: int = 1,
-        units: int = 512,
-        hidden: int = 2,
+        inputs: Count,
+        outputs: Count = 1,
+        units: Count = 512,
+        hidden: Annotated[int, "[0, inf)"] = 2,
         norm: str | None = None,
-        l2: float = 0.0,
+        l2: NonNegative = 0.0,
         **kwargs,
     ):
         arguments = {"inputs": inputs, "outputs": outputs, "units": units, "hidden": hidden}

@@ -206,7 +206,7 @@ def hyperparameters(config: Config, system: type[AdversarialModel]) -> dict:
     for name, text in config.settings.items():
         if name not in known:
             where = f"--set: {config.model} has no {name}"
-            raise UserError(where + (did_you_mean(name, known) if known else ", nor any other"))
+            raise UserError(where + did_you_mean(name, known))
         annotation = annotations.get(name, type(known[name]))
         options[name] = constraints.parse(f"--set: {name}", text, annotation)
     return options

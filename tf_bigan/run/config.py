@@ -2,14 +2,13 @@
 
 import dataclasses
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import field
 from typing import Annotated, Any, Literal
 
 import numpy as np
 
-from tf_bigan import augmentation, losses, penalties
+from tf_bigan import augmentation, losses, penalties, priors
 from tf_bigan.constraints import Count, NonNegative, Positive, Rate, Seed, check_arguments
 from tf_bigan.data.decoding import colour
 from tf_bigan.errors import UserError, did_you_mean
@@ -17,7 +16,6 @@ from tf_bigan.evaluation import registry
 
 Number = Annotated[int, "[0, inf)"]
 
-_PRIOR = re.compile(r"(uniform|normal)([1-9]\d*)?|categorical[1-9]\d*")
 LARGEST_SEED = 2**31 - 1  # the end of `Seed`
 # Metrics that are cheap enough for every epoch.
 QUICK_METRICS = ("NND/100", "EGr", "EGr_b", "fd_random", "accuracy", "code_accuracy")
@@ -236,11 +234,7 @@ class Config:
             if isinstance(value, np.generic):  # JSON cannot store it
                 object.__setattr__(self, name, value.item())
         check_arguments(type(self), vars(self))
-        if not all(_PRIOR.fullmatch(part) for part in self.prior.split("+")):
-            raise UserError(
-                f"prior={self.prior}: give uniform or normal, or parts with their sizes, as "
-                "normal62+categorical10+uniform2"
-            )
+        priors.from_text(self.prior, self.latent_dim)  # for its check
         if self.decay_epochs == 1:
             raise UserError(
                 "decay_epochs=1: half of one epoch cannot be constant; give 0 for a constant "

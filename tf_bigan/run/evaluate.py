@@ -80,7 +80,7 @@ IMAGE_SIZE = _string("image_size", "resize images to SIDE or HxW pixels [the run
 CHANNELS = flags.DEFINE_integer(
     "channels",
     None,
-    "convert images to grey or colour (1 | 3) [the run's]",
+    "channels of the images: 1 (grey), 3 (colour), 4 (RGBA) [the run's]",
     flag_values=FLAGS,
     module_name="data",
 )

@@ -66,6 +66,15 @@ def define_options(values: flags.FlagValues, names: Collection[str]):
         _DEFINE[kind](option.name, None, text, flag_values=values, module_name=group)
 
 
+def definer(values: flags.FlagValues) -> Callable[..., Any]:
+    """A function (DEFINE of absl, name, default, text, group, **bounds) that defines a flag."""
+
+    def define(kind, name: str, default, text: str, group: str, **bounds):
+        return kind(name, default, text, flag_values=values, module_name=group, **bounds)
+
+    return define
+
+
 def define_trained_flags(values: flags.FlagValues):
     """Defines --workdir and --model, the trained model that a command uses."""
     for name, text in {

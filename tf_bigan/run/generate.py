@@ -27,7 +27,7 @@ from tf_bigan.core.model import AdversarialModel
 from tf_bigan.errors import UserError, did_you_mean
 from tf_bigan.priors import Prior
 from tf_bigan.report import pictures
-from tf_bigan.run.flags import define_trained_flags, trained_path
+from tf_bigan.run.flags import define_trained_flags, definer, trained_path
 from tf_bigan.run.output import NpzFile, check_finite, check_new, made_anew
 from tf_bigan.run.trained import load_with
 
@@ -37,12 +37,7 @@ _GRID = 64  # images in grid.png
 
 FLAGS = flags.FlagValues()
 define_trained_flags(FLAGS)
-
-
-def _define(define, name, default, text, group):
-    return define(name, default, text, flag_values=FLAGS, module_name=group)
-
-
+_define = definer(FLAGS)
 _string, _integer = flags.DEFINE_string, flags.DEFINE_integer
 COUNT = _define(_integer, "count", 1000, "number of images [1000]", "images")
 SEED = _define(_integer, "seed", 0, "random seed of z [0]", "images")

@@ -39,7 +39,7 @@ PRESETS: dict[str, dict] = {
         "epochs": 10,
         "ema": 0.999,
     },
-    # With a cycle: the best reconstructions and features.
+    # With a cycle: the smallest reconstruction errors of these presets.
     "best_mnist": {
         "dataset": "mnist",
         "validation": 10_000,
@@ -57,7 +57,7 @@ PRESETS: dict[str, dict] = {
         "seed": 42,
     },
     # The official networks with a smaller z, a cycle with half of the pixels masked, and a slow D:
-    # above the official results of epoch 400 in every official metric, see docs/results.md.
+    # better than the official epoch 400 on validation images, see docs/results.md.
     "beats_official_mnist": OFFICIAL
     | {
         "validation": 10_000,

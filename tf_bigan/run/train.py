@@ -120,7 +120,7 @@ def config_of_data(config: Config, strategy: tf.distribute.Strategy) -> Config:
     return config
 
 
-def default_workdir(config) -> str:
+def default_workdir(config: Config) -> str:
     """runs/NAME of the preset or data set, with the system if it is not the preset's."""
     name = FLAGS["preset"].value or config.dataset.partition(":")[0]
     start = preset(name) if FLAGS["preset"].value else default_preset(config.dataset)

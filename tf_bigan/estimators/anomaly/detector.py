@@ -48,13 +48,14 @@ class BiGANDetector(OutlierMixin, BaseEstimator):
             alad, autoencoder and others, or your own module, as my_package.my_model.
         criterion: the anomaly score; `score_samples` is its negative. See docs/anomaly.md.
         image_shape: (H, W, C) of flattened images; None for a table or unflattened images.
-        networks: the family of networks. A table needs paper or mlp.
+        networks: the family of networks. A table needs paper or mlp. D of "paper" has no penalty.
         latent_dim: latent dimension. Default: 50, for a table at most half its columns.
         width: units per layer. Default: the family's, for a table 128.
         epochs: passes over the rows. Default: the number that gives 500 steps, for a table 2,000.
         batch_size: rows per step, at most N.
         learning_rate: learning rate of Adam; constant in the first half of the training, then
-            decaying to 1 %. Default: the system's.
+            decaying to 1 %. Default: the system's; with the networks "paper" and cycle_bigan
+            those of the preset beats_official_mnist.
         weight: weight of the reconstruction error in feature_matching and cross_entropy.
         n_neighbors: number of nearest rows in hog_density, latent_density and pixel_density; the
             distances are to at most 3.
@@ -144,7 +145,7 @@ class BiGANDetector(OutlierMixin, BaseEstimator):
         Raises:
             ValueError: X or a parameter has a wrong form, or is out of range.
         """
-        self._check_parameters()
+        self.check_parameters()
         given = self._validated(X, reset=True)
         if (given == given[0]).all():
             raise UserError(
@@ -325,7 +326,8 @@ class BiGANDetector(OutlierMixin, BaseEstimator):
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "offset_")
 
-    def _check_parameters(self) -> None:
+    def check_parameters(self) -> None:
+        """Raises UserError if a parameter is out of its range; `fit` does so first."""
         check_arguments(BiGANDetector, self.get_params(deep=False))
         if not isinstance(self.contamination, str) or self.contamination != "auto":
             check("contamination", self.contamination, Annotated[float, "(0, 0.5]"])
