@@ -31,10 +31,10 @@ class Network(keras.Model):
         usable = policy.variable_dtype == "float32"
         super().__init__(**{"dtype": policy if usable else "float32"} | kwargs)
         for kind in type(self).__mro__[: type(self).__mro__.index(Network)]:
-            check_arguments(kind, arguments, f"{type(self).__name__}: ")
+            check_arguments(kind, arguments)
         shape = tuple(arguments.get("image_shape", (1, 1, 1)))
         if len(shape) != 3 or min(shape) < 1:
-            raise UserError(f"{type(self).__name__}: image_shape={shape}: it must be (H, W, C)")
+            raise UserError(f"image_shape={shape}: it must be (H, W, C)")
         self._arguments = arguments
 
     def build(self, input_shape):
