@@ -4,17 +4,16 @@ import json
 import os
 import re
 import socket
-import struct
 import tarfile
 import warnings
 import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from tests.bombs import claiming
 from tf_bigan.data import Description, cache, describe, folder, load
 from tf_bigan.data.decoding import decode, open_picture
 from tf_bigan.data.listing import listed
@@ -157,13 +156,6 @@ def test_a_large_jpeg_is_decoded_small_and_nearly_the_same(tmp_path):
     slow = Image.fromarray(opened(tmp_path / "a.jpg")[0]).crop((100, 0, 700, 600))
     slow = np.asarray(slow.resize((12, 12), Image.Resampling.BILINEAR)).astype(int)
     assert 0 < np.abs(quick - slow).mean() < 2 and np.abs(quick - slow).max() < 12
-
-
-def claiming(side: int) -> bytes:
-    """A PNG of a few bytes that says it has side × side pixels."""
-    body = b"IHDR" + struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)
-    header = struct.pack(">I", 13) + body + struct.pack(">I", zlib.crc32(body))
-    return b"\x89PNG\r\n\x1a\n" + header + struct.pack(">I", 99) + b"IDAT"
 
 
 def test_what_cannot_be_used_is_counted_by_kind_or_refused(tmp_path):

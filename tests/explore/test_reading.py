@@ -1,13 +1,12 @@
 """Uploaded bytes as pixels, and what is refused."""
 
 import io
-import struct
-import zlib
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from tests.bombs import claiming
 from tf_bigan.errors import UserError
 from tf_bigan.explore.reading import MAX_MEGABYTES, read_bytes, read_file
 
@@ -59,13 +58,6 @@ def test_a_moving_picture_cut_anywhere_is_read_or_refused():
         except UserError as refusal:
             seen.add(str(refusal).partition(":")[0])
     assert seen == {"x is empty", "x is not a readable image", "x is a broken image file", 0, 1}
-
-
-def claiming(side: int) -> bytes:
-    """A PNG of a few bytes that says it has side × side pixels."""
-    body = b"IHDR" + struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)
-    header = struct.pack(">I", 13) + body + struct.pack(">I", zlib.crc32(body))
-    return b"\x89PNG\r\n\x1a\n" + header + struct.pack(">I", 99) + b"IDAT"
 
 
 @pytest.mark.parametrize(
