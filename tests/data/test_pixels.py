@@ -48,8 +48,9 @@ def test_refused_pixels(convert):
         (np.array([-0.5, 0.5]), "x has values"),
         (np.array([0.5, np.nan]), "x .*NaN"),
         (np.array([0.5, np.inf]), "x has values"),
-        (np.array([0, 1]), "x has dtype int64"),
-        (np.array([False, True]), "x has dtype bool"),
+        (np.array([0, 1]), "x has dtype int64; .*: divide by 255, or convert to uint8$"),
+        (np.array([0, 1], np.uint16), "x has dtype uint16; .*: divide by 65535$"),
+        (np.array([False, True]), "x has dtype bool; .*: convert to float$"),
     ):
         with pytest.raises(UserError, match=message):
             convert(given)

@@ -249,7 +249,19 @@ def test_nothing_of_others_is_overwritten(call, brightness, tmp_path):
         options = ("--image_size=8", f"--out={tmp_path / name[0]}.csv")
         status, _, err = call(f"--normal={tmp_path}/normal", f"--data={tmp_path}/new", *options)
         assert status == 2 and f"{name} is a directory" in err and (tmp_path / name).is_dir()
-    options = ("--image_size=8", f"--out={tmp_path}/new/odd.png/s.csv")
+    for option, name in (("out", "scores.csv"), ("out", "scores.html"), ("pickle", "notes")):
+        (tmp_path / name).write_text("precious")
+        options = ("--image_size=8", f"--{option}={(tmp_path / name).with_suffix('.csv')}")
+        if option == "pickle":
+            options = ("--image_size=8", f"--out={tmp_path}/t.csv", f"--pickle={tmp_path / name}")
+        status, _, err = call(f"--normal={tmp_path}/normal", f"--data={tmp_path}/new", *options)
+        assert status == 2 and f"{name} exists" in err, err
+        assert (tmp_path / name).read_text() == "precious"
+        (tmp_path / name).unlink()
+    options = ("--image_size=8", f"--out={tmp_path}/new/u.csv")
+    status, _, err = call(f"--normal={tmp_path}/normal", f"--data={tmp_path}/new", *options)
+    assert status == 2 and "would lie among the pictures of" in err and "--noheat_maps" in err
+    options = ("--image_size=8", f"--out={tmp_path}/new/odd.png/s.csv", "--noheat_maps")
     status, _, err = call(f"--normal={tmp_path}/normal", f"--data={tmp_path}/new", *options)
     assert status == 2 and "cannot be a directory: " in err and "odd.png is a file" in err
 

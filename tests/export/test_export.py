@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import sys
 
 import keras
@@ -395,13 +396,20 @@ def test_the_command(a_run, tmp_path, capsys):
         f"--model={a_run}/model.keras", "--part=generator", f"--output={tmp_path}/g", capsys=capsys
     )
     assert status == 0, err
-    assert "Not known: the model was exported without its run." in (tmp_path / "g.md").read_text()
+    assert "| dataset | digits |" in (tmp_path / "g.md").read_text()
+    shutil.copy(a_run / "model.keras", tmp_path / "alone.keras")
+    options = (f"--model={tmp_path}/alone.keras", f"--output={tmp_path}/alone")
+    status, _, err = call(*options, capsys=capsys)
+    assert status == 0, err
+    card = (tmp_path / "alone.md").read_text()
+    assert "Not known: the model was exported without its run." in card
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((), "give --workdir=DIR of a run, or --model=FILE.keras"),
+        ((), "give either --workdir=DIR of a run or --model=FILE.keras"),
+        (("--workdir={run}", "--model={text}"), "give either --workdir=DIR of a run or --model"),
         (("--workdir=no/such",), "no/such does not exist"),
         (("--workdir=.", "--part=decoder"), "part=decoder is unknown; did you mean encoder"),
         (("--workdir=.", "--format=onyx"), "format=onyx is unknown"),

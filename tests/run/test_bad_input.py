@@ -145,6 +145,16 @@ TRAIN = {
     "idx of wrong length": (["--dataset=idx:{bad}/idx"], "expected 1552 bytes"),
     "no idx": (["--dataset=idx:{bad}/empty"], "no IDX files found"),
     "data_dir is a file": (["--data_dir={bad}/file"], "file is a file: give a directory"),
+    "run among its pictures": (
+        ["--dataset=folder:{bad}/few", "--workdir={bad}/few/run"],
+        "few/run lies in {bad}/few, so that the run's own pictures would be training images",
+    ),
+    "moves of nobody": (["--moves=D,,EG"], "--moves=D,,EG: a player is missing"),
+    "no moves": (["--moves="], "--moves=: a player is missing"),
+    "monitor without direction": (
+        ["--monitor=EGr_b"],
+        "--monitor=EGr_b: neither low nor high values of EGr_b are better",
+    ),
     "misspelt monitor": (
         ["--monitor=val_EGR"],
         "--monitor=val_EGR: it is not among the metrics of --eval_metrics",

@@ -109,7 +109,7 @@ def test_codes_of_an_archive(folder, bigan_run, command, tmp_path):
 
 def test_codes_of_an_npz_are_of_all_its_images(bigan_run, command, tmp_path):
     pixels = np.random.default_rng(0).integers(0, 256, (7, 8, 8), np.uint8)
-    np.savez(tmp_path / "a.npz", images=pixels, labels=np.arange(7) % 3)
+    np.savez(tmp_path / "a.npz", images=pixels, labels=5 + 2 * (np.arange(7) % 3))
     np.savez(tmp_path / "b.npz", x_train=pixels[:4], x_test=pixels[4:])
     expected = tb.load(bigan_run).encode(pixels[..., None])
     for data in (f"npz:{tmp_path / 'a.npz'}", tmp_path / "b.npz"):
@@ -122,7 +122,7 @@ def test_codes_of_an_npz_are_of_all_its_images(bigan_run, command, tmp_path):
             np.testing.assert_allclose(arrays["z"], expected, atol=1e-6)
             assert list(arrays["name"]) == [f"{i:06d}" for i in range(7)]
             if "a.npz" in str(data):
-                np.testing.assert_array_equal(arrays["label"], np.arange(7) % 3)
+                np.testing.assert_array_equal(arrays["label"], 5 + 2 * (np.arange(7) % 3))
 
 
 @pytest.mark.parametrize("split", ["validation", "test"])
@@ -171,6 +171,7 @@ def test_pictures_of_equal_names_stay_apart():
     names = reconstruct.picture_names
     assert names(np.array(["a/b.jpg", "b.png"])) == ["a/b.png", "b.png"]
     assert names(np.array(["b.jpg", "b.png"])) == ["b.jpg.png", "b.png.png"]
+    assert names(np.array(["c.jpg", "c.png/x.gif"])) == ["c.jpg.png", "c.png/x.gif.png"]
 
 
 @pytest.mark.parametrize("script", ["encode", "reconstruct"])

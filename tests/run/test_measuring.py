@@ -11,8 +11,9 @@ import pytest
 
 from tf_bigan import data, evaluation
 from tf_bigan.errors import UserError
-from tf_bigan.run import build, measure, presets
+from tf_bigan.run import build, measure, presets, trained
 from tf_bigan.run.config import Config
+from tf_bigan.run.workdir import Workdir
 
 
 @pytest.fixture(scope="module")
@@ -292,7 +293,7 @@ def test_the_model_is_left_as_it_was(digits, model):
 def loaded(evaluators, split="test", **options):
     model = SimpleNamespace(image_shape=(8, 8, 1))
     config = Config(dataset="digits", **options)
-    trained = SimpleNamespace(load=lambda: model, config=config)
+    trained = SimpleNamespace(workdir=None, load=lambda: model, config=config)
     return measure.load(trained, evaluators, split=split, metrics=["EGr"])[1]
 
 
@@ -311,3 +312,31 @@ def test_models_on_the_same_images_share_a_evaluator():
 def test_a_model_for_other_images():
     with pytest.raises(UserError, match=r"for images of shape \(8, 8, 1\), but digits has \(4, 4"):
         loaded({}, image_size="4")
+
+
+def test_no_untrained_reference_without_what_the_losses_need(digits, caplog):
+    sgan, _ = build.build_model(
+        Config(model="sgan", networks="mlp", width=8), (8, 8, 1), 10, classes=10
+    )
+    unlabelled = [dataclasses.replace(part, labels=None) for part in digits]
+    found = measure.ModelEvaluator(*unlabelled, ["NND/100"], samples=100).measure(sgan)
+    assert found.records.column.tolist() == ["trained"]
+    assert "no values of an untrained model: SGAN needs a data set with labels" in caplog.text
+
+
+def test_labels_are_numbered_as_in_the_training(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (30, 8, 8, 1), np.uint8)
+    names = np.array(["dog", "fox", "cat"])[np.arange(30) % 3]
+    two = names != "cat"
+    np.savez(tmp_path / "two.npz", images=pixels[two], labels=names[two])
+    config = Config(dataset=f"npz:{tmp_path / 'two.npz'}", model="sgan", networks="mlp", width=8)
+    model, _ = build.build_model(config, (8, 8, 1), 10, classes=3)
+    workdir = Workdir(tmp_path / "run")
+    workdir.prepare(config, {}, 20, class_names=("cat", "dog", "fox"))
+    model.save(workdir.model)
+    run = trained.Trained("run", config, workdir)
+    _, evaluator = measure.load(run, {}, split="test", metrics=["accuracy"], references=False)
+    held_out = evaluator.held_out
+    assert held_out.class_names == ("cat", "dog", "fox") and set(held_out.labels) <= {1, 2}
+    rows = [np.flatnonzero((pixels == x).all((1, 2, 3)))[0] for x in held_out.images]
+    assert [held_out.class_names[label] for label in held_out.labels] == names[rows].tolist()

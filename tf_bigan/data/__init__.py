@@ -12,6 +12,7 @@ from tf_bigan.data.decoding import RESIZES, Resize, colour
 from tf_bigan.data.home import expanded
 from tf_bigan.data.images import ImageData, converted_shape
 from tf_bigan.data.joined import JoinedBatches, semi_supervised, two_domains
+from tf_bigan.data.labels import renumbered
 from tf_bigan.data.pipeline import Batches
 from tf_bigan.data.splits import Images
 from tf_bigan.data.streaming import StreamedImages
@@ -26,6 +27,7 @@ __all__ = [
     "describe",
     "load",
     "load_parts",
+    "renumbered",
     "semi_supervised",
     "two_domains",
 ]
@@ -112,7 +114,9 @@ def load(
         parts = parts.images(size, channels, resize, memory_limit)
     shapes = {part: converted_shape(p.image_shape, size, channels) for part, p in parts.items()}
     if len(set(shapes.values())) > 1:
-        raise UserError(f"{dataset}: its parts differ in shape, {shapes}: set image_size, channels")
+        raise UserError(
+            f"{dataset}: its parts differ in shape, {shapes}: set image_size=SIDE and channels=N"
+        )
     images = splits.choose(parts, split, validation, seed)
     images = images.converted(size, channels, resize, background)
     if isinstance(images, StreamedImages):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import re
 from collections.abc import Iterator
 from functools import cached_property
 from typing import Any
@@ -64,6 +65,16 @@ class ImageData:
         if self.labels is None:
             return None
         return len(self.class_names) if self.class_names else int(self.labels.max(initial=-1)) + 1
+
+    @property
+    def classes(self) -> np.ndarray | None:
+        """The class of each image, [N], as its source says it: a name, or an integer if all are
+        integers; the labels if the classes have no names, and None without labels."""
+        if self.labels is None or not self.class_names:
+            return self.labels
+        names = np.array(self.class_names)
+        whole = all(re.fullmatch(r"-?\d{1,18}", name) for name in self.class_names)
+        return (names.astype(np.int64) if whole else names)[self.labels]
 
     @cached_property
     def fingerprint(self) -> str:

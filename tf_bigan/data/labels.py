@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 
 import numpy as np
+from absl import logging
 
 from tf_bigan.data.images import ImageData
 from tf_bigan.errors import UserError
@@ -35,6 +37,30 @@ def labelled_parts(
         part: ImageData(name, images, numbers.get(part), names)
         for part, (images, _) in arrays.items()
     }
+
+
+def renumbered(images: ImageData, class_names: tuple[str, ...] | None) -> ImageData:
+    """The same images with the labels that their classes have among `class_names`.
+
+    Every data set numbers its own classes, so that "dog" may be 1 here and 0 there. Classes that
+    are not among `class_names` get the numbers after them, with a warning. Images stay as they are
+    if either side has no names.
+    """
+    own = images.class_names
+    if images.labels is None or not own or not class_names or own == class_names:
+        return images
+    unknown = [name for name in own if name not in class_names]
+    if unknown:
+        logging.warning(
+            "%s: %s %s not among the classes of the training (%s)",
+            images.name,
+            ", ".join(unknown),
+            "is" if len(unknown) == 1 else "are",
+            ", ".join(class_names),
+        )
+    names = (*class_names, *unknown)
+    numbers = np.array([names.index(name) for name in own])
+    return dataclasses.replace(images, labels=numbers[images.labels], class_names=names)
 
 
 def _checked(name: str, part: str, images: np.ndarray, labels: np.ndarray) -> np.ndarray:

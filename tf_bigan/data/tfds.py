@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import tensorflow as tf
+import numpy as np
 
 from tf_bigan.data.home import expanded
 from tf_bigan.data.streaming import StreamedImages
@@ -132,7 +132,7 @@ def _image_feature(builder) -> Any:
 
     features = dict(builder.info.features.items())
     image = features.get("image")
-    if not isinstance(image, tfds.features.Image) or image.dtype != tf.uint8:
+    if not isinstance(image, tfds.features.Image) or image.np_dtype != np.uint8:
         raise UserError(
             f"{builder.name} has no 8-bit feature 'image' (its features: {', '.join(features)}): "
             f"export its images and use dataset=npz:FILE or folder:DIR"

@@ -22,7 +22,7 @@ from tf_bigan.data.folder import Folder, open_folder
 from tf_bigan.data.home import expanded
 from tf_bigan.data.images import ImageData
 from tf_bigan.data.listing import printable
-from tf_bigan.detect.page import coloured, report
+from tf_bigan.detect.page import TITLE, coloured, report
 from tf_bigan.errors import UserError
 from tf_bigan.estimators import BiGANDetector
 from tf_bigan.estimators.anomaly.detector import LEAST_ROWS
@@ -36,6 +36,8 @@ from tf_bigan.run.workdir import Workdir
 
 FLAGS = flags.FlagValues()
 SMALLEST = 8  # side of an image in pixels
+COLUMNS = "file,score,probability,is_outlier"  # of the scores
+MARKED = 1000  # bytes in which an earlier output is recognised
 READING = ("channels", "resize", "background", "strict_data")  # as for training
 _define = definer(FLAGS)
 _string, _integer = flags.DEFINE_string, flags.DEFINE_integer
@@ -147,15 +149,27 @@ def _check_outputs(out: Path, heat_maps: Path, as_onnx: bool) -> None:
     """Raises UserError if an output cannot be written or would replace something else."""
     if out.suffix != ".csv":
         raise UserError(f"out={OUT.value}: the file of scores must end in .csv")
-    for path in (out, out.with_suffix(".html")):
+    for path, mark in {out: COLUMNS, out.with_suffix(".html"): f"<title>{TITLE}"}.items():
         if path.is_dir():
             raise UserError(f"out={OUT.value}: {path} is a directory")
+        if path.exists() and mark.encode() not in path.read_bytes()[:MARKED]:
+            raise UserError(
+                f"out={OUT.value}: {path} exists and is not of an earlier detect: give another name"
+            )
     if HEAT_MAPS.value:
         _check_heat_maps(heat_maps)
+        for folder in (NORMAL.value, DATA.value):
+            if heat_maps.resolve().is_relative_to(expanded(folder).resolve()):
+                raise UserError(
+                    f"out={OUT.value}: the heat maps would lie among the pictures of {folder}: "
+                    "give a file outside of it, or --noheat_maps"
+                )
     for file in filter(None, (OUT.value, PICKLE.value)):
         Workdir(expanded(file).parent).check_writable()
     if PICKLE.value and expanded(PICKLE.value).is_dir():
         raise UserError(f"pickle={PICKLE.value} is a directory: give a file's name in it")
+    if PICKLE.value and expanded(PICKLE.value).exists():
+        raise UserError(f"pickle={PICKLE.value} exists: give another name, or remove it first")
     if SAVED_MODEL.value and os.path.lexists(expanded(SAVED_MODEL.value)):
         raise UserError(f"saved_model={SAVED_MODEL.value} exists: choose another path")
     if as_onnx:

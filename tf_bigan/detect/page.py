@@ -10,6 +10,7 @@ from tf_bigan.report.heat_map import heat_maps
 from tf_bigan.report.parts import Figure, Report, Section
 from tf_bigan.report.pictures import enlarged, image_grid, shrunk
 
+TITLE = "Unusual pictures"
 MOST = 24  # pictures in a grid
 COLUMNS = 8
 SIDE = 96
@@ -52,4 +53,4 @@ def report(
         note = "where they differ from normal pictures; one scale for all"
         figures.append(Figure(f"{title}: heat maps", note, grid(coloured(maps[chosen], scale))))
     facts = f"{len(images):,} pictures, {int(outliers.sum()):,} of them outliers."
-    return Report("Unusual pictures", facts, sections=[Section("Pictures", figures, settings)])
+    return Report(TITLE, facts, sections=[Section("Pictures", figures, settings)])

@@ -9,7 +9,6 @@ is written too. Input images are uint8 in 0..255, output images float32 in [0, 1
 """
 
 import sys
-from pathlib import Path
 
 import numpy as np
 from absl import flags
@@ -23,8 +22,8 @@ from tf_bigan.export.formats import chosen_format
 from tf_bigan.export.parts import chosen_part
 from tf_bigan.export.place import check_free
 from tf_bigan.run import build
-from tf_bigan.run.flags import command, definer
-from tf_bigan.run.trained import load_trained
+from tf_bigan.run.flags import command, definer, trained_path
+from tf_bigan.run.trained import load_trained, run_of
 from tf_bigan.run.workdir import Workdir
 
 FLAGS = flags.FlagValues()
@@ -57,24 +56,23 @@ LICENCE = _define(_string, "licence", None, "licence of the weights, for the mod
 
 
 def main() -> int:
-    trained = MODEL.value or WORKDIR.value
-    if not trained:
-        raise UserError("give --workdir=DIR of a run, or --model=FILE.keras")
+    trained = expanded(trained_path(FLAGS))
     part = chosen_part(PART.value)
     output = expanded(OUTPUT.value) if OUTPUT.value else None
     kind = FORMATS[chosen_format(FORMAT.value, output)]
     kind.check_installed()
-    beside = expanded(WORKDIR.value or Path(trained).parent) / "export"
+    beside = (trained.parent if trained.is_file() else trained) / "export"
     path = output or beside / (part.name + kind.suffix)
     check_free(path, OVERWRITE.value)
     model, source = load_trained(trained)
+    run = run_of(trained) if trained.is_file() else Workdir(trained)
     written = export(
         model,
         path,
         part.name,
         kind.name,
-        images=held_out(WORKDIR.value, model) if part.input == "image" and WORKDIR.value else None,
-        workdir=WORKDIR.value,
+        images=held_out(run, model) if part.input == "image" and run else None,
+        workdir=run and run.root,
         licence=LICENCE.value,
         overwrite=OVERWRITE.value,
     )
@@ -86,9 +84,9 @@ def main() -> int:
     return 0
 
 
-def held_out(workdir: str, model: AdversarialModel) -> np.ndarray | None:
+def held_out(run: Workdir, model: AdversarialModel) -> np.ndarray | None:
     """Held-out images of the run, uint8; None, with a line on stderr, if they cannot be loaded."""
-    config = Workdir(workdir).read_config()
+    config = run.read_config()
     try:
         images = build.load_held_out(config, build.held_out_split(config))
         few = build.picks(images, MOST_INPUTS).converted(channels=model.image_shape[-1])

@@ -241,6 +241,8 @@ class Config:
                 "rate, or at least 2"
             )
         self.rates  # noqa: B018 - parsed for its check
+        if not all(player for group in self.groups or () for player in group):
+            raise UserError(f"moves={self.moves}: a player is missing; give names, as D,EG")
         if self.init_from == "":
             raise UserError("init_from= is empty: give a run or a .keras file")
         if self.loss is not None:
@@ -267,6 +269,11 @@ class Config:
             raise UserError(
                 f"monitor={self.monitor}: it is not among the metrics of eval_metrics=NAME,..."
                 f"{did_you_mean(name, self.measured)}"
+            )
+        if not registry.METRICS[name].better:
+            raise UserError(
+                f"monitor={self.monitor}: neither low nor high values of {name} are better: choose "
+                "another metric"
             )
 
     @property

@@ -65,8 +65,8 @@ def write(path: Path, model: AdversarialModel, images: Given, layer: str | None)
     with (NpzFile if path.suffix == ".npz" else CsvFile)(path) as file:
         for names, chunk in images.chunks():
             columns = {"name": names}
-            if chunk.labels is not None:
-                columns["label"] = chunk.labels
+            if chunk.classes is not None:
+                columns["label"] = chunk.classes
             columns["z"] = model.encode(chunk.images)
             if layer is not None:
                 features = model.features(chunk.images, layers=[layer])[layer]

@@ -256,6 +256,11 @@ class ModelEvaluator:
         names = [name for name in self.metrics if METRICS[name].group != "generation"]
         if not names:
             return []
+        try:
+            build.check_entries(model, batches or self.train.batches(1))
+        except UserError as error:  # of the batch statistics alone
+            logging.warning("no values of an untrained model: %s", error)
+            return []
         fresh, records = untrained(model), []
         inputs = self._inputs(fresh)
         with recalibrated(fresh, self.train, batches):
@@ -373,6 +378,9 @@ def load(
     if config.target_dataset:  # either of the two may be grey
         channels = model.image_shape[-1]
         train, held_out = (part.converted(channels=channels) for part in (train, held_out))
+    if trained.workdir is not None and build.classifies(model):
+        names = trained.workdir.read_class_names()
+        train, held_out = (data.renumbered(part, names) for part in (train, held_out))
     if model.image_shape != train.image_shape:
         raise UserError(
             f"the model is for images of shape {model.image_shape}, but {config.dataset} has "

@@ -77,7 +77,7 @@ def write(directory: Path, model: AdversarialModel, images: Given) -> float:
             difference = (x - x_rec).reshape(len(x), -1).astype(np.float64)
             absolute, squared = np.abs(difference).mean(1), np.square(difference).mean(1)
             total += absolute.sum()
-            labels = {} if chunk.labels is None else {"label": chunk.labels}
+            labels = {} if chunk.classes is None else {"label": chunk.classes}
             file.add(name=names, **labels, mean_absolute_error=absolute, mean_squared_error=squared)
     shown = [pictures.enlarged(np.concatenate(part)[:_GRID]) for part in zip(*first, strict=True)]
     grid = pictures.originals_over_reconstructions(shown[0], shown[1])
@@ -86,6 +86,10 @@ def write(directory: Path, model: AdversarialModel, images: Given) -> float:
 
 
 def picture_names(names: np.ndarray) -> list[str]:
-    """NAME.png instead of NAME.jpg; or NAME.jpg.png, where two names differ only in their ends."""
-    changed = [str(PurePosixPath(name).with_suffix(".png")) for name in names]
-    return changed if len(set(changed)) == len(changed) else [f"{name}.png" for name in names]
+    """NAME.png instead of NAME.jpg; or NAME.jpg.png, where two names differ only in their ends,
+    or one would be that of a folder."""
+    changed = [PurePosixPath(name).with_suffix(".png") for name in names]
+    folders = {folder for path in changed for folder in path.parents}
+    if len(set(changed)) < len(changed) or folders & set(changed):
+        return [f"{name}.png" for name in names]
+    return [str(path) for path in changed]

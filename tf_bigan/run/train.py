@@ -28,6 +28,7 @@ from absl import flags
 
 import tf_bigan as tb
 from tf_bigan.core.statistics import calibrate
+from tf_bigan.data.home import expanded
 from tf_bigan.errors import UserError
 from tf_bigan.run import defaults
 from tf_bigan.run.config import Config
@@ -68,6 +69,9 @@ def main() -> int:
     if WORKDIR.value == "":
         raise UserError("workdir= is empty: give a directory, or leave the option out")
     workdir = Workdir(WORKDIR.value or default_workdir(config))
+    for dataset in (config.dataset, config.target_dataset):
+        if dataset and dataset.startswith("folder:"):
+            workdir.check_outside(expanded(dataset.partition(":")[2]))
     if has_preset(FLAGS):
         workdir.check(config)
     else:
@@ -145,6 +149,7 @@ def run_or_try(config, workdir, strategy, which) -> int:
     if chief:
         tb.core.workers.over_workers(0, strategy)
     held_out = held_out.converted(channels=batches.image_shape[-1])
+    held_out = tb.data.renumbered(held_out, train.class_names)  # of a target data set
     batches.dataset(replicas=strategy.num_replicas_in_sync)  # checks that they divide the batch
     last = tb.callbacks.latest(workdir.checkpoints)
     if DRY_RUN.value:
@@ -176,7 +181,9 @@ def run_or_try(config, workdir, strategy, which) -> int:
             what = f"training {config.model} in {why}, in {workdir.root}"
     measured = measurement(config, model, train, held_out)
     if chief:
-        workdir.prepare(config, environment(), batches.num_examples, train.fingerprint)
+        workdir.prepare(
+            config, environment(), batches.num_examples, train.fingerprint, train.class_names
+        )
     print(f"{what}; {which}")
     try:
         status = train_and_save(config, workdir, model, batches, held_out, measured)

@@ -4,6 +4,7 @@ import json
 import os
 import platform
 import subprocess
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -102,10 +103,23 @@ class Workdir:
                 "workdir=DIR"
             )
 
+    def check_outside(self, pictures: Path):
+        """Raises UserError if the run would write its pictures into a folder of training data."""
+        if self.root.resolve().is_relative_to(pictures.resolve()):
+            raise UserError(
+                f"{self.root} lies in {pictures}, so that the run's own pictures would be training "
+                "images: give a workdir=DIR outside of it"
+            )
+
     def prepare(
-        self, config: Config, environment: dict, images: int, fingerprint: str | None = None
+        self,
+        config: Config,
+        environment: dict,
+        images: int,
+        fingerprint: str | None = None,
+        class_names: Sequence[str] | None = None,
     ):
-        """Creates and locks the directory, and records configuration, environment and images.
+        """Creates and locks the directory, and records configuration, environment and data.
 
         Raises:
             UserError: it cannot be written, or another program is training in it.
@@ -117,6 +131,7 @@ class Workdir:
             "environment": environment,
             "images": images,
             "fingerprint": fingerprint,
+            "class_names": class_names,
         }
         text = json.dumps(record, indent=2)
         with atomically(self.config) as temporary:
@@ -161,6 +176,11 @@ class Workdir:
             raise UserError(f"{self.config} is not the configuration of a run") from None
         except (OSError, ValueError) as error:
             raise UserError(f"{self.config} is not readable as a configuration: {error}") from error
+
+    def read_class_names(self) -> tuple[str, ...] | None:
+        """The names of the classes of the training images; None if there are none."""
+        names = json.loads(self.config.read_bytes()).get("class_names")
+        return tuple(names) if names else None
 
     def read_history(self) -> list[dict]:
         """The lines of metrics.jsonl, if there is one. Raises UserError if it is broken."""
