@@ -280,8 +280,9 @@ def tables(records: list[dict]) -> str:
 def against_simple(records: list[dict]) -> str:
     """The detector's mean AUROC over seeds and anomalies, and that of the best simple method of
     each anomaly, chosen by its mean over the seeds."""
-    heads = ["data", "best simple method", "the detector", "difference", "worst difference"]
-    lines = ["| " + " | ".join([*heads, "fit, seconds"]) + " |", "|" + "---|" * (len(heads) + 1)]
+    heads = ["data", "best simple method of each anomaly", "the detector", "difference"]
+    heads += ["worst difference", "seconds of fit and scores, median"]
+    lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
     index = MEASURES.index("AUROC")
     for name in sorted({r["data"] for r in records}):
         mine = [r for r in records if r["data"] == name]
@@ -310,11 +311,15 @@ def against_simple(records: list[dict]) -> str:
 
 
 def costs(records: list[dict]) -> str:
-    """A row per method: `MEASURES` and seconds of fit and scores, each the mean over all runs."""
+    """A row per method: `MEASURES` and seconds of fit and scores.
+
+    Means over the runs that the detector also has. Without a detector, over all runs.
+    """
     heads = ["method", "runs", *MEASURES, "seconds"]
     lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
+    common = {_part(r) for r in _runs(records, SYSTEM, "combined")}
     for (name, score), head in (SHOWN | {(peer, "score"): peer for peer in PEERS}).items():
-        runs = [r for r in records if r["method"] == name and score in r["areas"]]
+        runs = [r for r in _runs(records, name, score) if not common or _part(r) in common]
         if not runs:
             continue
         known = [
@@ -324,7 +329,8 @@ def costs(records: list[dict]) -> str:
         cells = [f"{np.mean(values):.3f}" if values else "" for values in known]
         seconds = [r["seconds"] for r in runs if "seconds" in r]
         cells.append(f"{np.mean(seconds):.1f}" if seconds else "")
-        lines.append("| " + " | ".join([head, str(len(runs)), *cells]) + " |")
+        count = f"{len(runs)} of {len(common)}" if len(runs) < len(common) else str(len(runs))
+        lines.append("| " + " | ".join([head, count, *cells]) + " |")
     return "\n".join(lines)
 
 
@@ -373,10 +379,17 @@ def every_score(records: list[dict]) -> str:
     return "\n".join(lines)
 
 
+def _runs(records: list[dict], name: str, score: str) -> list[dict]:
+    return [r for r in records if r["method"] == name and score in r["areas"]]
+
+
+def _part(record: dict) -> tuple:
+    """What determines the rows of a run, whatever its method."""
+    return record["data"], record["anomaly"], record["seed"]
+
+
 def _values(records: list[dict], name: str, score: str, index: int = 0) -> list[float]:
-    return [
-        r["areas"][score][index] for r in records if r["method"] == name and score in r["areas"]
-    ]
+    return [r["areas"][score][index] for r in _runs(records, name, score)]
 
 
 def _means(records: list[dict], name: str, score: str, index: int = 0) -> dict[int, float]:
