@@ -1,6 +1,6 @@
 """Each system compared with its paper: published settings, scaled to two cores, and numbers.
 
-python -m benchmarks.claims --out=runs/claims                    all of them, about an hour
+python -m benchmarks.claims --out=runs/claims                    all of them, about 3 hours a seed
 python -m benchmarks.claims --only=infogan,dann --seeds=0,1      some of them
 python -m benchmarks.claims --only= --write                      docs/claims.md from stored results
 
