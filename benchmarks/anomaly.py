@@ -18,7 +18,6 @@ restarted run computes only the missing ones.
 
 import argparse
 import importlib
-import json
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -28,7 +27,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from benchmarks import command, pages, pictures
+from benchmarks import command, pages, pictures, results
 from benchmarks.choices import names_in
 from tf_bigan import data
 from tf_bigan.core import hardware
@@ -345,7 +344,7 @@ def table(records: list[dict], index: int) -> str:
         cells = [shown, f"{np.mean([r['base_rate'] for r in mine]):.2f}"]
         if published:
             cells.append(f"{PUBLISHED[anomaly]:.3f}" if anomaly in PUBLISHED else "")
-        cells += [_cell(_values(mine, *key, index)) for key in SHOWN]
+        cells += [results.mean_and_spread(_values(mine, *key, index), 3) for key in SHOWN]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
@@ -402,13 +401,6 @@ def _means(records: list[dict], name: str, score: str, index: int = 0) -> dict[i
     return found
 
 
-def _cell(values: list[float]) -> str:
-    if not values:
-        return ""
-    mean = f"{np.mean(values):.3f}"
-    return mean if len(values) == 1 else f"{mean} ± {np.std(values, ddof=1):.3f}"
-
-
 def key_of(record: Mapping) -> tuple:
     """The key of a record: its data, method, anomaly and seed."""
     return tuple(record[name] for name in ("data", "anomaly", "seed", "epochs", "method"))
@@ -442,10 +434,9 @@ def main() -> int:
     parser.add_argument("--write", action="store_true", help=f"update {PAGE}")
     options = parser.parse_args()
     names = names_in("data", options.data, DATA)
-    results = Path(options.out, "results.jsonl")
-    results.parent.mkdir(parents=True, exist_ok=True)
-    records = [json.loads(line) for line in results.open()] if results.exists() else []
-    records = of_these_settings(records)
+    path = Path(options.out, "results.jsonl")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    records = of_these_settings(results.read(path))
     known = {key_of(record) for record in records}
     methods = installed(options.methods.split(","))
     for name in names:
@@ -467,8 +458,7 @@ def main() -> int:
                     record["base_rate"] = float(part.anomalous.mean())
                     record["areas"] = {n: areas(part.anomalous, s) for n, s in found.items()}
                     record["environment"] = environment()
-                    with results.open("a") as file:
-                        file.write(json.dumps(record) + "\n")
+                    results.append(path, record)
                     records.append(record)
                     best = " ".join(f"{n} {a:.3f}" for n, (a, *_) in record["areas"].items())
                     print(

@@ -269,6 +269,7 @@ def test_zoo():
     records = [
         {"system": "gan", "NND/10": 6.0, "epochs": 4, "seconds": 30.4},
         {"system": "gan", "NND/10": 8.0, "epochs": 4, "seconds": 31.4},
+        {"system": "wgan_gp", "seconds": 1087.2},
         {
             "system": "bigan",
             "NND/10": 5.0,
@@ -286,6 +287,7 @@ def test_zoo():
         "| `ali` (loss_D became nan) | 1 |  |  |  |  |  |  |  |  |  |  |  |  |",
         "| `bigan` | 1 | 5.00 |  |  |  |  | 87.6 | 91.8 |  |  |  |  |  |",
         "| `gan` | 2 | 7.00 ± 1.41 |  |  |  |  |  |  |  |  |  | 4 | 30 |",
+        "| `wgan_gp` | 1 |  |  |  |  |  |  |  |  |  |  |  | 1087 |",
     ]
 
 
