@@ -18,7 +18,6 @@ restarted run computes only the missing ones.
 
 import argparse
 import importlib
-import json
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -28,7 +27,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from benchmarks import command, pages, pictures
+from benchmarks import command, pages, pictures, results
 from benchmarks.choices import names_in
 from tf_bigan import data
 from tf_bigan.core import hardware
@@ -280,8 +279,9 @@ def tables(records: list[dict]) -> str:
 def against_simple(records: list[dict]) -> str:
     """The detector's mean AUROC over seeds and anomalies, and that of the best simple method of
     each anomaly, chosen by its mean over the seeds."""
-    heads = ["data", "best simple method", "the detector", "difference", "worst difference"]
-    lines = ["| " + " | ".join([*heads, "fit, seconds"]) + " |", "|" + "---|" * (len(heads) + 1)]
+    heads = ["data", "best simple method of each anomaly", "the detector", "difference"]
+    heads += ["worst difference", "seconds of fit and scores, median"]
+    lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
     index = MEASURES.index("AUROC")
     for name in sorted({r["data"] for r in records}):
         mine = [r for r in records if r["data"] == name]
@@ -310,11 +310,15 @@ def against_simple(records: list[dict]) -> str:
 
 
 def costs(records: list[dict]) -> str:
-    """A row per method: `MEASURES` and seconds of fit and scores, each the mean over all runs."""
+    """A row per method: `MEASURES` and seconds of fit and scores.
+
+    Means over the runs that the detector also has. Without a detector, over all runs.
+    """
     heads = ["method", "runs", *MEASURES, "seconds"]
     lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
+    common = {_part(r) for r in _runs(records, SYSTEM, "combined")}
     for (name, score), head in (SHOWN | {(peer, "score"): peer for peer in PEERS}).items():
-        runs = [r for r in records if r["method"] == name and score in r["areas"]]
+        runs = [r for r in _runs(records, name, score) if not common or _part(r) in common]
         if not runs:
             continue
         known = [
@@ -324,7 +328,8 @@ def costs(records: list[dict]) -> str:
         cells = [f"{np.mean(values):.3f}" if values else "" for values in known]
         seconds = [r["seconds"] for r in runs if "seconds" in r]
         cells.append(f"{np.mean(seconds):.1f}" if seconds else "")
-        lines.append("| " + " | ".join([head, str(len(runs)), *cells]) + " |")
+        count = f"{len(runs)} of {len(common)}" if len(runs) < len(common) else str(len(runs))
+        lines.append("| " + " | ".join([head, count, *cells]) + " |")
     return "\n".join(lines)
 
 
@@ -339,7 +344,7 @@ def table(records: list[dict], index: int) -> str:
         cells = [shown, f"{np.mean([r['base_rate'] for r in mine]):.2f}"]
         if published:
             cells.append(f"{PUBLISHED[anomaly]:.3f}" if anomaly in PUBLISHED else "")
-        cells += [_cell(_values(mine, *key, index)) for key in SHOWN]
+        cells += [results.mean_and_spread(_values(mine, *key, index), 3) for key in SHOWN]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
@@ -373,10 +378,17 @@ def every_score(records: list[dict]) -> str:
     return "\n".join(lines)
 
 
+def _runs(records: list[dict], name: str, score: str) -> list[dict]:
+    return [r for r in records if r["method"] == name and score in r["areas"]]
+
+
+def _part(record: dict) -> tuple:
+    """What determines the rows of a run, whatever its method."""
+    return record["data"], record["anomaly"], record["seed"]
+
+
 def _values(records: list[dict], name: str, score: str, index: int = 0) -> list[float]:
-    return [
-        r["areas"][score][index] for r in records if r["method"] == name and score in r["areas"]
-    ]
+    return [r["areas"][score][index] for r in _runs(records, name, score)]
 
 
 def _means(records: list[dict], name: str, score: str, index: int = 0) -> dict[int, float]:
@@ -387,13 +399,6 @@ def _means(records: list[dict], name: str, score: str, index: int = 0) -> dict[i
         if values:
             found[anomaly] = float(np.mean(values))
     return found
-
-
-def _cell(values: list[float]) -> str:
-    if not values:
-        return ""
-    mean = f"{np.mean(values):.3f}"
-    return mean if len(values) == 1 else f"{mean} ± {np.std(values, ddof=1):.3f}"
 
 
 def key_of(record: Mapping) -> tuple:
@@ -429,10 +434,9 @@ def main() -> int:
     parser.add_argument("--write", action="store_true", help=f"update {PAGE}")
     options = parser.parse_args()
     names = names_in("data", options.data, DATA)
-    results = Path(options.out, "results.jsonl")
-    results.parent.mkdir(parents=True, exist_ok=True)
-    records = [json.loads(line) for line in results.open()] if results.exists() else []
-    records = of_these_settings(records)
+    path = Path(options.out, "results.jsonl")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    records = of_these_settings(results.read(path))
     known = {key_of(record) for record in records}
     methods = installed(options.methods.split(","))
     for name in names:
@@ -454,8 +458,7 @@ def main() -> int:
                     record["base_rate"] = float(part.anomalous.mean())
                     record["areas"] = {n: areas(part.anomalous, s) for n, s in found.items()}
                     record["environment"] = environment()
-                    with results.open("a") as file:
-                        file.write(json.dumps(record) + "\n")
+                    results.append(path, record)
                     records.append(record)
                     best = " ".join(f"{n} {a:.3f}" for n, (a, *_) in record["areas"].items())
                     print(

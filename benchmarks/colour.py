@@ -13,14 +13,13 @@ the missing ones, and shows all of these settings.
 """
 
 import argparse
-import json
 import shutil
 import time
 from pathlib import Path
 
 import numpy as np
 
-from benchmarks import command, ours, pages, pictures
+from benchmarks import command, ours, pages, pictures, results
 from benchmarks.choices import names_in
 from benchmarks.zoo import settings_of
 from tf_bigan import evaluation, report
@@ -91,12 +90,11 @@ def settings(data: str, variant: str, seed: int, options: argparse.Namespace) ->
     return of_run | {"dataset": data, "minutes": options.minutes}
 
 
-def read(results: Path, options: argparse.Namespace) -> list[dict]:
+def read(path: Path, options: argparse.Namespace) -> list[dict]:
     """The stored records with the current settings, in the order of `DATA` and `VARIANTS`."""
-    stored = [json.loads(line) for line in results.open()] if results.exists() else []
     records = [
         record
-        for record in stored
+        for record in results.read(path)
         if record["variant"] in VARIANTS
         and record["settings"]
         == settings(record["data"], record["variant"], record["seed"], options)
@@ -142,16 +140,11 @@ def table(records: list[dict]) -> str:
     for name, variant in dict.fromkeys((r["data"], r["variant"]) for r in records):
         mine = [r for r in records if (r["data"], r["variant"]) == (name, variant)]
         cells = [
-            _cell([record[column] for record in mine], digits)
+            results.mean_and_spread([record[column] for record in mine], digits)
             for column, (_, digits) in COLUMNS.items()
         ]
         lines.append(f"| {name} | {variant} | {len(mine)} | {' | '.join(cells)} |")
     return "\n".join(lines)
-
-
-def _cell(values: list[float], digits: int) -> str:
-    mean = f"{np.mean(values):,.{digits}f}"
-    return mean if len(values) == 1 else f"{mean} ± {np.std(values, ddof=1):.{digits}f}"
 
 
 def main() -> int:
@@ -173,8 +166,8 @@ def main() -> int:
     out.mkdir(parents=True, exist_ok=True)
     if any(name.startswith("emoji") for name in names):
         prepare(options.emoji, out / "emoji")
-    results = out / "results.jsonl"
-    records = read(results, options)
+    path = out / "results.jsonl"
+    records = read(path, options)
     known = {(r["data"], r["variant"], r["seed"]) for r in records}
     for name in names:
         for variant in variants:
@@ -185,10 +178,9 @@ def main() -> int:
                 record["settings"] = settings(**record, options=options)
                 config = config_of(name, variant, seed, options)
                 record |= run(config, options.minutes, out, f"{name}-{variant}-seed{seed}")
-                with results.open("a") as file:
-                    file.write(json.dumps(record) + "\n")
+                results.append(path, record)
                 print(table([record]).splitlines()[-1], flush=True)
-    records = read(results, options)
+    records = read(path, options)
     accuracies = {r["data"]: r["classifier"]["accuracy"] for r in records}
     text = "\n\n".join(
         [

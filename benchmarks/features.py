@@ -13,7 +13,6 @@ OUT/results.jsonl: a restarted run computes only those that are missing or have 
 
 import argparse
 import dataclasses
-import json
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -23,7 +22,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from benchmarks import command, pages, pictures
+from benchmarks import command, pages, pictures, results
 from benchmarks.choices import names_in
 from tf_bigan import BiGANFeatures, data
 from tf_bigan.core import hardware
@@ -296,9 +295,7 @@ def _chosen(records: list[dict], count: str) -> list[float]:
 
 
 def _cell(records: list[dict], count: str) -> str:
-    values = _chosen(records, count)
-    spread = f" ± {np.std(values, ddof=1):.1f}" if len(values) > 1 else ""
-    cell = f"{np.mean(values):.1f}{spread}"
+    cell = results.mean_and_spread(_chosen(records, count), 1)
     means = {
         layer: np.mean([record["accuracies"][layer][count] for record in records])
         for layer in records[0]["accuracies"]
@@ -327,9 +324,9 @@ def main() -> int:
     options = parser.parse_args()
     methods = names_in("methods", options.methods, METHODS)
     names = names_in("data", options.data, DATA)
-    results = Path(options.out, "results.jsonl")
-    results.parent.mkdir(parents=True, exist_ok=True)
-    stored = [json.loads(line) for line in results.open()] if results.exists() else []
+    path = Path(options.out, "results.jsonl")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    stored = results.read(path)
     machine = pages.machine(": ".join(hardware.choose()[::2]))
     for name in names:
         shown = []
@@ -346,8 +343,7 @@ def main() -> int:
                     record["largest_class"] = float(np.bincount(part.test.labels).max())
                     record["largest_class"] /= len(part.test)
                     record["environment"] = environment()
-                    with results.open("a") as file:
-                        file.write(json.dumps(record) + "\n")
+                    results.append(path, record)
                     print(name, seed, table([record]).splitlines()[-1], flush=True)
                 shown.append(record)
         text = section(name, shown, machine)

@@ -8,7 +8,6 @@ Each result is a line of OUT/results.jsonl: a restarted run continues after the 
 """
 
 import dataclasses
-import json
 import time
 from pathlib import Path
 
@@ -16,7 +15,7 @@ import keras
 import numpy as np
 from absl import app, flags
 
-from benchmarks import pages
+from benchmarks import pages, results
 from tf_bigan.errors import UserError
 from tf_bigan.run import build, measure
 from tf_bigan.run.config import Config
@@ -53,8 +52,7 @@ def main(_):
             run(out, seed)
     except UserError as error:
         raise SystemExit(str(error)) from None
-    records = [json.loads(line) for line in (out / "results.jsonl").open()]
-    table = markdown(records)
+    table = markdown(results.read(out / "results.jsonl"))
     print(table)
     if WRITE.value:
         pages.write(PAGE, PRESET.value, table)
@@ -66,12 +64,12 @@ def run(out: Path, seed: int):
         preset(PRESET.value)
         | {"seed": seed, "precision": PRECISION.value, "data_dir": DATA_DIR.value}
     )
-    results, state = out / "results.jsonl", out / f"{config.precision}-seed{seed}.keras"
-    done = [json.loads(line) for line in results.open()] if results.exists() else []
+    path, state = out / "results.jsonl", out / f"{config.precision}-seed{seed}.keras"
+    done = results.read(path)
     done = [d for d in done if d["seed"] == seed and d["precision"] == config.precision]
     for record in done:
         if record["config"] | {"data_dir": None} != dataclasses.asdict(config) | {"data_dir": None}:
-            raise UserError(f"{results} has results of other settings: choose another --out")
+            raise UserError(f"{path} has results of other settings: choose another --out")
     measured = {d["epoch"] for d in done if d["split"] == SPLIT.value}
     epochs = sorted(set(map(int, EPOCHS.value or [config.epochs])) - measured)
     if not epochs:
@@ -107,8 +105,7 @@ def run(out: Path, seed: int):
             "config": dataclasses.asdict(config),
             "environment": environment(),
         }
-        with results.open("a") as file:
-            file.write(json.dumps(record) + "\n")
+        results.append(path, record)
         model.save(state)
         print(f"seed {seed}, epoch {epoch}, {seconds:.0f} s of training: {values}", flush=True)
 
@@ -127,9 +124,10 @@ def markdown(records: list[dict]) -> str:
         for kind in sorted({(r["split"], r["precision"]) for r in mine}, reverse=True):
             chosen = [r for r in mine if (r["split"], r["precision"]) == kind]
             split, precision = kind
-            cells = [_spread([r["metrics"][name] for r in chosen]) for name in COLUMNS]
+            metrics = [[r["metrics"][name] for r in chosen] for name in COLUMNS]
+            cells = [results.mean_and_spread(values, 2) for values in metrics]
             known = [r["loss_D"] for r in chosen if "loss_D" in r] or ([] if epoch else [np.log(2)])
-            loss = _spread(known, 3) if known else ""
+            loss = results.mean_and_spread(known, 3)
             minutes = np.mean([r["train_seconds"] for r in chosen]) / 60
             seeds = ", ".join(str(r["seed"]) for r in chosen)
             lines.append(
@@ -137,11 +135,6 @@ def markdown(records: list[dict]) -> str:
                 f"{loss} | {minutes:.1f} min |"
             )
     return "\n".join(lines)
-
-
-def _spread(values: list[float], digits: int = 2) -> str:
-    mean = f"{np.mean(values):.{digits}f}"
-    return mean if len(values) == 1 else f"{mean} ± {np.std(values, ddof=1):.{digits}f}"
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's start-up noti
 import keras  # noqa: E402
 from absl import flags  # noqa: E402
 
-from benchmarks import isa, pages  # noqa: E402
+from benchmarks import isa, ours, pages  # noqa: E402
 from tf_bigan import models  # noqa: E402
 from tf_bigan.core import hardware  # noqa: E402
 from tf_bigan.run import build  # noqa: E402
@@ -51,11 +51,7 @@ def time_system(name: str, options: list[str], seconds: float) -> str:
     )
     model.fit(batches, steps_per_epoch=1, verbose=0)
     first, begin = time.perf_counter() - begin, time.perf_counter()
-
-    def stop(step, logs):
-        model.stop_training = time.perf_counter() - begin > seconds
-
-    timed = keras.callbacks.LambdaCallback(on_train_batch_end=stop)
+    timed = ours.Until(lambda step: time.perf_counter() - begin > seconds)
     model.fit(batches, steps_per_epoch=10**6, verbose=0, callbacks=[timed])
     a_step = (time.perf_counter() - begin) / (int(model.step.numpy()) - 1)
     weights = sum(getattr(model, network).count_params() for network in model.network_names())

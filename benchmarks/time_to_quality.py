@@ -29,7 +29,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's start-up noti
 
 import keras  # noqa: E402
 
-from benchmarks import agreement, ours, pages  # noqa: E402
+from benchmarks import agreement, ours, pages, results  # noqa: E402
 from benchmarks.peers import stock_keras  # noqa: E402
 from benchmarks.setting import ADAM, SETTINGS, Setting  # noqa: E402
 from benchmarks.zoo import settings_of  # noqa: E402
@@ -275,11 +275,6 @@ def images(config: Config, out: Path) -> tuple[data.ImageData, evaluation.Inputs
     return train, evaluation.Inputs(*of_held_out, x, train.labels, classifier=classifier)
 
 
-def read(results: Path) -> list[dict]:
-    """The stored records."""
-    return [json.loads(line) for line in results.open()] if results.exists() else []
-
-
 def integers(text: str) -> list[int]:
     """The numbers of a list with commas."""
     return [int(part) for part in text.split(",")]
@@ -337,8 +332,8 @@ def all_records(names: list[str], changes: dict, options) -> list[dict]:
     """The records of all seeds of the runs: the stored ones, and those that are missing."""
     out = Path(options.out)
     out.mkdir(parents=True, exist_ok=True)
-    results, records = out / "results.jsonl", []
-    stored = read(results)
+    path, records = out / "results.jsonl", []
+    stored = results.read(path)
     for seed in options.seeds:
         shared = None
         for name in names:
@@ -349,8 +344,7 @@ def all_records(names: list[str], changes: dict, options) -> list[dict]:
             if record is None:
                 shared = shared or images(config, out)
                 record = run(name, config, *shared, options) | key
-                with results.open("a") as file:
-                    file.write(json.dumps(record) + "\n")
+                results.append(path, record)
                 keras.backend.clear_session()
             records.append(record)
             print(f"seed {seed}: {table([record]).splitlines()[-1]}", flush=True)

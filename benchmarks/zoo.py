@@ -11,13 +11,12 @@ OUT/results.jsonl: a restarted run computes only those that are missing or have 
 
 import argparse
 import dataclasses
-import json
 import time
 from pathlib import Path
 
 import numpy as np
 
-from benchmarks import command, pages
+from benchmarks import command, pages, results
 from tf_bigan import data, evaluation, models, report
 from tf_bigan.core import hardware
 from tf_bigan.run import build, measure, presets
@@ -64,12 +63,11 @@ def settings_of(config: Config) -> dict:
     return {k: v for k, v in dataclasses.asdict(config).items() if k != "data_dir"}
 
 
-def read(results: Path, epochs: int) -> list[dict]:
+def read(path: Path, epochs: int) -> list[dict]:
     """The stored records of the current settings with these `epochs`."""
-    records = [json.loads(line) for line in results.open()] if results.exists() else []
     return [
         record
-        for record in records
+        for record in results.read(path)
         if record["settings"]
         == settings_of(config_of(record["system"], epochs, record["seed"], None))
     ]
@@ -85,36 +83,34 @@ def run(config: Config, classifier, out: Path) -> dict:
     model, why = build.build_model(
         config, batches.image_shape, batches.steps_per_epoch, train.num_classes
     )
-    results = {"system": config.model, "seed": config.seed, "epochs": config.epochs}
+    record = {"system": config.model, "seed": config.seed, "epochs": config.epochs}
     if config.model == "bigan":  # its encoder is that of most systems
         names = ("NNC_e-", "CLS_e-")
         baseline = measure.values(model, train, held_out, names, recalibrate=True)
-        results |= {f"untrained {name}": value for name, value in baseline.items()}
+        record |= {f"untrained {name}": value for name, value in baseline.items()}
     start = time.monotonic()
     history = model.fit(batches, epochs=config.epochs, verbose=0).history
-    results["seconds"] = round(time.monotonic() - start, 1)
-    results["losses"] = {name: values[-1] for name, values in history.items() if "loss_" in name}
+    record["seconds"] = round(time.monotonic() - start, 1)
+    record["losses"] = {name: values[-1] for name, values in history.items() if "loss_" in name}
     generates = hasattr(model, "generator") and config.model not in NO_SAMPLES
     names = ("EGr", "EGr_b", "NNC_e-", "CLS_e-", "accuracy", "code_accuracy")
     names += ("NND/10",) if generates else ()
-    results |= measure.values(model, train, held_out, names, batches=batches, recalibrate=True)
+    record |= measure.values(model, train, held_out, names, batches=batches, recalibrate=True)
     rows = {"originals": held_out.as_float(range(SHOWN))}
     if generates:
         samples = model.sample(SAMPLES, seed=1)
         rows["samples"] = samples[:SHOWN]
-        results["fd_classifier"] = evaluation.fd_classifier(
-            classifier, held_out.as_float(), samples
-        )
+        record["fd_classifier"] = evaluation.fd_classifier(classifier, held_out.as_float(), samples)
         histogram = evaluation.class_histogram(classifier(samples)[1])
-        results["classes_covered"] = evaluation.classes_covered(histogram)
+        record["classes_covered"] = evaluation.classes_covered(histogram)
     if hasattr(model, "generator") and hasattr(model, "encoder"):
         x_rec = model.reconstruct(held_out.as_float())
         rows["reconstructions"] = x_rec[:SHOWN]
-        results["class_agreement"] = evaluation.class_agreement(
+        record["class_agreement"] = evaluation.class_agreement(
             classifier(held_out.as_float())[1], classifier(x_rec)[1]
         )
     np.savez_compressed(out / f"{config.model}-seed{config.seed}.npz", **rows)
-    return results | {"ran_in": why, "environment": environment()}
+    return record | {"ran_in": why, "environment": environment()}
 
 
 def table(records: list[dict]) -> str:
@@ -137,16 +133,10 @@ def _cells(records: list[dict], prefix: str = "") -> str:
         values = [record[prefix + name] for record in records if prefix + name in record]
         # The epochs are the same for all; other processes can only make a training longer.
         if values and name in ("epochs", "seconds"):
-            values = [min(values)]
-        cells.append(_cell(values, digits))
+            cells.append(f"{min(values):.{digits}f}")
+        else:
+            cells.append(results.mean_and_spread(values, digits))
     return " | ".join(cells)
-
-
-def _cell(values: list[float], digits: int) -> str:
-    if not values:
-        return ""
-    mean = f"{np.mean(values):.{digits}f}"
-    return mean if len(values) == 1 else f"{mean} ± {np.std(values, ddof=1):.{digits}f}"
 
 
 def picture(out: Path, names: list[str], path: str):
@@ -188,7 +178,7 @@ def main() -> int:
     options = parser.parse_args()
     out = Path(options.out)
     out.mkdir(parents=True, exist_ok=True)
-    results = out / "results.jsonl"
+    path = out / "results.jsonl"
     images = data.load("mnist", data_dir=options.data_dir)
     classifier = evaluation.train_feature_classifier(
         images.as_float(), images.labels, path=out / "classifier.keras"
@@ -196,7 +186,7 @@ def main() -> int:
     names = options.only.split(",") if options.only else models.names()
     for seed in map(int, options.seeds.split(",")):
         for name in names:
-            if (name, seed) in {(r["system"], r["seed"]) for r in read(results, options.epochs)}:
+            if (name, seed) in {(r["system"], r["seed"]) for r in read(path, options.epochs)}:
                 continue
             config = config_of(name, options.epochs, seed, options.data_dir)
             try:
@@ -205,10 +195,9 @@ def main() -> int:
                 record = {"system": name, "seed": seed, "epochs": config.epochs}
                 record["failed"] = str(error)
             record["settings"] = settings_of(config)
-            with results.open("a") as file:
-                file.write(json.dumps(record) + "\n")
+            results.append(path, record)
             print(table([record]).splitlines()[-1], flush=True)
-    records = read(results, options.epochs)
+    records = read(path, options.epochs)
     text = "\n\n".join(
         [
             pages.machine(": ".join(hardware.choose()[::2])),

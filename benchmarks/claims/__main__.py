@@ -1,6 +1,6 @@
 """Each system compared with its paper: published settings, scaled to two cores, and numbers.
 
-python -m benchmarks.claims --out=runs/claims                    all of them, about an hour
+python -m benchmarks.claims --out=runs/claims                    all of them, about 3 hours a seed
 python -m benchmarks.claims --only=infogan,dann --seeds=0,1      some of them
 python -m benchmarks.claims --only= --write                      docs/claims.md from stored results
 
@@ -11,13 +11,12 @@ measured again.
 
 import argparse
 import importlib
-import json
 import time
 from pathlib import Path
 
 import numpy as np
 
-from benchmarks import pages
+from benchmarks import pages, results
 from benchmarks.claims.claim import Check, Claim, Lab
 from tf_bigan.core import hardware
 from tf_bigan.run.workdir import environment
@@ -114,29 +113,27 @@ def main() -> int:
     options = parser.parse_args()
     out = Path(options.out)
     out.mkdir(parents=True, exist_ok=True)
-    results, lab = out / "results.jsonl", Lab(out, options.data_dir)
+    path, lab = out / "results.jsonl", Lab(out, options.data_dir)
     names = options.only.split(",") if options.only else ()
     for name in names:
         if name not in NAMES:
             parser.error(f"--only: {name} is unknown: choose from {', '.join(NAMES)}")
     for seed in map(int, options.seeds.split(",")):
         for name in names:
-            if (name, seed) in {(r["claim"], r["seed"]) for r in read(results)}:
+            if (name, seed) in {(r["claim"], r["seed"]) for r in read(path)}:
                 continue
             record = run(name, seed, lab)
-            with results.open("a") as file:
-                file.write(json.dumps(record) + "\n")
+            results.append(path, record)
             print(section(find(name), [record]), flush=True)
     if options.write:
-        pages.write(PAGE, BLOCK, page(read(results)))
+        pages.write(PAGE, BLOCK, page(read(path)))
         draw(out, NAMES)
     return 0
 
 
-def read(results: Path) -> list[dict]:
+def read(path: Path) -> list[dict]:
     """The stored records with the current settings."""
-    records = [json.loads(line) for line in results.open()] if results.exists() else []
-    return [record for record in records if record["settings"] == find(record["claim"]).settings]
+    return [r for r in results.read(path) if r["settings"] == find(r["claim"]).settings]
 
 
 if __name__ == "__main__":

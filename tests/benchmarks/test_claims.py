@@ -1,6 +1,5 @@
 """The claims: targets, tables, and what they measure by themselves."""
 
-import json
 import math
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from benchmarks import results
 from benchmarks.claims import __main__ as claims
 from benchmarks.claims import ebgan, few_labels, infogan, infogan_mnist, modes, stable
 from benchmarks.claims.claim import Check, Claim, Lab
@@ -169,6 +169,7 @@ def test_infogans_own_networks():
 def test_a_claim_of_other_settings_is_not_read(tmp_path):
     settings = claims.find("ebgan").settings
     records = [{"claim": "ebgan", "seed": i, "settings": s} for i, s in enumerate((settings, "x"))]
-    (tmp_path / "results.jsonl").write_text("".join(json.dumps(r) + "\n" for r in records))
+    for record in records:
+        results.append(tmp_path / "results.jsonl", record)
     assert claims.read(tmp_path / "results.jsonl") == records[:1]
     assert claims.read(tmp_path / "none.jsonl") == []

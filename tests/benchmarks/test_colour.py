@@ -6,7 +6,7 @@ import json
 import pytest
 from PIL import Image
 
-from benchmarks import colour
+from benchmarks import colour, results
 from tf_bigan.errors import UserError
 
 
@@ -63,13 +63,12 @@ def test_variants_have_the_options_of_the_data_and_stored_results_are_of_them(pa
     assert plain.augmentation is None and plain.penalty == default.penalty
     assert (dcgan.networks, dcgan.penalty, dcgan.augmentation) == ("dcgan", "none", None)
     assert (default.loss, dcgan.loss) == ("relativistic", None)
-    results = tmp_path / "results.jsonl"
+    path = tmp_path / "results.jsonl"
     for variant, minutes in (("dcgan", 2.0), ("default", 2.0), ("default", 3.0)):
         key = {"data": "emoji32", "variant": variant, "seed": 3}
         of_run = colour.settings(**key, options=options) | {"minutes": minutes}
-        with results.open("a") as file:
-            file.write(json.dumps(key | {"settings": of_run}) + "\n")
-    found = colour.read(results, options)
+        results.append(path, key | {"settings": of_run})
+    found = colour.read(path, options)
     assert [record["variant"] for record in found] == ["default", "dcgan"]
 
 

@@ -1,12 +1,11 @@
 """Seconds to a quality: the clock, the goals, the table, and a restart."""
 
-import json
 import sys
 from math import inf
 
 import pytest
 
-from benchmarks import time_to_quality
+from benchmarks import results, time_to_quality
 from benchmarks.time_to_quality import follow, meets, seconds_to
 
 POOR = {"NND": 9.0, "NNC_e": 50.0, "EGr": 9.0, "EGr_b": 9.0, "fd_classifier": 99.0}
@@ -150,7 +149,7 @@ def test_a_restart_computes_only_what_is_missing(tmp_path, monkeypatch, capsys):
     assert call("--seeds=1", "--only=keras", "--limit=60") == [("keras", 1)]
     monkeypatch.setitem(time_to_quality.SMOKE, "width", 9)
     assert call("--seeds=0", "--only=defaults") == [("defaults", 0)]
-    lines = [json.loads(line) for line in (tmp_path / "results.jsonl").open()]
+    lines = results.read(tmp_path / "results.jsonl")
     assert len(lines) == 7
     for line in lines:
         assert line["settings"]["samples"] == 1000
@@ -175,7 +174,7 @@ def test_mistakes(argument, message, capsys):
 def test_from_end_to_end(tmp_path, capsys):
     arguments = ["--smoke", "--seeds=3", "--limit=2", "--every=1", f"--out={tmp_path}"]
     assert time_to_quality.main(arguments) == 0
-    records = [json.loads(line) for line in (tmp_path / "results.jsonl").open()]
+    records = results.read(tmp_path / "results.jsonl")
     names = set(time_to_quality.TITLES)
     assert {r["name"] for r in records} | {"pytorch"} == names
     for one in records:
