@@ -28,7 +28,7 @@ from tf_bigan.estimators import BiGANDetector
 from tf_bigan.estimators.anomaly.detector import LEAST_ROWS
 from tf_bigan.export.formats import ONNX
 from tf_bigan.report.page import report_html
-from tf_bigan.report.pictures import save_png
+from tf_bigan.report.pictures import png_bytes
 from tf_bigan.run.config import Config
 from tf_bigan.run.flags import command, define_options, definer
 from tf_bigan.run.output import CsvFile
@@ -191,7 +191,7 @@ def _write_heat_maps(folder: Path, names: list[str], maps: np.ndarray) -> None:
             # The suffix stays in the name: a.png and a.jpg are two pictures.
             path = Path(temporary, f"{name}.heat_map.png")
             path.parent.mkdir(parents=True, exist_ok=True)
-            save_png(path, np.rint(255 * picture).astype(np.uint8))
+            path.write_bytes(png_bytes(np.rint(255 * picture).astype(np.uint8)))
 
 
 def _check_heat_maps(folder: Path) -> None:
