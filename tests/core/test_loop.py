@@ -293,6 +293,7 @@ def test_an_epoch_that_is_whole_is_validated_also_where_training_stops(built_big
     assert found == [False, True]
 
 
+@pytest.mark.slow
 def test_compile_outside_of_the_scope_in_which_the_model_was_made(images, eagerly):
     losses = []
     for inside in (True, False):

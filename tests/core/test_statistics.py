@@ -106,6 +106,7 @@ def test_the_gradient_norm_of_d_is_that_of_its_loss_and_penalty(make_bigan, imag
     np.testing.assert_allclose(values["gradient_norm/EG"], norm["EG"], rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_synchronised_statistics_of_the_average_are_those_of_the_global_batch(
     make_bigan, images, eagerly
 ):

@@ -257,6 +257,7 @@ def test_the_nearest_images_are_those_of_the_score(fitted, digits):
     np.testing.assert_allclose(fitted.anomaly_scores(rows)["pixel_distance"], expected, rtol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("images", [True, False])
 def test_a_saved_model_scores_the_same(images, digits, tmp_path, eagerly):
     rows = digits[0][:40] if images else np.random.default_rng(0).normal(size=(40, 5))
@@ -507,6 +508,7 @@ def test_bad_input_is_one_clear_error(arguments, X, message, eagerly):
         BiGANDetector(**{**TINY, **arguments}).fit(X)
 
 
+@pytest.mark.slow
 def test_many_fits_in_a_process_bring_no_warnings_about_tracing(monkeypatch):
     """As in a cross-validation. TensorFlow counts the tracings of one piece of code."""
     from tensorflow.python.eager.polymorphic_function import polymorphic_function

@@ -75,6 +75,7 @@ def test_nmi_and_ari_by_hand():
     assert 0.3 < found.nmi < 0.9 and 0.3 < found.ari < 0.9
 
 
+@pytest.mark.slow
 def test_their_ends():
     x = 100.0 * np.repeat(np.eye(3), 40, axis=0) + np.random.default_rng(0).normal(size=(120, 3))
     assert clustering(x, np.repeat([2, 0, 1], 40)) == pytest.approx((100.0, 1.0, 1.0))

@@ -31,6 +31,7 @@ def odd(tmp_path):
         return path, decoding.decode(image, 1, (15, 18))[0]
 
 
+@pytest.mark.slow
 def test_every_number_is_the_detectors(detective, odd):
     path, row = odd
     picture = detective.fitting.read(path)

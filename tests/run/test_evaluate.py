@@ -88,6 +88,7 @@ def test_the_untrained_model_is_the_one_before_the_first_step(model):
         np.testing.assert_array_equal(ours, theirs)
 
 
+@pytest.mark.slow
 def test_some_metrics_of_a_file_with_statistics_of_the_whole_data(
     tiny_run, model, digits, tmp_path, command, monkeypatch, undrawn
 ):
@@ -298,6 +299,7 @@ def test_what_a_model_has_no_part_for_is_left_out(tmp_path, command, quick_parts
     assert list(record["generation"]["trained"]) == ["coverage"]
 
 
+@pytest.mark.slow
 def test_the_largest_seed(tiny_run, tmp_path, command, quick_parts, undrawn):
     run = ("evaluate", f"--workdir={tiny_run[0]}", f"--output={tmp_path}", "--samples=100")
     names = "--metrics=NND/100,CLS_e-,clustering,kernel_distance,sliced_wasserstein,probe_100"

@@ -33,7 +33,7 @@ def to_unit_range(images: npt.ArrayLike, name: str = "images") -> np.ndarray:
     if images.dtype == np.uint8:
         return np.divide(images, np.float32(255), dtype=np.float32)
     if images.dtype.kind != "f" and images.dtype.name != "bfloat16":
-        raise UserError(_wrong_dtype(name, images.dtype.name))
+        raise UserError(_wrong_dtype(name, str(images.dtype)))
     if images.size == 0:
         return images.astype(np.float32)
     low, high = float(images.min()), float(images.max())
