@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from tests.closeness import assert_close
-from tf_bigan import penalties
+from tf_bigan import losses, penalties
 from tf_bigan.core.randomness import Randomness
 from tf_bigan.errors import UserError
 from tf_bigan.penalties import DRAGAN, R1, GradientPenalty
@@ -246,3 +246,31 @@ def test_mistakes_in_a_penalty(text, message):
         penalties.get(text)
     with pytest.raises(UserError, match="^every_row=0: it must be an int"):
         R1(every_row=0)
+
+
+@pytest.mark.parametrize("kind", ["r1", "gradient", "dragan"])
+def test_labels_have_no_slope(kind):
+    """D of (x, an integer label): the penalty is that of D(·, label)."""
+    scales = tf.constant([1.0, 3.0])
+    x = tf.reshape(tf.range(12.0), (4, 3)) / 12.0
+    label = tf.constant([0, 1, 1, 0])
+
+    def score(inputs):
+        rows, of = inputs
+        return tf.gather(scales, of) * tf.reduce_sum(rows, 1)
+
+    penalty = penalties.get(f"{kind}:gamma=2,every_row=1")
+    random = Randomness()
+    random.begin(tf.constant([0, 0]), 4)
+    found = penalty(score, [x, label], [x, label], random, tf.constant(0))
+    squares = 3 * np.array([1.0, 9.0, 9.0, 1.0])  # of the norms
+    terms = squares / 2 if kind == "r1" else (np.sqrt(squares) - 1) ** 2
+    assert float(found) == pytest.approx(2 * terms.mean(), rel=1e-5)
+
+
+def test_something_else_is_refused():
+    for wrong in (penalties.R1, 1.0):
+        with pytest.raises(UserError, match="^penalty=.*: give a name, as 'r1', or an object"):
+            penalties.get(wrong)
+    with pytest.raises(UserError, match="^loss=.*: give a name, as 'hinge', or an object"):
+        losses.get(losses.Hinge)

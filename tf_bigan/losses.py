@@ -11,6 +11,7 @@ import keras
 import tensorflow as tf
 
 from tf_bigan.constraints import Rate, check, check_arguments, from_text
+from tf_bigan.errors import UserError
 
 
 class AdversarialLoss:
@@ -207,9 +208,13 @@ def get(loss: "AdversarialLoss | str") -> AdversarialLoss:
     """A loss, or the one that a text names: "hinge", "logistic:label_smoothing=0.1".
 
     Raises:
-        UserError: no such loss or argument.
+        UserError: no such loss or argument, or something else.
     """
-    return from_text("loss", loss, LOSSES) if isinstance(loss, str) else loss
+    if isinstance(loss, str):
+        return from_text("loss", loss, LOSSES)
+    if not isinstance(loss, AdversarialLoss):
+        raise UserError(f"loss={loss}: give a name, as 'hinge', or an object, as Hinge()")
+    return loss
 
 
 def squared_error(x: tf.Tensor, x_rec: tf.Tensor) -> tf.Tensor:

@@ -11,6 +11,7 @@ import keras
 import tensorflow as tf
 
 from tf_bigan.constraints import Count, NonNegative, check_arguments, from_text
+from tf_bigan.errors import UserError
 
 if TYPE_CHECKING:
     from tf_bigan.core.randomness import Randomness
@@ -77,6 +78,9 @@ class Penalty:
         t = random.uniform()
 
         def points(r, f):
+            if not r.dtype.is_floating:  # as labels, which have no slope
+                return r[:: self.every_row]
+            r, f = floats_to_float32(r), floats_to_float32(f)
             of_rows = tf.reshape(t, (-1, *[1] * (r.shape.rank - 1)))
             return tf.stop_gradient(self.points(r, f, of_rows, random)[:: self.every_row])
 
@@ -94,9 +98,10 @@ class Penalty:
 
     def _mean(self, score: Callable, inputs: Any) -> tf.Tensor:
         with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(inputs)
+            watched = [x for x in tf.nest.flatten(inputs) if x.dtype.is_floating]
+            tape.watch(watched)
             total = tf.reduce_sum(tf.cast(score(inputs), tf.float32))
-        slopes = tf.nest.flatten(tape.gradient(total, inputs))
+        slopes = tape.gradient(total, watched, unconnected_gradients="zero")
         squares = [tf.reduce_sum(tf.square(s), list(range(1, s.shape.rank))) for s in slopes]
         return tf.reduce_mean(self.term(tf.add_n(squares)))
 
@@ -159,6 +164,11 @@ class DRAGAN(UnitSlope):
         return real + 0.5 * t * tf.math.reduce_std(real) * noise
 
 
+def floats_to_float32(x: tf.Tensor) -> tf.Tensor:
+    """A floating tensor as float32, in which losses and slopes are computed; others stay."""
+    return tf.cast(x, tf.float32) if x.dtype.is_floating else x
+
+
 PENALTIES = {"r1": R1, "gradient": GradientPenalty, "dragan": DRAGAN}
 
 
@@ -166,8 +176,10 @@ def get(penalty: Penalty | str | None) -> Penalty | None:
     """A penalty, or the one that a text names: "r1", "r1:gamma=0.3,every_row=1", "none".
 
     Raises:
-        UserError: no such penalty or argument.
+        UserError: no such penalty or argument, or something else.
     """
-    if not isinstance(penalty, str):
-        return penalty
-    return None if penalty == "none" else from_text("penalty", penalty, PENALTIES)
+    if isinstance(penalty, str):
+        return None if penalty == "none" else from_text("penalty", penalty, PENALTIES)
+    if not isinstance(penalty, (Penalty, type(None))):
+        raise UserError(f"penalty={penalty}: give a name, as 'r1', or an object, as R1(gamma=1.0)")
+    return penalty

@@ -108,6 +108,10 @@ def test_labelled_arrays(name, images, eagerly):
         for method in (model.fit, model.evaluate):
             with pytest.raises(tb.UserError, match="^labels must be from 0 to 2, of 3 classes$"):
                 method(**data)
+    for wrong in (np.eye(3)[labels], labels[:, None], labels.astype(np.float32)):
+        data = tf.data.Dataset.from_tensor_slices((images, wrong)).batch(8)
+        with pytest.raises(tb.UserError, match=r"^label must be integers \[B\]"):
+            model.fit(data)
 
 
 def test_one_batch_is_one_step(images):
@@ -202,3 +206,43 @@ def test_from_preset():
     assert float(model.optimizer_of("D").learning_rate) == pytest.approx(2e-5)
     with pytest.raises(tb.UserError, match="best_mnis"):
         tb.models.BiGAN.from_preset("best_mnis", image_shape=(8, 8, 1))
+
+
+def test_a_batch_larger_than_the_data_to_evaluate_on_is_all_of_it(autoencoder, images):
+    few = images[:7]
+    expected = autoencoder.evaluate(few, batch_size=7)
+    assert autoencoder.evaluate(few, batch_size=256) == expected
+    history = autoencoder.fit(images[:40], batch_size=16, validation_split=0.2, verbose=0).history
+    assert len(history["val_loss_EG"]) == 1
+
+
+def test_callbacks_hear_of_validation(autoencoder, images):
+    heard = []
+    callback = keras.callbacks.LambdaCallback()
+    callback.on_test_begin = lambda logs=None: heard.append("begin")
+    callback.on_test_end = lambda logs=None: heard.append(sorted(logs or {}))
+    options = {"validation_data": images[:12], "callbacks": [callback], "verbose": 0}
+    autoencoder.fit(images[:24], batch_size=12, epochs=2, **options)
+    assert heard[::2] == 2 * ["begin"] and "loss_EG" in heard[1] and len(heard) == 4
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "float64"])
+def test_stock_networks_of_another_dtype(policy, images, eagerly):
+    generator = keras.Sequential(
+        [
+            keras.Input((5,)),
+            keras.layers.Dense(64, "sigmoid", dtype=policy),
+            keras.layers.Reshape(IMAGE_SHAPE, dtype=policy),
+        ]
+    )
+    discriminator = keras.Sequential(
+        [
+            keras.Input(IMAGE_SHAPE),
+            keras.layers.Flatten(dtype=policy),
+            keras.layers.Dense(1, dtype=policy),
+        ]
+    )
+    for penalty in ("none", "r1", "gradient"):
+        model = tb.models.GAN(generator, discriminator, tb.priors.Normal(5))
+        model.compile(penalty=penalty, jit_compile=False)
+        assert np.isfinite(list(model.train_on_batch(images[:12]).values())).all()

@@ -9,7 +9,7 @@ import tf_bigan as tb
 from tests.closeness import assert_close
 from tests.core.test_game import losses_by_hand, weights
 from tests.core.test_loop import two_replicas
-from tests.small import BATCH, LATENT
+from tests.small import BATCH, IMAGE_SHAPE, LATENT
 from tf_bigan.core.statistics import calibrate, diagnose
 from tf_bigan.networks.normalization import unchanged_statistics
 
@@ -121,6 +121,31 @@ def test_synchronised_statistics_of_the_average_are_those_of_the_global_batch(
     for one, two in zip(*found, strict=True):
         np.testing.assert_allclose(one, two, atol=2e-5)
     assert np.abs(found[0][1] - 0.9**3).min() > 1e-3  # they have moved
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "options", [{"penalty": "r1:gamma=1,every_row=1"}, {"augmentation": "translation"}]
+)
+def test_replicas_that_synchronise_do_not_share_draws_and_judgements(images, options):
+    """They take turns inside of a pass, wherever a layer waits for the statistics of all."""
+    found = []
+    for strategy in (tf.distribute.get_strategy(), two_replicas()):
+        keras.utils.set_random_seed(0)
+        with strategy.scope():
+            model = tb.models.BiGAN(  # without batch statistics in D, where R1 is of single rows
+                encoder=tb.networks.ConvEncoder(IMAGE_SHAPE, LATENT, width=4, hidden=8),
+                generator=tb.networks.ConvGenerator(IMAGE_SHAPE, LATENT, width=4),
+                discriminator=tb.networks.ConvDiscriminator(IMAGE_SHAPE, LATENT, width=4, hidden=8),
+                prior=tb.priors.Normal(LATENT),
+            )
+            options |= {"optimizer": keras.optimizers.SGD(0.1), "sync_batch_norm": True}
+            model.compile(jit_compile=False, **options)
+        logs = model.train_on_batch(images[:BATCH])
+        found.append([*logs.values(), *weights(model)])
+        assert ("penalty_D" in logs) == ("penalty" in options)
+    for one, two in zip(*found, strict=True):
+        np.testing.assert_allclose(one, two, atol=1e-5)
 
 
 @pytest.mark.parametrize("unless, moved", [(False, False), (True, True)])

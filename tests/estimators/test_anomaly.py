@@ -202,6 +202,16 @@ def test_probabilities_are_ranks_among_held_out_rows(fitted, digits):
     assert fitted.predict_proba(digits[2])[:, 1].mean() > 0.95
 
 
+@pytest.mark.parametrize("criterion", ["combined", "principal"])
+def test_new_normal_rows_of_a_table_are_seldom_outliers(criterion, eagerly):
+    """Columns' ranges and components are of the trained rows: of all, held-out rows look normal."""
+    rng = np.random.default_rng(0)
+    rows, new = rng.normal(size=(400, 50)), rng.normal(size=(2000, 50))
+    detector = BiGANDetector("autoencoder", criterion=criterion, **TINY).fit(rows)
+    assert 0.01 < np.mean(detector.predict(new) == -1) < 0.15  # of all: 0.2 to 0.5; 0.05 promised
+    assert 0.01 < np.mean(detector.predict_proba(new)[:, 1] >= 0.95) < 0.15
+
+
 def test_no_score_of_a_table_saturates(eagerly):
     rng = np.random.default_rng(0)
     rows, new = rng.normal(size=(60, 4)), rng.normal(size=(20, 4))

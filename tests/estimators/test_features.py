@@ -5,6 +5,7 @@ import pickle
 
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 import tensorflow as tf
 from sklearn.base import clone
@@ -152,6 +153,19 @@ def test_names_and_frames(model):
     rows = BiGANFeatures(model, "e").set_output(transform="pandas").fit_transform(frame)
     assert list(rows.columns) == [f"e_{i}" for i in range(5)] and list(rows.index)[0] == 100
     np.testing.assert_array_equal(rows.to_numpy(), BiGANFeatures(model, "e").transform(BYTES))
+
+
+def test_columns_keep_their_order(model):
+    frame = pd.DataFrame(np.zeros((2, 64), np.float32)).rename(columns=str)
+    features = BiGANFeatures(model).fit(frame)
+    with pytest.raises(ValueError, match="feature names should match"):
+        features.transform(frame[frame.columns[::-1]])
+    assert not hasattr(clone(features), "feature_names_in_")
+
+
+def test_without_its_model_it_is_shown_all_the_same():
+    features = BiGANFeatures("/nowhere")
+    assert "BiGANFeatures" in features._repr_html_() and not hasattr(features, "n_features_in_")
 
 
 def test_of_a_run(model, tmp_path):

@@ -196,6 +196,32 @@ def test_a_penalty_that_would_see_nothing_is_not_ignored():
         step_eagerly(model, make_batch())
 
 
+class Critic(tb.models.GAN):
+    """Its D belongs to a player of another name."""
+
+    players = {"Critic": ("discriminator",), "G": ("generator",)}
+    moves = (("Critic",), ("G",))
+
+    def player_losses(self, batch, z, training):
+        x_fake = self.generator(z, training=training)
+        real, fake = self.judge(
+            self.discriminator, batch["image"], x_fake, training=training, player=self.asked
+        )
+        loss = self.adversarial_loss
+        return {"Critic": loss.discriminator(real, fake), "G": loss.generator(real, fake)}, {}
+
+
+def test_a_penalty_follows_the_player_that_owns_d():
+    gan = make_system("gan")
+    model = Critic(generator=gan.generator, discriminator=gan.discriminator, prior=gan.prior)
+    model.compile(penalty="r1:gamma=100", jit_compile=False)
+    model.asked = "D"
+    with pytest.raises(UserError, match=r"^Critic has no player D: give judge\(player=NAME\)"):
+        step_eagerly(model, make_batch())
+    model.asked = "Critic"
+    assert float(step_eagerly(model, make_batch())["penalty_Critic"]) > 0
+
+
 @pytest.mark.parametrize("name", [n for n in tb.models.names() if n not in WITH_LOGITS])
 def test_a_loss_of_its_own_is_not_replaced(name):
     system = tb.models.find(name)
@@ -263,8 +289,8 @@ def test_each_discriminator_of_a_player_is_penalised():
     model._begin(batch, key)
     model.player_losses(batch, z, training=True)
     expected = 0.0
-    assert len(model._judged) == 3
-    for one in model._judged:
+    assert len(model._judged.calls) == 3
+    for one in model._judged.calls:
         with tf.GradientTape() as tape:
             tape.watch(one.real)
             total = tf.reduce_sum(one.function(one.real, training=True))

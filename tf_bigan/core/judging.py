@@ -1,5 +1,6 @@
 """How a discriminator is asked: with augmentation before it, and a penalty on its slope after."""
 
+import threading
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
@@ -7,7 +8,9 @@ import keras
 import tensorflow as tf
 
 from tf_bigan.augmentation import Augmentation
+from tf_bigan.errors import UserError
 from tf_bigan.networks.normalization import discriminate, unchanged_statistics
+from tf_bigan.penalties import floats_to_float32
 
 
 class _Judgement(NamedTuple):
@@ -18,6 +21,13 @@ class _Judgement(NamedTuple):
     real: Any
     fake: Any
     logits: list[tf.Tensor]
+
+
+class Judgements(threading.local):
+    """The calls of discriminators in a pass; of each replica, which has its own thread."""
+
+    def __init__(self):
+        self.calls: list[_Judgement] = []
 
 
 class Judging(keras.Model):
@@ -44,22 +54,31 @@ class Judging(keras.Model):
                 result, or the first part of it, are logits.
             *groups: D's inputs, real first, then generated: [B, ...] tensors or structures of them.
             training: whether to run in training mode.
-            player: the player that owns the discriminator.
+            player: the player that owns the discriminator, whose penalty looks at these rows.
             jointly: whether the groups share their batch statistics and their augmentation, so
                 that rows of two groups can be compared.
 
         Returns:
-            The function's result for each group.
+            The function's result for each group, in float32.
+
+        Raises:
+            UserError: no such player.
         """
+        if player not in self.players:
+            raise UserError(
+                f"{type(self).__name__} has no player {player}: give judge(player=NAME), the owner "
+                f"of the discriminator, one of {', '.join(self.players)}"
+            )
         same = jointly and self.augmentation is not None
         draws = self.random.repeated(len(groups)) if same else groups
         groups = tuple(
             self.augmented(group, training=training) for group, _ in zip(groups, draws, strict=True)
         )
         outputs = discriminate(function, *groups, training=training, jointly=jointly)
+        outputs = tf.nest.map_structure(floats_to_float32, outputs)
         if training:
             logits = [tf.nest.flatten(output)[0] for output in outputs]
-            self._judged.append(_Judgement(player, function, groups[0], groups[-1], logits))
+            self._judged.calls.append(_Judgement(player, function, groups[0], groups[-1], logits))
         return outputs
 
     def augmented(self, inputs: Any, training: bool, by: Augmentation | None = None) -> Any:
@@ -93,7 +112,7 @@ class Judging(keras.Model):
 
     def _penalty_of(self, player: str) -> tf.Tensor | None:
         """The penalty on what `player` has judged with in this pass; None where there is none."""
-        judged = [one for one in self._judged if one.player == player]
+        judged = [one for one in self._judged.calls if one.player == player]
         if self.penalty is None or not judged:
             return None
         networks = [getattr(self, name) for name in self.players[player]]

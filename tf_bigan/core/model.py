@@ -13,7 +13,7 @@ from tf_bigan import constraints, losses, penalties
 from tf_bigan.constraints import Count, Seed
 from tf_bigan.core import hardware
 from tf_bigan.core.inference import Inference
-from tf_bigan.core.judging import Judging
+from tf_bigan.core.judging import Judgements, Judging
 from tf_bigan.core.randomness import Randomness
 from tf_bigan.core.statistics import (
     average_over_replicas,
@@ -105,7 +105,7 @@ class AdversarialModel(Inference, Judging):
         for part in (*self.network_names(), *values):  # the order of the model's variables
             setattr(self, part, parts[part])
         self.random = Randomness()
-        self.__dict__["_judged"] = []  # past Keras's tracking: these are calls, not layers
+        self.__dict__["_judged"] = Judgements()  # past Keras's tracking: these are no layers
         # The number of training steps so far, a part of the saved state.
         self.step = self.add_weight(
             name="step", dtype="int64", initializer="zeros", trainable=False
@@ -225,6 +225,11 @@ class AdversarialModel(Inference, Judging):
     def _find_image_shape(self) -> tuple[int, int, int]:
         """(H, W, C) from G, or from E without G. Raises if the networks do not match."""
         latent = (None, self.prior.dim)
+        if not hasattr(self, "generator") and not hasattr(self, "encoder"):
+            raise ValueError(
+                f"{type(self).__name__} has neither a network `generator` nor `encoder`, by which "
+                "the shape of images is known: name one of its networks so"
+            )
         if not hasattr(self, "generator"):
             return _image_shape_of(self.encoder)
         try:
@@ -565,7 +570,7 @@ class AdversarialModel(Inference, Judging):
         seed, replica = key[:2], key[2]
         replicas = self.distribute_strategy.num_replicas_in_sync
         self.random.begin(seed, rows_of(batch), replica, replicas)
-        self._judged.clear()
+        self._judged.calls.clear()
         seed = tf.random.experimental.stateless_fold_in(seed, replica)
         for number, network in enumerate(self.network_names()):  # their dropout and noise layers
             for index, state in enumerate(seed_states(getattr(self, network))):
@@ -585,7 +590,7 @@ class AdversarialModel(Inference, Judging):
             self.check_losses(losses, group)
             # Keras's optimizers sum the gradients over the replicas; the mean is taken here.
             replicas = self.distribute_strategy.num_replicas_in_sync
-            self._check_judges(bool(self._judged))
+            self._check_judges(bool(self._judged.calls))
             slopes = self._penalties_of(group)
             objectives = {
                 player: self.optimizer_of(player).scale_loss(
@@ -601,8 +606,8 @@ class AdversarialModel(Inference, Judging):
         }
         logs = _named({player: losses[player] for player in group}) | logs
         logs |= {f"penalty_{player}": penalty for player, penalty in slopes.items()}
-        if self._adapts_augmentation() and "D" in group:
-            real, *_ = self.adversarial_loss.compared(*self._judged[0].logits)
+        if self._adapts_augmentation() and self._judged.calls[0].player in group:
+            real, *_ = self.adversarial_loss.compared(*self._judged.calls[0].logits)
             logs["sign_real"] = tf.sign(real)
         return gradients, tf.nest.map_structure(_mean, logs)
 
@@ -626,7 +631,7 @@ class AdversarialModel(Inference, Judging):
 
     def _objective(self, player: str, loss: tf.Tensor) -> tf.Tensor:
         terms = [layer_loss for n in self.players[player] for layer_loss in getattr(self, n).losses]
-        objective = loss + tf.add_n([tf.zeros(()), *terms])
+        objective = tf.cast(loss, tf.float32) + tf.add_n([tf.zeros(()), *terms])
         active = self.is_active(player)
         return objective if active is True else tf.cast(active, objective.dtype) * objective
 
@@ -637,12 +642,14 @@ class AdversarialModel(Inference, Judging):
         """
         n = tf.cast(self.step.value, tf.float32)
         rate = tf.maximum(1.0 - float(self.ema or 0.0), 9.0 / (10.0 + n))
-        for player in self.players:
+        trainable = {id(weight) for p in self.players for weight in self.player_variables(p)}
+        for name in self.network_names():
             pairs = zip(
-                self.average.player_variables(player), self.player_variables(player), strict=True
+                getattr(self.average, name).weights, getattr(self, name).weights, strict=True
             )
             for average, weight in pairs:
-                average.assign(average + tf.cast(rate, average.dtype) * (weight - average))
+                if id(weight) in trainable:  # a frozen one has not changed
+                    average.assign(average + tf.cast(rate, average.dtype) * (weight - average))
         # The statistics of averaged weights are not the average of the statistics. So the averaged
         # networks process a batch, and only their moving statistics are kept.
         number = self.step.value + 1

@@ -54,11 +54,12 @@ def seeded(seed: int) -> Iterator[None]:
                 global_state.set_global_attribute(name, value)
 
 
-class Randomness:
+class Randomness(threading.local):
     """Random numbers for `player_losses`, for example `self.random.normal((dim,))`.
 
     Each call in a step has its own stream. A draw covers the global batch and each replica takes
-    its rows, so that the numbers do not depend on the number of replicas.
+    its rows, so that the numbers do not depend on the number of replicas. Each thread has its own
+    state, because replicas that synchronise batch statistics take turns within a step.
     """
 
     def begin(self, seed: tf.Tensor, rows: int, replica: tf.Tensor | int = 0, replicas: int = 1):

@@ -124,7 +124,10 @@ class Trainer:
             initial_step = 0
             logs = mean.result()
             if validate is not None and done == steps:  # a whole epoch
-                logs |= {f"val_{name}": value for name, value in validate().items()}
+                listeners.on_test_begin()
+                values = validate()
+                listeners.on_test_end(values)
+                logs |= {f"val_{name}": value for name, value in values.items()}
             listeners.on_epoch_end(epoch, logs)
             if self._all_stop():
                 break
@@ -453,6 +456,9 @@ def _batches(x, y, batch_size, steps) -> tuple["Callable | tf.data.Dataset", int
 
 def _one_pass(x, y, batch_size, steps, steps_name, replicas) -> "Callable | tf.data.Dataset":
     """Batches for evaluation, with each example once."""
+    arrays = _arrays(x, y)
+    if arrays is not None and batch_size is not None:
+        batch_size = min(batch_size, max(1, len(arrays["image"])))
     x = _array_batches(x, y, batch_size)
     if isinstance(x, Batches):
         batches = x
@@ -525,5 +531,10 @@ def _as_batch(*element: Any) -> dict[str, tf.Tensor]:
 
 def _usable(name: str, value: tf.Tensor) -> tf.Tensor:
     if name.endswith("label"):
+        if value.shape.rank not in (1, None) or not value.dtype.is_integer:
+            raise UserError(
+                f"{name} must be integers [B], one for each image, not {value.dtype.name} "
+                f"{value.shape}"
+            )
         return tf.cast(value, tf.int64)
     return tensor_to_unit_range(value, name) if name.endswith("image") else value

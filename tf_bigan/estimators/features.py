@@ -15,7 +15,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
 from sklearn.utils import check_consistent_length, column_or_1d
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import _check_feature_names, check_is_fitted
 
 from tf_bigan.constraints import Count, check_arguments
 from tf_bigan.core.model import AdversarialModel
@@ -84,12 +84,14 @@ class BiGANFeatures(TransformerMixin, BaseEstimator):
             y: their labels [N], which only layer="auto" uses.
         """
         shapes, images = self._shapes(), self._shaped(X)
+        _check_feature_names(self, X, reset=True)
         to_unit_range(images[:1], "X")  # the others are checked in `transform`
         self.layer_ = self._best_layer(images, y) if self.layer == "auto" else self._named(shapes)
         return self
 
     def transform(self, X: npt.ArrayLike) -> np.ndarray:
         """Features of images, float32 [N, F]: maps are pooled and flattened, layers are joined."""
+        _check_feature_names(self, X, reset=False)
         return self._features(self._shaped(X), self._layers(self._shapes()))
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
@@ -103,8 +105,11 @@ class BiGANFeatures(TransformerMixin, BaseEstimator):
 
     @property
     def n_features_in_(self) -> int:
-        """Number of values per image."""
-        return math.prod(self._loaded().image_shape)
+        """Number of values per image. Raises AttributeError if the model cannot be loaded."""
+        try:
+            return math.prod(self._loaded().image_shape)
+        except UserError as error:  # as scikit-learn asks, also to show an estimator
+            raise AttributeError(str(error)) from error
 
     def __sklearn_is_fitted__(self) -> bool:
         return self.layer != "auto" or hasattr(self, "layer_")
@@ -112,8 +117,9 @@ class BiGANFeatures(TransformerMixin, BaseEstimator):
     def __sklearn_clone__(self) -> "BiGANFeatures":
         # Clones share the model, which is read-only, and copy the rest.
         other = copy.deepcopy(self, {id(self.model): self.model})
-        if hasattr(other, "layer_"):
-            del other.layer_
+        for learnt in ("layer_", "feature_names_in_"):
+            if hasattr(other, learnt):
+                delattr(other, learnt)
         return other
 
     def _loaded(self) -> AdversarialModel:

@@ -33,7 +33,8 @@ class TripleGAN(AdversarialModel):
 
     T x and T' x are views of an image (Laine & Aila 2017, Π-model); C sees views of real images,
     and generated ones as they are. D, G and C move in turn. Without a labelled subset in the batch,
-    all images count as labelled.
+    all images count as labelled. A penalty of D, and an adaptive augmentation, look at the pairs
+    (x, y_C), of all images, as the real ones.
 
     Hyperparameters:
         entropy, balance: weights of C's regularisation on unlabelled images. The mean of p_C is

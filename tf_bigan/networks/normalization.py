@@ -50,7 +50,7 @@ def unchanged_statistics(
         unless: a condition under which the statistics do change.
     """
     weights = [w for network in networks for w in network.non_trainable_weights]
-    weights = [w for w in weights if w.dtype == "float32"]
+    weights = [w for w in weights if "float" in w.dtype]
     before = [tf.identity(w.value) for w in weights]
     yield
     for weight, value in zip(weights, before, strict=True):

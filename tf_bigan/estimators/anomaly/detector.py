@@ -151,7 +151,6 @@ class BiGANDetector(OutlierMixin, BaseEstimator):
             raise UserError(
                 f"X: expected rows that differ, all {len(given)} are the same (constant features)"
             )
-        columns = Columns(given) if self._is_table else None
         rows = self._prepared(given)
         randomness = check_random_state(self.random_state)
         seed = int(randomness.randint(LARGEST_SEED))
@@ -160,10 +159,12 @@ class BiGANDetector(OutlierMixin, BaseEstimator):
             order = _without_copies(rows, order)
         count = round(self.validation_fraction * len(order))
         count = min(max(count, LEAST_HELD_OUT), MOST_HELD_OUT, max(2, len(order) // 4))
-        scorer = self._train(rows[np.sort(order[count:])], columns, seed)
+        trained = np.sort(order[count:])
+        columns = Columns(given[trained]) if self._is_table else None
+        scorer = self._train(rows[trained], columns, seed)
         # Neighbours are not trained: they may be held-out rows too, and a row is not its own.
         self.reference_ = np.roll(order, -count)[:MOST_REFERENCES]
-        scorer.fit(rows[self.reference_], [self.criterion], self.n_neighbors)
+        scorer.fit(rows[self.reference_], [self.criterion], self.n_neighbors, len(trained))
         if self.criterion == "combined":
             scorer.combine(scorer.scores(rows[order[:count]], scorer.combined))
         found = scorer.scores(rows, [self.criterion])[self.criterion]
@@ -343,6 +344,8 @@ class BiGANDetector(OutlierMixin, BaseEstimator):
 
     def _validated(self, X: npt.ArrayLike, reset: bool) -> np.ndarray:
         """X as rows [N, values] of finite numbers; `fit` passes reset=True."""
+        if getattr(X, "ndim", None) is None and isinstance(X, (list, tuple)):
+            X = np.asarray(X)
         if getattr(X, "ndim", 2) in (3, 4):
             X = np.asarray(X)
             shape = (*X.shape[1:], 1)[:3]  # [N, H, W] has one channel

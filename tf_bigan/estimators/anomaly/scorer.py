@@ -99,13 +99,15 @@ class Scorer(tf.Module):
         """Whether rows are compared with reference rows: after `fit`."""
         return any(part is not None for part in (self.pixels, self.edges, self.codes))
 
-    def fit(self, rows: np.ndarray, names: Sequence[str], n_neighbors: int) -> None:
+    def fit(self, rows: np.ndarray, names: Sequence[str], n_neighbors: int, trained: int) -> None:
         """Computes what the scores of these names need.
 
         Args:
             rows: the training rows, float32 images or a float64 table.
             names: criteria; "combined" stands for all.
             n_neighbors: see `Neighbours`.
+            trained: the principal components are those of so many first rows. The others are held
+                out, and calibrate the residuals.
         """
         every = (*PIXEL, *PATCH, *HOG, *PRINCIPAL, *LATENT)
         wanted = {*(every if "combined" in names else names)}
@@ -114,7 +116,7 @@ class Scorer(tf.Module):
             if wanted & {*PIXEL, *PATCH}:
                 self.pixels = Neighbours(flat, n_neighbors)
             if wanted & {*PRINCIPAL}:
-                self.components = Components(flat)
+                self.components = Components(flat[:trained])
         if wanted & {*LATENT}:
             self.codes = Neighbours(self.run(self._codes, rows)["code"], n_neighbors)
         if self.columns is None and wanted & {*HOG}:
