@@ -12,10 +12,12 @@ from tf_bigan.errors import UserError
 from tf_bigan.models.sgan import SGAN
 
 
-@pytest.mark.parametrize("loss", ["logistic", "minimax"])
+@pytest.mark.parametrize(
+    ("real", "loss"), [("softmax", "logistic"), ("softmax", "minimax"), ("separate", "logistic")]
+)
 @pytest.mark.parametrize("few", [False, True])
-def test_losses_against_numpy(few, loss):
-    model = make_system("sgan", options={"set": "supervised=0.7", "loss": loss})
+def test_losses_against_numpy(few, real, loss):
+    model = make_system("sgan", options={"set": f"supervised=0.7,real={real}", "loss": loss})
     batch = make_batch()
     # As many labelled rows as there happen to be.
     labelled = {k: v[:3] for k, v in batch.items() if k.startswith("labelled")}
@@ -40,13 +42,15 @@ def test_losses_against_numpy(few, loss):
 def probabilities(model, x):
     """Of the N classes and FAKE, [B, N + 1]."""
     logits = model.discriminator(x).numpy()
+    if model.real == "softmax":
+        return softmax(logits, -1)
     real = expit(logits[:, CLASSES:])
     return np.concatenate([real * softmax(logits[:, :CLASSES], -1), 1 - real], -1)
 
 
-def test_the_certainty_of_classes_does_not_decide_what_is_real():
+def test_the_certainty_of_classes_does_not_decide_what_is_separately_real():
     """So that a D whose classes become certain has the same gradient for G."""
-    model = make_system("sgan")
+    model = make_system("sgan real=separate")
     x = make_batch()["image"]
     real, classes = model._judgement(x, training=False)
     for weight in model.discriminator.logit.weights:

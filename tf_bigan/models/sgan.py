@@ -1,5 +1,7 @@
 """SGAN: semi-supervised learning with generative adversarial networks (Odena 2016)."""
 
+from typing import Literal
+
 import keras
 import tensorflow as tf
 
@@ -16,17 +18,21 @@ from tf_bigan.priors import Prior
 class SGAN(AdversarialModel):
     """A discriminator with N + 1 classes: the N of the labels, and FAKE (Algorithm 1).
 
-    With class logits c_1 ... c_N, and r, the logit of "real":
+    D gives N + 1 logits, of which c are the first N. With r, the logit of "real":
 
         p(k | x) = σ(r) softmax(c)_k,  p(FAKE | x) = 1 - σ(r)
+
+        real = softmax    the softmax of all N + 1 logits: r = log Σ exp(c_k) - the last one
+        real = separate   r = the last one
 
         D, few labelled images:   -log p(y | x)                    cross entropy over N + 1 classes
         D, all images:            -log(1 - p(FAKE | x))    = softplus(-r)
         D, generated images:      -log p(FAKE | G(z))      = softplus(r)
         G:                        -log(1 - p(FAKE | G(z))) = softplus(-r)
 
-    These are the distributions of a softmax of N + 1 logits l, where r = log Σ exp(l_k) - l_{N+1}.
-    As an output of its own r stays smooth where classes are certain: samples are much better.
+    Both can be the same distributions. In the paper's softmax real images make the class certain
+    that is the likeliest already, which helps with few labels; a separate r does not saturate when
+    D becomes certain of a class, with better samples, and leaves certainty to the terms below.
 
     With `compile(loss="minimax")` G minimises log p(FAKE | G(z)) as in the paper, which saturates.
     Both move at once. Without a labelled subset in the batch, all images count as labelled.
@@ -38,13 +44,14 @@ class SGAN(AdversarialModel):
     2010). The labelled images are views, too.
 
     Hyperparameters:
+        real: as above.
         supervised: the weight of the labelled images' loss; 0 gives a GAN.
         consistency, entropy, balance: the weights of these terms. The mean of p is taken over a
             replica's rows, so that it depends on the number of replicas.
         views: the `augmentation` of views, as text; "none" is that of `compile`.
 
-    Networks: generator z [B, latent_dim] -> x [B, H, W, C] in [0, 1]; discriminator x -> c
-    and r, [B, N + 1].
+    Networks: generator z [B, latent_dim] -> x [B, H, W, C] in [0, 1]; discriminator x ->
+    logits [B, N + 1].
     """
 
     players = {"D": ("discriminator",), "G": ("generator",)}
@@ -57,6 +64,7 @@ class SGAN(AdversarialModel):
         discriminator: keras.Model,
         prior: Prior,
         *,
+        real: Literal["softmax", "separate"] = "softmax",
         supervised: NonNegative = 1.0,
         consistency: NonNegative = 0.0,
         views: str = "none",
@@ -71,6 +79,7 @@ class SGAN(AdversarialModel):
             name=name,
             generator=generator,
             discriminator=discriminator,
+            real=real,
             supervised=supervised,
             consistency=consistency,
             views=views,
@@ -135,7 +144,9 @@ class SGAN(AdversarialModel):
     def _judgement(self, x, training):
         """r [B], and c [B, N]."""
         logits = self.discriminator(x, training=training)
-        return logits[:, -1], logits[:, :-1]
+        classes, last = logits[:, :-1], logits[:, -1]
+        separate = self.real == "separate"
+        return last if separate else tf.reduce_logsumexp(classes, -1) - last, classes
 
     def class_logits(self, x, training) -> tf.Tensor:
         """Logits of the N classes, [B, N]."""

@@ -177,7 +177,7 @@ SYSTEMS = {
     "sgan": System(
         {
             "player_rates": _FAST_G,
-            "set": "consistency=20,entropy=0.5,balance=1,views=translation+affine",
+            "set": "real=separate,consistency=20,entropy=0.5,balance=1,views=translation+affine",
         },
         "accuracy",
     ),
