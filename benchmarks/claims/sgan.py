@@ -17,8 +17,8 @@ def measure(lab: Lab, seed: int):
 CLAIM = Claim(
     title="SGAN: 100 labelled examples, and unlabelled images",
     settings=(
-        f"Published: convolutional networks. Here: {EPOCHS} epochs of the DCGAN networks, D with "
-        "layer normalisation; alone: the same network on the same 100 images, "
+        f"Published: convolutional networks. Here: {EPOCHS} epochs of the DCGAN networks, D "
+        "without normalisation; alone: one with layer normalisation on the same 100 images, "
         f"{few_labels.STEPS:,} full-batch steps, Adam 2e-4."
     ),
     checks=(
