@@ -257,7 +257,8 @@ class ModelEvaluator:
         if not names:
             return []
         try:
-            build.check_entries(model, batches or self.train.batches(1))
+            if self.train is not None:
+                build.check_entries(model, batches or self.train.batches(1))
         except UserError as error:  # of the batch statistics alone
             logging.warning("no values of an untrained model: %s", error)
             return []
