@@ -151,7 +151,8 @@ def test_what_a_preset_says_of_players_is_of_its_own_system():
     assert (config.learning_rate, config.player_rates) == (2e-4, None)
     assert parse("--preset=paper_mnist", "--model=bigbigan").player_rates == "E=2e-3"
     # Of the hyperparameters only those that are given are replaced.
-    of_sgan = {"consistency": "5", "entropy": "0.5", "balance": "1", "views": "translation+affine"}
+    of_sgan = {"real": "separate", "consistency": "5", "entropy": "0.5", "balance": "1"}
+    of_sgan |= {"views": "translation+affine"}
     config = parse("--model=sgan", "--set=supervised=2,consistency=5")
     assert config.settings == of_sgan | {"supervised": "2"}
     assert parse("--model=bigan", "--set=x=1").set == "x=1"
