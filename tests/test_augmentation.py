@@ -148,7 +148,8 @@ def test_gradients_pass_through(kind):
     assert_close(by_slope, value, 1e-4)
 
 
-@pytest.mark.parametrize("shape", [pytest.param((8, 8, 1), marks=pytest.mark.slow), (33, 70, 3)])
+@pytest.mark.slow
+@pytest.mark.parametrize("shape", [(8, 8, 1), (33, 70, 3)])
 def test_xla_gives_the_same(shape):
     """Up to rounding, in the images and in their gradient."""
     x, every = images(shape, rows=4), Augmentation(*AUGMENTATIONS)

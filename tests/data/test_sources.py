@@ -284,6 +284,7 @@ def test_parts_are_all_sorted_into_classes_or_none(tmp_path):
         load(f"folder:{tmp_path}")
 
 
+@pytest.mark.slow
 def test_a_file_that_vanishes_in_training_is_named(tmp_path, make_bigan):
     save_images(tmp_path, np.zeros((9, 8, 8), np.uint8))
     data = load(f"folder:{tmp_path}", memory_limit=0)

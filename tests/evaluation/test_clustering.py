@@ -39,6 +39,7 @@ def test_clusters_that_are_there():
     assert clustering_accuracy(x, labels) == 100.0
 
 
+@pytest.mark.slow
 def test_digits():
     from sklearn.datasets import load_digits
 

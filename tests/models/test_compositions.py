@@ -211,6 +211,18 @@ class Critic(tb.models.GAN):
         return {"Critic": loss.discriminator(real, fake), "G": loss.generator(real, fake)}, {}
 
 
+def test_logits_are_float32_and_features_as_they_are():
+    model = make_system("gan")
+
+    def judgement(x, training):
+        logits = tf.cast(model.discriminator(x, training=training), tf.bfloat16)
+        return logits, {"features": logits}
+
+    image = make_batch()["image"]
+    for logits, others in model.judge(judgement, image, image, training=False):
+        assert logits.dtype == tf.float32 and others["features"].dtype == tf.bfloat16
+
+
 def test_a_penalty_follows_the_player_that_owns_d():
     gan = make_system("gan")
     model = Critic(generator=gan.generator, discriminator=gan.discriminator, prior=gan.prior)

@@ -326,6 +326,7 @@ def test_the_averaged_copy_iterates_too():
     assert sum(differ) > len(differ) / 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ema", [pytest.param(None, marks=pytest.mark.slow), 0.9])
 def test_a_resumed_step_has_the_same_bits(ema, tmp_path):
     model = make_spectral(("generator", "discriminator"), ema=ema)

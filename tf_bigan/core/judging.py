@@ -59,7 +59,7 @@ class Judging(keras.Model):
                 that rows of two groups can be compared.
 
         Returns:
-            The function's result for each group, in float32.
+            The function's result for each group, with logits in float32.
 
         Raises:
             UserError: no such player.
@@ -75,7 +75,7 @@ class Judging(keras.Model):
             self.augmented(group, training=training) for group, _ in zip(groups, draws, strict=True)
         )
         outputs = discriminate(function, *groups, training=training, jointly=jointly)
-        outputs = tf.nest.map_structure(floats_to_float32, outputs)
+        outputs = [_with_float32_logits(output) for output in outputs]
         if training:
             logits = [tf.nest.flatten(output)[0] for output in outputs]
             self._judged.calls.append(_Judgement(player, function, groups[0], groups[-1], logits))
@@ -125,3 +125,9 @@ class Judging(keras.Model):
             with unchanged_statistics(*networks):  # they are those of whole batches
                 terms.append(self.penalty(score, one.real, one.fake, self.random, self.step.value))
         return tf.add_n(terms)
+
+
+def _with_float32_logits(output: Any) -> Any:
+    """What a discriminator says, its logits in the dtype of the losses."""
+    logits, *others = tf.nest.flatten(output)
+    return tf.nest.pack_sequence_as(output, [floats_to_float32(logits), *others])
