@@ -110,6 +110,7 @@ def test_a_collapse_in_training_is_seen_while_the_average_still_generates(
     assert np.std(model.sample(64), axis=0).mean() > 0.1 * np.std(images, axis=0).mean()
 
 
+@pytest.mark.slow
 def test_watching_leaves_the_training_as_it_is(tmp_path, built_averaged, fit, images):
     found = []
     for callbacks in ([Guard(images), Dashboard(tmp_path, images), SampleGrid(tmp_path)], []):

@@ -427,6 +427,7 @@ def test_copies_of_an_image_count_once(digits, eagerly):
     assert len(two.labels_) == 6
 
 
+@pytest.mark.slow
 @pytest.mark.smoke
 def test_seeded_fits_repeat_and_leave_the_global_generators_alone(digits, eagerly):
     def draw():
@@ -448,6 +449,7 @@ def test_seeded_fits_repeat_and_leave_the_global_generators_alone(digits, eagerl
     assert np.abs(kernel - others).max() > 1e-2  # they start with a deviation of .02
 
 
+@pytest.mark.slow
 def test_in_a_pipeline_in_a_grid(eagerly):
     rng = np.random.default_rng(0)
     rows = np.concatenate([rng.normal(size=(40, 3)), rng.normal(10, 1, size=(8, 3))])

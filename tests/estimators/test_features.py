@@ -319,6 +319,7 @@ def test_auto_is_the_layer_that_separates(places, left, layer):
     assert list(fitted.get_feature_names_out()) == list(wanted.get_feature_names_out())
 
 
+@pytest.mark.slow
 def test_auto_is_cloned_and_pickled_and_searched(places):
     x, y = spots(40, 1)
     fitted = BiGANFeatures(places, "auto").fit(x, y)

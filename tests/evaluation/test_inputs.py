@@ -94,6 +94,7 @@ def nnd(samples):
     return nearest(HELD_OUT, samples)[0].mean()
 
 
+@pytest.mark.slow
 def test_every_value_is_the_metric_of_its_name(inputs, classifier):
     values, left_out = compute(METRICS, inputs)
     assert list(values) == [name for name in METRICS if name != "probe_1000"]

@@ -24,7 +24,10 @@ def roles(side: int) -> dict[str, tuple[dict, list, tuple]]:
     }
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+SLOWLY = [pytest.param(f, marks=pytest.mark.slow if f != "conv" else ()) for f in FAMILIES]
+
+
+@pytest.mark.parametrize("family", SLOWLY)
 def test_every_family_makes_every_role(family):
     side = 28 if family == "tutorial" else 8
     assert set(roles(side)) == {*FAMILIES[family], *ROLES}

@@ -264,6 +264,7 @@ def make_spectral(networks=("discriminator",), family="conv", moves=None, **comp
     return model
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moves", [None, [("D",), ("D",), ("EG",)]], ids=str)
 def test_a_step_makes_one_iteration_however_many_moves_it_has(moves):
     """Of the kernels before the step; also with a penalty, which calls D again."""
@@ -311,6 +312,7 @@ def test_an_evaluation_makes_none(eagerly):
         np.testing.assert_array_equal(layer.vector.u, u)
 
 
+@pytest.mark.slow
 def test_the_averaged_copy_iterates_too():
     """From its own u, with its own, averaged kernels."""
     model = make_spectral(("generator", "discriminator"), ema=0.9)

@@ -282,6 +282,7 @@ def test_one_line_in_a_process_of_its_own(tmp_path, arguments, words):
     assert not any(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_broken_images_are_left_out_with_a_count(bad, tmp_path, command, eagerly):
     with pytest.warns(UserWarning, match=r"1 of 13 left out: 1 broken \(3.png\)"):
         status, out, _ = command(

@@ -132,6 +132,7 @@ def unfinished(tiny_run, tmp_path):
     return run, run / "checkpoints" / "step-00000072.keras"
 
 
+@pytest.mark.slow
 def test_an_unfinished_run_is_measured_at_its_newest_checkpoint(unfinished, command, undrawn):
     run, newest = unfinished
     status, out, err = command("evaluate", f"--workdir={run}", "--metrics=EGr", "--nountrained")
@@ -278,6 +279,7 @@ def test_several_models_in_one_table(tiny_run, tmp_path, command):
     assert page.count("<h2>digits-") == 2 and page.count("<polyline") == 2 * 4
 
 
+@pytest.mark.slow
 def test_what_a_model_has_no_part_for_is_left_out(tmp_path, command, quick_parts, undrawn):
     model, _ = build.build_model(Config(model="gan", networks="mlp", width=8), (8, 8, 1), 10)
     model.save(tmp_path / "gan.keras")
@@ -320,6 +322,7 @@ def test_an_error_in_the_code_is_no_mistake_of_the_users(tiny_run, tmp_path, com
         command("evaluate", f"--workdir={tiny_run[0]}", f"--output={tmp_path}", "--metrics=EGr")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("both", [False, True])
 def test_commas_in_the_names_of_runs(tiny_run, tmp_path, command, undrawn, both):
     runs = [tmp_path / name for name in ("lr=1e-3,bs=64", "lr=1e-3,bs=32")]

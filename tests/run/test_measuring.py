@@ -39,6 +39,7 @@ def classifier(digits):
     return evaluation.train_feature_classifier(digits[0].as_float(), digits[0].labels, steps=1)
 
 
+@pytest.mark.slow
 def test_a_chosen_subset_and_the_best_checkpoint_by_one_of_it(
     tmp_path, command, monkeypatch, eagerly, few_batches
 ):

@@ -62,6 +62,7 @@ def outputs() -> list[np.ndarray]:
     return [np.asarray(one) for one in given]
 
 
+@pytest.mark.slow
 def test_the_networks_are_the_same_under_any_settings_of_keras(keras_settings):
     expected = outputs()
     for name in ("float64", "float16"):
@@ -243,6 +244,7 @@ def in_threads(*functions):
         raise errors[0]
 
 
+@pytest.mark.slow
 def test_training_in_a_thread_and_without_stdout(make_bigan, images, tmp_path, monkeypatch):
     model = make_bigan()
     monkeypatch.setattr(sys, "stdout", None)  # as of a program without a console

@@ -95,6 +95,7 @@ def test_workdir(tiny_run, tiny_options):
     assert {(72, "train/loss_D"), (72, "metrics/NND/100"), (0, "samples"), (72, "samples")} < tags
 
 
+@pytest.mark.slow
 def test_a_finished_run_says_so_and_goes_on_for_more_epochs(
     tiny_run, tiny_options, tmp_path, command, eagerly, few_batches
 ):
@@ -190,6 +191,7 @@ class Own(BiGAN):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.smoke
 def test_a_model_of_ones_own_is_resumed_and_measured(
     tmp_path, command, monkeypatch, eagerly, undrawn
@@ -255,6 +257,7 @@ def opened_splits(monkeypatch) -> list[str]:
     return opened
 
 
+@pytest.mark.slow
 def test_training_never_reads_the_test_images(tmp_path, command, monkeypatch, eagerly, undrawn):
     options = ["--width=4", "--epochs=1", "--batch_size=512", "--jit_compile=false", "--ema=0"]
     options += ["--networks=mlp", "--model=autoencoder"]  # the fewest
@@ -280,6 +283,7 @@ def test_training_never_reads_the_test_images(tmp_path, command, monkeypatch, ea
     assert status == 0 and "test" in opened, err
 
 
+@pytest.mark.slow
 def test_a_run_is_opened_from_anywhere(tmp_path, command, monkeypatch, eagerly, undrawn):
     """Its paths do not depend on where train.py ran, nor on how they were written."""
     (tmp_path / "pictures").mkdir()
@@ -303,6 +307,7 @@ def test_a_run_is_opened_from_anywhere(tmp_path, command, monkeypatch, eagerly, 
     assert status == 0 and "is trained already" in out, err
 
 
+@pytest.mark.slow
 def test_load_gives_the_model_of_a_run(tiny_run):
     for path in (tiny_run[0], tiny_run[0] / "model.keras", str(tiny_run[0])):
         assert int(load(path).step.numpy()) == 72
