@@ -246,3 +246,18 @@ def test_stock_networks_of_another_dtype(policy, images, eagerly):
         model = tb.models.GAN(generator, discriminator, tb.priors.Normal(5))
         model.compile(penalty=penalty, jit_compile=False)
         assert np.isfinite(list(model.train_on_batch(images[:12]).values())).all()
+
+
+def test_a_network_frozen_after_compile_keeps_its_average(images, eagerly):
+    model = make_plain(optimizer=SGD(0.1), ema=0.5)
+    model.encoder.trainable = False
+    before = [[w.numpy() for w in one.encoder.weights] for one in (model, model.average)]
+    generator = [w.numpy() for w in model.average.generator.weights]
+    model.train_on_batch(images[:BATCH])
+    for one, values in zip((model, model.average), before, strict=True):
+        for weight, value in zip(one.encoder.weights, values, strict=True):
+            np.testing.assert_array_equal(weight, value)
+    assert any(
+        (w.numpy() != g).any()
+        for w, g in zip(model.average.generator.weights, generator, strict=True)
+    )
