@@ -9,11 +9,11 @@ from tests.closeness import assert_close
 from tf_bigan import losses, penalties
 from tf_bigan.core.randomness import Randomness
 from tf_bigan.errors import UserError
-from tf_bigan.penalties import DRAGAN, R1, GradientPenalty
+from tf_bigan.penalties import DRAGAN, R1, R1R2, GradientPenalty
 
 ROWS, SHAPE, LATENT = 8, (4, 3, 2), 5
 SEED = tf.constant([3, 5])
-KINDS = [R1, GradientPenalty, DRAGAN]
+KINDS = [R1, R1R2, GradientPenalty, DRAGAN]
 
 
 def images(seed):
@@ -73,6 +73,13 @@ def test_r1_is_at_every_kth_real_row(every_row):
     real, fake = images(1), images(2)
     expected = 0.5 * 0.7 * square_norms(real)[::every_row].mean()
     assert of(R1(0.7, every_row), half_square, real, fake) == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("every_row", [1, 3])
+def test_r1r2_is_at_real_and_at_generated_rows(every_row):
+    real, fake = images(1), 2 * images(2)
+    expected = sum(0.5 * 0.7 * square_norms(x)[::every_row].mean() for x in (real, fake))
+    assert of(R1R2(0.7, every_row), half_square, real, fake) == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.parametrize("every_row", [1, 3])
@@ -163,6 +170,8 @@ def test_its_gradient_in_the_weights(traced):
         for every_step in (1, 4):
             of_w = gradient(R1(3.0, every_step=every_step), tf.constant(w))
             assert_close(of_w, every_step * 3.0 * w)
+            of_w = gradient(R1R2(3.0, every_step=every_step), tf.constant(w))
+            assert_close(of_w, 2 * every_step * 3.0 * w)
             for kind in (GradientPenalty, DRAGAN):
                 of_w = gradient(kind(3.0, every_step=every_step), tf.constant(w))
                 assert_close(of_w, every_step * 6.0 * (scale - 1) * w / scale, 1e-4)
@@ -186,7 +195,7 @@ def test_a_flat_discriminator(kind):
     with tf.GradientTape() as tape:
         tape.watch(w)
         value = kind(3.0)(linear(w), images(1), images(2), random(), tf.constant(0, tf.int64))
-    assert float(value) == pytest.approx(0.0 if kind is R1 else 3.0, rel=1e-4)
+    assert float(value) == pytest.approx(0.0 if issubclass(kind, R1) else 3.0, rel=1e-4)
     assert np.isfinite(tape.gradient(value, w)).all()
 
 
@@ -212,7 +221,8 @@ def test_two_replicas_have_the_points_of_one():
 
 def test_defaults():
     in_time = {"every_step": 1, "half_life": None}
-    assert R1().get_config() == {"gamma": 1.0, "every_row": 4} | in_time
+    for kind in (R1, R1R2):
+        assert kind().get_config() == {"gamma": 1.0, "every_row": 4} | in_time
     for kind in (GradientPenalty, DRAGAN):
         assert kind().get_config() == {"gamma": 10.0, "every_row": 1} | in_time
 
@@ -248,7 +258,7 @@ def test_mistakes_in_a_penalty(text, message):
         R1(every_row=0)
 
 
-@pytest.mark.parametrize("kind", ["r1", "gradient", "dragan"])
+@pytest.mark.parametrize("kind", ["r1", "r1r2", "gradient", "dragan"])
 def test_labels_have_no_slope(kind):
     """D of (x, an integer label): the penalty is that of D(·, label)."""
     scales = tf.constant([1.0, 3.0])
@@ -262,9 +272,12 @@ def test_labels_have_no_slope(kind):
     penalty = penalties.get(f"{kind}:gamma=2,every_row=1")
     random = Randomness()
     random.begin(tf.constant([0, 0]), 4)
-    found = penalty(score, [x, label], [x, label], random, tf.constant(0))
+    other = tf.constant([1, 1, 1, 0]) if kind == "r1r2" else label
+    found = penalty(score, [x, label], [x, other], random, tf.constant(0))
     squares = 3 * np.array([1.0, 9.0, 9.0, 1.0])  # of the norms
     terms = squares / 2 if kind == "r1" else (np.sqrt(squares) - 1) ** 2
+    if kind == "r1r2":
+        terms = (squares + 3 * np.array([9.0, 9.0, 9.0, 1.0])) / 2
     assert float(found) == pytest.approx(2 * terms.mean(), rel=1e-5)
 
 

@@ -19,7 +19,7 @@ WITHOUT_DISCRIMINATOR = ("autoencoder", "dann")
 JUDGING = [name for name in tb.models.names() if name not in WITHOUT_DISCRIMINATOR]
 WITH_LOGITS = [name for name in JUDGING if tb.models.find(name).default_loss is not None]
 # All rows of r1: batch statistics of the two that it would take of eight are rounding alone.
-PENALTIES = ("r1:every_row=1", "gradient", "dragan:every_row=2,every_step=2")
+PENALTIES = ("r1:every_row=1", "gradient", "dragan:every_row=2,every_step=2", "r1r2:every_row=2")
 AUGMENTATIONS = (None, "translation+cutout+color+flip:probability=0.7")
 ADAPTIVE = "translation+color:probability=0.5,target=0.6,images=100"
 
@@ -40,7 +40,7 @@ def one_of(name):
 
 
 def some_of(name):
-    """Three combinations, with an adaptive augmentation where there are logits."""
+    """One combination of each penalty, with an adaptive augmentation where there are logits."""
     index, kinds = JUDGING.index(name), losses_of(name)
     for i, penalty in enumerate(PENALTIES):
         adaptive = ADAPTIVE if name in WITH_LOGITS else AUGMENTATIONS[1]

@@ -109,7 +109,7 @@ class Config:
     )
     penalty: str = _option(
         "r1:gamma=0.2",
-        "on the slope of D: none, r1, gradient or dragan, as r1:gamma=0.2,every_row=4; with "
+        "on the slope of D: none, r1, r1r2, gradient or dragan, as r1:gamma=0.2,every_row=4; with "
         "half_life=N, gamma halves in each N steps",
         group="model",
     )
