@@ -221,6 +221,28 @@ def test_a_directory_in_the_way_stays_and_is_named_before_the_training(
     assert len(list((tmp_path / "normal").iterdir())) == 4 and Brightness.fitted is None
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--out=o/b.csv", "--pickle=o/b.csv"), "pickle=.*b.csv is also written by --out"),
+        (("--out=o/b.csv", "--pickle=o/../o/b.html"), "pickle=.*b.html is also written by --out"),
+        (("--out=o/b.csv", "--saved_model=o"), "saved_model=.*o is also written by --out"),
+        (("--pickle=o/m", "--saved_model=o/m"), "saved_model=.*m is also written by --pickle"),
+        (("--pickle=o/m/d", "--saved_model=o/m"), "saved_model=.*m is also written by --pickle"),
+    ],
+)
+def test_each_output_has_a_path_of_its_own(
+    call, brightness, tmp_path, monkeypatch, options, message
+):
+    monkeypatch.chdir(tmp_path)
+    for i in range(4):
+        save(tmp_path / f"normal/{i}.png", grey(i))
+    Brightness.fitted = None
+    status, _, err = call("--normal=normal", "--data=normal", *options)
+    assert status == 2 and re.search(message, err) and err.count("\n") == 1, err
+    assert Brightness.fitted is None and not (tmp_path / "o").exists()
+
+
 def test_a_converter_that_is_missing_is_named_before_the_training(
     call, brightness, tmp_path, monkeypatch
 ):

@@ -112,17 +112,21 @@ def test_patch_scores_are_the_largest_and_the_mean_distance(fitted, digits):
 
 def test_hog_scores_are_distances_of_histograms(fitted, digits):
     references, rows = fitted.reference_images(), digits[1][:9]
-    every = edge_distances(rows, references)
+    trained = len(references) - len(fitted.held_out_scores_)
+    every = edge_distances(rows, references, trained)
     found = fitted.anomaly_scores(rows)
     expected = np.sort(every, axis=1)[:, :3].mean(1)
     np.testing.assert_allclose(found["hog_distance"], expected, rtol=1e-3)
 
 
-def edge_distances(rows, references):
-    """Distances of the principal components of the histograms."""
+def edge_distances(rows, references, trained):
+    """Distances of the principal components of the histograms, and of how much these leave out.
+
+    The components are of the rows that were trained on, the first ones.
+    """
     edges = hog(tf.constant(references))
-    components = Components(edges.numpy())
-    return cdist(*map(components.coordinates, (hog(tf.constant(rows)), edges)))
+    components = Components(edges.numpy()[:trained])
+    return cdist(*map(components.coordinates_and_rest, (hog(tf.constant(rows)), edges)))
 
 
 @pytest.mark.parametrize(
@@ -210,6 +214,30 @@ def test_new_normal_rows_of_a_table_are_seldom_outliers(criterion, eagerly):
     detector = BiGANDetector("autoencoder", criterion=criterion, **TINY).fit(rows)
     assert 0.01 < np.mean(detector.predict(new) == -1) < 0.15  # of all: 0.2 to 0.5; 0.05 promised
     assert 0.01 < np.mean(detector.predict_proba(new)[:, 1] >= 0.95) < 0.15
+
+
+def test_few_grey_images_are_enough_to_see_what_is_unlike_them(digits, eagerly):
+    """Held-out images that the components of edges had seen would look far too normal."""
+    images = np.kron(digits[0][:512], np.ones((1, 3, 3, 1), np.float32))  # 24×24: by edges
+    detector = BiGANDetector("autoencoder", **TINY).fit(images[:40])
+    assert detector._scorer.combined == ("hog_distance", "hog_density")
+    assert np.mean(detector.predict(images[40:]) == -1) < 0.35  # ten held-out rows
+    noise = np.random.default_rng(0).random((20, 24, 24, 1)).astype(np.float32)
+    for strange in (noise, 1 - images[40:72]):
+        assert np.mean(detector.predict(strange) == -1) > 0.9
+
+
+def test_the_threshold_allows_for_few_held_out_rows(eagerly):
+    """Of n rows the k-th largest score is exceeded by k of n + 1 new rows, in the mean."""
+    rows = np.random.default_rng(0).normal(size=(100, 4))
+    detector = BiGANDetector("autoencoder", **TINY).fit(rows)
+    *_, second, first = detector.held_out_scores_
+    assert len(detector.held_out_scores_) == 25
+    assert detector.threshold_ == pytest.approx(first - 0.3 * (first - second))  # 0.05 · 26 = 1.3
+    few = BiGANDetector("autoencoder", **TINY).fit(rows[:20])
+    assert few.threshold_ == pytest.approx(few.held_out_scores_[-1])
+    by_number = BiGANDetector("autoencoder", contamination=0.25, **TINY).fit(rows)
+    assert by_number.labels_.sum() == 25
 
 
 def test_no_score_of_a_table_saturates(eagerly):
@@ -338,8 +366,9 @@ def test_the_nearest_images_of_a_score_of_edges(eagerly):
     images = np.random.default_rng(0).random((40, 17, 16, 1), np.float32)
     detector = BiGANDetector("autoencoder", criterion="hog_distance", **TINY).fit(images)
     distances, indices = detector.kneighbors(images[:5])
-    every = edge_distances(images[:5], images)
-    np.testing.assert_array_equal(detector.reference_[indices], every.argsort(1)[:, :11])
+    trained = 40 - len(detector.held_out_scores_)
+    every = edge_distances(images[:5], images[detector.reference_], trained)
+    np.testing.assert_array_equal(indices, every.argsort(1)[:, :11])
     np.testing.assert_allclose(distances, np.sort(every, axis=1)[:, :11], atol=1e-5)
     found = -detector.score_samples(images[:5])  # without the images themselves
     np.testing.assert_allclose(found, distances[:, 1:4].mean(1), rtol=1e-5)
@@ -531,6 +560,12 @@ def test_many_fits_in_a_process_bring_no_warnings_about_tracing(monkeypatch):
     for _ in range(2):
         BiGANDetector("autoencoder", **TINY).fit(TABLE).predict(TABLE)
     assert warnings == []
+
+
+def test_images_for_a_detector_of_tables(eagerly):
+    detector = BiGANDetector("autoencoder", **TINY).fit(TABLE)
+    with pytest.raises(tb.UserError, match=r"^X: expected a table \[N, 6\], got \(1, 6, 1\)$"):
+        detector.predict(TABLE[:1, :, None])
 
 
 @pytest.mark.parametrize(

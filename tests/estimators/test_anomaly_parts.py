@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 from scipy.spatial.distance import cdist
 
+from tf_bigan.errors import UserError
 from tf_bigan.estimators.anomaly.columns import Columns
 from tf_bigan.estimators.anomaly.components import Components
 from tf_bigan.estimators.anomaly.evidence import KNOTS, Evidence
@@ -60,6 +61,16 @@ def measured_by(part, rows):
     return {n: v.numpy() for n, v in part.measure(tf.constant(rows, tf.float32)).items()}
 
 
+@pytest.mark.parametrize("columns", [3, 80])
+def test_a_row_that_is_far_away_leaves_the_neighbours_of_others(columns):
+    rng = np.random.default_rng(0)
+    rows, others = rng.normal(size=(301, columns)), rng.normal(size=(7, columns))
+    rows[300, 1] = 1e9
+    found = measured_by(Neighbours(rows, n_neighbors=4), others)
+    nearest = np.sort(cdist(others, rows), axis=1)[:, :3]
+    np.testing.assert_allclose(found["distance"], nearest.mean(axis=1), rtol=0.02)
+
+
 def test_neighbours_of_equal_rows_are_finite():
     found = measured_by(Neighbours(np.ones((5, 2)), n_neighbors=10), [[1.0, 1], [2, 1]])
     assert np.isfinite(found["density"]).all()
@@ -106,6 +117,26 @@ def test_a_row_outside_the_columns_ranges_is_seen_at_any_distance():
     np.testing.assert_allclose(columns.excess(standard), [1, 0.1 / 5e-6 + 8], rtol=1e-4)
 
 
+def test_only_rounding_makes_a_column_constant():
+    """Seconds since 1970, 10 s around a day: 1,000 s more are 100 deviations."""
+    seconds = 1.7e9 + 10 * np.random.default_rng(0).normal(size=300)
+    tenth = np.full(300, 0.1 + 0.2) + np.where(np.arange(300) % 2, 6e-17, 0)  # one ulp apart
+    columns = Columns(np.stack([seconds, tenth], 1))
+    new = np.array([[1.7e9 + 1000, 0.3], [1.7e9, 0.3003]])
+    standard = columns.standardised(tf.constant(new)).numpy()
+    assert 90 < standard[0, 0] < 110 and abs(standard[1, 0]) < 1
+    np.testing.assert_allclose(standard[:, 1], [0, 1e-3 / 1e-6], atol=1e-6, rtol=1e-3)
+    single = Columns(np.stack([seconds, tenth], 1).astype(np.float32))  # no digits for 10 s
+    np.testing.assert_allclose(single.scale[0], 1.7e3, rtol=1e-3)
+
+
+def test_a_column_whose_squares_overflow_is_named():
+    rows = np.random.default_rng(0).normal(size=(9, 3))
+    rows[4, 1] = -1e200
+    with pytest.raises(UserError, match="^X: column 1 has values up to 1e[+]200, whose squares"):
+        Columns(rows)
+
+
 def test_components_agree_with_scikit_learn():
     from sklearn.decomposition import PCA
 
@@ -116,6 +147,10 @@ def test_components_agree_with_scikit_learn():
     np.testing.assert_allclose(components.error(rows), expected, rtol=1e-4)
     coordinates = pca.transform(rows.numpy())
     np.testing.assert_allclose(np.abs(components.coordinates(rows)), np.abs(coordinates), atol=1e-3)
+    *same, rest = components.coordinates_and_rest(rows).numpy().T
+    np.testing.assert_allclose(np.abs(same), np.abs(coordinates.T), atol=1e-3)
+    left_out = rows.numpy() - pca.inverse_transform(pca.transform(rows.numpy()))
+    np.testing.assert_allclose(rest, np.linalg.norm(left_out, axis=1), rtol=1e-4)
 
 
 def test_a_patch_is_compared_with_those_at_its_place():

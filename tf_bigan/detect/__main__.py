@@ -164,8 +164,18 @@ def _check_outputs(out: Path, heat_maps: Path, as_onnx: bool) -> None:
                     f"out={OUT.value}: the heat maps would lie among the pictures of {folder}: "
                     "give a file outside of it, or --noheat_maps"
                 )
-    for file in filter(None, (OUT.value, PICKLE.value)):
-        Workdir(expanded(file).parent).check_writable()
+    others = {"pickle": PICKLE.value, "saved_model": SAVED_MODEL.value}
+    others = {name: expanded(value) for name, value in others.items() if value}
+    for file in (out, *others.values()):
+        Workdir(file.parent).check_writable()
+    written = {"out": [out, out.with_suffix(".html"), heat_maps]}
+    for name, path in others.items():
+        for earlier, paths in written.items():
+            if any(_one_in_the_other(path.resolve(), other.resolve()) for other in paths):
+                raise UserError(
+                    f"{name}={path} is also written by --{earlier}: give each a path of its own"
+                )
+        written[name] = [path]
     if PICKLE.value and expanded(PICKLE.value).is_dir():
         raise UserError(f"pickle={PICKLE.value} is a directory: give a file's name in it")
     if PICKLE.value and expanded(PICKLE.value).exists():
@@ -174,6 +184,10 @@ def _check_outputs(out: Path, heat_maps: Path, as_onnx: bool) -> None:
         raise UserError(f"saved_model={SAVED_MODEL.value} exists: choose another path")
     if as_onnx:
         ONNX.check_installed()
+
+
+def _one_in_the_other(path: Path, other: Path) -> bool:
+    return path.is_relative_to(other) or other.is_relative_to(path)
 
 
 def _pixels(folder: Folder, size: tuple[int, int], channels: int, resize) -> np.ndarray:

@@ -3,9 +3,11 @@
 import numpy as np
 import tensorflow as tf
 
+from tf_bigan.errors import UserError
 from tf_bigan.estimators.anomaly.arrays import Arrays
 
-CONSTANT = 1e-6  # the unit of a constant column, relative to its value (absolute for 0)
+UNIT = 1e-6  # of a constant column, relative to its value (absolute for 0)
+ROUNDING = 1e-12  # relative deviations up to this, or a few units in the last place of the input
 LARGEST = 1e12  # standardised values are clipped here, so that their squares fit into float32
 
 
@@ -15,15 +17,25 @@ class Columns(Arrays):
     Mean and standard deviation are those of the rows given to the constructor. A constant column
     has no deviation: any change that is more than rounding is large.
 
+    Raises UserError if a column's deviation overflows.
+
     A sigmoid saturates, so that a system cannot see how far an outlier is. `excess` says what it
     misses.
     """
 
     def __init__(self, rows: np.ndarray):
+        last_place = np.finfo(rows.dtype if rows.dtype.kind == "f" else np.float64).eps
         rows = np.asarray(rows, np.float64)
-        mean, deviation = rows.mean(axis=0), rows.std(axis=0)
-        size = np.maximum(np.abs(mean), np.where(mean == 0, 1.0, 0.0))
-        scale = np.where(deviation > CONSTANT * np.abs(mean), deviation, CONSTANT * size)
+        with np.errstate(over="ignore", invalid="ignore"):
+            mean, deviation = rows.mean(axis=0), rows.std(axis=0)
+        if not np.isfinite(deviation).all():
+            column = int(np.argmin(np.isfinite(deviation)))
+            raise UserError(
+                f"X: column {column} has values up to {np.abs(rows[:, column]).max():.3g}, whose "
+                "squares overflow: rescale it, or remove such rows"
+            )
+        constant = deviation <= max(ROUNDING, 4 * last_place) * np.abs(mean)
+        scale = np.where(constant, UNIT * np.where(mean == 0, 1.0, np.abs(mean)), deviation)
         standard = (rows - mean) / scale
         low, high = standard.min(axis=0), standard.max(axis=0)
         super().__init__(mean=mean, scale=scale, low=low, high=high)

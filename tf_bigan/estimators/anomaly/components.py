@@ -30,8 +30,15 @@ class Components(Arrays):
         """[M, F] -> [M, components]."""
         return (rows - self.mean) @ self.axes
 
+    def coordinates_and_rest(self, rows: tf.Tensor) -> tf.Tensor:
+        """The coordinates, and the norm of what they leave out: [M, F] -> [M, components + 1]."""
+        left_out = tf.norm(rows - self.mean - self._restored(rows), axis=1, keepdims=True)
+        return tf.concat([self.coordinates(rows), left_out], axis=1)
+
     def error(self, rows: tf.Tensor) -> tf.Tensor:
         """Σ|x - x_rec|, where x_rec has these components only, [M, F] -> [M]."""
-        centred = rows - self.mean
-        restored = tf.matmul(self.coordinates(rows), self.axes, transpose_b=True)
-        return tf.maximum(tf.reduce_sum(tf.abs(centred - restored), axis=1), LEAST)
+        left_out = rows - self.mean - self._restored(rows)
+        return tf.maximum(tf.reduce_sum(tf.abs(left_out), axis=1), LEAST)
+
+    def _restored(self, rows: tf.Tensor) -> tf.Tensor:
+        return tf.matmul(self.coordinates(rows), self.axes, transpose_b=True)

@@ -61,13 +61,14 @@ class BiGANDetector(OutlierMixin, BaseEstimator):
             distances are to at most 3.
         validation_fraction: fraction of the rows that are not trained on. They calibrate the
             combined scores, probabilities, and the threshold. At least 100 and at most 2,000 rows,
-            and at most a quarter of all.
+            and at most a quarter of all, but at least 2.
         options: further fields of `tf_bigan.run.config.Config`, as {"prior": "normal"} or
             {"augmentation": "translation+flip"}.
         contamination: sets the threshold: the fraction of the rows of `fit` that are outliers, or
             "auto", which uses `false_alarm_rate` instead.
-        false_alarm_rate: with contamination="auto", the fraction of held-out rows above the
-            threshold; of new normal rows about as many are called outliers.
+        false_alarm_rate: with contamination="auto", about this fraction of new normal rows are
+            called outliers, by the scores of the held-out rows; but at least 1 of n + 1 with n
+            held-out rows, 1 of 26 if `fit` has 100.
         random_state: random seed of weights, order of rows, z, and held-out rows.
         verbose: 1: a progress bar, 2: a line per epoch.
 
@@ -173,10 +174,11 @@ class BiGANDetector(OutlierMixin, BaseEstimator):
         self.decision_scores_ = found
         self.held_out_scores_ = np.sort(found[order[:count]])
         if isinstance(self.contamination, str):
-            above, of = self.false_alarm_rate, self.held_out_scores_
+            # Of n rows the k-th largest score is exceeded by k of n + 1 new ones, in the mean.
+            above, of, method = self.false_alarm_rate, self.held_out_scores_, "weibull"
         else:
-            above, of = self.contamination, found
-        self.offset_ = float(np.percentile(-of, 100.0 * above))
+            above, of, method = self.contamination, found, "linear"
+        self.offset_ = float(np.percentile(-of, 100.0 * above, method=method))
         self.threshold_ = -self.offset_
         self.labels_ = (found > self.threshold_).astype(int)
         return self
@@ -350,6 +352,8 @@ class BiGANDetector(OutlierMixin, BaseEstimator):
             X = np.asarray(X)
             shape = (*X.shape[1:], 1)[:3]  # [N, H, W] has one channel
             wanted = self.image_shape if reset else self.image_shape_
+            if not reset and self._is_table:
+                raise UserError(f"X: expected a table [N, {self.n_features_in_}], got {X.shape}")
             if wanted is not None and shape != tuple(wanted):
                 raise UserError(f"X: expected images {tuple(wanted)}, got {shape}")
             X = X.reshape(len(X), math.prod(shape))

@@ -29,7 +29,8 @@ class Neighbours(Arrays):
 
     def __init__(self, rows: np.ndarray, n_neighbors: int):
         rows = np.asarray(rows, np.float32)
-        mean = rows.mean(axis=0)
+        # Of a mean, one row that is far away leaves float32 no digits for the others.
+        centre = np.median(rows, axis=0)
         axes = np.zeros((0, 0), np.float32)
         if rows.shape[1] > SEARCHED:
             from sklearn.decomposition import PCA
@@ -40,7 +41,7 @@ class Neighbours(Arrays):
             components = min(components, len(sample))
             pca = PCA(components, svd_solver=solver, random_state=0).fit(sample)
             axes = pca.components_.T.astype(np.float32)
-        short, rest = _searched(rows - mean, axes)
+        short, rest = _searched(rows - centre, axes)
         # 2ab - ‖b‖² as one product with the row (a, 1); the columns at the end are of no row.
         bank = np.append(2.0 * short, -((short**2).sum(axis=1) + rest)[:, None], axis=1).T
         bank = np.pad(bank, [(0, 0), (0, -len(rows) % GROUP)])
@@ -48,7 +49,7 @@ class Neighbours(Arrays):
         k = min(n_neighbors, len(rows) - 1)
         super().__init__(
             rows=rows,
-            mean=mean,
+            centre=centre,
             axes=axes,
             bank=bank,
             usual=np.ones(len(rows), np.float32),
@@ -101,7 +102,7 @@ class Neighbours(Arrays):
 
         A reference row is among its own.
         """
-        centred = rows - self.mean
+        centred = rows - self.centre
         short = centred if self.axes.shape[0] == 0 else centred @ self.axes
         # -‖a - b‖² without ‖a‖², the same for all b. The rest of a is taken as orthogonal to b's.
         near = tf.pad(short, [[0, 0], [0, 1]], constant_values=1.0) @ self.bank

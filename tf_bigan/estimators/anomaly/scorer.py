@@ -107,7 +107,7 @@ class Scorer(tf.Module):
             names: criteria; "combined" stands for all.
             n_neighbors: see `Neighbours`.
             trained: the principal components are those of so many first rows. The others are held
-                out, and calibrate the residuals.
+                out, and calibrate the scores.
         """
         every = (*PIXEL, *PATCH, *HOG, *PRINCIPAL, *LATENT)
         wanted = {*(every if "combined" in names else names)}
@@ -120,7 +120,8 @@ class Scorer(tf.Module):
         if wanted & {*LATENT}:
             self.codes = Neighbours(self.run(self._codes, rows)["code"], n_neighbors)
         if self.columns is None and wanted & {*HOG}:
-            self.edge_components = Components(self.run(self._hog, rows)["hog"])
+            edges = self.run(self._hog, rows[:trained])["hog"]
+            self.edge_components = Components(edges)
             self.edges = Neighbours(self.run(self._edges, rows)["edges"], n_neighbors)
         if self.columns is None and wanted & {*PATCH, *PIXEL}:  # heat maps need them too
             self.patches, self.map_patches = Patches(rows, SCORE), Patches(rows, MAP)
@@ -283,7 +284,7 @@ class Scorer(tf.Module):
     def _edges(self, rows: tf.Tensor) -> dict[str, tf.Tensor]:
         # Components that vary little among normal images only blur their distances.
         assert self.edge_components is not None
-        return {"edges": self.edge_components.coordinates(self._hog(rows)["hog"])}
+        return {"edges": self.edge_components.coordinates_and_rest(self._hog(rows)["hog"])}
 
     def _nearest_edges(self, rows: tf.Tensor) -> dict[str, tf.Tensor]:
         assert self.edges is not None
