@@ -327,11 +327,12 @@ def test_the_probability_follows_the_signs_of_real_logits(shift):
         assert "sign_real" not in logs
 
 
+@pytest.mark.parametrize("loss", ["relativistic", "wasserstein"])
 @pytest.mark.parametrize("shift", [50.0, -50.0])
-def test_with_relativistic_logits_the_probability_follows_their_differences(shift):
+def test_without_a_fixed_border_the_probability_follows_differences_of_logits(loss, shift):
     """Here all rows look alike, so that D has not overfitted, however large its logits are."""
     text = "flip:probability=0.5,target=0.6,images=80"
-    model = make_system("gan", augmentation=text, loss="relativistic")
+    model = make_system("gan", augmentation=text, loss=loss)
     head = model.discriminator.head
     model.discriminator.head = lambda features: head(features) * 0.0 + shift
     step_eagerly(model, make_batch())

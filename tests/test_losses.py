@@ -255,6 +255,30 @@ def test_what_is_logged_of_a_discriminator():
     np.testing.assert_array_equal(logs["logits_fake"], LOGITS_FAKE)
 
 
+@pytest.mark.parametrize("name", losses.LOSSES)
+def test_an_undecided_discriminator_is_right_of_no_row(name):
+    """The border is where D's loss of a constant logit is least, or where all rows are alike."""
+    loss = losses.get(name)
+    border = tf.fill(
+        (4, 1), {"least_squares": 0.5, "wasserstein": 7.0, "relativistic": 7.0}.get(name, 0.0)
+    )
+    for margins in loss.margins(border, border):
+        np.testing.assert_allclose(margins, 0, atol=1e-6)
+    logs = loss.logs(border, border)
+    assert not logs["accuracy_real"].numpy().any() and not logs["accuracy_fake"].numpy().any()
+    step = tf.constant([[0.1], [0.2], [0.1], [0.3]])
+    logs = loss.logs(border + step, border - step)
+    assert logs["accuracy_real"].numpy().all() and logs["accuracy_fake"].numpy().all()
+    logs = loss.logs(border - step, border + step)
+    assert not logs["accuracy_real"].numpy().any() and not logs["accuracy_fake"].numpy().any()
+
+
+def test_the_margins_of_a_critic_are_from_the_middle_of_the_means():
+    real, fake, other = tf.constant([[5.0], [3.0]]), tf.constant([[1.0]]), tf.constant([[-3.0]])
+    margins = losses.Wasserstein().margins(real, fake, other)  # 4 against -1: 1.5
+    assert [np.ravel(m).tolist() for m in margins] == [[3.5, 1.5], [-0.5], [-4.5]]
+
+
 def test_relativistic_logits_are_right_by_their_difference():
     """However far both are from 0."""
     real, fake = tf.constant([[9.0], [5.0]]), tf.constant([[6.0], [8.0]])  # both means are 7

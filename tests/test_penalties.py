@@ -199,6 +199,13 @@ def test_a_flat_discriminator(kind):
     assert np.isfinite(tape.gradient(value, w)).all()
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_fewer_rows_than_the_batch(kind):
+    """As a system judges that has few labelled rows."""
+    real, fake = images(1)[:5], images(2)[:5]
+    assert np.isfinite(of(kind(1.0), half_square, real, fake))
+
+
 def test_scores_of_any_shape_and_dtype():
     """The slope of the sum of what D gives, in float32."""
     real, w = images(1), np.float32(0.25)

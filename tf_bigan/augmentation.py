@@ -49,7 +49,10 @@ def cutout(x: tf.Tensor, random: "Randomness") -> tf.Tensor:
 
 
 def color(x: tf.Tensor, random: "Randomness") -> tf.Tensor:
-    """Changes brightness by up to ½, saturation by a factor of 0 to 2, contrast by ½ to 1½."""
+    """Changes brightness by up to ½, saturation by a factor of 0 to 2, contrast by ½ to 1½.
+
+    Images are in [0, 1], so that ½ is twice as far as in the paper's code, for [-1, 1].
+    """
     brightness, saturation, contrast = (random.uniform((1, 1, 1)) for _ in range(3))
     x += brightness - 0.5
     grey = tf.reduce_mean(x, 3, keepdims=True)

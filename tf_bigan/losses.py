@@ -49,6 +49,10 @@ class AdversarialLoss:
         """The logits of real and of generated rows as the four terms take them: unchanged."""
         return [logits_real, *logits_fake]
 
+    def margins(self, logits_real: tf.Tensor, *logits_fake: tf.Tensor) -> list[tf.Tensor]:
+        """How far D takes each row for real, below 0 for generated: 0 where it is undecided."""
+        return self.compared(logits_real, *logits_fake)
+
     def discriminator(self, logits_real: tf.Tensor, *logits_fake: tf.Tensor) -> tf.Tensor:
         """E[real(l_real)] + Σ E[fake(l_fake)], a scalar."""
         real, *fake = self.compared(logits_real, *logits_fake)
@@ -65,8 +69,8 @@ class AdversarialLoss:
         return _total(self.as_fake, [real]) + _total(self.as_real, fake)
 
     def logs(self, logits_real: tf.Tensor, logits_fake: tf.Tensor) -> dict[str, tf.Tensor]:
-        """What to log of D: its logits, and where they are right as compared, bool [B, 1]."""
-        real, fake = self.compared(logits_real, logits_fake)
+        """What to log of D: its logits, and where their margins are right, bool [B, 1]."""
+        real, fake = self.margins(logits_real, logits_fake)
         return {
             "logits_real": logits_real,
             "logits_fake": logits_fake,
@@ -156,6 +160,9 @@ class LeastSquares(AdversarialLoss):
     def fake(self, logits):
         return 0.5 * tf.square(logits)
 
+    def margins(self, logits_real, *logits_fake):
+        return [logits - 0.5 for logits in (logits_real, *logits_fake)]
+
 
 @keras.saving.register_keras_serializable("tf_bigan")
 class Wasserstein(AdversarialLoss):
@@ -170,6 +177,12 @@ class Wasserstein(AdversarialLoss):
 
     def fake(self, logits):
         return logits
+
+    def margins(self, logits_real, *logits_fake):
+        """From the middle between both means: a constant added to all logits changes nothing."""
+        mean_fake = tf.add_n([tf.reduce_mean(fake) for fake in logits_fake]) / len(logits_fake)
+        middle = 0.5 * (tf.reduce_mean(logits_real) + mean_fake)
+        return [logits - middle for logits in (logits_real, *logits_fake)]
 
 
 @keras.saving.register_keras_serializable("tf_bigan")

@@ -75,7 +75,6 @@ class Penalty:
             random: where random numbers come from.
             step: the number of the step, from 0.
         """
-        t = random.uniform()
 
         def points(r, f):
             if not r.dtype.is_floating:  # as labels, which have no slope
@@ -84,7 +83,9 @@ class Penalty:
             of_rows = tf.reshape(t, (-1, *[1] * (r.shape.rank - 1)))
             return tf.stop_gradient(self.points(r, f, of_rows, random)[:: self.every_row])
 
-        inputs = tf.nest.map_structure(points, real, fake)
+        with random.of_rows(tf.nest.flatten(real)[0].shape[0]):  # a system may judge fewer
+            t = random.uniform()
+            inputs = tf.nest.map_structure(points, real, fake)
         gamma = self.gamma * self.every_step
         if self.half_life is not None:
             gamma *= 0.5 ** (tf.cast(step, tf.float32) / self.half_life)

@@ -64,6 +64,22 @@ def test_validation_data_with_labels(autoencoder, images):
     assert history["val_loss_EG"][0] == pytest.approx(expected, rel=1e-5)
 
 
+def test_validation_data_as_a_list_and_with_weights(autoencoder, images):
+    labels = np.zeros(7, np.int64)
+    data = [images[:7], labels]
+    history = autoencoder.fit(images, validation_data=data, verbose=0).history
+    expected = error_of(autoencoder, images[:7]).mean()
+    assert history["val_loss_EG"][0] == pytest.approx(expected, rel=1e-5)
+    with pytest.raises(tb.UserError, match="^validation_data has 3 parts: give images, or"):
+        autoencoder.fit(images, validation_data=(*data, labels), verbose=0)
+
+
+@pytest.mark.parametrize("argument", [{"epochs": 1.5}, {"epochs": -1}, {"initial_epoch": -1}])
+def test_epochs_are_whole_numbers(autoencoder, images, argument):
+    with pytest.raises(tb.UserError, match="epoch.*: it must be an int in"):
+        autoencoder.fit(images, **argument)
+
+
 def test_the_default_batch_is_of_32_or_of_all_rows(autoencoder, images):
     for rows, steps in ((48, 2), (20, 1)):
         before = int(autoencoder.step.numpy())

@@ -8,7 +8,7 @@ import tensorflow as tf
 import tf_bigan as tb
 from tests.closeness import assert_close
 from tests.core.test_game import AlternatingBiGAN, weights
-from tests.small import BATCH, make_plain
+from tests.small import BATCH, IMAGE_SHAPE, LATENT, make_plain, plain_networks
 
 pytestmark = pytest.mark.usefixtures("eagerly")
 
@@ -125,6 +125,48 @@ def test_one_optimizer_for_two_players_is_refused():
     one = keras.optimizers.SGD(0.1)
     with pytest.raises(ValueError, match="its own optimizer"):
         make_plain().compile({"D": one, "EG": one})
+
+
+def test_an_average_of_the_optimizer_is_refused():
+    """It would never reach the weights."""
+    for one in (
+        keras.optimizers.SGD(use_ema=True),
+        {"D": "sgd", "EG": keras.optimizers.Adam(use_ema=True)},
+    ):
+        with pytest.raises(tb.UserError, match="^use_ema=True .*: use compile[(]ema=0.999[)]"):
+            make_plain(optimizer=one)
+
+
+def test_a_network_that_is_not_built_is_named():
+    stock = keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(1)])
+    prior = tb.priors.Uniform(LATENT)
+    model = tb.models.GAN(plain_networks()["generator"], stock, prior=prior)
+    with pytest.raises(tb.UserError, match="^discriminator is not built.*keras.Input$"):
+        model.compile()
+
+
+def test_networks_that_share_a_layer_are_refused():
+    """Keras saves it once, and cannot load it."""
+    image, z = keras.Input(IMAGE_SHAPE), keras.Input((LATENT,))
+    shared = keras.layers.Dense(9, name="trunk")
+    hidden = shared(keras.layers.Flatten()(image))
+    encoder = keras.Model(image, keras.layers.Dense(LATENT)(hidden))
+    judge = keras.Model([image, z], keras.layers.Dense(1)(keras.layers.Concatenate()([hidden, z])))
+    generator, prior = plain_networks()["generator"], tb.priors.Uniform(LATENT)
+    with pytest.raises(tb.UserError, match="share the weight trunk/kernel: give each network"):
+        tb.models.BiGAN(encoder, generator, judge, prior=prior)
+
+
+@pytest.mark.parametrize("system", ["ALI", "VAEGAN", "LatentRegressor"])
+def test_a_network_without_the_method_that_a_system_calls(system):
+    system, networks = getattr(tb.models, system), plain_networks()
+    with pytest.raises(tb.UserError, match=rf"^{system.__name__}: encoder has no method \w+\(\)"):
+        system(**networks, prior=tb.priors.Uniform(LATENT))
+
+
+def test_a_prior_by_name_is_refused():
+    with pytest.raises(tb.UserError, match="^prior='normal': give a Prior, as tb.priors.Normal"):
+        tb.models.BiGAN(**plain_networks(), prior="normal")
 
 
 def test_a_saved_model_of_the_whole(images, tmp_path):

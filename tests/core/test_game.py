@@ -11,6 +11,7 @@ from tests.small import (
     BATCH,
     IMAGE_SHAPE,
     LATENT,
+    PlainDiscriminator,
     as_it_was,
     make_plain,
     plain_networks,
@@ -163,6 +164,29 @@ def test_dropout_and_noise_follow_the_step_and_not_their_past(images):
         return weights(model)
 
     for a, b in zip(noisy(0), noisy(5), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@keras.saving.register_keras_serializable("tests")
+class ActiveDiscriminator(PlainDiscriminator):
+    """With a loss of its activities."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.hidden.activity_regularizer = keras.regularizers.L2(0.1)
+
+
+def test_a_penalty_of_weight_0_changes_nothing(images, eagerly):
+    """Not even where D's layers have losses, which each call of D replaces."""
+    states = []
+    for penalty in ("none", "r1:gamma=0"):
+        keras.utils.set_random_seed(0)
+        networks = plain_networks() | {"discriminator": ActiveDiscriminator()}
+        model = tb.models.BiGAN(**networks, prior=tb.priors.Uniform(LATENT))
+        model.compile(keras.optimizers.SGD(0.1), penalty=penalty, jit_compile=False)
+        step_eagerly(model, {"image": tf.constant(images[:BATCH])})
+        states.append(weights(model))
+    for a, b in zip(*states, strict=True):
         np.testing.assert_array_equal(a, b)
 
 

@@ -165,6 +165,14 @@ def test_codes_are_the_parts_of_q():
     assert_close(np.concatenate([categorical, uniform, normal], -1), q[:, 4:])
 
 
+def test_the_classes_of_images():
+    model, x = make(), make_batch()["image"].numpy()
+    np.testing.assert_array_equal(model.assign(x), model.codes(x)[0].argmax(1))
+    without = make(settings="invariance=0,balance=0", prior="normal4+uniform2")
+    with pytest.raises(UserError, match="^assign needs a categorical code"):
+        without.assign(x)
+
+
 def test_a_prior_without_codes_is_refused():
     with pytest.raises(UserError, match="prior=normal62"):
         make(prior="uniform")

@@ -53,6 +53,7 @@ class Judging(keras.Model):
             function: a discriminator, or a method that calls it, of a group and `training`. Its
                 result, or the first part of it, are logits.
             *groups: D's inputs, real first, then generated: [B, ...] tensors or structures of them.
+                A penalty looks at the first and at the last group.
             training: whether to run in training mode.
             player: the player that owns the discriminator, whose penalty looks at these rows.
             jointly: whether the groups share their batch statistics and their augmentation, so

@@ -47,6 +47,7 @@ class AdversarialModel(Inference, Judging):
             of z, one forward pass, all gradients from the same weights.
         fresh_z: whether each group of a step gets its own draw of z.
         requires: the keys of a batch that the losses use.
+        network_methods: network -> the method that it must have besides `call`.
         default_loss: the adversarial loss, a name of `losses.LOSSES`; None where D gives no logits.
         default_penalty: the penalty on D, as text for `penalties.get`; None where no discriminator
             is called by `judge`, so that there is nothing to penalise or to augment.
@@ -85,6 +86,7 @@ class AdversarialModel(Inference, Judging):
     moves: Moves
     fresh_z: bool = True
     requires: tuple[str, ...] = ("image",)
+    network_methods: Mapping[str, str] = {}
     default_loss: str | None = "logistic"
     default_penalty: str | None = "none"
 
@@ -99,11 +101,14 @@ class AdversarialModel(Inference, Judging):
         missing = [network for network in self.network_names() if parts.get(network) is None]
         if missing:
             raise ValueError(f"{type(self).__name__} needs the networks {', '.join(missing)}")
+        if not isinstance(prior, Prior):
+            raise UserError(f"prior={prior!r}: give a Prior, as tb.priors.Normal(50)")
         self.prior = prior
         self.moves = tuple(tuple(group) for group in moves or type(self).moves)
         self._check_moves()
         for part in (*self.network_names(), *values):  # the order of the model's variables
             setattr(self, part, parts[part])
+        self._check_networks()
         self.random = Randomness()
         self.__dict__["_judged"] = Judgements()  # past Keras's tracking: these are no layers
         # The number of training steps so far, a part of the saved state.
@@ -210,6 +215,24 @@ class AdversarialModel(Inference, Judging):
         """
         return True
 
+    def _check_networks(self):
+        owners: dict[int, str] = {}
+        for name in self.network_names():
+            network = getattr(self, name)
+            method = self.network_methods.get(name)
+            if method and not hasattr(network, method):
+                raise UserError(
+                    f"{type(self).__name__}: {name} has no method {method}(): make it with "
+                    "tb.networks, or see there what it returns"
+                )
+            for variable in network.variables:  # a shared one is saved once, and not restored
+                other = owners.setdefault(id(variable), name)
+                if other != name:
+                    raise UserError(
+                        f"{other} and {name} share the weight {variable.path}: give each network "
+                        "layers of its own"
+                    )
+
     def _check_moves(self):
         for group in self.moves:
             if not group:
@@ -289,6 +312,12 @@ class AdversarialModel(Inference, Judging):
         """
         values = {"ema": ema, "seed": seed, "steps_per_execution": steps_per_execution}
         constraints.check_arguments(AdversarialModel.compile, values)
+        for name in self.network_names():
+            if not getattr(self, name).built:
+                raise UserError(
+                    f"{name} is not built, so that it has no weights to train: call it once on a "
+                    "batch, or begin it with keras.Input"
+                )
         with self.distribute_strategy.scope():  # variables are placed on its devices
             optimizers = self._one_each(Adam(2e-4, beta_1=0.5) if optimizer is None else optimizer)
             super().compile(optimizer=None, jit_compile=False)
@@ -345,6 +374,9 @@ class AdversarialModel(Inference, Judging):
             )
         else:
             made = {player: keras.optimizers.get(one) for player, one in optimizer.items()}
+        for one in made.values():
+            if getattr(one, "inner_optimizer", one).use_ema:
+                raise UserError("use_ema=True of an optimizer: use compile(ema=0.999) instead")
         if len({id(one) for one in made.values()}) < len(made):
             raise ValueError("each player needs its own optimizer: two players share one object")
         return {player: self._loss_scaled(player, one) for player, one in made.items()}
@@ -591,10 +623,12 @@ class AdversarialModel(Inference, Judging):
             # Keras's optimizers sum the gradients over the replicas; the mean is taken here.
             replicas = self.distribute_strategy.num_replicas_in_sync
             self._check_judges(bool(self._judged.calls))
+            # Before the penalties, whose calls of D would replace its layers' losses.
+            own = {player: self._objective(player, losses[player]) for player in group}
             slopes = self._penalties_of(group)
             objectives = {
                 player: self.optimizer_of(player).scale_loss(
-                    self._objective(player, losses[player] + slopes.get(player, 0.0)) / replicas
+                    self._if_active(player, own[player] + slopes.get(player, 0.0)) / replicas
                 )
                 for player in group
             }
@@ -607,7 +641,7 @@ class AdversarialModel(Inference, Judging):
         logs = _named({player: losses[player] for player in group}) | logs
         logs |= {f"penalty_{player}": penalty for player, penalty in slopes.items()}
         if self._adapts_augmentation() and self._judged.calls[0].player in group:
-            real, *_ = self.adversarial_loss.compared(*self._judged.calls[0].logits)
+            real, *_ = self.adversarial_loss.margins(*self._judged.calls[0].logits)
             logs["sign_real"] = tf.sign(real)
         return gradients, tf.nest.map_structure(_mean, logs)
 
@@ -630,8 +664,11 @@ class AdversarialModel(Inference, Judging):
                 )
 
     def _objective(self, player: str, loss: tf.Tensor) -> tf.Tensor:
+        """The player's loss with those of its layers: of weights, and of their last call."""
         terms = [layer_loss for n in self.players[player] for layer_loss in getattr(self, n).losses]
-        objective = tf.cast(loss, tf.float32) + tf.add_n([tf.zeros(()), *terms])
+        return tf.cast(loss, tf.float32) + tf.add_n([tf.zeros(()), *terms])
+
+    def _if_active(self, player: str, objective: tf.Tensor) -> tf.Tensor:
         active = self.is_active(player)
         return objective if active is True else tf.cast(active, objective.dtype) * objective
 

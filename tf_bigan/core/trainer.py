@@ -83,6 +83,8 @@ class Trainer:
         """See `AdversarialModel.fit`."""
         model, strategy = self.model, self.strategy
         check("validation_split", validation_split, Annotated[float, "[0, 1)"])
+        check("epochs", epochs, Annotated[int, "[0, inf)"])
+        check("initial_epoch", initial_epoch, Annotated[int, "[0, inf)"])
         if validation_split:
             (x, y), validation_data = _split(x, y, validation_split)
         start = int(model.step.numpy())
@@ -136,7 +138,12 @@ class Trainer:
 
     def _validation(self, data, batch_size, steps) -> Callable[[], dict[str, float]]:
         """`evaluate` on the validation data. Checks its arguments, before the first epoch."""
-        held_out = data if isinstance(data, tuple) else (data,)
+        pair = isinstance(data, list) and len(data) == 2  # as Keras takes [x, y]
+        held_out = tuple(data) if pair or isinstance(data, tuple) else (data,)
+        if len(held_out) > 2:
+            raise UserError(
+                f"validation_data has {len(held_out)} parts: give images, or (images, labels)"
+            )
         validate = partial(
             self.evaluate,
             *held_out,

@@ -90,7 +90,7 @@ class ALAD(AdversarialModel):
         }
         logs = {f"logits_real_{name}": real for name, (real, _) in logits.items()}
         logs |= {f"logits_fake_{name}": fake for name, (_, fake) in logits.items()}
-        real, fake = logits["xz"]
+        real, fake = loss.margins(*logits["xz"])
         return losses, logs | {"accuracy_real": real > 0, "accuracy_fake": fake < 0}
 
     def pair_features(self, x, x_rec, training=False) -> tf.Tensor:

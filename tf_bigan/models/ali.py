@@ -25,6 +25,7 @@ class ALI(AdversarialModel):
 
     players = {"D": ("discriminator",), "EG": ("encoder", "generator")}
     moves = (("D", "EG"),)
+    network_methods = {"encoder": "distribution"}
 
     def __init__(
         self,

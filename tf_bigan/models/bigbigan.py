@@ -35,6 +35,11 @@ class BigBiGAN(AdversarialModel):
         "G": ("generator",),
     }
     moves = (("D",), ("E", "G"))
+    network_methods = {
+        "encoder": "distribution",
+        "discriminator_x": "features",
+        "discriminator_z": "features",
+    }
     default_loss = "hinge"
 
     def __init__(
@@ -86,11 +91,11 @@ class BigBiGAN(AdversarialModel):
             "E": joint,
             "G": joint,
         }
-        logits_real, logits_fake = scores[-1]
         names = ("x", "z", "xz")
         logs = {f"logits_real_{n}": real for n, (real, _) in zip(names, scores, strict=True)}
         logs |= {f"logits_fake_{n}": fake for n, (_, fake) in zip(names, scores, strict=True)}
-        return losses, logs | {"accuracy_real": logits_real > 0, "accuracy_fake": logits_fake < 0}
+        real, fake = self.adversarial_loss.margins(*scores[-1])
+        return losses, logs | {"accuracy_real": real > 0, "accuracy_fake": fake < 0}
 
     def scores(self, real, fake, training) -> list[tuple[tf.Tensor, tf.Tensor]]:
         """(real, generated) scores [B, 1] of pairs [x, z], for s_x, s_z and s_xz."""

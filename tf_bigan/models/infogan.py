@@ -48,6 +48,7 @@ class InfoGAN(AdversarialModel):
 
     players = {"D": ("discriminator", "recognition"), "G": ("generator",)}
     moves = (("D",), ("G",))
+    network_methods = {"discriminator": "features"}
 
     def __init__(
         self,
@@ -165,7 +166,10 @@ class InfoGAN(AdversarialModel):
     def assign(self, images, batch_size: int = 256) -> np.ndarray:
         """The most probable class of the first categorical code: integers [N], of `codes`."""
         found = zip(self.prior.parts[1:], self.codes(images, batch_size), strict=True)
-        return next(q for part, q in found if isinstance(part, Categorical)).argmax(-1)
+        classes = [q.argmax(-1) for part, q in found if isinstance(part, Categorical)]
+        if not classes:
+            raise UserError("assign needs a categorical code, as in prior=normal50+categorical10")
+        return classes[0]
 
     def codes(self, images, batch_size: int = 256) -> list[np.ndarray]:
         """`code_estimates` of images [N, H, W, C] in [0, 1]: one array [N, dim] per code."""

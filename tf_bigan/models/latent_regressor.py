@@ -26,6 +26,7 @@ class LatentRegressor(AdversarialModel):
 
     players = {"D": ("discriminator",), "G": ("generator",), "E": ("encoder",)}
     moves = (("D", "G", "E"),)
+    network_methods = {"encoder": "features"}
 
     def __init__(
         self,

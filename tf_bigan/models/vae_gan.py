@@ -46,6 +46,7 @@ class VAEGAN(AdversarialModel):
 
     players = {"E": ("encoder",), "G": ("generator",), "D": ("discriminator",)}
     moves = (("E", "G", "D"),)
+    network_methods = {"encoder": "distribution", "discriminator": "features"}
 
     def __init__(
         self,
