@@ -413,6 +413,48 @@ def test_labels_of_a_file(tmp_path):
         load(f"folder:{tmp_path}")
 
 
+@pytest.mark.parametrize("start", ["", "set/"])
+def test_labels_whose_paths_do_not_match(tmp_path, start):
+    """All labels would be lost without a word."""
+    filled(tmp_path, [f"{start}00000/{i}.png" for i in range(6)])
+    path = tmp_path / start / "dataset.json"
+
+    def write(name):
+        path.write_text(json.dumps({"labels": [[name.format(i), i % 2] for i in range(6)]}))
+
+    for form in ("./00000/{}.png", "00000//{}.png", ".\\00000\\{}.png"):
+        write(form)
+        assert np.bincount(whole(tmp_path, strict=True)[1]).tolist() == [3, 3]
+    write("{}.png")
+    words = r"dataset.json names none of the pictures in .*: it has 0.png, they are as 00000/0.png"
+    with pytest.raises(UserError, match=words):
+        load(f"folder:{tmp_path}")
+    path.write_text(json.dumps({"labels": [["00000/0.png", 0], ["1.png", 1], ["00000/2.png", 0]]}))
+    with pytest.warns(UserWarning) as caught:
+        assert len(whole(tmp_path)[0]) == 2
+    text = str(caught[0].message)
+    assert f"named in dataset.json, but missing ({start}1.png)" in text
+    assert "4 without a label in dataset.json" in text
+    with pytest.raises(UserError, match="5 of 7 left out"):
+        load(f"folder:{tmp_path}", strict=True)
+
+
+def test_labels_of_all_parts_in_one_file(tmp_path):
+    names = [f"{part}/{i}.png" for part in ("train", "test") for i in range(4)]
+    filled(tmp_path, names)
+    path = tmp_path / "dataset.json"
+    path.write_text(json.dumps({"labels": [[name, int(name[-5])] for name in names]}))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert whole(tmp_path)[2] == ("0", "1", "2", "3")
+    path.write_text(json.dumps({"labels": [[name, 0] for name in (*names, "gone.png")]}))
+    with pytest.warns(UserWarning, match="1 of 9 left out: 1 named in dataset.json, but missing"):
+        load(f"folder:{tmp_path}")
+    path.write_text(json.dumps({"labels": [[name, 0] for name in names if "train" in name]}))
+    with pytest.raises(UserError, match="it has train/0.png, they are as test/0.png"):
+        load(f"folder:{tmp_path}")
+
+
 def _read(root, i):
     return np.asarray(Image.open(root / f"0000{i % 2}/img{i}.png"))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import json
 import os
+import posixpath
 import re
 import stat
 from collections.abc import Iterator, Mapping
@@ -98,11 +99,12 @@ def listed(root: Path, structured: bool = True) -> Listing:
         found.notes.append(f"all pictures are in {'/'.join(start)}/, which counts as no class")
     tops = [names[len(start)] for names in folders if names[:-1] == start]
     parts = _part_names(root, tops)
+    present = {file.relative for file in files}
     for part, name in parts.items():
         below = (*start, name) if name else start
         inside = [file for file in files if file.names[: len(below)] == below]
         if inside:
-            found.parts[part] = _labelled(found, below, inside, folders)
+            found.parts[part] = _labelled(found, below, inside, folders, present)
         elif part == "train":
             raise UserError(f"{root}: {name}/ holds no pictures")
     used = {file.path for pairs in found.parts.values() for file, _ in pairs}
@@ -213,19 +215,29 @@ def _part_names(root: Path, tops: list[str]) -> dict[str, str]:
     return {"train": ""}
 
 
-def _labelled(found: Listing, below, files, folders) -> list:
+def _labelled(found: Listing, below, files, folders, present: set[str]) -> list:
     """[(file, label)] of the files of a part."""
     depth = len(below)
-    given = _labels_file(found.root, below)
-    if given is not None:
-        keys = {file: "/".join(file.names[depth:]) for file in files}
-        if not given:  # "labels": null
+    if (labels := _labels_file(found.root, below)) is not None:
+        path, given = labels
+        if given is None:
             return [(file, None) for file in files]
-        missing = [file.relative for file in files if keys[file] not in given]
-        absent = sorted(given.keys() - set(keys.values()))
+        named = [(file, given[file.relative]) for file in files if file.relative in given]
+        if not named:
+            start = path.parent.relative_to(found.root)
+            both = (files[0].relative, next(iter(given)))
+            ours, theirs = (printable(posixpath.relpath(name, start)) for name in both)
+            raise UserError(
+                f"{path} names none of the pictures in {found.root.joinpath(*below)}: it has "
+                f"{theirs}, they are as {ours}: give paths from the folder of dataset.json, or "
+                "move it away"
+            )
+        missing = [file.relative for file in files if file.relative not in given]
         found.left_out["without a label in dataset.json"] += missing
-        found.left_out["named in dataset.json, but missing"] += absent
-        return [(file, given[keys[file]]) for file in files if keys[file] in given]
+        absent = given.keys() - present
+        kind = "named in dataset.json, but missing"  # once, if several parts share it
+        found.left_out[kind] = sorted(absent.union(found.left_out[kind]))
+        return named
     flat = [file for file in files if len(file.names) == depth + 1]
     deep = [file for file in files if len(file.names) > depth + 1]
     if flat and len(flat) >= len(deep):
@@ -244,9 +256,10 @@ def _labelled(found: Listing, below, files, folders) -> list:
     return [(file, file.names[depth]) for file in deep]
 
 
-def _labels_file(root: Path, below: tuple[str, ...]) -> dict[str, int] | None:
-    """{path: label} of a part's or the root's dataset.json, paths below the part; None without.
+def _labels_file(root: Path, below: tuple[str, ...]) -> tuple[Path, dict[str, int] | None] | None:
+    """(path, {picture: label}) of a part's or the root's dataset.json; None if there is none.
 
+    Pictures are by their paths below the root; None instead of the labels says that there are none.
     The format is that of StyleGAN's tools: {"labels": [["path/img.png", 3], ...]}, or null.
     """
     for depth in range(len(below), -1, -1):
@@ -255,11 +268,14 @@ def _labels_file(root: Path, below: tuple[str, ...]) -> dict[str, int] | None:
             content = json.loads(path.read_bytes())
         except FileNotFoundError:
             continue
-        except (OSError, ValueError) as error:
-            raise UserError(f"cannot read {path}: {error}") from error
+        except (OSError, ValueError, RecursionError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise UserError(f"cannot read {path}: {reason}") from error
         if not isinstance(content, dict) or "labels" not in content:
             continue
-        labels = content["labels"] or []
+        labels = content["labels"]
+        if labels is None or labels == []:
+            return path, None
         good = isinstance(labels, list) and all(
             isinstance(pair, list)
             and len(pair) == 2
@@ -272,10 +288,12 @@ def _labels_file(root: Path, below: tuple[str, ...]) -> dict[str, int] | None:
                 f'{path}: its labels are not pairs of a path and an integer, as {{"labels": '
                 '[["path/img.png", 3], ...]}'
             )
-        start = "".join(f"{name}/" for name in below[depth:])
-        plain = ((name.replace("\\", "/"), label) for name, label in labels)
-        return {name.removeprefix(start): label for name, label in plain if name.startswith(start)}
+        return path, {_joined(*below[:depth], name): label for name, label in labels}
     return None
+
+
+def _joined(*names: str) -> str:
+    return posixpath.normpath("/".join(names).replace("\\", "/"))
 
 
 def _check_labels(found: Listing, parts: Mapping[str, str]):
