@@ -3,10 +3,13 @@
 import json
 import os
 import re
+import shutil
 import socket
+import struct
 import tarfile
 import warnings
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +17,7 @@ import pytest
 from PIL import Image
 
 from tests.bombs import claiming
-from tf_bigan.data import Description, cache, describe, folder, load
+from tf_bigan.data import Description, cache, describe, folder, listing, load
 from tf_bigan.data.decoding import decode, open_picture
 from tf_bigan.data.listing import listed
 from tf_bigan.errors import UserError
@@ -104,6 +107,25 @@ def test_palettes_with_transparency(tmp_path):
     assert rgba[0, 0, 3] == 0 and rgba[0, 1].tolist() == [10, 10, 10, 255]
 
 
+@pytest.mark.parametrize(
+    "colour, pixel", [(0, [77]), (2, [77] * 3), (4, [77, 255]), (6, [77, 77, 77, 255])]
+)
+def test_sixteen_bits_are_counted(tmp_path, colour, pixel):
+    def chunk(name, content):
+        checksum = struct.pack(">I", zlib.crc32(name + content))
+        return struct.pack(">I", len(content)) + name + content + checksum
+
+    pixels = np.tile(np.array(pixel, ">u2") * 257, (4, 4, 1)).astype(">u2")
+    rows = b"".join(b"\0" + row.tobytes() for row in pixels)  # Pillow does not write them
+    header = struct.pack(">IIBBBBB", 4, 4, 16, colour, 0, 0, 0)
+    body = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    (tmp_path / "deep.png").write_bytes(b"\x89PNG\r\n\x1a\n" + body)
+    save(tmp_path / "a.png", np.full((4, 4), 77, np.uint8))
+    words = r"1 with more than 8 bits, reduced to 8 \(deep.png\)"
+    with pytest.warns(UserWarning, match=words):
+        assert (whole(tmp_path)[0] == 77).all()
+
+
 def test_printing_colours(tmp_path):
     red = Image.new("CMYK", (8, 8), (0, 255, 255, 0))
     save(tmp_path / "a.jpg", red, quality=100)
@@ -177,8 +199,8 @@ def test_what_cannot_be_used_is_counted_by_kind_or_refused(tmp_path):
     expected = (
         "9 of 15 left out: ",
         r"1 in HEIC \(pip install pillow-heif\) \(phone.heic\)",
-        r"1 other files \(notes.txt\)",
-        r"1 broken links \(link.png\)",
+        r"1 other file \(notes.txt\)",
+        r"1 broken link \(link.png\)",
         r"2 too large \(bomb.png, large.png\)",
         r"2 broken \(cut.png, deep.tif\)",
         r"1 empty \(empty.png\)",
@@ -190,12 +212,14 @@ def test_what_cannot_be_used_is_counted_by_kind_or_refused(tmp_path):
     text = str(caught[0].message)
     for words in expected:
         assert re.search(words, text), text
-    with pytest.raises(UserError, match=expected[0]):
+    words = "8 of 14 left out: .*, or leave out --strict_data"
+    with pytest.raises(UserError, match=words) as refused:
         load(f"folder:{tmp_path}", strict=True)
+    assert "notes.txt" not in str(refused.value)  # which is not refused
     for name in [*contents, "deep.tif", "link.png"]:
         if name != "notes.txt":
             os.unlink(tmp_path / name)
-    with pytest.warns(UserWarning, match="1 of 7 left out: 1 other files"):
+    with pytest.warns(UserWarning, match="1 of 7 left out: 1 other file "):
         load(f"folder:{tmp_path}", strict=True)
 
 
@@ -219,9 +243,30 @@ def test_unreadable_files_and_folders_are_counted(tmp_path, monkeypatch):
         images, labels, names = whole(tmp_path)
     assert len(images) == 7 and names == ("a", "b")
     text = str(caught[0].message)
-    assert "1 folders that cannot be read (secret)" in text
-    assert "1 files that cannot be read (a/locked.png)" in text
+    assert "1 folder that cannot be read (secret)" in text
+    assert "1 file that cannot be read (a/locked.png)" in text
     with pytest.raises(UserError, match="2 of 9 left out"):
+        load(f"folder:{tmp_path}", strict=True)
+
+
+def test_files_without_a_known_ending(tmp_path, monkeypatch):
+    """They are opened, to see whether they are pictures."""
+    filled(tmp_path, [f"{i}.png" for i in range(3)])
+    (tmp_path / "large").write_bytes(claiming(10_000))
+    (tmp_path / "locked").touch()
+    open_picture = listing.open_picture
+
+    def guarded(path):
+        if path.endswith("locked"):
+            raise PermissionError(13, "Permission denied", path)
+        return open_picture(path)
+
+    monkeypatch.setattr(listing, "open_picture", guarded)
+    words = r"2 of 5 left out: 1 file that cannot be read \(locked\), 1 too large \(large\)"
+    with pytest.warns(UserWarning, match=words) as caught:
+        assert len(whole(tmp_path)[0]) == 3
+    assert {warning.category for warning in caught} == {UserWarning}  # not one of Pillow
+    with pytest.raises(UserError, match=words):
         load(f"folder:{tmp_path}", strict=True)
 
 
@@ -232,7 +277,7 @@ def test_litter_and_hidden_files_are_passed_over(tmp_path):
         for root in (tmp_path, tmp_path / "pictures", tmp_path / "pictures" / "a"):
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             (root / name).write_bytes(b"?")
-    with pytest.warns(UserWarning, match=r"all pictures are in pictures/, which counts as no cl"):
+    with pytest.warns(UserWarning, match="all pictures are in pictures/, which does not"):
         images, labels, names = whole(tmp_path, strict=True)
     assert len(images) == 6 and names == ("a", "b")
 
@@ -287,7 +332,21 @@ def test_links_and_loops(tmp_path):
         images, labels, names = whole(data)
     assert names == ("a", "b") and np.bincount(labels).tolist() == [4, 3]
     text = str(caught[0].message)
-    assert "1 links in a loop (a/up)" in text and "1 broken links (a/self)" in text
+    assert "1 link in a loop (a/up)" in text and "1 broken link (a/self)" in text
+
+
+def test_a_folder_may_be_deep(tmp_path):
+    filled(tmp_path, ["0.png", "1.png"])
+    path = str(tmp_path)
+    for _ in range(1_100):
+        path += "/d"
+        os.mkdir(path)
+    filled(Path(path), ["2.png"])
+    try:
+        assert len(whole(tmp_path)[0]) == 3
+    finally:  # pytest's own way is recursive
+        os.unlink(f"{path}/2.png")
+        os.removedirs(path)
 
 
 def test_what_is_neither_file_nor_folder(tmp_path, monkeypatch):
@@ -309,6 +368,8 @@ def test_what_is_neither_file_nor_folder(tmp_path, monkeypatch):
         ("train", "validation", "testing"),
         ("train_set", "Test Set"),
         ("Training-Set", "test-set"),
+        ("train2017", "val2017"),
+        ("train_1", "test_images_1"),
     ],
 )
 def test_parts_by_any_usual_name(tmp_path, names):
@@ -344,9 +405,9 @@ def test_classes_may_be_nested_empty_or_many(tmp_path):
     with pytest.warns(UserWarning) as caught:
         _, labels, classes = whole(data)
     assert len(classes) == 20 and np.bincount(labels).tolist() == [2] * 20
-    assert "1 class folders without pictures (nothing)" in str(caught[0].message)
+    assert "1 class folder without pictures (nothing)" in str(caught[0].message)
     assert "39 exact copies of others (0000/deep/1.png, " in str(caught[1].message)
-    with pytest.raises(UserError, match="class folders without pictures"):
+    with pytest.raises(UserError, match="class folder without pictures"):
         load(f"folder:{data}", strict=True)
 
 
@@ -357,6 +418,34 @@ def test_thousands_of_classes(tmp_path):
     pairs = listed(tmp_path).parts["train"]
     labels, names = folder._numbered([label for _, label in pairs])
     assert labels.tolist() == list(range(3_000)) and names[2_999] == "2999"
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_folder_beside_ones_without_pictures_is_no_class(tmp_path, packed):
+    data = filled(tmp_path / "set", [f"emoji/{c}/{i}.png" for c in "ab" for i in range(3)])
+    (data / "annotations").mkdir()
+    (data / "annotations" / "a.xml").write_text("<a/>")
+    path = Path(shutil.make_archive(str(data), "zip", tmp_path, "set")) if packed else data
+    with pytest.warns(UserWarning, match=r"emoji/, which does not .*; no pictures in .*annotation"):
+        assert whole(path)[2] == ("a", "b")
+
+
+def test_an_empty_part_is_named(tmp_path):
+    filled(tmp_path, [f"train/{c}/{i}.png" for c in "ab" for i in range(3)])
+    (tmp_path / "test").mkdir()
+    with pytest.warns(UserWarning, match=": no pictures in test/"):
+        assert whole(tmp_path, strict=True)[2] == ("a", "b")
+    os.rename(tmp_path / "train", tmp_path / "x")
+    os.rename(tmp_path / "test", tmp_path / "train")
+    os.rename(tmp_path / "x", tmp_path / "test")
+    with pytest.raises(UserError, match="train/ holds no pictures"):
+        load(f"folder:{tmp_path}")
+
+
+@pytest.mark.parametrize("names", [("test1", "test2"), ("train1", "train2", "bus1"), ("1", "2")])
+def test_names_that_differ_in_a_number_are_classes(tmp_path, names):
+    filled(tmp_path, [f"{name}/{i}.png" for name in names for i in range(3)])
+    assert whole(tmp_path)[2] == tuple(sorted(names))
 
 
 @pytest.mark.parametrize("name", ["pictures", "cat", "test"])
@@ -408,9 +497,10 @@ def test_labels_of_a_file(tmp_path):
     (tmp_path / "dataset.json").write_text('{"labels": {"a.png": 1}}')
     with pytest.raises(UserError, match="its labels are not pairs of a path and an integer"):
         load(f"folder:{tmp_path}")
-    (tmp_path / "dataset.json").write_text("{")
-    with pytest.raises(UserError, match="cannot read .*dataset.json"):
-        load(f"folder:{tmp_path}")
+    for content in ("{", "[" * 100_000):
+        (tmp_path / "dataset.json").write_text(content)
+        with pytest.raises(UserError, match="cannot read .*dataset.json"):
+            load(f"folder:{tmp_path}")
 
 
 @pytest.mark.parametrize("start", ["", "set/"])
@@ -498,6 +588,25 @@ def test_a_damaged_tar_file_is_refused(tmp_path, ending):
     assert set((cache.directory() / "archives").glob("*")) == before
 
 
+def test_errors_name_the_archive(tmp_path):
+    contents = {
+        "no pictures": ("notes.txt", "a.zip holds no pictures"),
+        '{"labels": 1}': ("dataset.json", "a.zip/dataset.json: its labels are not pairs"),
+        "[": ("dataset.json", "cannot read .*a.zip/dataset.json: "),
+        '{"labels": [["x.png", 0]]}': ("dataset.json", "none of the pictures in .*a.zip: it has x"),
+    }
+    for content, (name, words) in contents.items():
+        data = tmp_path / name
+        data.mkdir(exist_ok=True)
+        (data / name).write_text(content)
+        if name == "dataset.json":
+            filled(data, ["0.png", "1.png"])
+        path = shutil.make_archive(str(tmp_path / "a"), "zip", data)
+        with pytest.raises(UserError, match=words) as error:
+            load(f"folder:{path}")
+        assert str(cache.directory()) not in str(error.value)
+
+
 def test_refused_archives(tmp_path, monkeypatch):
     path = tmp_path / "a.tar"
     with tarfile.open(path, "w") as file:
@@ -526,12 +635,17 @@ def test_four_channels_are_kept_on_request(tmp_path):
     for i in range(3):
         save(tmp_path / f"{i}.png", alpha(RNG.integers(0, 256, (6, 6, 3), np.uint8)))
     save(tmp_path / "opaque.png", RGB)
-    images, *_ = whole(tmp_path, channels=4)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # nothing is blended
+        assert describe(f"folder:{tmp_path}").num_examples == 4 - 1
+        images, *_ = whole(tmp_path, channels=4)
     assert images.shape == (4, 6, 6, 4)
     assert sorted((image[..., 3] == 0).sum() for image in images) == [0, 18, 18, 18]
     small, *_ = whole(tmp_path, channels=4, image_size=2)
     assert small.shape == (4, 2, 2, 4)
-    blue, *_ = whole(tmp_path, background="blue")
+    words = r"3 transparent, blended with blue \(.*\): channels=4 keeps them so"
+    with pytest.warns(UserWarning, match=words):
+        blue, *_ = whole(tmp_path, background="blue")
     assert (blue == (0, 0, 255)).all(-1).sum() >= 3 * 18
     with pytest.raises(UserError, match="background=bleu is no colour"):
         load(f"folder:{tmp_path}", background="bleu")
@@ -591,7 +705,7 @@ def test_a_problem_that_is_gone_is_not_remembered(tmp_path, monkeypatch):
 
     open_file = open
     monkeypatch.setattr("builtins.open", locked)
-    with pytest.warns(UserWarning, match="1 files that cannot be read"):
+    with pytest.warns(UserWarning, match="1 file that cannot be read"):
         folder.open_folder(str(tmp_path))
     monkeypatch.setattr("builtins.open", open_file)
     assert len(folder.open_folder(str(tmp_path)).files) == 6

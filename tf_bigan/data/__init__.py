@@ -153,7 +153,8 @@ def describe(
     background: str = "white",
 ) -> Description:
     """What `load` would give as "train" without any conversion. Arguments and errors as there."""
-    parts = load_parts(dataset, data_dir=data_dir, strict=strict, background=background)
+    _, parts = _open(dataset, data_dir, strict, background)
+    parts = parts.streamed() if isinstance(parts, folder.Folder) else parts
     train = splits.choose(parts, "train", validation, seed)
     height, width, channels = train.image_shape
     if None not in (height, width):

@@ -36,7 +36,7 @@ BROKEN = (
 TURNED, FIRST, DEEP, PRINTED, BLENDED = NOTES = (
     "turned as its EXIF entry says",
     "first of its pictures taken",
-    "more than 8 bits rounded to 8",
+    "more than 8 bits reduced to 8",
     "printing colours (CMYK) converted",
     "transparent pixels blended with the background",
 )
@@ -80,7 +80,9 @@ def open_picture(data: bytes | str) -> Image.Image:
         raise NoPicture("broken", str(error)) from None
     width, height = image.size
     if width * height > MAX_PIXELS:
+        image.close()
         raise NoPicture("too large", f"{width:,} × {height:,} pixels")
+    image.info[DEEP] = _is_deep(image)  # which Pillow forgets with the first look at its EXIF entry
     return image
 
 
@@ -94,8 +96,9 @@ def decode(
     """(uint8 [H, W, channels], those of `NOTES` that apply) of an opened image.
 
     Grey stays grey and everything else becomes RGB, unless `channels` (1, 3 or 4) is given. The
-    EXIF orientation is applied. 16 bits are rounded to 8; floats are in [0, 1]. Transparent pixels
-    are blended with `background`, or kept in four channels. Only the first frame is used.
+    EXIF orientation is applied. 16 bits of grey are rounded to 8, of colour and of grey with
+    transparency cut to the upper 8, as Pillow decodes them; floats are in [0, 1]. Transparent
+    pixels are blended with `background`, or kept in four channels. Only the first frame is used.
 
     Args:
         image: from `open_picture`.
@@ -126,9 +129,10 @@ def _decoded(image, channels, size, resize, background):
         if image.getexif().get(_ORIENTATION, 1) in range(2, 9):
             image = ImageOps.exif_transpose(image)
             notes.append(TURNED)
+    if image.info.get(DEEP):
+        notes.append(DEEP)
     if image.mode[0] in "IF":  # Pillow would clip them
         image = _eight_bits(image)
-        notes.append(DEEP)
     if image.mode == "CMYK":
         image = image.convert("RGB")
         notes.append(PRINTED)
@@ -146,6 +150,13 @@ def _decoded(image, channels, size, resize, background):
     image = fitted(image.convert(mode), size, resize, background)
     pixels = np.asarray(image)
     return pixels.reshape(*pixels.shape[:2], -1), tuple(notes)
+
+
+def _is_deep(image: Image.Image) -> bool:
+    """Whether the pixels of an image that is not loaded yet have more than 8 bits in its file."""
+    # Pillow's name of how they are stored: "RGB;16B", or a tuple with it; "BGR;16" is 5, 6, 5 bits.
+    stored = str([tile.args for tile in getattr(image, "tile", ())])
+    return image.mode[0] in "IF" or re.search(";16[BLN]", stored) is not None
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -19,11 +19,10 @@ from tqdm import tqdm
 from tf_bigan.data import archive, cache, decoding
 from tf_bigan.data.home import expanded
 from tf_bigan.data.images import ImageData, Shape
-from tf_bigan.data.listing import File, Listing, described, listed, printable
+from tf_bigan.data.listing import UNREADABLE, File, Listing, described, listed, printable
 from tf_bigan.data.streaming import StreamedImages
 from tf_bigan.errors import UserError
 
-UNREADABLE = "files that cannot be read"
 PROBLEMS = ("", *decoding.KINDS, UNREADABLE)
 # What the first reading of a file finds out: a problem, or the decoded height, width and whether it
 # is grey, the notes of decoding as bits, and a hash of the content.
@@ -33,14 +32,13 @@ FOUND = np.dtype(
         *(("grey", "?"), ("notes", "u1"), ("content", "u8")),
     ]
 )
-VERSION = 1  # of what the cache keeps
+VERSION = 2  # of what the cache keeps
 NOT_REFUSED = {"other files"}
 COUNTED = {
     decoding.TURNED: "turned as their EXIF entry says",
     decoding.FIRST: "with several frames, of which the first is used",
-    decoding.DEEP: "with more than 8 bits, rounded to 8",
+    decoding.DEEP: "with more than 8 bits, reduced to 8",
     decoding.PRINTED: "in printing colours (CMYK), converted",
-    decoding.BLENDED: "transparent, blended with the background unless channels=4",
 }
 
 
@@ -102,12 +100,14 @@ class Folder:
             resize: as in `decoding.fitted`.
             memory_limit: in bytes.
         """
-        height, width = size or self.size or (None, None)
-        shape = (height, width, channels or self.channels)
+        transparent = _noted(decoding.BLENDED, self.files, self.found)
+        if transparent and channels != 4:
+            text = described({f"transparent, blended with {self.background}": transparent})
+            warnings.warn(f"{self.root}: {text}: channels=4 keeps them so", stacklevel=3)
+        height, width, depth = shape = self._shape(size, channels)
+        if height is None or len(self.files) * height * width * depth > memory_limit:
+            return {**self.streamed(size, channels, resize)}
         form = (shape, resize, self.background)
-        size_of_all = len(self.files) * (height or 0) * (width or 0) * shape[2]
-        if height is None or size_of_all > memory_limit:
-            return {part: self._streamed(rows, form) for part, rows in self.parts.items()}
         key = cache.key_of("pictures", VERSION, PIL.__version__, *form, _state(self.files))
         pixels = cache.cached(key, lambda: self._decoded(form))
         return {
@@ -119,6 +119,20 @@ class Folder:
             )
             for part, rows in self.parts.items()
         }
+
+    def streamed(
+        self,
+        size: tuple[int, int] | None = None,
+        channels: int | None = None,
+        resize: decoding.Resize = "crop",
+    ) -> dict[str, StreamedImages]:
+        """The parts, as in `images`, but always streamed, and without a word."""
+        form = (self._shape(size, channels), resize, self.background)
+        return {part: self._streamed(rows, form) for part, rows in self.parts.items()}
+
+    def _shape(self, size, channels) -> Shape:
+        height, width = size or self.size or (None, None)
+        return height, width, channels or self.channels
 
     def _decoded(self, form) -> np.ndarray:
         shape, resize, background = form
@@ -183,7 +197,8 @@ def open_folder(
     """
     given = expanded(path)
     decoding.colour(background)
-    listing = listed(archive.unpacked(given) if given.is_file() else given, structured)
+    root = archive.unpacked(given) if given.is_file() else given
+    listing = listed(root, structured, given)
     pairs = [pair for pairs in listing.parts.values() for pair in pairs]
     files = [file for file, _ in pairs]
     known = (VERSION, PIL.__version__, decoding.formats())
@@ -234,21 +249,19 @@ def _numbered(labels: list) -> tuple[np.ndarray | None, tuple[str, ...] | None]:
 
 def _tell(root: Path, listing: Listing, files, found, strict: bool):
     """Warns of what was left out, converted or decided; raises UserError if it is not allowed."""
-    text = described(listing.left_out)
-    total = len(files) + sum(map(len, listing.left_out.values()))
-    if text:
-        message = f"{root}: {total - len(files):,} of {total:,} left out: {text}"
-        if (
-            not files
-            or strict
-            and any(n and k not in NOT_REFUSED for k, n in listing.left_out.items())
-        ):
+    left_out = listing.left_out
+    refused = {kind: names for kind, names in left_out.items() if kind not in NOT_REFUSED}
+    if strict and files and any(refused.values()):
+        way_out = "remove or repair them, or leave out --strict_data"
+        raise UserError(f"{root}: {_left_out(refused, len(files))}: {way_out}")
+    if any(left_out.values()):
+        message = f"{root}: {_left_out(left_out, len(files))}"
+        if not files:
             raise UserError(message)
         warnings.warn(message, stacklevel=3)
     noted = {}
-    for bit, note in enumerate(decoding.NOTES):
-        rows = np.flatnonzero(found["notes"] & (1 << bit))
-        noted[COUNTED[note]] = [files[row].relative for row in rows]
+    for note, kind in COUNTED.items():
+        noted[kind] = _noted(note, files, found)
     _, first = np.unique(found["content"], return_index=True)
     copies = np.setdiff1d(np.arange(len(files)), first)
     noted["exact copies of others"] = [files[row].relative for row in copies]
@@ -256,6 +269,17 @@ def _tell(root: Path, listing: Listing, files, found, strict: bool):
         listing.notes.append(text)
     if listing.notes:
         warnings.warn(f"{root}: {'; '.join(listing.notes)}", stacklevel=3)
+
+
+def _noted(note: str, files: list[File], found: np.ndarray) -> list[str]:
+    """The names of files with one of `decoding.NOTES`."""
+    rows = np.flatnonzero(found["notes"] & (1 << decoding.NOTES.index(note)))
+    return [files[row].relative for row in rows]
+
+
+def _left_out(kinds: Mapping[str, list[str]], used: int) -> str:
+    count = sum(map(len, kinds.values()))
+    return f"{count:,} of {used + count:,} left out: {described(kinds)}"
 
 
 def _survey(files: list[File], background: str) -> np.ndarray:
