@@ -568,6 +568,26 @@ def test_an_archive_is_its_folder(tmp_path, ending):
     assert before == {p: p.stat().st_mtime_ns for p in before}
 
 
+def test_a_zip_file_with_backslashes(tmp_path):
+    data = filled(tmp_path / "set", [f"{c}/{i}.png" for c in "ab" for i in range(3)])
+    path = tmp_path / "set.zip"
+    with zipfile.ZipFile(path, "w") as file:
+        for picture in sorted(data.rglob("*.png")):
+            name = "\\".join(picture.relative_to(data).parts)
+            file.writestr(name, picture.read_bytes())
+    for got, expected in zip(whole(path), whole(data), strict=True):
+        np.testing.assert_array_equal(got, expected)
+
+
+def test_a_zip_file_that_is_cut_off(tmp_path):
+    path = tmp_path / "cut.zip"
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("0.png", bytes(1_000))
+    path.write_bytes(path.read_bytes()[:500])
+    with pytest.raises(UserError, match="cannot unpack .*cut.zip: it is damaged or cut off"):
+        load(f"folder:{path}")
+
+
 @pytest.mark.parametrize("ending", ["tar", "tar.gz", "tar.xz"])
 def test_a_damaged_tar_file_is_refused(tmp_path, ending):
     """`tarfile` takes a broken header for the end: some pictures would be missing."""

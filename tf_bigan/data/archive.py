@@ -19,6 +19,7 @@ BROKEN = (
     *(tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError),
     *(EOFError, OSError, ValueError),
 )
+DAMAGED = "it is damaged or cut off"
 
 
 def unpacked(path: Path) -> Path:
@@ -47,7 +48,7 @@ def unpacked(path: Path) -> Path:
                 opened.extractall(temporary, filter="data")
                 _check_end(opened)
             else:
-                opened.extractall(temporary)
+                opened.extractall(temporary, _members(opened))
     except RuntimeError as error:  # a password is needed
         raise UserError(f"cannot unpack {path}: {error}") from error
     except BROKEN as error:
@@ -61,7 +62,19 @@ def unpacked(path: Path) -> Path:
 def _open(path: Path) -> zipfile.ZipFile | tarfile.TarFile | None:
     if zipfile.is_zipfile(path):
         return zipfile.ZipFile(path)
+    with open(path, "rb") as file:
+        if file.read(4) == b"PK\3\4":  # a zip file's beginning; its end, with the list, is missing
+            raise zipfile.BadZipFile(DAMAGED)
     return tarfile.open(path) if tarfile.is_tarfile(path) else None
+
+
+def _members(opened: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
+    """What it holds. Some programs of Windows write "cat\\0.jpg", against the standard."""
+    members = opened.infolist()
+    if not any("/" in member.filename for member in members):
+        for member in members:
+            member.filename = member.filename.replace("\\", "/")
+    return members
 
 
 def _check_end(opened: tarfile.TarFile) -> None:
@@ -70,7 +83,7 @@ def _check_end(opened: tarfile.TarFile) -> None:
     assert file is not None
     file.seek(opened.offset)
     if file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
-        raise tarfile.ReadError("it is damaged or cut off")
+        raise tarfile.ReadError(DAMAGED)
     while file.read(2**20):  # to the end, where a compressed file has its checksum
         pass
 
