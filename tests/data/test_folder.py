@@ -291,6 +291,20 @@ def test_endings_do_not_matter(tmp_path):
     assert whole(tmp_path)[0].shape == (5, 6, 6, 3)
 
 
+def test_one_is_singular(tmp_path, capsys):
+    filled(tmp_path, ["0.png"])
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    for name in ("1.png", "2.png"):
+        save(tmp_path / name, GREY[:4, :4], exif=exif)
+    with pytest.warns(UserWarning, match=r": 2 turned as their .*, 1 exact copy of another \("):
+        load(f"folder:{tmp_path}", "test", image_size=4)
+    assert "(test): 1 image 4x4x1" in capsys.readouterr().err
+    os.unlink(tmp_path / "2.png")
+    with pytest.warns(UserWarning, match=r": 1 turned as its EXIF entry says \(1.png\)$"):
+        load(f"folder:{tmp_path}", "test", image_size=4)
+
+
 def test_any_name(tmp_path):
     names = ["a b.png", "line\nbreak.png", "emoji 🐈 ü.png", "日本.png", "quote'\".png", "-x.png"]
     filled(tmp_path, names)

@@ -1,5 +1,7 @@
 """Conversion of sizes and channels, splits, and the two kinds of image sets."""
 
+import re
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -148,9 +150,37 @@ def test_refused_splits():
     parts = {"train": numbered(12)}
     for split, validation, message in (
         ("validation", 0, "set validation=N"),
-        ("train", 10, "cannot reserve 10"),
+        ("train", 10, "cannot reserve 10 examples, there are 10 to train on: give at most 9"),
         ("train", -1, "validation=-1"),
         ("dev", 0, "train, validation, test"),
     ):
         with pytest.raises(UserError, match=message):
             splits.choose(parts, split, validation, 0)
+
+
+@pytest.mark.parametrize(
+    ("parts", "validation", "words"),
+    [
+        (
+            {"train": 1},
+            None,
+            "1 example, there is 1 to train on: give at least 4 images, or 3 with",
+        ),
+        ({"train": 3}, None, "2 examples, there are 2 .*: give at least 4 images, or 3 with valid"),
+        ({"train": 1}, 0, "1 example, .*: give at least 4 images, or 3 with validation=0"),
+        ({"train": 2, "test": 1}, None, ".*: give at least 3 images, or 2 with validation=0"),
+        ({"train": 1, "validation": 2}, None, ".*: give at least 2 images"),
+        ({"train": 2}, 5, "5 examples, .*: give at least 4 images, or 3 with validation=0"),
+    ],
+)
+def test_too_few_images(parts, validation, words):
+    def choose(count):
+        more = {"train": numbered(count)}
+        return splits.choose(others | more, "train", validation, 0)
+
+    others = {part: numbered(count) for part, count in parts.items()}
+    with pytest.raises(UserError, match=f"n: cannot reserve {words}"):
+        choose(parts["train"])
+    if not validation:  # what it says is enough
+        enough = int(re.findall(r"at least (\d)", words)[0])
+        assert len(choose(enough)) > 0

@@ -123,7 +123,8 @@ def load(
         images = images.fixed(memory_limit)
     shape = "x".join(map(str, images.image_shape))
     how = "streamed" if isinstance(images, StreamedImages) else "in memory"
-    message = f"{dataset} ({split}): {len(images):,} images {shape}, {how}, from {origin}"
+    count = "1 image" if len(images) == 1 else f"{len(images):,} images"
+    message = f"{dataset} ({split}): {count} {shape}, {how}, from {origin}"
     print(message, file=sys.stderr)
     return images
 

@@ -36,14 +36,20 @@ def choose(parts: Mapping[str, Images], split: str, validation: int | None, seed
     check("seed", seed, Seed)
     train = parts["train"]
     test = parts.get("test")
+    least = 4 if test is None else 3  # one to train on; without validation two, to measure on
+    way_out = f"give at least {least} images, or {least - 1} with validation=0"
+    if "validation" in parts:
+        way_out = "give at least 2 images"
     if test is None:
-        test, train = _set_aside(train, max(1, len(train) // 6), seed=0)
+        test, train = _set_aside(train, max(1, len(train) // 6), 0, way_out)
     if split == "test":
         return test
     if validation is None and "validation" not in parts:
         validation, seed = max(2, min(len(train) // 6, MOST_VALIDATION)), 0
+    elif len(train) > 1:
+        way_out = f"give at most {len(train) - 1:,}"
     if validation:
-        held_out, train = _set_aside(train, validation, seed)
+        held_out, train = _set_aside(train, validation, seed, way_out)
         return held_out if split == "validation" else train
     if split == "train":
         return train
@@ -112,11 +118,13 @@ def _labels(images: Images) -> np.ndarray:
     raise UserError(f"{images.name} has no labels: choose labelled images")
 
 
-def _set_aside(images: Images, n: int, seed: int) -> tuple[Images, Images]:
+def _set_aside(images: Images, n: int, seed: int, way_out: str) -> tuple[Images, Images]:
     """(n examples chosen by `seed`, the others)."""
     if n >= len(images):
+        examples = "1 example" if n == 1 else f"{n:,} examples"
+        there = "is 1" if len(images) == 1 else f"are {len(images):,}"
         raise UserError(
-            f"{images.name}: cannot reserve {n:,} examples, there are {len(images):,} to train on"
+            f"{images.name}: cannot reserve {examples}, there {there} to train on: {way_out}"
         )
     # The legacy generator is frozen; NumPy's newer ones may change between versions.
     order = np.random.RandomState(seed).permutation(len(images))
