@@ -402,6 +402,12 @@ def test_parts_by_any_usual_name(tmp_path, names):
     assert sizes == expected
 
 
+def test_a_part_without_a_number_goes_before_those_with_one(tmp_path):
+    filled(tmp_path, [f"{part}/{i}.png" for part in ("train", "test", "test2") for i in range(3)])
+    with pytest.warns(UserWarning, match="3 beside the parts"):
+        assert len(load(f"folder:{tmp_path}", "test")) == 3
+
+
 def test_a_part_twice_is_refused(tmp_path):
     filled(tmp_path, [f"{part}/{i}.png" for part in ("train", "val", "valid") for i in range(3)])
     with pytest.raises(UserError, match="val and valid are both validation images: keep one"):
@@ -526,6 +532,9 @@ def test_labels_whose_paths_do_not_match(tmp_path, start):
     def write(name):
         path.write_text(json.dumps({"labels": [[name.format(i), i % 2] for i in range(6)]}))
 
+    write("/home/{}.png")
+    with pytest.raises(UserError, match="it has /home/0.png, they are as 00000/0.png"):
+        load(f"folder:{tmp_path}")
     for form in ("./00000/{}.png", "00000//{}.png", ".\\00000\\{}.png"):
         write(form)
         assert np.bincount(whole(tmp_path, strict=True)[1]).tolist() == [3, 3]

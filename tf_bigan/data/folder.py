@@ -180,7 +180,8 @@ def open_folder(
     parts, if there is the first and one of the others; else all of it is "train". A part holds its
     pictures directly (no labels), or has one subfolder per class, numbered in alphabetical order,
     which may have nested subfolders; a dataset.json in the style of StyleGAN's tools gives integer
-    labels instead. A folder that only holds one other folder stands for that one.
+    labels instead. A folder that holds only one other folder, or only one with pictures
+    if it has subfolders of them, stands for that one.
 
     What is not used is counted in a warning, by kind, and so is what was converted. Hidden files
     and the litter of operating systems are passed over.

@@ -242,11 +242,14 @@ def _only_folder(name: Path, files, folders) -> tuple[tuple[str, ...], list[str]
 def _part_names(root: Path, tops: list[str]) -> dict[str, str]:
     """{part: the name of its folder}; {"train": ""} for a folder that has no parts."""
     found: dict[str, list[str]] = {}
-    for name in tops:  # also "Test Set" and "val2017"
-        plain = re.sub(r"[\s_-]*(set|data|images)?[\s_-]*\d*$", "", name.lower())
-        for part, names in PARTS.items():
-            if plain in names:
-                found.setdefault(part, []).append(name)
+    for number in ("", r"[\s_-]*\d+"):  # "Test Set"; "val2017", if there is no "val"
+        also: dict[str, list[str]] = {}
+        for name in tops:
+            plain = re.sub(rf"[\s_-]*(set|data|images)?{number}$", "", name.lower())
+            for part, names in PARTS.items():
+                if plain in names:
+                    also.setdefault(part, []).append(name)
+        found = also | found
     if "train" in found and len(found) > 1:
         for part, names in found.items():
             if len(names) > 1:
@@ -271,9 +274,9 @@ def _labelled(found: Listing, below, files, folders, present: set[str]) -> list:
             return [(file, None) for file in files]
         named = [(file, given[file.relative]) for file in files if file.relative in given]
         if not named:
-            start = path.parent.relative_to(found.name)
+            start = "".join(f"{name}/" for name in path.parent.relative_to(found.name).parts)
             both = (files[0].relative, next(iter(given)))
-            ours, theirs = (printable(posixpath.relpath(name, start)) for name in both)
+            ours, theirs = (printable(name.removeprefix(start)) for name in both)
             raise UserError(
                 f"{path} names none of the pictures in {found.name.joinpath(*below)}: it has "
                 f"{theirs}, they are as {ours}: give paths from the folder of dataset.json, or "
@@ -338,12 +341,12 @@ def _labels_file(
                 f'{path}: its labels are not pairs of a path and an integer, as {{"labels": '
                 '[["path/img.png", 3], ...]}'
             )
-        return path, {_joined(*below[:depth], name): label for name, label in labels}
+        return path, {_joined(below[:depth], name): label for name, label in labels}
     return None
 
 
-def _joined(*names: str) -> str:
-    return posixpath.normpath("/".join(names).replace("\\", "/"))
+def _joined(folder: tuple[str, ...], name: str) -> str:
+    return posixpath.normpath(posixpath.join(*folder, name.replace("\\", "/")))
 
 
 def _check_labels(found: Listing, parts: Mapping[str, str]):
