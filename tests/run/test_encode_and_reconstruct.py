@@ -125,6 +125,44 @@ def test_codes_of_an_npz_are_of_all_its_images(bigan_run, command, tmp_path):
                 np.testing.assert_array_equal(arrays["label"], 5 + 2 * (np.arange(7) % 3))
 
 
+@pytest.mark.parametrize("unlabelled", [("y_train",), ("y_test",), ()])
+def test_a_column_of_labels_is_of_all_parts_or_not_there(
+    unlabelled, bigan_run, command, tmp_path, caplog
+):
+    pixels, labels = np.zeros((7, 8, 8), np.uint8), np.arange(7)
+    arrays = {"x_train": pixels[:4], "y_train": labels[:4]}
+    arrays |= {"x_test": pixels[4:], "y_test": labels[4:]}
+    np.savez(tmp_path / "a.npz", **{k: v for k, v in arrays.items() if k not in unlabelled})
+    options = (f"--workdir={bigan_run}", f"--data=npz:{tmp_path / 'a.npz'}")
+    tables = {}
+    for script, name in {"encode": "codes.csv", "reconstruct": "out"}.items():
+        status, _, err = command(script, *options, f"--out={tmp_path / name}")
+        assert status == 0, err
+        table = tmp_path / name / ("errors.csv" if script == "reconstruct" else "")
+        with open(table, newline="") as file:
+            tables[script] = list(csv.DictReader(file))
+    assert command("encode", *options, f"--out={tmp_path / 'codes.npz'}")[0] == 0
+    with np.load(tmp_path / "codes.npz") as codes:
+        assert {len(array) for array in codes.values()} == {7}
+        assert ("label" in codes) == (not unlabelled)
+    for rows in tables.values():
+        assert len(rows) == 7 and None not in {v for row in rows for v in row.values()}
+        found = [row.get("label") for row in rows]
+        assert found == ([None] * 7 if unlabelled else list(map(str, range(7))))
+    said = [f"no column of labels: there are none for {name[2:]}" for name in unlabelled]
+    assert caplog.messages == 3 * said
+
+
+@pytest.mark.parametrize("kind", [NpzFile, encode.CsvFile])
+def test_rows_that_do_not_fit_the_table_are_an_error(kind, tmp_path):
+    with kind(tmp_path / "a") as file:
+        file.add(a=np.zeros(2), b=np.zeros(2))
+        with pytest.raises(ValueError, match=r"rows of \['a'\] in a table of \['a', 'b'\]"):
+            file.add(a=np.zeros(2))
+        with pytest.raises(ValueError, match="unequal lengths: {'a': 2, 'b': 3}"):
+            file.add(a=np.zeros(2), b=np.zeros(3))
+
+
 @pytest.mark.parametrize("split", ["validation", "test"])
 def test_codes_of_the_runs_own_data(split, bigan_run, command, tmp_path):
     option = [] if split == "validation" else [f"--split={split}"]  # the default
@@ -255,9 +293,8 @@ def test_an_npz_in_pieces_is_that_of_numpy(tmp_path):
         "name": np.array(list("abcdé")),
     }
     with NpzFile(tmp_path / "a.npz") as file:
-        file.add(**{name: array[:2] for name, array in arrays.items()})
-        file.add(name=arrays["name"][2:])
-        file.add(**{name: array[2:] for name, array in arrays.items() if name != "name"})
+        for rows in (slice(2), slice(2, 5)):
+            file.add(**{name: array[rows] for name, array in arrays.items()})
     assert os.listdir(tmp_path) == ["a.npz"]
     with np.load(tmp_path / "a.npz", allow_pickle=False) as loaded:
         assert set(loaded) == set(arrays)

@@ -63,13 +63,10 @@ def check_layer(model: AdversarialModel, layer: str) -> None:
 def write(path: Path, model: AdversarialModel, images: Given, layer: str | None) -> None:
     """Encodes and writes batch by batch. Raises UserError for codes that are not finite."""
     with (NpzFile if path.suffix == ".npz" else CsvFile)(path) as file:
-        for names, chunk in images.chunks():
-            columns = {"name": names}
-            if chunk.classes is not None:
-                columns["label"] = chunk.classes
+        for columns, chunk in images.chunks():
             columns["z"] = model.encode(chunk.images)
             if layer is not None:
                 features = model.features(chunk.images, layers=[layer])[layer]
-                columns[layer] = features.reshape(len(names), -1)
+                columns[layer] = features.reshape(len(chunk), -1)
             check_finite("codes", columns["z"])
             file.add(**columns)

@@ -134,12 +134,12 @@ def write(
                 for number, picture in enumerate(pixels, start):
                     places(number).write_bytes(pictures.png_bytes(picture))
             if npz is not None:
-                npz.add(images=pixels)
+                chosen = slice(start, start + BATCH)
+                classes = {} if labels is None else {"labels": labels[chosen]}
+                npz.add(images=pixels, z=np.asarray(z[chosen]), **classes)
             if start < shown:
                 first.append(images[: shown - start])
             bar.update(len(pixels))
-        if npz is not None:
-            npz.add(z=np.asarray(z), **({} if labels is None else {"labels": labels}))
     if "grid" in formats:
         grid = pictures.image_grid(pictures.enlarged(np.concatenate(first)), columns)
         (directory / "grid.png").write_bytes(pictures.png_bytes(grid))

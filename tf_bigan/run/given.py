@@ -1,11 +1,11 @@
 """The images that a command is given with --data, as a trained model takes them."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from absl import flags
+from absl import flags, logging
 from tqdm import tqdm
 
 from tf_bigan import data
@@ -14,6 +14,7 @@ from tf_bigan.data import FROM_PATH, MEMORY_LIMIT
 from tf_bigan.data.folder import open_folder
 from tf_bigan.data.home import expanded
 from tf_bigan.data.splits import SPLITS, Images
+from tf_bigan.data.streaming import StreamedImages
 from tf_bigan.errors import UserError
 from tf_bigan.run import build
 from tf_bigan.run.config import Config
@@ -27,22 +28,32 @@ class Given:
     """Images of a model's size and channels, fitted as training images are.
 
     names: str [N], the file of each image relative to the folder, or its number in the data.
-    parts: the images.
+    parts: {part: its images}.
     """
 
     names: np.ndarray
-    parts: list[Images]
+    parts: Mapping[str, Images]
 
     def __len__(self) -> int:
         return len(self.names)
 
-    def chunks(self) -> Iterator[tuple[np.ndarray, data.ImageData]]:
-        """(names, images) of at most `BATCH` images, with a progress bar on a terminal."""
+    def chunks(self) -> Iterator[tuple[dict[str, np.ndarray], data.ImageData]]:
+        """(columns, at most `BATCH` images), with a progress bar on a terminal.
+
+        The columns `name` and `label` [n] say which images they are. There are labels only if all
+        parts have them; a warning says if some have.
+        """
+        without = [name for name, part in self.parts.items() if not _has_labels(part)]
+        if 0 < len(without) < len(self.parts):
+            logging.warning("no column of labels: there are none for %s", ", ".join(without))
         done = 0
         with tqdm(total=len(self), unit=" images", leave=False, disable=None) as bar:
-            for part in self.parts:
+            for part in self.parts.values():
                 for images in part.chunks(BATCH):
-                    yield self.names[done : done + len(images)], images
+                    columns = {"name": self.names[done : done + len(images)]}
+                    if not without and images.classes is not None:
+                        columns["label"] = images.classes
+                    yield columns, images
                     done += len(images)
                     bar.update(len(images))
 
@@ -81,15 +92,15 @@ def given(values: flags.FlagValues, source: str, model: AdversarialModel) -> Giv
         if split not in SPLITS:
             raise UserError(f"split={split} is unknown; choose one of {', '.join(SPLITS)}")
         images = build.load_split(config.replace(data_dir=data_dir), split)
-        return _given(model, config, [images])
+        return _given(model, config, {split: images})
     how, dataset = config or Config(), _as_dataset(text)
     kind, _, path = dataset.partition(":")
     if kind == "folder" and path:
         folder = open_folder(path, background=how.background, structured=False)
         height, width, channels = model.image_shape
         parts = folder.images((height, width), channels, how.resize, MEMORY_LIMIT)
-        return Given(np.array([file.relative for file in folder.files]), list(parts.values()))
-    return _given(model, how, list(data.load_parts(dataset, data_dir=data_dir).values()))
+        return Given(np.array([file.relative for file in folder.files]), parts)
+    return _given(model, how, data.load_parts(dataset, data_dir=data_dir))
 
 
 def _as_dataset(text: str) -> str:
@@ -108,7 +119,16 @@ def _as_dataset(text: str) -> str:
     return text
 
 
-def _given(model: AdversarialModel, how: Config, parts: list[Images]) -> Given:
+def _given(model: AdversarialModel, how: Config, parts: Mapping[str, Images]) -> Given:
     height, width, channels = model.image_shape
-    fitted = [p.converted((height, width), channels, how.resize, how.background) for p in parts]
-    return Given(np.array([f"{i:06d}" for i in range(sum(map(len, parts)))]), fitted)
+    fitted = {
+        name: part.converted((height, width), channels, how.resize, how.background)
+        for name, part in parts.items()
+    }
+    return Given(np.array([f"{i:06d}" for i in range(sum(map(len, fitted.values())))]), fitted)
+
+
+def _has_labels(images: Images) -> bool:
+    if isinstance(images, StreamedImages):
+        return images.has_labels
+    return images.labels is not None

@@ -5,7 +5,7 @@ import csv
 import os
 import shutil
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -77,7 +77,8 @@ class NpzFile:
         self._arrays: dict[str, tuple[np.dtype, tuple, list[int]]] = {}
 
     def add(self, **arrays: np.ndarray) -> None:
-        """Appends rows [n, ...] to each named array."""
+        """Appends rows [n, ...] to each named array, always the same ones, equally many to each."""
+        _check_rows(arrays, self._arrays or arrays)
         for name, rows in arrays.items():
             new = (rows.dtype, rows.shape[1:], [0])
             dtype, shape, count = self._arrays.setdefault(name, new)
@@ -117,9 +118,12 @@ class CsvFile:
 
     def __init__(self, path: Path):
         self._path = path
+        self._names: list[str] | None = None
 
     def add(self, **arrays: np.ndarray) -> None:
-        """Appends rows."""
+        """Appends rows [n, ...] to each named column, always the same ones."""
+        self._names = self._names or list(arrays)
+        _check_rows(arrays, self._names)
         columns = {}
         for name, rows in arrays.items():
             flat = rows.reshape(len(rows), -1)
@@ -136,6 +140,14 @@ class CsvFile:
 
     def __exit__(self, *_) -> None:
         self._file.close()
+
+
+def _check_rows(arrays: Mapping[str, np.ndarray], names: Iterable[str]) -> None:
+    """Raises ValueError for other names than the first rows had, or unequal numbers of rows."""
+    if list(arrays) != list(names):
+        raise ValueError(f"rows of {list(arrays)} in a table of {list(names)}")
+    if len({len(rows) for rows in arrays.values()}) > 1:
+        raise ValueError(f"unequal lengths: { ({n: len(rows) for n, rows in arrays.items()}) }")
 
 
 def _texts(column: np.ndarray) -> Iterable[str]:

@@ -63,11 +63,11 @@ def write(directory: Path, model: AdversarialModel, images: Given) -> float:
     place = dict(zip(images.names, picture_names(images.names), strict=True))
     first, total = [], 0.0
     with CsvFile(directory / "errors.csv") as file:
-        for names, chunk in images.chunks():
+        for columns, chunk in images.chunks():
             x = chunk.as_float()
             x_rec = model.reconstruct(x)
             check_finite("reconstructions", x_rec)
-            for name, pair in zip(names, np.stack([x, x_rec], 1), strict=True):
+            for name, pair in zip(columns["name"], np.stack([x, x_rec], 1), strict=True):
                 path = directory / "images" / place[name]
                 path.parent.mkdir(parents=True, exist_ok=True)
                 picture = pictures.image_grid(pictures.enlarged(pair), columns=2)
@@ -77,8 +77,7 @@ def write(directory: Path, model: AdversarialModel, images: Given) -> float:
             difference = (x - x_rec).reshape(len(x), -1).astype(np.float64)
             absolute, squared = np.abs(difference).mean(1), np.square(difference).mean(1)
             total += absolute.sum()
-            labels = {} if chunk.classes is None else {"label": chunk.classes}
-            file.add(name=names, **labels, mean_absolute_error=absolute, mean_squared_error=squared)
+            file.add(**columns, mean_absolute_error=absolute, mean_squared_error=squared)
     shown = [pictures.enlarged(np.concatenate(part)[:_GRID]) for part in zip(*first, strict=True)]
     grid = pictures.originals_over_reconstructions(shown[0], shown[1])
     (directory / "grid.png").write_bytes(pictures.png_bytes(grid))
