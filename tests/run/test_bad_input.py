@@ -15,6 +15,7 @@ import tensorflow as tf
 from PIL import Image
 
 import tf_bigan as tb
+from tf_bigan.run import train
 from tf_bigan.run.workdir import Workdir
 
 ROOT = Path(__file__).parents[2]
@@ -327,6 +328,34 @@ def test_disk_that_fills_up(tiny_run, tiny_options, tmp_path, command, eagerly, 
     status, out, _ = command("train", f"--workdir={workdir}", *tiny_options, "--epochs=4")
     assert status == 0
     assert "resuming at step 72 from" in out
+
+
+@pytest.mark.parametrize("before", ["train_and_save", "calibrate"])
+def test_pictures_that_disappear_while_they_are_streamed(
+    before, tmp_path, command, monkeypatch, eagerly
+):
+    images = tb.data.folder.Folder.images
+    monkeypatch.setattr(
+        tb.data.folder.Folder, "images", lambda self, *form: images(self, *form[:3])
+    )
+    monkeypatch.setattr(tb.data.StreamedImages, "fixed", lambda self, limit: self)
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for i in range(12):
+        Image.fromarray(np.full((8, 8), i, np.uint8)).save(folder / f"{i}.png")
+    function = getattr(train, before)
+
+    def without_pictures(*arguments, **options):
+        shutil.rmtree(folder)
+        return function(*arguments, **options)
+
+    monkeypatch.setattr(train, before, without_pictures)
+    status, _, err = command(
+        *("train", f"--dataset=folder:{folder}", f"--workdir={tmp_path}/run", "--epochs=1"),
+        *("--latent_dim=2", "--networks=dcgan", "--width=4", "--batch_size=4", "--eval_every=0"),
+    )
+    line = err.splitlines()[-1]
+    assert status == 1 and re.match(f"train.py: {folder}/.*png cannot be read any more", line), err
 
 
 def test_divergence_keeps_the_last_good_checkpoint(tmp_path, command, eagerly):

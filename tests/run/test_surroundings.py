@@ -1,22 +1,29 @@
 """What a user's settings, terminal, threads and directories do to the commands and the library."""
 
+import gc
 import io
 import os
+import signal
 import subprocess
 import sys
 import threading
+import time
+import weakref
 from pathlib import Path
 
 import keras
 import matplotlib
 import numpy as np
 import pytest
+from absl import flags
 
 import tf_bigan as tb
+from tf_bigan.atomic import atomically
 from tf_bigan.core.backend import UnusableKeras, check_backend, use_defaults
 from tf_bigan.data.home import expanded
 from tf_bigan.data.tfds import find
 from tf_bigan.errors import UserError
+from tf_bigan.run import flags as run_flags
 from tf_bigan.run import quiet
 
 ROOT = Path(__file__).parents[2]
@@ -207,6 +214,53 @@ def test_a_reader_who_has_gone(caplog):
         print("nor this", file=out, flush=True)
     (record,) = caplog.records
     assert record.message == "stdout: Broken pipe: no more is printed there"
+
+
+@pytest.fixture
+def ended(monkeypatch):
+    """A function that runs a main function as a command, and gives its exit status."""
+    for name in ("plain_output", "use_defaults"):
+        monkeypatch.setattr(run_flags, name, lambda: None)
+    before = signal.getsignal(signal.SIGTERM)
+
+    def run(main):
+        with pytest.raises(SystemExit) as end:
+            run_flags.command(main, ["a"], None, flags.FlagValues())
+        return end.value.code
+
+    yield run
+    signal.signal(signal.SIGTERM, before)
+
+
+def test_a_command_that_is_told_to_end_leaves_nothing(ended, tmp_path, capsys):
+    def main():
+        with atomically(tmp_path / "a") as temporary:
+            Path(temporary).touch()
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(5)
+
+    assert ended(main) == 143 and not list(tmp_path.iterdir())
+    assert capsys.readouterr().err == "a: interrupted\n"
+
+
+def test_nothing_lives_on_when_a_command_exits(ended):
+    """An iterator would wait for its threads for ever."""
+    alive = []
+
+    def main():
+        class Cycle(list):
+            pass
+
+        one = Cycle()
+        one.append(one)
+        alive.append(weakref.ref(one))
+        return 0
+
+    gc.disable()
+    try:
+        assert ended(main) == 0 and alive[0]() is None
+    finally:
+        gc.enable()
 
 
 def test_a_message_takes_the_place_of_a_bar_on_a_terminal(monkeypatch):

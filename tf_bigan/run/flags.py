@@ -1,8 +1,10 @@
 """The command line: absl flags made from `Config`, with a grouped --help and one-line errors."""
 
 import dataclasses
+import gc
 import os
 import re
+import signal
 import sys
 import textwrap
 import typing
@@ -158,14 +160,25 @@ def spelling(command: str) -> str:
 def command(
     main: Callable[[], int], argv: list[str], about: str | None, values: flags.FlagValues
 ) -> NoReturn:
-    """Runs `run` and exits with its status, or with 1 if its output was lost."""
+    """Runs `run` and exits with its status, or with 1 if its output was lost.
+
+    SIGTERM ends it as Ctrl-C does, so that nothing half written is left.
+    """
     os.environ["MPLBACKEND"] = "agg"  # a notebook's backend may be missing here
     use_defaults()
     plain_output()
     stdout = sys.stdout
+    signal.signal(signal.SIGTERM, _interrupt)
     status = run(main, argv, about, values)
+    # A dataset's iterator that lives on in a cycle waits for ever for its threads, which cannot
+    # call Python again once it exits.
+    gc.collect()
     stdout.flush()
     sys.exit(status or int(getattr(stdout, "lost", None) is not None))
+
+
+def _interrupt(number: int, frame) -> NoReturn:
+    raise KeyboardInterrupt(number)
 
 
 def run(
@@ -180,7 +193,8 @@ def run(
         values: the command's flags.
 
     Returns:
-        The exit status: 2 for a wrong command, 1 for a later failure, 130 for Ctrl-C.
+        The exit status: 2 for a wrong command, 1 for a later failure, 130 for Ctrl-C, 143 for
+        SIGTERM.
     """
     script = argv[0]
     if _HELP & set(argv[1:]):
@@ -206,8 +220,8 @@ def run(
     except (MemoryError, tf.errors.ResourceExhaustedError) as error:
         reason = (str(error).strip() or "no more can be had").splitlines()[0]
         message, status = f"out of memory: {reason}. Ask for fewer or smaller images", 1
-    except KeyboardInterrupt:
-        message, status = "interrupted", 130
+    except KeyboardInterrupt as error:
+        message, status = "interrupted", 128 + (*error.args, signal.SIGINT)[0]
     line = " ".join(str(message).split())
     print(f"{line_start()}{script}: {with_dashes(line, values)}", file=sys.stderr)
     return status

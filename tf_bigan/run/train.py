@@ -29,6 +29,7 @@ from absl import flags
 import tf_bigan as tb
 from tf_bigan.core.statistics import calibrate
 from tf_bigan.data.home import expanded
+from tf_bigan.data.pipeline import user_errors
 from tf_bigan.errors import UserError
 from tf_bigan.run import defaults
 from tf_bigan.run.config import Config
@@ -186,7 +187,8 @@ def run_or_try(config, workdir, strategy, which) -> int:
         )
     print(f"{what}; {which}")
     try:
-        status = train_and_save(config, workdir, model, batches, held_out, measured)
+        with user_errors():  # images may disappear at any time
+            status = train_and_save(config, workdir, model, batches, held_out, measured)
     except UserError as error:  # the command itself was valid
         raise Failure(str(error)) from error
     tb.core.workers.over_workers(0, strategy)  # no worker exits before the chief has written
