@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from tf_bigan.atomic import atomically, remove_incomplete
+from tf_bigan.atomic import atomically, filled_atomically, remove_incomplete
 from tf_bigan.errors import UserError
 
 
@@ -33,6 +33,52 @@ def test_a_directory_is_replaced(tmp_path):
         assert os.listdir(tmp_path / "d" / "below") == [text]
     write(tmp_path / "d", "a file now")
     assert os.listdir(tmp_path) == ["d"] and (tmp_path / "d").read_text() == "a file now"
+
+
+def fill(directory, *names):
+    with filled_atomically(directory) as temporary:
+        os.makedirs(f"{temporary}/below")
+        for name in names:
+            write(f"{temporary}/{name}", name)
+
+
+def test_a_directory_is_filled_and_stays_the_same(tmp_path, monkeypatch):
+    (tmp_path / "d").mkdir(mode=0o710)
+    (tmp_path / "link").symlink_to("d")
+    before = (tmp_path / "d").stat()
+    monkeypatch.chdir(tmp_path / "link")
+    fill(".", "a", "below/b")
+    after = (tmp_path / "d").stat()
+    assert (before.st_ino, before.st_mode) == (after.st_ino, after.st_mode)
+    assert sorted(os.listdir()) == ["a", "below"] and os.listdir("below") == ["b"]
+    assert (tmp_path / "link").is_symlink() and len(os.listdir(tmp_path)) == 2
+
+
+def test_a_directory_that_cannot_be_filled_is_empty_again(tmp_path, monkeypatch):
+    moved, replace = [], os.replace
+
+    def full(source, target):
+        if os.path.dirname(target) == str(tmp_path):
+            moved.append(target)
+            if len(moved) == 2:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(UserError, match=f"cannot write {tmp_path}: No space left on device"):
+        fill(tmp_path, "a", "below/b")
+    assert len(moved) == 2 and not os.listdir(tmp_path)
+
+
+def test_what_somebody_else_puts_into_a_directory_stays(tmp_path):
+    with (
+        pytest.raises(UserError, match="Directory not empty"),
+        filled_atomically(tmp_path) as temporary,
+    ):
+        os.mkdir(temporary)
+        write(f"{temporary}/a", "new")
+        write(tmp_path / "a", "old")
+    assert os.listdir(tmp_path) == ["a"] and (tmp_path / "a").read_text() == "old"
 
 
 @pytest.mark.parametrize(

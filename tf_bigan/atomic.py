@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import tempfile
@@ -40,19 +41,39 @@ def atomically(path: str | os.PathLike) -> Iterator[str]:
         there = directory
         while not os.path.lexists(there):  # create it only when there is something to put into it
             there = os.path.dirname(there)
-        remove_incomplete(there)
-        scratch, lock = _make_scratch(there)
-    try:
+    with _scratch(there, path) as scratch:
         temporary = os.path.join(scratch, name)
         with _explained(path, scratch):
             yield temporary
         with _explained(path):
             os.makedirs(directory, exist_ok=True)
             _move(temporary, path)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
-        if lock is not None:
-            os.close(lock)
+
+
+@contextlib.contextmanager
+def filled_atomically(directory: str | os.PathLike) -> Iterator[str]:
+    """Yields a temporary path; what the directory written there holds is in `directory` at the end.
+
+    For an empty directory, which may be a mount point or a working directory: it stays as it is.
+    After any failure it is empty again. If the program is killed at the end, a part may remain.
+
+    Raises:
+        UserError: as `atomically` does; also if somebody else has filled the directory.
+    """
+    path = os.path.realpath(directory)
+    with _scratch(path, path) as scratch, contextlib.ExitStack() as undo:
+        temporary = os.path.join(scratch, "new")
+        with _explained(path, scratch):
+            yield temporary
+        with _explained(path):
+            if os.listdir(path) != [os.path.basename(scratch)]:
+                raise OSError(errno.ENOTEMPTY, os.strerror(errno.ENOTEMPTY), path)
+            _flush(temporary)
+            for name in os.listdir(temporary):
+                undo.callback(_remove, os.path.join(path, name))
+                os.replace(os.path.join(temporary, name), os.path.join(path, name))
+            _to_disk(path)
+        undo.pop_all()
 
 
 def remove_incomplete(directory: str | os.PathLike) -> None:
@@ -66,8 +87,16 @@ def remove_incomplete(directory: str | os.PathLike) -> None:
                 os.close(lock)
 
 
-def _move(new: str, path: str) -> None:
-    """Flushes a file or directory to disk, then moves it to `path`."""
+def _remove(path: str) -> None:
+    """Removes a file or directory, if it is there."""
+    if os.path.isdir(path):
+        shutil.rmtree(path, ignore_errors=True)
+    elif os.path.lexists(path):
+        os.unlink(path)
+
+
+def _flush(new: str) -> None:
+    """Flushes a file, or all of a directory, to disk."""
     inside = [os.path.join(top, file) for top, _, files in os.walk(new) for file in (*files, "")]
     if len(inside) > _MANY and hasattr(os, "sync"):
         os.sync()  # everything at once: to flush each file may take milliseconds
@@ -76,6 +105,11 @@ def _move(new: str, path: str) -> None:
             _to_disk(file)
     if os.path.isfile(new):
         _to_disk(new)
+
+
+def _move(new: str, path: str) -> None:
+    """Flushes a file or directory to disk, then moves it to `path`."""
+    _flush(new)
     old = None
     if os.path.lexists(path) and (os.path.isdir(path) or os.path.isdir(new)):
         old = f"{new}.old"  # no call replaces a directory that is not empty
@@ -87,6 +121,20 @@ def _move(new: str, path: str) -> None:
             os.replace(old, path)
         raise
     _to_disk(os.path.dirname(path))
+
+
+@contextlib.contextmanager
+def _scratch(directory: str, path: str) -> Iterator[str]:
+    """A new directory in `directory` during the block, for what becomes `path`."""
+    with _explained(path):
+        remove_incomplete(directory)
+        scratch, lock = _make_scratch(directory)
+    try:
+        yield scratch
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+        if lock is not None:
+            os.close(lock)
 
 
 def _make_scratch(directory: str) -> tuple[str, int | None]:

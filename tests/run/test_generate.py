@@ -118,8 +118,17 @@ def test_what_is_there_is_not_replaced(bigan_run, command, tmp_path):
     assert status == 2 and "mine exists" in err
     assert files_in(tmp_path) == {"samples/mine"}
     (out / "mine").unlink()
-    assert command("generate", run, f"--out={out}", "--count=1", "--format=png")[0] == 0
-    assert files_in(out) == {"images/000000.png"}
+
+
+def test_an_empty_directory_is_filled(bigan_run, command, tmp_path):
+    out, link = tmp_path / "samples", tmp_path / "link"
+    link.symlink_to(out)
+    out.mkdir()
+    (out / ".incomplete-killed").mkdir()  # by SIGKILL
+    run, before = f"--workdir={bigan_run}", out.stat()
+    assert command("generate", run, f"--out={link}", "--count=1", "--format=png")[0] == 0
+    assert files_in(out) == {"images/000000.png"} and link.is_symlink()
+    assert os.listdir(out) == ["images"] and out.stat().st_ino == before.st_ino
 
 
 @pytest.mark.parametrize("kind", ["png", "npz"])

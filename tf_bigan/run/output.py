@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tf_bigan.atomic import atomically
+from tf_bigan.atomic import atomically, filled_atomically, remove_incomplete
 from tf_bigan.data.home import expanded
 from tf_bigan.errors import UserError
 from tf_bigan.run.flags import Failure
@@ -32,7 +32,10 @@ def check_new(text: str | None, *suffixes: str) -> Path:
     if suffixes and path.suffix not in suffixes:
         raise UserError(f"out={text}: the file's name must end with {' or '.join(suffixes)}")
     try:
-        empty = not suffixes and path.is_dir() and not any(path.iterdir())
+        empty = not suffixes and path.is_dir()
+        if empty:
+            remove_incomplete(path)
+            empty = not any(path.iterdir())
         taken = os.path.lexists(path) and not empty
     except OSError as error:
         raise UserError(f"out={text} cannot be read: {error.strerror}") from error
@@ -46,11 +49,14 @@ def check_new(text: str | None, *suffixes: str) -> Path:
 def made_anew(path: Path, directory: bool = False) -> Iterator[Path]:
     """Yields a temporary path, which becomes `path` at the end; see `atomically`.
 
+    A directory that exists is filled.
+
     Raises:
         Failure: it cannot be written. Nothing is left behind.
     """
     try:
-        with atomically(path) as temporary:
+        write = filled_atomically if directory and path.is_dir() else atomically
+        with write(path) as temporary:
             if directory:
                 os.mkdir(temporary)
             yield Path(temporary)
