@@ -41,6 +41,11 @@ def bad(tmp_path_factory) -> Path:
     rng = np.random.default_rng(0)
     pixels = rng.integers(0, 256, (24, 8, 8), np.uint8)
     (root / "file").write_text("not what you think")
+    (root / "loop").symlink_to("loop")
+    for name in ("samples", "model.keras"):  # where a run has a directory, and a file
+        (root / name / name).mkdir(parents=True)
+    (root / "samples" / "samples").rmdir()
+    (root / "samples" / "samples").touch()
 
     np.savez(root / "unlabelled.npz", images=pixels)
     np.savez(root / "tiny.npz", images=pixels[:, :4, :4])
@@ -138,6 +143,13 @@ TRAIN = {
     ),
     "values not finite": (["--dataset=npz:{bad}/nan.npz"], "'images' contains NaN; pixels must be"),
     "empty folder": (["--dataset=folder:{bad}/empty"], "holds no pictures"),
+    "folder without path": (["--dataset=folder:"], "folder:: a path must follow the colon"),
+    "a loop of links": (["--dataset=folder:{bad}/loop"], "loop: Too many levels of symbolic links"),
+    "a file for a directory": (
+        ["--workdir={bad}/samples"],
+        "samples/samples is no directory: move it away, or use another --workdir=DIR",
+    ),
+    "a directory for a file": (["--workdir={bad}/model.keras"], "model.keras is a directory: move"),
     "no folder": (["--dataset=folder:{bad}/none"], "none: No such file"),
     "broken image": (
         ["--dataset=folder:{bad}/truncated", "--strict_data"],

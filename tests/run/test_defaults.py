@@ -10,6 +10,7 @@ from PIL import Image
 from tf_bigan.data import Description
 from tf_bigan.run import defaults, train
 from tf_bigan.run.config import Config
+from tf_bigan.run.workdir import Workdir
 
 
 def of(count=3_000, size=(32, 32), side=None, channels=3, **given):
@@ -94,7 +95,8 @@ def configured(capsys):
         train.FLAGS.unparse_flags()
         train.FLAGS(["train.py", *arguments])
         strategy = tf.distribute.get_strategy()
-        config = train.config_of_data(train.config_from_flags(train.FLAGS), strategy)
+        config = train.config_from_flags(train.FLAGS)
+        config = train.config_of_data(config, strategy, Workdir("runs/none"))
         (line,) = re.findall("^settings of .*", capsys.readouterr().err, re.MULTILINE)
         return config, line
 
@@ -147,17 +149,33 @@ def test_a_dry_run_prints_them(pictures, command, eagerly, tmp_path, monkeypatch
     assert not (tmp_path / "run").exists()
 
 
-def test_other_pictures_are_refused_when_resuming(pictures, command, tmp_path, monkeypatch):
-    """By their content, not only by their number."""
+@pytest.fixture
+def started(pictures, command, tmp_path, monkeypatch):
+    """The options of a run on the pictures that has a checkpoint."""
     options = [f"--dataset=folder:{pictures}", f"--workdir={tmp_path}/run", "--width=4"]
     options += ["--latent_dim=2", "--eval_every=0", "--networks=mlp", "--validation=4"]
     monkeypatch.setattr(train, "train_and_save", lambda *arguments: 0)
     monkeypatch.setattr(train, "measurement", lambda *arguments: None)
     monkeypatch.setattr(train.tb.run.build, "build_model", lambda *arguments: (None, ""))
     assert command("train", *options)[0] == 0
+    monkeypatch.setattr(train.tb.callbacks, "latest", lambda directory: "a checkpoint")
+    return options
+
+
+def test_fewer_pictures_are_refused_when_resuming(pictures, command, started):
+    """Not the options that would follow from them."""
+    for path in sorted(pictures.iterdir())[:12]:
+        path.unlink()
+    status, _, err = command("train", *started)
+    assert status == 2 and "run with 16 training images, now there are 6: use the same" in err, err
+    status, _, err = command("train", *started, "--batch_size=2")
+    assert status == 2 and "with other options (--batch_size=4 there, 2 here)" in err
+
+
+def test_other_pictures_are_refused_when_resuming(pictures, command, started):
+    """By their content, not only by their number."""
     for path in pictures.iterdir():
         Image.fromarray(255 - np.asarray(Image.open(path))).save(path)
-    monkeypatch.setattr(train.tb.callbacks, "latest", lambda directory: "a checkpoint")
-    status, _, err = command("train", *options)
+    status, _, err = command("train", *started)
     assert status == 2
     assert "run with 16 training images, now there are as many, but not the same" in err

@@ -32,7 +32,7 @@ from tf_bigan.report.pictures import png_bytes
 from tf_bigan.run.config import Config
 from tf_bigan.run.flags import command, define_options, definer
 from tf_bigan.run.output import CsvFile
-from tf_bigan.run.workdir import Workdir
+from tf_bigan.run.workdir import Workdir, real
 
 FLAGS = flags.FlagValues()
 SMALLEST = 8  # side of an image in pixels
@@ -159,7 +159,7 @@ def _check_outputs(out: Path, heat_maps: Path, as_onnx: bool) -> None:
     if HEAT_MAPS.value:
         _check_heat_maps(heat_maps)
         for folder in (NORMAL.value, DATA.value):
-            if heat_maps.resolve().is_relative_to(expanded(folder).resolve()):
+            if real(heat_maps).is_relative_to(real(expanded(folder))):
                 raise UserError(
                     f"out={OUT.value}: the heat maps would lie among the pictures of {folder}: "
                     "give a file outside of it, or --noheat_maps"
@@ -171,7 +171,7 @@ def _check_outputs(out: Path, heat_maps: Path, as_onnx: bool) -> None:
     written = {"out": [out, out.with_suffix(".html"), heat_maps]}
     for name, path in others.items():
         for earlier, paths in written.items():
-            if any(_one_in_the_other(path.resolve(), other.resolve()) for other in paths):
+            if any(_one_in_the_other(real(path), real(other)) for other in paths):
                 raise UserError(
                     f"{name}={path} is also written by --{earlier}: give each a path of its own"
                 )

@@ -71,8 +71,9 @@ def main() -> int:
         raise UserError("workdir= is empty: give a directory, or leave the option out")
     workdir = Workdir(WORKDIR.value or default_workdir(config))
     for dataset in (config.dataset, config.target_dataset):
-        if dataset and dataset.startswith("folder:"):
-            workdir.check_outside(expanded(dataset.partition(":")[2]))
+        kind, _, path = (dataset or "").partition(":")
+        if kind == "folder" and path:
+            workdir.check_outside(expanded(path))
     if has_preset(FLAGS):
         workdir.check(config)
     else:
@@ -82,7 +83,7 @@ def main() -> int:
     if not tb.core.workers.is_chief(strategy):
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - for the rest of the program
     if not has_preset(FLAGS):
-        config = config_of_data(config, strategy)
+        config = config_of_data(config, strategy, workdir)
         workdir.check(config)
     tb.core.workers.check_same(config.replace(data_dir=None).to_json(), "the options", strategy)
     try:
@@ -109,15 +110,23 @@ def main() -> int:
         ) from error
 
 
-def config_of_data(config: Config, strategy: tf.distribute.Strategy) -> Config:
-    """The configuration with the options that follow from the data, said in one line."""
+def config_of_data(config: Config, strategy: tf.distribute.Strategy, workdir: Workdir) -> Config:
+    """The configuration with the options that follow from the data, said in one line.
+
+    Raises:
+        UserError: a run to resume has other data, from which other options would follow.
+    """
     chief = tb.core.workers.is_chief(strategy)
     if not chief:
         tb.core.workers.over_workers(0, strategy)  # wait for the chief's downloads
     images = tb.run.build.describe(config)
     if chief:
         tb.core.workers.over_workers(0, strategy)
-    options = defaults.of_data(images, options_given(FLAGS))
+    given = options_given(FLAGS)
+    if workdir.config.exists() and tb.callbacks.latest(workdir.checkpoints) is not None:
+        workdir.check(workdir.read_config().replace(**given))
+        workdir.check_images(images.num_examples, None)
+    options = defaults.of_data(images, given)
     config = config_from_flags(FLAGS, options)
     if chief:
         used = {name: getattr(config, name) for name in options}

@@ -17,7 +17,7 @@ from tf_bigan.core.model import AdversarialModel
 from tf_bigan.data.home import expanded
 from tf_bigan.errors import UserError
 from tf_bigan.run.config import Config
-from tf_bigan.run.workdir import Workdir
+from tf_bigan.run.workdir import Workdir, real
 
 
 @dataclass(frozen=True)
@@ -159,7 +159,7 @@ def trained_runs(text: str, changes: Mapping[str, object]) -> list[Trained]:
             workdirs += found
         else:
             workdirs.append(Workdir(part))
-    workdirs = {workdir.root.resolve(): workdir for workdir in workdirs}.values()
+    workdirs = {real(workdir.root): workdir for workdir in workdirs}.values()
     names = _names([workdir.root for workdir in workdirs])
     return [
         Trained(name, _changed(workdir.read_config(), changes), workdir)
@@ -198,7 +198,7 @@ def trained_files(text: str, changes: Mapping[str, object]) -> list[Trained]:
         if not path.is_file():
             state = "is a directory" if path.is_dir() else "does not exist"
             raise UserError(f"--model={part} {state}: give a .keras file of train.py")
-        paths.setdefault(path.resolve(), path)
+        paths.setdefault(real(path), path)
     paths = paths.values()
     found = []
     for name, path in zip(_names([path.with_suffix("") for path in paths]), paths, strict=True):
@@ -219,7 +219,7 @@ def _changed(config: Config, changes: Mapping[str, object]) -> Config:
 
 def _names(paths: Sequence[Path]) -> list[str]:
     """The shortest unique ends of the paths."""
-    parts = [path.resolve().parts for path in paths]
+    parts = [real(path).parts for path in paths]
     for count in range(1, max(map(len, parts)) + 1):
         names = ["/".join(part[-count:]) for part in parts]
         if len(set(names)) == len(names):

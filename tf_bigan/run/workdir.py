@@ -52,10 +52,17 @@ class Workdir:
         """Checks that a run can start or resume here, without writing.
 
         Raises:
-            UserError: as `check_writable`, or it has a run with different options; the message
-                lists the differences.
+            UserError: as `check_writable`, or something else has the name of a part of it, or it
+                has a run with different options; the message lists the differences.
         """
         self.check_writable()
+        for path in (self.checkpoints, self.samples, self.logs, self.model, self.history):
+            is_file = bool(path.suffix)
+            if os.path.lexists(path) and path.is_dir() == is_file:
+                raise UserError(
+                    f"{path} is {'a' if is_file else 'no'} directory: move it away, or use another "
+                    "workdir=DIR"
+                )
         if self.config.exists():
             differences = self.read_config().differences(config)
             if differences:
@@ -105,7 +112,7 @@ class Workdir:
 
     def check_outside(self, pictures: Path):
         """Raises UserError if the run would write its pictures into a folder of training data."""
-        if self.root.resolve().is_relative_to(pictures.resolve()):
+        if real(self.root).is_relative_to(real(pictures)):
             raise UserError(
                 f"{self.root} lies in {pictures}, so that the run's own pictures would be training "
                 "images: give a workdir=DIR outside of it"
@@ -194,6 +201,11 @@ class Workdir:
         except (ValueError, TypeError) as error:
             raise UserError(f"{self.history} is not readable as metrics: {error}") from error
         return records
+
+
+def real(path: str | os.PathLike) -> Path:
+    """The absolute path without links; unlike with `Path.resolve`, loops of them are no error."""
+    return Path(os.path.realpath(path))
 
 
 def environment() -> dict:
