@@ -14,8 +14,9 @@ def make(settings, rate):
     return make_system("began", options={"set": settings}, optimizer=keras.optimizers.Adam(rate))
 
 
-def test_losses_against_numpy():
-    model, batch = with_settings("began", gamma=0.7), make_batch()
+@pytest.mark.parametrize(("gamma", "sign"), [(0.7, 1), (0.01, -1)])
+def test_losses_against_numpy(gamma, sign):
+    model, batch = with_settings("began", gamma=gamma), make_batch()
     model.k.assign(0.4)
     z = model.prior.sample(8, 5)
     x, fake = batch["image"].numpy(), model.generator(z).numpy()
@@ -23,7 +24,8 @@ def test_losses_against_numpy():
     losses, logs = model.player_losses(batch, z, training=False)
     np.testing.assert_allclose(losses["D"], real - 0.4 * generated, rtol=1e-5)
     np.testing.assert_allclose(losses["G"], generated, rtol=1e-5)
-    m_global = real + abs(0.7 * real - generated)
+    assert np.sign(gamma * real - generated) == sign  # of what M takes the size of
+    m_global = real + sign * (gamma * real - generated)
     np.testing.assert_allclose(logs["m_global"], m_global, rtol=1e-5)
 
 

@@ -116,6 +116,7 @@ TRAIN = {
     "batch of none": (["--batch_size=0"], "--batch_size=0: it must be an int in [1, inf)"),
     "negative batch": (["--batch_size=-4"], "--batch_size=-4: it must be an int in [1, inf)"),
     "batch too large": (["--batch_size=1250"], "batch_size=1250 is larger than the data (1,249"),
+    "no epsilon": (["--epsilon=0"], "--epsilon=0.0: it must be a float in (0, inf)"),
     "latent dimension": (["--latent_dim=0"], "--latent_dim=0: it must be an int in [1, inf)"),
     "two sizes of z": (
         ["--latent_dim=32", "--prior=normal8+categorical4"],

@@ -103,6 +103,15 @@ def test_differences_are_those_that_change_what_is_learnt():
     config = Config()
     assert config.differences(config.replace(epochs=9, keep=1, picture_every=5, data_dir="x")) == []
     assert config.differences(config.replace(eval_metrics="NND", monitor="NND")) == []
+    one = {"penalty": "r1:gamma=0.5,every_row=4", "player_rates": "D=1e-3,EG=.1", "loss": "hinge"}
+    same = {"penalty": "r1:every_row=4,gamma=.50", "player_rates": "EG=0.1,D=0.001"}
+    one |= {"image_size": "8", "augmentation": "flip:probability=1", "set": "a=1,b=2"}
+    same |= {"image_size": "8x8", "augmentation": "flip:probability=1.0", "set": "b=2,a=1"}
+    config = config.replace(**one)
+    assert config.differences(config.replace(**same)) == []
+    for name, text in {"penalty": "r1r2:gamma=0.5,every_row=4", "loss": "logistic"}.items():
+        (difference,) = config.differences(config.replace(**{name: text}))
+        assert difference == f"{name}={one[name]} there, {text} here"
     other = config.replace(width=8, seed=3)
     assert config.differences(other) == ["width=None there, 8 here", "seed=0 there, 3 here"]
 

@@ -113,6 +113,12 @@ def test_a_line_says_what_was_picked(pictures, configured):
     assert picked == ("8", 1, 4, 1_000)
 
 
+def test_one_picture_is_no_plural():
+    assert "settings of 1 training image of 8×8" in defaults.described(
+        Description(1, (8, 8), 8, 1), {}
+    )
+
+
 def test_what_is_given_wins(pictures, configured):
     config, line = configured(
         *(f"--dataset=folder:{pictures}", "--image_size=10x8", "--channels=4", "--epochs=3"),

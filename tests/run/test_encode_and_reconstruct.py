@@ -218,6 +218,8 @@ def test_pictures_of_equal_names_stay_apart():
     [
         (["--data=./nowhere"], "--data=./nowhere does not exist: give a folder"),
         (["--data=npz:nowhere.npz"], "nowhere.npz"),
+        (["--data="], "--data= names nothing: give a folder of pictures, or npz:FILE"),
+        (["--data=folder:"], "--data=folder: names nothing: give"),
         (["--data={run}/config.json"], "is a file: give a folder, or a zip or tar file of one"),
         (["--data={run}/checkpoints"], "holds no pictures"),
         (["--data=digits", "--split=test"], "--split=test is for the run's own data"),

@@ -85,11 +85,18 @@ def test_mistakes_are_one_line(options, message, bigan_run, command, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("classes", ["3", "-1", "0,3", "0,,1", "x", "9" * 22])
-def test_a_class_that_does_not_exist(classes, classes_run, command, tmp_path):
+@pytest.mark.parametrize(
+    ("classes", "message"),
+    [
+        *((text, "there is no class 3: give classes from 0 to 2") for text in ("3", "0,3")),
+        *((text, "give numbers from 0 on") for text in ("-1", "0,,1", "x")),
+        *((text, "there is no such class") for text in ("9" * 22, "9" * 5_000)),
+    ],
+)
+def test_a_class_that_does_not_exist(classes, message, classes_run, command, tmp_path):
     options = (f"--classes={classes}", f"--out={tmp_path / 'samples'}")
     status, _, err = command("generate", f"--workdir={classes_run}", *options)
-    assert status == 2 and f"--classes={classes}: " in err and err.count("\n") == 1
+    assert status == 2 and f"--classes={classes}: {message}" in err and err.count("\n") == 1
     assert not list(tmp_path.iterdir())
 
 
@@ -155,6 +162,13 @@ def test_a_directory_without_permission(bigan_run, command, tmp_path, monkeypatc
     status, _, err = command("generate", f"--workdir={bigan_run}", f"--out={tmp_path / 'samples'}")
     assert status == 1 and f"cannot write {tmp_path / 'samples'}: Permission denied" in err, err
     assert err.count("\n") == 1
+
+
+def test_more_images_than_memory(bigan_run, command, tmp_path):
+    options = ("--count=1000000000000", f"--out={tmp_path / 'samples'}")
+    status, _, err = command("generate", f"--workdir={bigan_run}", *options)
+    assert status == 1 and "out of memory: " in err and "Ask for fewer" in err, err
+    assert "{{" not in err and err.count("\n") == 1 and not list(tmp_path.iterdir())
 
 
 def test_images_that_are_not_finite_are_refused(bigan_run, command, tmp_path, monkeypatch):

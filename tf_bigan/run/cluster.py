@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from tf_bigan.core.workers import over_workers
 from tf_bigan.errors import UserError
+from tf_bigan.run.flags import first_line
 
 _JOBS = ("chief", "worker")
 # TensorFlow's ports on Slurm: below the ephemeral ports, and different for jobs on a shared node.
@@ -163,7 +164,7 @@ def _multi_worker(task: Task, gpus: int, join_timeout: float) -> tf.distribute.S
             over_workers(0, strategy)
             return strategy
     except (tf.errors.OpError, RuntimeError) as error:
-        raise UserError(f"the workers cannot connect: {_first_line(error)}") from error
+        raise UserError(f"the workers cannot connect: {first_line(error)}") from error
 
 
 def _check_port(task: Task):
@@ -209,8 +210,4 @@ def _tpu() -> tf.distribute.Strategy:
         resolver = tf.distribute.cluster_resolver.TPUClusterResolver.connect()
         return tf.distribute.TPUStrategy(resolver)
     except (ValueError, tf.errors.OpError) as error:
-        raise UserError(f"strategy=tpu: no TPU found ({_first_line(error)})") from error
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0]
+        raise UserError(f"strategy=tpu: no TPU found ({first_line(error)})") from error

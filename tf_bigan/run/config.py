@@ -148,7 +148,7 @@ class Config:
     )
     beta_1: Rate = _option(0.5, "Adam's beta_1", group="training")
     beta_2: Rate = _option(0.999, "Adam's beta_2", group="training")
-    epsilon: NonNegative = _option(1e-8, "Adam's epsilon", group="training")
+    epsilon: Positive = _option(1e-8, "Adam's epsilon", group="training")
     decay_epochs: Number = _option(
         0,
         "the learning rate is constant for half of this number of epochs, then decays to 1 %; 0: "
@@ -347,6 +347,20 @@ class Config:
             )
         return int(start), int(stop)
 
+    def _meaning(self, name: str) -> object:
+        """A field's value as it is understood; different texts may say the same."""
+        parsed = {"image_size": "size", "player_rates": "rates", "set": "settings"}
+        objects = {
+            "loss": losses.get,
+            "penalty": penalties.get,
+            "augmentation": augmentation.get,
+        }
+        value = getattr(self, parsed.get(name, name))
+        if name in objects and value is not None:
+            value = objects[name](value)
+            return value and (type(value), value.get_config())
+        return value
+
     def to_json(self) -> str:
         """The configuration as indented JSON."""
         return json.dumps(dataclasses.asdict(self), indent=2)
@@ -370,5 +384,5 @@ class Config:
             f"{option.name}={getattr(self, option.name)} there, {getattr(other, option.name)} here"
             for option in dataclasses.fields(self)
             if not option.metadata["may_change"]
-            and getattr(self, option.name) != getattr(other, option.name)
+            and self._meaning(option.name) != other._meaning(option.name)
         ]

@@ -65,6 +65,10 @@ def of_data(images: Description, given: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def _counted(number: int) -> str:
+    return f"{number:,} training image{'' if number == 1 else 's'}"
+
+
 def described(images: Description, options: Mapping[str, Any]) -> str:
     """One line about the images and the options that follow from them."""
     if images.size is None:
@@ -73,6 +77,6 @@ def described(images: Description, options: Mapping[str, Any]) -> str:
         size = f"of {images.size[0]}×{images.size[1]}"
     text = " ".join(f"--{name}={value}" for name, value in options.items())
     return (
-        f"settings of {images.num_examples:,} training images {size}, about {MINUTES} minutes on "
+        f"settings of {_counted(images.num_examples)} {size}, about {MINUTES} minutes on "
         f"two cores: {text}"
     )

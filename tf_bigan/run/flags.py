@@ -218,13 +218,18 @@ def run(
     except OSError as error:
         message, status = f"{error.filename or 'input or output'}: {error.strerror or error}", 1
     except (MemoryError, tf.errors.ResourceExhaustedError) as error:
-        reason = (str(error).strip() or "no more can be had").splitlines()[0]
+        reason = first_line(error) or "no more can be had"
         message, status = f"out of memory: {reason}. Ask for fewer or smaller images", 1
     except KeyboardInterrupt as error:
         message, status = "interrupted", 128 + (*error.args, signal.SIGINT)[0]
     line = " ".join(str(message).split())
     print(f"{line_start()}{script}: {with_dashes(line, values)}", file=sys.stderr)
     return status
+
+
+def first_line(error: Exception) -> str:
+    """The first line of an error, without TensorFlow's names of nodes."""
+    return re.sub(r"{{.*?}} ?", "", str(error)).strip().partition("\n")[0]
 
 
 def with_dashes(message: str, values: flags.FlagValues) -> str:

@@ -104,8 +104,10 @@ def draw(prior: Prior) -> tuple[tf.Tensor, np.ndarray | None, int | None]:
         turn = len(parts)
         try:
             z = prior.with_classes(z, np.resize(np.array(parts, np.int64), len(z)))
-        except (UserError, OverflowError) as error:
+        except UserError as error:
             raise UserError(f"classes={CLASSES.value}: {error}") from None
+        except (OverflowError, ValueError):  # not an int64
+            raise UserError(f"classes={CLASSES.value}: there is no such class") from None
     return z, None if prior.classes is None else prior.classes_of(z), turn
 
 

@@ -84,7 +84,9 @@ def given(values: flags.FlagValues, source: str, model: AdversarialModel) -> Giv
     config = None if run is None else run.read_config()
     data_dir = data_dir or (config and config.data_dir)
     if text is not None and split is not None:
-        raise UserError(f"split={split} is for the run's own data: leave out it or --data")
+        raise UserError(
+            f"split={split} is for the run's own data, not data={text}: leave out one of them"
+        )
     if text is None:
         if config is None:
             raise UserError("give --data=DIR: a model without a run has no data of its own")
@@ -106,8 +108,10 @@ def given(values: flags.FlagValues, source: str, model: AdversarialModel) -> Giv
 def _as_dataset(text: str) -> str:
     """--data as --dataset would have it: "folder:" or "npz:" before a path.
 
-    Raises UserError for a path that does not exist.
+    Raises UserError for a path that is empty or does not exist.
     """
+    if text in ("", *(f"{kind}:" for kind in FROM_PATH)):
+        raise UserError(f"data={text} names nothing: give a folder of pictures, or npz:FILE")
     path = expanded(text)
     if text.startswith(tuple(f"{kind}:" for kind in FROM_PATH)):
         return text

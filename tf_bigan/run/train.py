@@ -16,7 +16,6 @@ use the presets of the same names by default, and others settings that follow fr
 
 import dataclasses
 import os
-import re
 import shlex
 import signal
 import sys
@@ -37,6 +36,7 @@ from tf_bigan.run.flags import (
     Failure,
     config_from_flags,
     define_config_flags,
+    first_line,
     flags_given,
     has_preset,
     options_given,
@@ -58,7 +58,8 @@ WORKDIR = flags.DEFINE_string(
 DRY_RUN = flags.DEFINE_boolean(
     "dry_run",
     False,
-    "check everything, print options, sizes and the time per epoch; write nothing",
+    "check everything, print options, sizes and the time per epoch; write nothing but "
+    "caches and downloads",
     flag_values=FLAGS,
     module_name="run",
 )
@@ -99,14 +100,14 @@ def main() -> int:
         if isinstance(error, TypeError) and "ResourceExhausted" not in str(error):
             raise
         raise Failure(
-            f"out of memory or disk space: {_first_line(error)}. Try a smaller --batch_size, "
+            f"out of memory or disk space: {first_line(error)}. Try a smaller --batch_size, "
             "--width or --image_size, or free disk space, and start again to resume"
         ) from error
     except tf.errors.OpError as error:
         if not several:
             raise
         raise Failure(
-            f"another worker is lost ({_first_line(error)}): restart all workers to resume"
+            f"another worker is lost ({first_line(error)}): restart all workers to resume"
         ) from error
 
 
@@ -313,10 +314,6 @@ def dry_run(config, workdir, batches, model, why) -> int:
         f"{_duration(seconds * config.epochs)}, without evaluation and pictures"
     )
     return 0
-
-
-def _first_line(error: Exception) -> str:
-    return re.sub(r"{{.*?}} ", "", str(error)).strip().partition("\n")[0]
 
 
 def _duration(seconds: float) -> str:
