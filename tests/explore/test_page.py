@@ -46,6 +46,8 @@ def test_the_page_has_what_the_model_can(page, model, tabs):
     blocks = page.build(Explorer(model, TRAIN, HELD_OUT))
     parts = blocks.get_config_file()["components"]
     assert sum(part["type"] == "tabitem" for part in parts) == tabs
+    names = {function.api_name for function in blocks.fns.values()}
+    assert not any("lambda" in str(name) for name in names), names
 
 
 @pytest.fixture(scope="module")

@@ -19,9 +19,12 @@ def file_field(height: int = 130) -> gr.File:
 
 def on_upload(field: gr.File, function: Callable, outputs: list):
     """Calls `function` with the file's path, and clears the upload field."""
-    field.upload(
-        lambda path: (*function(path), None), field, [*outputs, field], show_progress="hidden"
-    )
+
+    @wraps(function)  # Gradio's API has its name
+    def call(path):
+        return *function(path), None
+
+    field.upload(call, field, [*outputs, field], show_progress="hidden")
 
 
 def read_and_delete(path: str, fitting: Fitting) -> Picture:

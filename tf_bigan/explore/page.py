@@ -195,13 +195,16 @@ def _between_tab(explorer: Explorer):
 
 
 def _samples_tab(explorer: Explorer):
+    def next_seed(seed):
+        return seed + 1
+
     def samples(seed):
         return markup.samples(explorer.model.sample(_SAMPLES, seed))
 
     seed = gr.State(0)
     more = gr.Button("Draw again", scale=0, size="sm")
     picture = gr.HTML(samples(0))
-    more.click(lambda seed: seed + 1, seed, seed).then(samples, seed, picture)
+    more.click(next_seed, seed, seed).then(samples, seed, picture)
 
 
 def _number(start: int) -> tuple[gr.Number, gr.Button]:
@@ -215,7 +218,10 @@ def _on_number(number: gr.Number, function: Callable, outputs: list):
 
 
 def _random(explorer: Explorer) -> Callable[[], int]:
-    return lambda: any_number() % len(explorer.held_out)
+    def any_held_out() -> int:
+        return any_number() % len(explorer.held_out)
+
+    return any_held_out
 
 
 def _held_out(explorer: Explorer, number: int | None) -> tuple[np.ndarray, str]:
