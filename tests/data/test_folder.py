@@ -775,6 +775,9 @@ def test_without_a_cache_everything_is_made_again(tmp_path, decoded, monkeypatch
         for _ in range(2):
             assert len(load(f"folder:{tmp_path}/x")) == 5
     assert len(decoded) == 24
+    shutil.make_archive(tmp_path / "x", "zip", tmp_path / "x")
+    with pytest.raises(UserError, match="^cannot write .*: set TF_BIGAN_CACHE=DIR to a directory"):
+        load(f"folder:{tmp_path}/x.zip")
 
 
 def test_the_cache_stays_within_its_limit(tmp_path):

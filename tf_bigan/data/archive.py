@@ -30,7 +30,7 @@ def unpacked(path: Path) -> Path:
     Raises UserError if it is neither, is damaged or encrypted, or does not fit on the disk.
     """
     status = path.stat()
-    key = cache.key_of("archive", os.path.abspath(path), status.st_size, status.st_mtime_ns)
+    key = cache.key_of("archive 2", os.path.abspath(path), status.st_size, status.st_mtime_ns)
     folder = cache.directory() / "archives" / key
     if folder.is_dir():
         with contextlib.suppress(OSError):  # of somebody else
@@ -52,8 +52,9 @@ def unpacked(path: Path) -> Path:
     except RuntimeError as error:  # a password is needed
         raise UserError(f"cannot unpack {path}: {error}") from error
     except BROKEN as error:
-        if isinstance(error, UserError):
-            raise
+        if isinstance(error, UserError):  # of the cache: no room, or it cannot be written
+            way_out = "set TF_BIGAN_CACHE=DIR to a directory on another disk"
+            raise UserError(f"{error}: {way_out}") from error
         raise UserError(f"cannot unpack {path}: {error}") from error
     cache.trim(folder.parent.parent)
     return folder
@@ -97,5 +98,5 @@ def _check_room(path, opened, directory):
     if needed > free:
         raise UserError(
             f"{path} unpacks to {needed / 1e9:,.1f} GB, but the disk of {cache.directory()} has "
-            f"{free / 1e9:,.1f} GB left: set TF_BIGAN_CACHE=DIR to a directory on another one"
+            f"{free / 1e9:,.1f} GB left"
         )
