@@ -4,6 +4,7 @@ import csv
 import os
 import re
 import shutil
+import warnings
 
 import joblib
 import numpy as np
@@ -138,9 +139,12 @@ def test_pictures_become_what_they_are_in_training(call, brightness, tmp_path, o
     for name in "yzuv":
         save(tmp_path / f"b/{name}.png", grey(7, 20, 30))
     folders = (f"--normal={tmp_path}/b", f"--data={tmp_path}/a", f"--out={tmp_path}/s.csv")
-    with pytest.warns(UserWarning, match="transparent"):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
         status, _, err = call(*folders, "--noheat_maps", *options)
     assert status == 0, err
+    told = any("transparent, blended" in str(warning.message) for warning in caught)
+    assert told == (form.get("channels") != 4)
     expected = {"channels": 3, "size": (32, 32)} | form
     for path, found in (("a/x.png", Brightness.scored), ("b/y.png", Brightness.fitted)):
         wanted = decoding.decode(Image.open(tmp_path / path), **expected)[0]

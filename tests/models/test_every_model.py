@@ -106,9 +106,10 @@ def test_players_of_a_group_move_at_once_and_groups_in_turn(model, stepped):
         model._begin(batch, key)
         with tf.GradientTape(persistent=True) as tape:
             losses, _ = model.player_losses(batch, z, training=True)
+            losses = {p: model._objective(p, losses[p]) for p in group}
             slopes = {p: model._penalty_of(p) for p in group}
             losses |= {p: losses[p] + slope for p, slope in slopes.items() if slope is not None}
-            losses = {p: model._objective(p, losses[p]) for p in group}
+            losses = {p: model._if_active(p, losses[p]) for p in group}
         gradients = {
             p: tape.gradient(losses[p], [v.value for v in model.player_variables(p)]) for p in group
         }

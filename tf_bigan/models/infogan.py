@@ -24,8 +24,7 @@ class InfoGAN(AdversarialModel):
 
     V is the non-saturating GAN loss: D minimises softplus(-l(x)) + softplus(l(G(z))), G minimises
     softplus(-l(G(z))). Q is a head on D's last hidden layer and belongs to player D. As in the
-    official code both losses contain -λ L_I, so that D's layers learn for Q too. D moves first,
-    then G with a new z.
+    official code both losses contain -λ L_I, so that D's layers learn for Q too.
 
     A term of D that is not the paper's, -invariance · (I(c; c') + balance · H(c)), keeps Q from
     reading styles as classes. c and c' are the classes of a real image and of a view of it, with
@@ -37,8 +36,7 @@ class InfoGAN(AdversarialModel):
 
     Hyperparameters:
         lambda_categorical, lambda_continuous: λ of the two kinds of codes.
-        invariance, balance: the weights of that term, of categorical codes, and of its entropy. The
-            means are over a replica's rows, so that they depend on the number of replicas.
+        invariance, balance: the weights of that term and of its entropy, of a replica's own rows.
         views: the `augmentation` of views, as text; "none" is that of `compile`.
 
     Networks: generator z [B, latent_dim] -> x [B, H, W, C] in [0, 1]; discriminator x -> logits
@@ -165,11 +163,10 @@ class InfoGAN(AdversarialModel):
 
     def assign(self, images, batch_size: int = 256) -> np.ndarray:
         """The most probable class of the first categorical code: integers [N], of `codes`."""
-        found = zip(self.prior.parts[1:], self.codes(images, batch_size), strict=True)
-        classes = [q.argmax(-1) for part, q in found if isinstance(part, Categorical)]
-        if not classes:
-            raise UserError("assign needs a categorical code, as in prior=normal50+categorical10")
-        return classes[0]
+        for part, q in zip(self.prior.parts[1:], self.codes(images, batch_size), strict=True):
+            if isinstance(part, Categorical):
+                return q.argmax(-1)
+        raise UserError("assign needs a categorical code, as in prior=normal50+categorical10")
 
     def codes(self, images, batch_size: int = 256) -> list[np.ndarray]:
         """`code_estimates` of images [N, H, W, C] in [0, 1]: one array [N, dim] per code."""
