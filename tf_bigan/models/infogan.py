@@ -40,8 +40,7 @@ class InfoGAN(AdversarialModel):
         views: the `augmentation` of views, as text; "none" is that of `compile`.
 
     Networks: generator z [B, latent_dim] -> x [B, H, W, C] in [0, 1]; discriminator x -> logits
-    [B, 1] through `features` and `head`; recognition (Q) features -> [B, latent_dim], in the order
-    of z; its outputs for the noise are not used.
+    [B, 1] through `features` and `head`; recognition (Q) features -> [B, latent_dim], in z's order.
     """
 
     players = {"D": ("discriminator", "recognition"), "G": ("generator",)}
