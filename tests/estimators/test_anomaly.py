@@ -332,7 +332,10 @@ def test_an_onnx_file_scores_the_same(shape, tmp_path, eagerly):
     new = np.concatenate([rows[:3], rows[3:7] * 0.7])  # reference rows, and others
     score, is_outlier = session.run(["score", "is_outlier"], {"rows": new})
     np.testing.assert_allclose(score, -detector.score_samples(new), rtol=1e-4, atol=1e-4)
-    np.testing.assert_array_equal(is_outlier, detector.predict(new) == -1)
+    # The threshold is the score of a row of `fit`, which is above or below it by rounding.
+    clear = np.abs(score - detector.threshold_) > 1e-3
+    assert clear.sum() >= 5
+    np.testing.assert_array_equal(is_outlier[clear], (detector.predict(new) == -1)[clear])
     with pytest.raises(tb.UserError, match="exists"):
         detector.save_model(tmp_path / "detector.onnx")
 
