@@ -11,6 +11,11 @@ class UserError(ValueError):
     """
 
 
+def counted(number: int, what: str) -> str:
+    """ "1 image", "2,000 images"."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
 def did_you_mean(name: str, known: Iterable[str], otherwise: str | None = None) -> str:
     """ "; did you mean X?", or `otherwise` ("choose one of ...") if no name is close."""
     known = sorted(known)

@@ -4,7 +4,7 @@ A loss is a function of D's logits [B, 1] or [B] of real and of generated rows, 
 `compile(loss="hinge")` chooses one for any system whose D gives logits.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Literal
 
 import keras
@@ -180,8 +180,7 @@ class Wasserstein(AdversarialLoss):
 
     def margins(self, logits_real, *logits_fake):
         """From the middle between both means: a constant added to all logits changes nothing."""
-        mean_fake = tf.add_n([tf.reduce_mean(fake) for fake in logits_fake]) / len(logits_fake)
-        middle = 0.5 * (tf.reduce_mean(logits_real) + mean_fake)
+        middle = 0.5 * (tf.reduce_mean(logits_real) + _mean(logits_fake))
         return [logits - middle for logits in (logits_real, *logits_fake)]
 
 
@@ -195,12 +194,15 @@ class RelativisticAverage(Logistic):
     """
 
     def compared(self, logits_real, *logits_fake):
-        mean_fake = tf.add_n([tf.reduce_mean(fake) for fake in logits_fake]) / len(logits_fake)
         mean_real = tf.reduce_mean(logits_real)
-        return [logits_real - mean_fake, *(fake - mean_real for fake in logits_fake)]
+        return [logits_real - _mean(logits_fake), *(fake - mean_real for fake in logits_fake)]
 
     def generator(self, logits_real, *logits_fake):
         return self.encoder_generator(logits_real, *logits_fake)
+
+
+def _mean(groups: Sequence[tf.Tensor]) -> tf.Tensor:
+    return tf.add_n([tf.reduce_mean(logits) for logits in groups]) / len(groups)
 
 
 def _total(term: Callable[[tf.Tensor], tf.Tensor], groups: Iterable[tf.Tensor]) -> tf.Tensor:

@@ -129,8 +129,8 @@ class R1(Penalty):
 class R1R2(R1):
     """½ γ (E[‖∇D‖²] at real rows + E[‖∇D‖²] at generated ones).
 
-    Both regularisers of Mescheder et al. 2018 (eq. 9 and 10). Samples cover all modes where R1
-    alone loses some, at twice its cost (Huang et al. 2024, R3GAN, section 2.2).
+    Both regularisers of Mescheder et al. 2018 (eq. 9 and 10). At twice the cost of R1, samples
+    cover more modes (docs/claims.md).
     """
 
     def __call__(self, score, real, fake, random, step):

@@ -150,7 +150,7 @@ def test_refused_splits():
     parts = {"train": numbered(12)}
     for split, validation, message in (
         ("validation", 0, "set validation=N"),
-        ("train", 10, "cannot reserve 10 examples, there are 10 to train on: give at most 9"),
+        ("train", 10, "cannot reserve 10 examples of 10: give at most 9"),
         ("train", -1, "validation=-1"),
         ("dev", 0, "train, validation, test"),
     ):
@@ -164,13 +164,13 @@ def test_refused_splits():
         (
             {"train": 1},
             None,
-            "1 example, there is 1 to train on: give at least 4 images, or 3 with",
+            "1 example of 1: give at least 4 images, or 3 with",
         ),
-        ({"train": 3}, None, "2 examples, there are 2 .*: give at least 4 images, or 3 with valid"),
-        ({"train": 1}, 0, "1 example, .*: give at least 4 images, or 3 with validation=0"),
+        ({"train": 3}, None, "2 examples of 2: give at least 4 images, or 3 with valid"),
+        ({"train": 1}, 0, "1 example of 1: give at least 4 images, or 3 with validation=0"),
         ({"train": 2, "test": 1}, None, ".*: give at least 3 images, or 2 with validation=0"),
         ({"train": 1, "validation": 2}, None, ".*: give at least 2 images"),
-        ({"train": 2}, 5, "5 examples, .*: give at least 4 images, or 3 with validation=0"),
+        ({"train": 2}, 5, "5 examples of .: give at least 4 images, or 3 with validation=0"),
     ],
 )
 def test_too_few_images(parts, validation, words):

@@ -89,7 +89,7 @@ TRAIN = {
     "positional argument": (["mnist"], "unexpected argument mnist"),
     "no number": (["--epochs=many"], "--epochs=many"),
     "unknown dataset": (["--dataset=digitz"], "'digitz'; did you mean digits"),
-    "dataset without path": (["--dataset=npz:"], "npz:: a path must follow"),
+    "dataset without path": (["--dataset=npz:"], "npz: names nothing: a path must"),
     "unknown model": (["--model=bigam"], "--model=bigam is unknown; did you mean bigan"),
     "unknown module": (
         ["--model=no_such.thing"],
@@ -129,7 +129,7 @@ TRAIN = {
     "too much validation": (["--validation=1498"], "cannot reserve 1,498 examples"),
     "too few images": (
         ["--dataset=folder:{bad}/few", "--batch_size=2"],
-        "cannot reserve 2 examples, there are 2 to train on",
+        "cannot reserve 2 examples of 2: give at least 4 images",
     ),
     "images too small": (
         ["--dataset=npz:{bad}/tiny.npz", "--image_size=4", "--networks=dcgan", "--batch_size=4"],
@@ -144,11 +144,14 @@ TRAIN = {
     ),
     "values not finite": (["--dataset=npz:{bad}/nan.npz"], "'images' contains NaN; pixels must be"),
     "empty folder": (["--dataset=folder:{bad}/empty"], "holds no pictures"),
-    "folder without path": (["--dataset=folder:"], "folder:: a path must follow the colon"),
+    "folder without path": (
+        ["--dataset=folder:"],
+        "folder: names nothing: a path must follow the colon",
+    ),
     "a loop of links": (["--dataset=folder:{bad}/loop"], "loop: Too many levels of symbolic links"),
     "a file for a directory": (
         ["--workdir={bad}/samples"],
-        "samples/samples is no directory: move it away, or use another --workdir=DIR",
+        "samples/samples is not a directory: move it away, or use another --workdir=DIR",
     ),
     "a directory for a file": (["--workdir={bad}/model.keras"], "model.keras is a directory: move"),
     "no folder": (["--dataset=folder:{bad}/none"], "none: No such file"),

@@ -16,7 +16,7 @@ from tf_bigan.data.labels import renumbered
 from tf_bigan.data.pipeline import Batches
 from tf_bigan.data.splits import Images
 from tf_bigan.data.streaming import StreamedImages
-from tf_bigan.errors import UserError
+from tf_bigan.errors import UserError, counted
 
 __all__ = [
     "Batches",
@@ -123,7 +123,7 @@ def load(
         images = images.fixed(memory_limit)
     shape = "x".join(map(str, images.image_shape))
     how = "streamed" if isinstance(images, StreamedImages) else "in memory"
-    count = "1 image" if len(images) == 1 else f"{len(images):,} images"
+    count = counted(len(images), "image")
     message = f"{dataset} ({split}): {count} {shape}, {how}, from {origin}"
     print(message, file=sys.stderr)
     return images
@@ -182,7 +182,7 @@ def _opened(dataset, data_dir, strict, background):
     kind, colon, path = dataset.partition(":")
     if colon and kind in FROM_PATH:
         if not path:
-            raise UserError(f"dataset={dataset}: a path must follow the colon")
+            raise UserError(f"dataset={dataset} names nothing: a path must follow the colon")
         if kind == "folder":
             return path, folder.open_folder(path, strict, background)
         return path, FROM_PATH[kind](path)

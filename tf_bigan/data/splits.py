@@ -11,7 +11,7 @@ import tensorflow as tf
 from tf_bigan.constraints import Seed, check
 from tf_bigan.data.images import ImageData
 from tf_bigan.data.streaming import StreamedImages
-from tf_bigan.errors import UserError
+from tf_bigan.errors import UserError, counted
 
 MOST_VALIDATION = 10_000
 SPLITS = ("train", "validation", "test")
@@ -121,10 +121,8 @@ def _labels(images: Images) -> np.ndarray:
 def _set_aside(images: Images, n: int, seed: int, way_out: str) -> tuple[Images, Images]:
     """(n examples chosen by `seed`, the others)."""
     if n >= len(images):
-        examples = "1 example" if n == 1 else f"{n:,} examples"
-        there = "is 1" if len(images) == 1 else f"are {len(images):,}"
         raise UserError(
-            f"{images.name}: cannot reserve {examples}, there {there} to train on: {way_out}"
+            f"{images.name}: cannot reserve {counted(n, 'example')} of {len(images):,}: {way_out}"
         )
     # The legacy generator is frozen; NumPy's newer ones may change between versions.
     order = np.random.RandomState(seed).permutation(len(images))

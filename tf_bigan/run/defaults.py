@@ -7,6 +7,7 @@ from typing import Any
 from tf_bigan import models
 from tf_bigan.core.model import AdversarialModel
 from tf_bigan.data import Description
+from tf_bigan.errors import counted
 from tf_bigan.run.config import Config
 
 LARGEST, SMALLEST = 64, 8  # of the chosen side in pixels
@@ -65,10 +66,6 @@ def of_data(images: Description, given: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _counted(number: int) -> str:
-    return f"{number:,} training image{'' if number == 1 else 's'}"
-
-
 def described(images: Description, options: Mapping[str, Any]) -> str:
     """One line about the images and the options that follow from them."""
     if images.size is None:
@@ -77,6 +74,6 @@ def described(images: Description, options: Mapping[str, Any]) -> str:
         size = f"of {images.size[0]}×{images.size[1]}"
     text = " ".join(f"--{name}={value}" for name, value in options.items())
     return (
-        f"settings of {_counted(images.num_examples)} {size}, about {MINUTES} minutes on "
-        f"two cores: {text}"
+        f"settings of {counted(images.num_examples, 'training image')} {size}, about {MINUTES} "
+        f"minutes on two cores: {text}"
     )

@@ -60,8 +60,8 @@ class Workdir:
             is_file = bool(path.suffix)
             if os.path.lexists(path) and path.is_dir() == is_file:
                 raise UserError(
-                    f"{path} is {'a' if is_file else 'no'} directory: move it away, or use another "
-                    "workdir=DIR"
+                    f"{path} is {'a' if is_file else 'not a'} directory: move it away, or use "
+                    "another workdir=DIR"
                 )
         if self.config.exists():
             differences = self.read_config().differences(config)
