@@ -261,12 +261,18 @@ def test_only_the_chief_speaks_and_writes(undisturbed):
     assert len(list((workdir / "logs").rglob("*.xplane.pb"))) == 1
 
 
-@pytest.mark.slow
-def test_resumed_after_the_loss_of_any_task_is_as_undisturbed(undisturbed, tmp_path):
+@pytest.mark.parametrize(
+    "losses",
+    [
+        pytest.param((0,), id="the chief", marks=pytest.mark.slow),
+        pytest.param((1, 0), id="a worker, then the chief", marks=pytest.mark.exhaustive),
+    ],
+)
+def test_resumed_after_the_loss_of_a_task_is_as_undisturbed(losses, undisturbed, tmp_path):
     workdir = tmp_path / "run"
     command = ["train.py", f"--workdir={workdir}", *OPTIONS]
     newest = 0
-    for lost in (1, 0):  # a worker, then the chief
+    for lost in losses:
         tasks = both(*command)
         wait_for_step(workdir, newest + 4)
         tasks[lost].kill()
