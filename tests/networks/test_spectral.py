@@ -235,6 +235,30 @@ def test_a_spectral_perceptron_is_1_lipschitz():
     assert (np.abs(net(a) - net(b))[:, 0] <= 1.0001 * np.linalg.norm(a - b, axis=1)).all()
 
 
+@pytest.mark.parametrize(
+    ("family", "role"),
+    [(family, "discriminator") for family in ("conv", "residual", "mlp", "paper", "dcgan")]
+    + [("dcgan", "image_discriminator"), ("conv", "lenet")],
+)
+def test_every_kernel_of_a_network_is_normalised(family, role):
+    """The last one, too: the sizes of the kernels then do not matter."""
+    sizes = {"latent_dim": 5} if role == "discriminator" else {}
+    net = tb.networks.make(family, role, image_shape=(8, 8, 1), width=4, norm="spectral", **sizes)
+    kinds = (keras.layers.Dense, keras.layers.Conv2D)
+    linear = [one for one in net._flatten_layers() if isinstance(one, kinds)]
+    assert linear and layers_of(net) == linear
+    rng = np.random.default_rng(0)
+    x = tf.constant(rng.random((3, 8, 8, 1)), tf.float32)
+    inputs = [x, tf.ones((3, 5))] if sizes else x
+    for layer in linear:
+        layer.kernel.assign(rng.normal(size=layer.kernel.shape))
+    before = net(inputs).numpy()
+    for layer in linear:
+        layer.kernel.assign(7.0 * layer.kernel)
+    assert np.abs(before).max() > 1e-3
+    assert_close(net(inputs), before, 1e-4)
+
+
 # --- in a system ------------------------------------------------------------------------------
 
 

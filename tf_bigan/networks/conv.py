@@ -238,7 +238,8 @@ class ConvDiscriminator(ConvNetwork):
         hidden: units of the dense layers.
         joint: number of dense layers after z has been added.
         outputs: number of logits.
-        norm: of all hidden layers but the first, a kind of `make_normalization`.
+        norm: of the maps but the first and of the layer that z is added to, a kind of
+            `make_normalization`; "spectral" is of all kernels.
         activation: a Keras activation of the hidden layers.
         l2: coupled weight decay of all kernels.
 

@@ -235,7 +235,8 @@ class DCGANDiscriminator(_DCGAN):
         width: channels of the largest feature map.
         hidden: units of the layer that joins x and z; unused without z.
         outputs: number of logits per image.
-        norm: normalisation of the feature maps, a kind of `make_normalization`.
+        norm: normalisation of the feature maps, a kind of `make_normalization`; "spectral" is of
+            all kernels.
         l2: coupled weight decay of all kernels.
 
     Raises:
@@ -266,7 +267,7 @@ class DCGANDiscriminator(_DCGAN):
         self.condition = self._dense(hidden, False, norm) if pair else None
         # Not initialised to zero as in the MLP: the units of `joint` would then all learn the same
         # at first, none of them the relation of x and z, and E and G would not invert each other.
-        self.logit = self._dense(outputs)
+        self.logit = self._dense(outputs, norm=norm)
         image = keras.Input(tuple(image_shape))
         self([image, keras.Input((latent_dim,))] if pair else image)
 

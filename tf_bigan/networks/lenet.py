@@ -8,6 +8,7 @@ import tensorflow as tf
 from tf_bigan.constraints import Count, NonNegative
 from tf_bigan.networks.network import Network, named_features, weight_decay
 from tf_bigan.networks.normalization import make_normalization
+from tf_bigan.networks.spectral import layer_class
 
 
 @keras.saving.register_keras_serializable("tf_bigan")
@@ -36,7 +37,7 @@ class LeNetFeatures(Network):
         arguments = {"image_shape": image_shape, "width": width, "norm": norm, "l2": l2}
         super().__init__(arguments, **kwargs)
         self.convs = [
-            keras.layers.Conv2D(
+            layer_class(keras.layers.Conv2D, norm)(
                 channels,
                 5,
                 padding="same",

@@ -121,7 +121,7 @@ class MLPDiscriminator(_MLP):
     """D: (x [B, H, W, C], z [B, latent_dim]) -> logits [B, outputs]; z enters at layer 2.
 
     With `latent_dim=None` the input is x alone: D(x) -> logits. `norm` is the normalisation of
-    layer 2, a kind of `make_normalization`.
+    layer 2, a kind of `make_normalization`; "spectral" is of all kernels.
     """
 
     keeps_groups_apart = True
@@ -145,7 +145,7 @@ class MLPDiscriminator(_MLP):
         self.norm2 = (
             self._norm() if norm == "batch" else make_normalization(norm, self.dtype_policy)
         )
-        self.logit = self._dense(outputs, l2, stddev=0.0)
+        self.logit = self._dense(outputs, l2, stddev=0.0, norm=norm)
         image = keras.Input(tuple(image_shape))
         self(image if latent_dim is None else [image, keras.Input((latent_dim,))])
 
