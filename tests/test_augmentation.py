@@ -210,6 +210,16 @@ def test_by_name_and_from_its_config():
     assert augmentation.get("flip:target=none").target is None
 
 
+def test_an_adaptive_probability_starts_at_0():
+    """As that of Karras et al.; another start may be given."""
+    adaptive = augmentation.get("flip:target=0.5")
+    assert (adaptive.probability, adaptive.target) == (0.0, 0.5)
+    assert Augmentation("flip", target=0.5, probability=1.0).probability == 1.0
+    assert Augmentation.from_config(adaptive.get_config()).probability == 0.0
+    model = make_system("gan", augmentation="flip:target=0.5")
+    assert float(model.augmentation_probability) == 0.0
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

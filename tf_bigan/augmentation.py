@@ -117,7 +117,8 @@ class Augmentation:
 
     Args:
         *kinds: names of `AUGMENTATIONS`, in order.
-        probability: of each kind for each image; with a target the initial one.
+        probability: of each kind for each image; with a target the initial one. Default: 1, and
+            with a target 0, as in the paper.
         target: makes the probability adaptive (ADA): the value that the mean sign of D's real
             logits is held at, 0.6 in the paper. D has overfitted where it is nearly 1.
         images: how many images the adaptive probability takes to go from 0 to 1.
@@ -129,7 +130,7 @@ class Augmentation:
     def __init__(
         self,
         *kinds: str,
-        probability: Fraction = 1.0,
+        probability: Fraction | None = None,
         target: Annotated[float, "(-1, 1)"] | None = None,
         images: Count = 500_000,
     ):
@@ -139,7 +140,9 @@ class Augmentation:
             raise UserError(f"augmentation: name some of {', '.join(AUGMENTATIONS)}")
         _check_kinds(kinds, "augmentation")
         self.kinds = kinds
-        self.probability, self.target, self.images = probability, target, images
+        initial = 1.0 if target is None else 0.0
+        self.probability = initial if probability is None else probability
+        self.target, self.images = target, images
 
     def __call__(
         self, x: tf.Tensor, random: "Randomness", probability: tf.Tensor | float
