@@ -238,6 +238,12 @@ def squared_error(x: tf.Tensor, x_rec: tf.Tensor) -> tf.Tensor:
     return tf.reduce_sum(difference**2, list(range(1, x.shape.rank)))
 
 
+def absolute_error(x: tf.Tensor, x_rec: tf.Tensor) -> tf.Tensor:
+    """Σ |x - x_rec| over the entries of each row, [B, ...] twice -> float32 [B]."""
+    difference = tf.cast(x, tf.float32) - tf.cast(x_rec, tf.float32)
+    return tf.reduce_sum(tf.abs(difference), list(range(1, x.shape.rank)))
+
+
 def reconstruction_loss(x: tf.Tensor, x_rec: tf.Tensor, norm: Literal["l1", "l2"]) -> tf.Tensor:
     """E[Σ |x - x_rec|] for norm "l1", E[Σ (x - x_rec)²] for "l2": [B, ...] twice -> float32 [].
 
@@ -245,10 +251,8 @@ def reconstruction_loss(x: tf.Tensor, x_rec: tf.Tensor, norm: Literal["l1", "l2"
         UserError: another norm.
     """
     check("norm", norm, Literal["l1", "l2"])
-    if norm == "l2":
-        return tf.reduce_mean(squared_error(x, x_rec))
-    difference = tf.cast(x, tf.float32) - tf.cast(x_rec, tf.float32)
-    return tf.reduce_mean(tf.reduce_sum(tf.abs(difference), list(range(1, x.shape.rank))))
+    error = squared_error if norm == "l2" else absolute_error
+    return tf.reduce_mean(error(x, x_rec))
 
 
 def paired_information(p: tf.Tensor, p_other: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

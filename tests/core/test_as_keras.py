@@ -55,6 +55,15 @@ def test_a_validation_split_is_the_last_rows(autoencoder, images):
         autoencoder.fit(data, validation_split=0.5)
 
 
+def test_validation_data_go_before_a_split(autoencoder, images):
+    """As in Keras: all rows are then trained on."""
+    options = {"validation_split": 0.25, "validation_data": images[:7], "verbose": 0}
+    history = autoencoder.fit(images, batch_size=BATCH, **options).history
+    errors = error_of(autoencoder, images)
+    assert history["val_loss_EG"][0] == pytest.approx(errors[:7].mean(), rel=1e-5)
+    assert history["loss_EG"][0] == pytest.approx(errors.mean(), rel=1e-5)
+
+
 def test_validation_data_with_labels(autoencoder, images):
     labels = np.zeros(len(images), np.int64)
     history = autoencoder.fit(
@@ -286,3 +295,66 @@ def test_a_network_frozen_after_compile_keeps_its_average(images, eagerly):
         (w.numpy() != g).any()
         for w, g in zip(model.average.generator.weights, generator, strict=True)
     )
+
+
+def stock_system(name, policy):
+    """A system of Keras's own layers, which all compute in a policy, always with the same weights.
+
+    What its generator makes has the policy's dtype, and images have float32.
+    """
+
+    def vector(units, *shapes):
+        inputs = [keras.Input(shape) for shape in shapes]
+        flat = [keras.layers.Flatten(dtype=policy)(one) for one in inputs]
+        joined = keras.layers.Concatenate(dtype=policy)(flat) if len(flat) > 1 else flat[0]
+        outputs = keras.layers.Dense(units, dtype=policy)(joined)
+        return keras.Model(inputs if len(inputs) > 1 else inputs[0], outputs)
+
+    def image(*shape):
+        layers = keras.layers.Flatten, keras.layers.Dense, keras.layers.Reshape
+        arguments = (), (64, "sigmoid"), (IMAGE_SHAPE,)
+        made = (one(*a, dtype=policy) for one, a in zip(layers, arguments, strict=True))
+        return keras.Sequential([keras.Input(shape), *made])
+
+    code, pair = (LATENT,), (*IMAGE_SHAPE[:2], 2)
+    networks = {
+        "alad": {
+            "encoder": vector(LATENT, IMAGE_SHAPE),
+            "discriminator_xz": vector(1, IMAGE_SHAPE, code),
+            "discriminator_xx": vector(1, pair),
+            "discriminator_zz": vector(1, (2 * LATENT,)),
+        },
+        "began": {"discriminator": image(*IMAGE_SHAPE)},
+        "gan": {"discriminator": tb.networks.ConvDiscriminator(IMAGE_SHAPE, width=2, hidden=4)},
+        "loss_sensitive_gan": {"discriminator": vector(1, IMAGE_SHAPE)},
+        "sgan": {"discriminator": vector(4, IMAGE_SHAPE)},
+        "triple_gan": {
+            "discriminator": vector(1, IMAGE_SHAPE, (3,)),
+            "classifier": vector(3, IMAGE_SHAPE),
+        },
+    }[name] | {"generator": image(LATENT)}
+    rng = np.random.default_rng(3)
+    for key in sorted(networks):
+        for weight in networks[key].weights:
+            weight.assign(rng.normal(0, 0.2, weight.shape))
+    prior = tb.priors.from_text(
+        "normal2+categorical3" if name == "triple_gan" else "normal", LATENT
+    )
+    model = tb.models.find(name)(prior=prior, **networks)
+    game = {"augmentation": "color"} if name == "gan" else {}
+    model.compile(SGD(0.1), jit_compile=False, seed=0, **game)
+    return model
+
+
+@pytest.mark.parametrize(
+    "name", ["alad", "began", "gan", "loss_sensitive_gan", "sgan", "triple_gan"]
+)
+def test_samples_of_another_dtype_than_images(name, images, eagerly):
+    labels = np.arange(BATCH) % 3
+    expected, found = (
+        stock_system(name, policy).train_on_batch(images[:BATCH], labels)
+        for policy in ("float32", "mixed_bfloat16")
+    )
+    assert set(found) == set(expected)
+    for key in (key for key in expected if not key.startswith("accuracy")):
+        assert found[key] == pytest.approx(expected[key], rel=3e-2, abs=3e-2), key

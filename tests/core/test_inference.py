@@ -7,6 +7,7 @@ import pytest
 import tf_bigan as tb
 from tests.closeness import assert_close
 from tests.small import BATCH, IMAGE_SHAPE, LATENT, make_plain
+from tf_bigan.core import hardware
 
 
 def test_arrays_of_any_length(bigan, images):
@@ -100,3 +101,38 @@ def test_bytes_are_called_and_predicted_as_they_are_reconstructed(bigan, images)
     expected = bigan.reconstruct(levels)
     assert_close(bigan(levels), expected)
     assert_close(bigan.predict(levels, verbose=0), expected)
+
+
+def test_results_are_float32_whatever_the_networks_compute_in(images, eagerly):
+    keras.utils.set_random_seed(0)
+    policy = "mixed_bfloat16"
+    encoder = [keras.layers.Flatten(dtype=policy), keras.layers.Dense(LATENT, dtype=policy)]
+    generator = [
+        keras.layers.Dense(64, "sigmoid", dtype=policy),
+        keras.layers.Reshape(IMAGE_SHAPE, dtype=policy),
+    ]
+    networks = (
+        keras.Sequential([keras.Input(shape), *layers])
+        for shape, layers in ((IMAGE_SHAPE, encoder), ((LATENT,), generator))
+    )
+    model = tb.models.Autoencoder(*networks, tb.priors.Normal(LATENT))
+    z = model.encode(images[:3])
+    assert z.dtype == model.generate(z).dtype == model.reconstruct(images[:3]).dtype == np.float32
+    assert model.features(images[:3])["e"].dtype == np.float32
+    between = model.interpolate(images[:2], images[2:4], steps=3)
+    assert between.dtype == np.float32
+    np.testing.assert_allclose(between[:, 0], model.reconstruct(images[:2]), atol=1e-2)
+
+
+@pytest.mark.parametrize("xla", [False, True])
+def test_predict_is_compiled_as_the_gradients_are(monkeypatch, xla):
+    """Keras would take "auto" for yes."""
+    model, seen = make_plain(jit_compile="auto"), []
+    monkeypatch.setattr(hardware, "choose", lambda *_, **__: ("float32", xla, "as it is"))
+    monkeypatch.setattr(
+        keras.Model,
+        "make_predict_function",
+        lambda self, force=False: seen.append(self.jit_compile),
+    )
+    model.make_predict_function()
+    assert seen == [xla] and model.jit_compile == "auto"

@@ -13,6 +13,7 @@ from tf_bigan import constraints
 from tf_bigan.constraints import Count
 from tf_bigan.data.pixels import to_unit_range
 from tf_bigan.errors import UserError, did_you_mean
+from tf_bigan.penalties import floats_to_float32
 
 if TYPE_CHECKING:
     from tf_bigan.core.model import AdversarialModel
@@ -126,7 +127,7 @@ class Inference(keras.Model):
             names: the entries to keep of the dictionary that the method returns.
 
         Returns:
-            The method's result, with its tensors joined into arrays of N rows.
+            The method's result, with its tensors joined into arrays of N rows, floats in float32.
         """
         function = self._inference_functions.get(f"{network}.{method}")
         if function is None:
@@ -150,7 +151,7 @@ class Inference(keras.Model):
             for i in range(0, len(array), batch_size)
         ]
         return tf.nest.map_structure(
-            lambda *rows: np.concatenate([r.numpy() for r in rows]), *parts
+            lambda *rows: np.concatenate([floats_to_float32(r).numpy() for r in rows]), *parts
         )
 
     def _need(self, network: str):

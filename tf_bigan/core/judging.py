@@ -99,7 +99,7 @@ class Judging(keras.Model):
             if x.shape.rank != 4:  # a latent or a label
                 return x
             with self.random.of_rows(x.shape[0]):
-                return augmentation(x, self.random, probability)
+                return augmentation(floats_to_float32(x), self.random, probability)
 
         return tf.nest.map_structure(augmented, inputs)
 

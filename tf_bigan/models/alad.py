@@ -100,4 +100,4 @@ class ALAD(AdversarialModel):
 
 def _pair(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
     """Joins two images along channels, or two latents."""
-    return tf.concat([a, b], -1)
+    return tf.concat([a, tf.cast(b, a.dtype)], -1)

@@ -107,7 +107,7 @@ class ALICE(ALI):
         if self.cycle != "adversarial":
             losses["EG"] += self.weight * reconstruction_loss(x, x_rec, self.cycle)
         if self.c_plays:
-            pairs = [tf.concat([x, other], -1) for other in (x, x_rec)]
+            pairs = [tf.concat([x, tf.cast(other, x.dtype)], -1) for other in (x, x_rec)]
             same, cycled = self.judge(self.discriminator_xx, *pairs, training=training, player="C")
             losses["C"] = self.adversarial_loss.discriminator(same, cycled)
             if self.cycle == "adversarial":

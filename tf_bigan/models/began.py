@@ -84,7 +84,8 @@ class BEGAN(AdversarialModel):
 
     def _energy(self, x, training):
         """L(x), the mean of |x - D(x)| over the pixels of each image, [B]."""
-        return tf.reduce_mean(tf.abs(x - self.discriminator(x, training=training)), (1, 2, 3))
+        x_rec = tf.cast(self.discriminator(x, training=training), tf.float32)
+        return tf.reduce_mean(tf.abs(tf.cast(x, tf.float32) - x_rec), (1, 2, 3))
 
     def adapt(self, logs):
         balance = self.gamma * logs["loss_real"] - logs["loss_fake"]

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from tf_bigan.constraints import Fraction, NonNegative
 from tf_bigan.core.model import AdversarialModel, Moves
-from tf_bigan.losses import squared_error
+from tf_bigan.losses import absolute_error, squared_error
 from tf_bigan.priors import Prior
 
 
@@ -104,6 +104,5 @@ class LossSensitiveGAN(AdversarialModel):
 
     def _distance(self, x, x_fake) -> tf.Tensor:
         """The distance of each pair of images, [B]."""
-        if self.distance == "l2":
-            return squared_error(x, x_fake)
-        return tf.reduce_sum(tf.abs(x - x_fake), (1, 2, 3))
+        error = squared_error if self.distance == "l2" else absolute_error
+        return error(x, x_fake)

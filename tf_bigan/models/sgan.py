@@ -143,7 +143,7 @@ class SGAN(AdversarialModel):
 
     def _judgement(self, x, training):
         """r [B], and c [B, N]."""
-        logits = self.discriminator(x, training=training)
+        logits = tf.cast(self.discriminator(x, training=training), tf.float32)
         classes, last = logits[:, :-1], logits[:, -1]
         separate = self.real == "separate"
         return last if separate else tf.reduce_logsumexp(classes, -1) - last, classes

@@ -112,7 +112,8 @@ class TripleGAN(AdversarialModel):
         guess_labelled = self._guess_of_a_view(x_labelled, training)
         other = self._guess_of_a_view(x, training) if self.consistency else None
         view = self.augmented(x, training, by=self._views)
-        guess, guess_fake = discriminate(self.classifier, view, x_fake, training=training)
+        guesses = discriminate(self.classifier, view, x_fake, training=training)
+        guess, guess_fake = (tf.cast(logits, tf.float32) for logits in guesses)
         p = tf.nn.softmax(guess)  # [B, K]
         p_other = p if other is None else tf.nn.softmax(other)
         y_guess = tf.one_hot(tf.argmax(p, -1), self.classes)
@@ -120,7 +121,7 @@ class TripleGAN(AdversarialModel):
             self.discriminator, [x, y_guess], [x_fake, y], training=training
         )
         pairs = self.augmented([x_labelled, tf.one_hot(label, self.classes)], training=training)
-        logits_real = self.discriminator(pairs, training=training)
+        logits_real = tf.cast(self.discriminator(pairs, training=training), tf.float32)
 
         loss, share = self.adversarial_loss, self.predicted_share
         real, guessed, fake = loss.compared(logits_real, logits_guess, logits_fake)
@@ -154,8 +155,8 @@ class TripleGAN(AdversarialModel):
 
     def _guess_of_a_view(self, x, training):
         """C's logits [B, K] of images, augmented anew."""
-        return self.classifier(self.augmented(x, training, by=self._views), training=training)
+        return self.class_logits(self.augmented(x, training, by=self._views), training)
 
     def class_logits(self, x, training) -> tf.Tensor:
         """Logits of p_C(y | x), [B, K]."""
-        return self.classifier(x, training=training)
+        return tf.cast(self.classifier(x, training=training), tf.float32)

@@ -132,6 +132,11 @@ def make_normalization(kind: str | None, dtype) -> keras.layers.Layer:
     raise ValueError(f"norm={kind!r} is unknown: choose batch, layer, spectral or None")
 
 
+def _joined(first: tf.Tensor, *others: tf.Tensor) -> tf.Tensor:
+    """The rows of all, in the dtype of the first: generated ones may have another."""
+    return tf.concat([first, *(tf.cast(rows, first.dtype) for rows in others)], 0)
+
+
 def discriminate(
     discriminator: Callable, *groups: Any, training: bool, jointly: bool = False
 ) -> list[Any]:
@@ -157,7 +162,7 @@ def discriminate(
         norms = [layer for layer in layers if isinstance(layer, keras.layers.BatchNormalization)]
         with unchanged_statistics(*norms):  # stock layers would average over all groups
             return [first, *(discriminator(group, training=training) for group in groups[1:])]
-    joined = tf.nest.map_structure(lambda *rows: tf.concat(rows, 0), *groups)
+    joined = tf.nest.map_structure(_joined, *groups)
     with batch_groups(1 if jointly else len(groups)):
         outputs = discriminator(joined, training=training)
     split = [tf.split(output, len(groups)) for output in tf.nest.flatten(outputs)]
