@@ -115,3 +115,15 @@ def test_the_generators_first_moves_are_no_larger_than_the_rate(eagerly):
         for v, w in zip(model.generator.trainable_variables, before, strict=True)
     ]
     assert 0.5e-3 < max(moved) < 1.1e-3
+
+
+def test_gradients_accumulate_from_the_generators_first_move(eagerly):
+    """The first step is D's alone: the second and the third make one move of G."""
+    optimizer = keras.optimizers.SGD(0.1, gradient_accumulation_steps=2)
+    model = make_system("magan", optimizer=optimizer)
+    kernel, moved = model.generator.trainable_variables[0], []
+    for seed in range(3):
+        before = kernel.numpy()
+        model.train_step(make_batch(seed=seed))
+        moved.append((kernel.numpy() != before).any())
+    assert moved == [False, False, True]

@@ -112,5 +112,7 @@ class MAGAN(AdversarialModel):
         self.sum_real.assign(tf.where(ends, 0.0, sum_real))
         self.sum_fake.assign(tf.where(ends, 0.0, sum_fake))
         # Adam's bias correction must start with G's first move, not count its zero gradients.
-        moves = self.optimizer_of("G").iterations
+        optimizer = self.optimizer_of("G")
+        # Not `iterations`, which is no variable if gradients are accumulated.
+        moves = getattr(optimizer, "inner_optimizer", optimizer)._iterations
         moves.assign(tf.where(self.is_active("G"), moves.value, tf.zeros_like(moves.value)))
