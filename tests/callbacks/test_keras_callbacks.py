@@ -4,6 +4,7 @@ import csv
 
 import keras
 import numpy as np
+import pytest
 
 
 def test_they_work_in_our_fit(tmp_path, model, fit):
@@ -34,3 +35,9 @@ def test_they_work_in_our_fit(tmp_path, model, fit):
     assert int(keras.saving.load_model(second).step.numpy()) == 8
     assert first.name == f"1-{history['loss_D'][0]:.2f}.keras"
     assert list((tmp_path / "logs").rglob("*tfevents*"))
+
+
+def test_the_speed_that_tensorboard_asks_the_one_optimizer_for_is_refused(tmp_path, model, fit):
+    callback = keras.callbacks.TensorBoard(tmp_path, write_steps_per_second=True)
+    with pytest.raises(ValueError, match="write_steps_per_second=True.* use callbacks.Dashboard$"):
+        fit(model, 1, [callback])

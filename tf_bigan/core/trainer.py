@@ -85,7 +85,7 @@ class Trainer:
         check("validation_split", validation_split, Annotated[float, "[0, 1)"])
         check("epochs", epochs, Annotated[int, "[0, inf)"])
         check("initial_epoch", initial_epoch, Annotated[int, "[0, inf)"])
-        if validation_split:
+        if validation_split and validation_data is None:  # which goes before it, as in Keras
             (x, y), validation_data = _split(x, y, validation_split)
         start = int(model.step.numpy())
         source, steps = _batches(x, y, batch_size, steps_per_epoch)
@@ -336,6 +336,11 @@ def _usable_callbacks(callbacks) -> list:
         for kind, instead in _WITHOUT_EFFECT.items():
             if isinstance(callback, kind):
                 raise ValueError(f"{kind.__name__} needs stock Keras; use {instead}")
+        if getattr(callback, "write_steps_per_second", False):  # which asks the one optimizer
+            raise ValueError(
+                "TensorBoard's write_steps_per_second=True needs stock Keras; use "
+                "callbacks.Dashboard"
+            )
         unsure = getattr(callback, "mode", None) == "auto"
         if unsure and callback.monitor.removeprefix("val_").startswith("loss"):
             callback.mode = "min"  # Keras's "auto" knows only the name "loss"
