@@ -8,6 +8,7 @@ import tensorflow as tf
 import tf_bigan as tb
 from tests.closeness import assert_close
 from tests.core.test_game import AlternatingBiGAN, weights
+from tests.core.test_loop import two_replicas
 from tests.small import BATCH, IMAGE_SHAPE, LATENT, make_plain, plain_networks
 
 pytestmark = pytest.mark.usefixtures("eagerly")
@@ -175,3 +176,69 @@ def test_a_saved_model_of_the_whole(images, tmp_path):
     model.export(tmp_path / "saved", verbose=False)
     saved = tf.saved_model.load(tmp_path / "saved")
     assert_close(saved.serve(images), model.reconstruct(images))
+
+
+def test_layers_in_float16_have_their_losses_scaled():
+    """Also if the network that they are in has another policy."""
+    networks = plain_networks()
+    networks["generator"] = keras.Sequential(
+        [
+            keras.Input((LATENT,)),
+            keras.layers.Dense(64, "sigmoid", dtype="mixed_float16"),
+            keras.layers.Reshape(IMAGE_SHAPE),
+        ]
+    )
+    assert networks["generator"].dtype_policy.name == "float32"
+    model = tb.models.BiGAN(prior=tb.priors.Uniform(LATENT), **networks)
+    model.compile("sgd")
+    scaled = keras.optimizers.LossScaleOptimizer
+    assert isinstance(model.optimizer_of("EG"), scaled)
+    assert not isinstance(model.optimizer_of("D"), scaled)
+
+
+def test_accumulated_gradients_are_their_mean(images, eagerly):
+    """Two steps of half of the rows are one of all, for a loss that is a mean over rows."""
+
+    def after(optimizer, parts):
+        model = make_plain(tb.models.Autoencoder, optimizer)
+        for part in np.split(images[: 2 * BATCH], parts):
+            model.train_on_batch(part)
+        return [v.numpy() for v in model.trainable_variables]
+
+    for kind in (keras.optimizers.Adam, tb.optimizers.Adam):
+        whole = after(kind(1e-2), 1)
+        halves = after(kind(1e-2, gradient_accumulation_steps=2), 2)
+        for one, other in zip(whole, halves, strict=True):
+            assert_close(one, other, 1e-4)
+
+
+def test_optimizers_that_several_replicas_cannot_have_are_refused():
+    with two_replicas().scope():
+        model = make_plain()
+    accumulating = keras.optimizers.SGD(0.1, gradient_accumulation_steps=2)
+    with pytest.raises(tb.UserError, match="^gradient_accumulation_steps .*: Keras cannot.*larger"):
+        model.compile(accumulating)
+    with pytest.raises(ValueError, match="^mixed_float16 needs loss scaling.*use mixed_bfloat16$"):
+        model.compile(keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.1)))
+
+
+@keras.saving.register_keras_serializable("tests")
+class WithAHead(tb.models.Autoencoder):
+    """A layer that no player owns."""
+
+    def __init__(self, encoder, generator, prior, *, head_trains: bool = True, name=None):
+        tb.AdversarialModel.__init__(
+            self, prior, name=name, encoder=encoder, generator=generator, head_trains=head_trains
+        )
+        self.norm = "l2"
+        self.head = keras.layers.Dense(1, name="head", trainable=head_trains)
+        self.head.build((None, LATENT))
+
+
+def test_a_trainable_weight_of_no_player_is_named():
+    networks = plain_networks()
+    del networks["discriminator"]
+    prior = tb.priors.Uniform(LATENT)
+    WithAHead(prior=prior, head_trains=False, **networks).compile()
+    with pytest.raises(tb.UserError, match="^the weight head/kernel belongs to no player, and"):
+        WithAHead(prior=prior, **networks).compile()

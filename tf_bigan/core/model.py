@@ -318,6 +318,7 @@ class AdversarialModel(Inference, Judging):
                     f"{name} is not built, so that it has no weights to train: call it once on a "
                     "batch, or begin it with keras.Input"
                 )
+        self._check_owners()
         with self.distribute_strategy.scope():  # variables are placed on its devices
             optimizers = self._one_each(Adam(2e-4, beta_1=0.5) if optimizer is None else optimizer)
             super().compile(optimizer=None, jit_compile=False)
@@ -331,6 +332,16 @@ class AdversarialModel(Inference, Judging):
             self.steps_per_execution, self.sync_batch_norm = steps_per_execution, sync_batch_norm
             self._set_average(self._make_average() if ema is not None else None)
         self._forget_compiled()
+
+    def _check_owners(self):
+        """Raises UserError if a trainable weight is of no player, so that none would train it."""
+        owned = {id(v) for player in self.players for v in self.player_variables(player)}
+        for variable in self.trainable_variables:
+            if id(variable) not in owned:
+                raise UserError(
+                    f"the weight {variable.path} belongs to no player, and would not be trained: "
+                    "name its network in `players`, or make it with trainable=False"
+                )
 
     def _set_game(self, loss, penalty, augmentation):
         if loss is not None and self.default_loss is None:
@@ -374,25 +385,32 @@ class AdversarialModel(Inference, Judging):
             )
         else:
             made = {player: keras.optimizers.get(one) for player, one in optimizer.items()}
-        for one in made.values():
-            if getattr(one, "inner_optimizer", one).use_ema:
+        several = self.distribute_strategy.num_replicas_in_sync > 1
+        for one in (getattr(one, "inner_optimizer", one) for one in made.values()):
+            if one.use_ema:
                 raise UserError("use_ema=True of an optimizer: use compile(ema=0.999) instead")
+            if one.gradient_accumulation_steps and several:
+                raise UserError(
+                    "gradient_accumulation_steps of an optimizer: Keras cannot accumulate on "
+                    "several replicas; use a larger batch_size"
+                )
         if len({id(one) for one in made.values()}) < len(made):
             raise ValueError("each player needs its own optimizer: two players share one object")
         return {player: self._loss_scaled(player, one) for player, one in made.items()}
 
     def _loss_scaled(self, player: str, optimizer) -> keras.optimizers.Optimizer:
         """The optimizer, with dynamic loss scaling if a network of the player needs it."""
-        networks = [getattr(self, name) for name in self.players[player]]
-        half = any(n.dtype_policy.name == "mixed_float16" for n in networks)
-        if not half or isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
-            return optimizer
-        if self.distribute_strategy.num_replicas_in_sync > 1:
+        # Of the layers: a stock network's own policy need not be that of its layers.
+        layers = [layer for name in self.players[player] for layer in self._layers_of(name)]
+        half = any(layer.compute_dtype == "float16" for layer in layers)
+        scaling = keras.optimizers.LossScaleOptimizer
+        given = isinstance(optimizer, scaling)
+        if (half or given) and self.distribute_strategy.num_replicas_in_sync > 1:
             raise ValueError(
                 "mixed_float16 needs loss scaling, which Keras's LossScaleOptimizer cannot do on "
                 "several replicas: use mixed_bfloat16"
             )
-        return keras.optimizers.LossScaleOptimizer(optimizer)
+        return scaling(optimizer) if half and not given else optimizer
 
     def get_compile_config(self) -> dict | None:
         if not self.compiled:
@@ -493,6 +511,14 @@ class AdversarialModel(Inference, Judging):
     def policy(self) -> str:
         """The dtype policy of the networks, for example "mixed_bfloat16"."""
         return getattr(self, self.network_names()[0]).dtype_policy.name
+
+    def make_predict_function(self, force: bool = False):
+        """Keras's, with XLA where the gradients have it: Keras would take "auto" for yes."""
+        chosen, self.jit_compile = self.jit_compile, self.uses_xla()
+        try:
+            return super().make_predict_function(force)
+        finally:
+            self.jit_compile = chosen
 
     def uses_xla(self) -> bool:
         """Whether XLA compiles the gradients."""
@@ -744,7 +770,8 @@ class AdversarialModel(Inference, Judging):
             callbacks: Keras callbacks. They run between calls of at most `steps_per_execution`
                 steps and about a second. With several workers, callbacks with `chief_only = True`
                 run only on the chief and must not communicate.
-            validation_split: the fraction of the arrays, taken from their end, to validate on.
+            validation_split: the fraction of the arrays, taken from their end, to validate on,
+                unless there is `validation_data`.
             validation_data: data as for `evaluate`, or (x, y); its values are logged as "val_...".
             initial_epoch, initial_step: where to start: the number of finished epochs, and of
                 finished steps in the next epoch. `tf_bigan.data` batches continue from
