@@ -9,7 +9,6 @@ class Periodic(Callback):
 
     `epoch` is the number of finished epochs. An interrupted epoch does not count; the resumed run
     finishes it. With several workers only the chief calls `run`. Nothing runs in
-
     `on_train_begin`, where other callbacks may still reject the training.
 
     Args:
