@@ -1,10 +1,11 @@
 """A Gaussian encoder's halves, and an autoencoder's two networks."""
 
+import keras
 import numpy as np
 import pytest
 
 from tests.closeness import assert_close
-from tf_bigan.networks import make
+from tf_bigan.networks import AutoencoderNetwork, GaussianEncoder, make
 
 SIZES = {"image_shape": (8, 8, 1), "latent_dim": 5, "width": 12}
 
@@ -35,3 +36,27 @@ def test_an_autoencoder_gives_what_its_decoder_makes_of_its_code(x):
     np.testing.assert_array_equal(code, network.encoder(x))
     np.testing.assert_array_equal(x_rec, network.decoder(code))
     np.testing.assert_array_equal(network(x), x_rec)
+
+
+def stock(shape, units, *last):
+    """A network of Keras's own layers that computes in bfloat16."""
+    policy = "mixed_bfloat16"
+    layers = keras.layers.Flatten(dtype=policy), keras.layers.Dense(units, dtype=policy)
+    return keras.Sequential([keras.Input(shape), *layers, *last])
+
+
+def test_parts_of_stock_layers(x):
+    """Which name no features, and give another dtype."""
+    encoder = GaussianEncoder(stock((8, 8, 1), 10), (8, 8, 1))
+    both = encoder.body(x).numpy().astype(np.float32)
+    for found, expected in zip(encoder.distribution(x), np.split(both, 2, 1), strict=True):
+        assert found.dtype == "float32"
+        np.testing.assert_array_equal(found, expected)
+    features = encoder.features(x)
+    assert list(features) == ["e"] and features["e"].dtype == "float32"
+    np.testing.assert_array_equal(features["e"], both[:, :5])
+    image = keras.layers.Reshape((8, 8, 1), dtype="mixed_bfloat16")
+    network = AutoencoderNetwork(stock((8, 8, 1), 5), stock((5,), 64, image), (8, 8, 1))
+    code, x_rec = network.code_and_reconstruction(x)
+    assert code.dtype == x_rec.dtype == "float32" and x_rec.shape == x.shape
+    np.testing.assert_array_equal(code, network.encoder(x).numpy().astype(np.float32))

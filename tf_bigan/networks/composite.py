@@ -51,11 +51,15 @@ class GaussianEncoder(_Composite):
         self(keras.Input(tuple(image_shape)))
 
     def distribution(self, x, training=False) -> tuple[tf.Tensor, tf.Tensor]:
-        """(mean, raw scale), [B, latent_dim] each; the system defines the scale, e.g. as log σ."""
-        return tuple(tf.split(self.body(x, training=training), 2, axis=-1))
+        """(mean, raw scale), float32 [B, latent_dim] each; the system defines the scale, e.g. as
+        log σ."""
+        both = tf.cast(self.body(x, training=training), tf.float32)
+        return tuple(tf.split(both, 2, axis=-1))
 
     def features(self, x, training=False) -> dict[str, tf.Tensor]:
-        """The body's named features, with the mean as "e"."""
+        """The body's named features, with the mean as "e"; that alone if the body names none."""
+        if not hasattr(self.body, "features"):
+            return {"e": self(x, training=training)}
         features = self.body.features(x, training)
         return features | {"e": tf.split(features["e"], 2, axis=-1)[0]}
 
@@ -82,9 +86,9 @@ class AutoencoderNetwork(_Composite):
         self(keras.Input(tuple(image_shape)))
 
     def code_and_reconstruction(self, x, training=False) -> tuple[tf.Tensor, tf.Tensor]:
-        """(code [B, code], reconstruction [B, H, W, C])."""
-        code = self.encoder(x, training=training)
-        return code, self.decoder(code, training=training)
+        """(code [B, code], reconstruction [B, H, W, C]), float32."""
+        code = tf.cast(self.encoder(x, training=training), tf.float32)
+        return code, tf.cast(self.decoder(code, training=training), tf.float32)
 
     def call(self, x, training=False):
         return self.code_and_reconstruction(x, training)[1]
