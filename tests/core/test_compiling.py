@@ -242,3 +242,19 @@ def test_a_trainable_weight_of_no_player_is_named():
     WithAHead(prior=prior, head_trains=False, **networks).compile()
     with pytest.raises(tb.UserError, match="^the weight head/kernel belongs to no player, and"):
         WithAHead(prior=prior, **networks).compile()
+
+
+def test_weights_that_an_optimizer_does_not_know_are_named(images):
+    """They were frozen when the model was compiled, or are another model's."""
+    model = make_plain()
+    model.encoder.trainable = False
+    optimizers = {player: keras.optimizers.SGD(0.1) for player in model.players}
+    model.compile(optimizers, jit_compile=False)
+    model.encoder.trainable = True
+    other = make_plain(optimizer=optimizers)
+    for one, player in ((model, "EG"), (other, "D")):
+        for method in (one.fit, one.train_on_batch):
+            message = f"^the optimizer of {player} does not know the weight .*kernel: compile .*new"
+            with pytest.raises(tb.UserError, match=message):
+                method(images[:BATCH])
+    assert "loss_D" in model.test_on_batch(images[:BATCH])

@@ -503,6 +503,17 @@ class AdversarialModel(Inference, Judging):
         """The optimizer of a player, including its state."""
         return getattr(self, f"optimizer_{player}")
 
+    def check_optimizers(self) -> None:
+        """Raises UserError if a player has a trainable weight that its optimizer does not know."""
+        for player in self.players:
+            known = {id(v) for v in self.optimizer_of(player)._trainable_variables}
+            for variable in self.player_variables(player):
+                if id(variable) not in known:
+                    raise UserError(
+                        f"the optimizer of {player} does not know the weight {variable.path}: "
+                        "compile the model again, with a new optimizer"
+                    )
+
     def player_variables(self, player: str) -> list[keras.Variable]:
         """The trainable variables of a player."""
         return [v for n in self.players[player] for v in getattr(self, n).trainable_variables]

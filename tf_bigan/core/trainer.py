@@ -82,6 +82,7 @@ class Trainer:
     ) -> keras.callbacks.History:
         """See `AdversarialModel.fit`."""
         model, strategy = self.model, self.strategy
+        model.check_optimizers()
         check("validation_split", validation_split, Annotated[float, "[0, 1)"])
         check("epochs", epochs, Annotated[int, "[0, inf)"])
         check("initial_epoch", initial_epoch, Annotated[int, "[0, inf)"])
@@ -191,6 +192,7 @@ class Trainer:
         rows = len(arrays["image"])
         if kind == "test":
             return self.evaluate(arrays, batch_size=rows)
+        self.model.check_optimizers()
         images = {n: to_unit_range(array) for n, array in arrays.items() if n.endswith("image")}
         dataset = self._distributed(tf.data.Dataset.from_tensors(arrays | images).repeat())
         self._check_entries(dataset)
