@@ -240,6 +240,12 @@ def test_mistakes_in_an_augmentation(text, message):
         augmentation.get(text)
 
 
+@pytest.mark.parametrize("wrong", [Augmentation, 3, ["flip"]])
+def test_something_else_is_refused(wrong):
+    with pytest.raises(UserError, match="^augmentation=.*: give kinds, as 'flip', or an object"):
+        augmentation.get(wrong)
+
+
 def test_one_without_kinds():
     with pytest.raises(UserError, match="^augmentation: name some of translation, cutout, color"):
         Augmentation()

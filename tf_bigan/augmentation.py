@@ -182,9 +182,14 @@ def get(augmentation: Augmentation | str | None, name: str = "augmentation") -> 
         name: the argument that errors name.
 
     Raises:
-        UserError: no such kind or argument.
+        UserError: no such kind or argument, or something else.
     """
     if not isinstance(augmentation, str):
+        if not isinstance(augmentation, (Augmentation, type(None))):
+            raise UserError(
+                f"{name}={augmentation}: give kinds, as 'flip', or an object, as "
+                "Augmentation('flip')"
+            )
         return augmentation
     if augmentation == "none":
         return None

@@ -258,3 +258,10 @@ def test_weights_that_an_optimizer_does_not_know_are_named(images):
             with pytest.raises(tb.UserError, match=message):
                 method(images[:BATCH])
     assert "loss_D" in model.test_on_batch(images[:BATCH])
+
+
+@pytest.mark.parametrize("argument", [{"jit_compile": "yes"}, {"sync_batch_norm": "no"}])
+def test_a_text_is_no_yes_or_no(argument):
+    ((name, value),) = argument.items()
+    with pytest.raises(tb.UserError, match=f"^{name}={value}: it must be a bool$"):
+        make_plain(**argument)

@@ -311,7 +311,10 @@ class AdversarialModel(Inference, Judging):
             ValueError: the optimizers do not match the players.
         """
         values = {"ema": ema, "seed": seed, "steps_per_execution": steps_per_execution}
+        values["sync_batch_norm"] = sync_batch_norm
         constraints.check_arguments(AdversarialModel.compile, values)
+        if jit_compile != "auto":
+            constraints.check("jit_compile", jit_compile, bool)
         for name in self.network_names():
             if not getattr(self, name).built:
                 raise UserError(
