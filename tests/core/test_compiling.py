@@ -265,3 +265,18 @@ def test_a_text_is_no_yes_or_no(argument):
     ((name, value),) = argument.items()
     with pytest.raises(tb.UserError, match=f"^{name}={value}: it must be a bool$"):
         make_plain(**argument)
+
+
+def test_batch_statistics_that_cannot_be_synchronised_are_named():
+    def compiled(norm, **arguments):
+        layers = keras.layers.Dense(64), norm, keras.layers.Reshape(IMAGE_SHAPE)
+        generator = keras.Sequential([keras.Input((LATENT,)), *layers])
+        networks = plain_networks() | {"generator": generator}
+        tb.models.BiGAN(prior=tb.priors.Uniform(LATENT), **networks).compile(**arguments)
+
+    stock = keras.layers.BatchNormalization
+    compiled(stock())
+    for norm in (stock(synchronized=True), tb.networks.BatchNormalization()):
+        compiled(norm, sync_batch_norm=True)
+    with pytest.raises(tb.UserError, match="^sync_batch_norm: generator has .*use tb.networks"):
+        compiled(stock(), sync_batch_norm=True)

@@ -24,6 +24,7 @@ from tf_bigan.core.statistics import (
 from tf_bigan.core.trainer import Trainer
 from tf_bigan.errors import UserError
 from tf_bigan.networks.normalization import (
+    BatchNormalization,
     statistics_over_replicas,
     unchanged_statistics,
 )
@@ -322,6 +323,8 @@ class AdversarialModel(Inference, Judging):
                     "batch, or begin it with keras.Input"
                 )
         self._check_owners()
+        if sync_batch_norm:
+            self._check_synchronises()
         with self.distribute_strategy.scope():  # variables are placed on its devices
             optimizers = self._one_each(Adam(2e-4, beta_1=0.5) if optimizer is None else optimizer)
             super().compile(optimizer=None, jit_compile=False)
@@ -345,6 +348,19 @@ class AdversarialModel(Inference, Judging):
                     f"the weight {variable.path} belongs to no player, and would not be trained: "
                     "name its network in `players`, or make it with trainable=False"
                 )
+
+    def _check_synchronises(self):
+        """Raises UserError if a network has batch statistics that stay those of a replica."""
+        for name in self.network_names():
+            for layer in self._layers_of(name):
+                stock = isinstance(layer, keras.layers.BatchNormalization) and not isinstance(
+                    layer, BatchNormalization
+                )
+                if stock and not layer.synchronized:
+                    raise UserError(
+                        f"sync_batch_norm: {name} has Keras's BatchNormalization: use "
+                        "tb.networks.BatchNormalization, or synchronized=True of the layer"
+                    )
 
     def _set_game(self, loss, penalty, augmentation):
         if loss is not None and self.default_loss is None:
