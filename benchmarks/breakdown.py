@@ -1,6 +1,6 @@
 """Where the time of a training step goes, by TensorFlow's profiler.
 
-python -m benchmarks.breakdown [--write=docs/performance.md]
+python -m benchmarks.breakdown [--write]
 
 For each operation its shortest run is used, which is least disturbed by other processes. Two
 operations may run at once, so the sum is not the time of a step.
@@ -22,7 +22,7 @@ from benchmarks import ours, pages  # noqa: E402
 from benchmarks.setting import SETTINGS, images  # noqa: E402
 from tf_bigan.core import hardware  # noqa: E402
 
-BLOCK = "breakdown"  # the name of the marked block
+PAGE, BLOCK = "docs/performance.md", "breakdown"
 STEPS = 48
 # The purpose of an operation by "name:type"; the first match is used.
 KINDS = (
@@ -73,7 +73,7 @@ def profile(variant: ours.Variant) -> dict[str, float]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--write", metavar="FILE", help="a page whose marked block is updated")
+    parser.add_argument("--write", action="store_true", help=f"update {PAGE}")
     options = parser.parse_args()
     policy, xla, why = hardware.choose()
     if xla:
@@ -90,7 +90,7 @@ def main() -> int:
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     print("\n".join(lines))
     if options.write:
-        pages.write(options.write, BLOCK, "\n".join(lines))
+        pages.write(PAGE, BLOCK, "\n".join(lines))
     return 0
 
 

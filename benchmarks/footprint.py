@@ -1,6 +1,6 @@
 """The costs of training besides its steps: import, start, memory, input pipeline.
 
-python -m benchmarks.footprint --write=docs/performance.md    about five minutes
+python -m benchmarks.footprint --write    about five minutes
 """
 
 import argparse
@@ -18,7 +18,7 @@ import numpy as np
 
 from benchmarks import pages
 
-BLOCK = "footprint"  # the name of the marked block
+PAGE, BLOCK = "docs/performance.md", "footprint"
 REPEATS, ROUNDS, STEPS = 5, 7, 40
 IMPORT = "import time, tensorflow, keras; t = time.time(); import {}; print(time.time() - t)"
 FIRST_STEP = """
@@ -168,14 +168,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--write", metavar="FILE", help="a page whose marked block is updated")
+    parser.add_argument("--write", action="store_true", help=f"update {PAGE}")
     parser.add_argument("--data_dir", default=None, help="as in train.py")
     options = parser.parse_args()
     if options.write:
-        try:
-            pages.around(options.write, BLOCK)
-        except (OSError, ValueError) as error:
-            parser.error(str(error))
+        pages.around(PAGE, BLOCK)  # a missing page is an error before the measurement
     from tf_bigan.core import hardware
 
     machine = pages.machine(": ".join(hardware.choose()[::2]))
@@ -190,7 +187,7 @@ def main() -> int:
     text = f"{machine}\n\n{table(costs, inputs())}"
     print(text)
     if options.write:
-        pages.write(options.write, BLOCK, text)
+        pages.write(PAGE, BLOCK, text)
     return 0
 
 

@@ -1,7 +1,7 @@
 """A cost model of a step on several workers, checked on this machine, and its predictions.
 
 python -m benchmarks.scaling                       in under 3 minutes, on a machine with two cores
-python -m benchmarks.scaling --write=docs/scaling.md
+python -m benchmarks.scaling --write
 
 One and two worker processes are measured, each pinned to its own core, two over localhost.
 """
@@ -16,7 +16,7 @@ import sys
 import time
 from typing import NamedTuple
 
-BLOCK = "scaling"  # the name of the marked block
+PAGE, BLOCK = "docs/scaling.md", "scaling"
 ROWS = (64, 128)  # rows per worker
 STEPS, REPEATS = 40, 20
 PREFIX = "measured: "  # prefix of the line with a worker's results
@@ -199,7 +199,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--write", metavar="FILE", help="a page whose marked block is updated")
+    parser.add_argument("--write", action="store_true", help=f"update {PAGE}")
     parser.add_argument("--core", type=int, help=argparse.SUPPRESS)  # as a worker
     options = parser.parse_args()
     if options.core is not None:
@@ -210,15 +210,12 @@ def main() -> int:
     from tf_bigan.core import hardware
 
     if options.write:
-        try:
-            pages.around(options.write, BLOCK)
-        except (OSError, ValueError) as error:
-            parser.error(str(error))
+        pages.around(PAGE, BLOCK)  # a missing page is an error before the measurement
     machine = pages.machine(": ".join(hardware.choose()[::2]))
     text = section(machine, measure(1), measure(2))
     print(text)
     if options.write:
-        pages.write(options.write, BLOCK, text)
+        pages.write(PAGE, BLOCK, text)
     return 0
 
 

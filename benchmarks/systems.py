@@ -1,6 +1,6 @@
 """The time per step of every system on this machine.
 
-python -m benchmarks.systems [--dataset=digits] [--write=docs/performance.md]
+python -m benchmarks.systems [--dataset=digits] [--write]
 
 As on a CPU with only AVX2, without bfloat16 units:
 
@@ -25,7 +25,7 @@ from tf_bigan.core import hardware  # noqa: E402
 from tf_bigan.run import build  # noqa: E402
 from tf_bigan.run.flags import config_from_flags, define_config_flags  # noqa: E402
 
-BLOCK = "systems"  # the name of the marked block
+PAGE, BLOCK = "docs/performance.md", "systems"
 NEEDS = {
     "sgan": ["--labels=100"],
     "triple_gan": ["--labels=100"],
@@ -67,7 +67,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=3.0, help="training time of each system")
     parser.add_argument("--isa", choices=isa.LIMITS, help="float32 with these instructions only")
     parser.add_argument("--only", help="some of the systems, as bigan,dann")
-    parser.add_argument("--write", metavar="FILE", help="a page whose marked block is updated")
+    parser.add_argument("--write", action="store_true", help=f"update {PAGE}")
     chosen = parser.parse_args()
     precision = "float32" if isa.limited(chosen.isa, "benchmarks.systems") else "auto"
     options = [f"--dataset={chosen.dataset}", f"--precision={precision}"]
@@ -79,7 +79,7 @@ def main() -> int:
         print(lines[-1], flush=True)
         keras.backend.clear_session()
     if chosen.write:
-        pages.write(chosen.write, BLOCK, "\n".join(lines))
+        pages.write(PAGE, BLOCK, "\n".join(lines))
     return 0
 
 

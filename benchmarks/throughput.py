@@ -4,7 +4,7 @@ python -m benchmarks.throughput                    everything, in about half an 
 python -m benchmarks.throughput --quick            against stock Keras only, in under 3 minutes
 python -m benchmarks.throughput --only=mlp128      only "setting/variant" that contain the text
 python -m benchmarks.throughput --isa=avx2         in float32, as on a CPU without AVX-512
-python -m benchmarks.throughput --write=docs/performance.md
+python -m benchmarks.throughput --write
 
 The variants alternate, some seconds each per round, so that other processes slow down all of them
 equally. Ratios are computed within a round; the tables show their median and range.
@@ -26,7 +26,7 @@ from benchmarks.setting import SETTINGS, Setting, images  # noqa: E402
 from tf_bigan.core import hardware  # noqa: E402
 from tf_bigan.run.config import Config  # noqa: E402
 
-BLOCK = "throughput"  # the name of the marked block; with a limit, `throughput_avx2`
+PAGE, BLOCK = "docs/performance.md", "throughput"  # with a limit, the block is `throughput_avx2`
 QUICK = ("mlp128/tf_bigan", "mlp128/Keras")
 
 
@@ -103,7 +103,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, help="[7; 5 if quick]")
     parser.add_argument("--seconds", type=float, help="per variant and round [2.5; 1.5 if quick]")
     parser.add_argument("--only", default="", help="texts; one must occur in setting/variant")
-    parser.add_argument("--write", metavar="FILE", help="a page whose marked block is updated")
+    parser.add_argument("--write", action="store_true", help=f"update {PAGE}")
     parser.add_argument("--isa", choices=isa.LIMITS, help="float32 with these instructions only")
     options = parser.parse_args()
     limited = isa.limited(options.isa, "benchmarks.throughput")
@@ -112,10 +112,7 @@ def main() -> int:
     seconds = options.seconds or (1.5 if options.quick else 2.5)
     block = f"{BLOCK}_{options.isa}" if limited else BLOCK
     if options.write:
-        try:
-            pages.around(options.write, block)
-        except (OSError, ValueError) as error:
-            parser.error(str(error))
+        pages.around(PAGE, block)  # a missing page is an error before the measurement
     policy, xla, why = hardware.choose("float32" if limited else "auto")
     sections = [
         pages.machine(f"{pages.mode('tf_bigan', policy, xla)}: {why}") + isa.note(options.isa)
@@ -139,7 +136,7 @@ def main() -> int:
     if len(sections) == 1:
         parser.error(f"--only={options.only} does not occur in any setting/variant")
     if options.write:
-        pages.write(options.write, block, "\n\n".join(sections))
+        pages.write(PAGE, block, "\n\n".join(sections))
     return 0
 
 
