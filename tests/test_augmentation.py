@@ -230,7 +230,7 @@ def test_an_adaptive_probability_starts_at_0():
         ("flip:probability=2", r"probability=2.0: it must be a float in \[0, 1\]$"),
         ("flip:target=1", r"target=1.0: it must be a float in \(-1, 1\)$"),
         ("flip:images=0", r"images=0: it must be an int in \[1, inf\)$"),
-        ("flip:images=many", "^augmentation: images=many is no int$"),
+        ("flip:images=many", "^augmentation: images=many: it must be an int$"),
         ("flip:probabilty=0.5", "no argument probabilty; did you mean probability"),
         ("flip:kinds=color", "no argument kinds"),
     ],

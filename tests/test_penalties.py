@@ -251,11 +251,11 @@ def test_penalties_by_name_and_from_their_config():
     [
         ("r2", "^penalty=r2 is unknown; did you mean r1"),
         ("r1:gama=1", "^penalty: no argument gama; did you mean gamma"),
-        ("r1:gamma=much", "^penalty: gamma=much is no float$"),
+        ("r1:gamma=much", "^penalty: gamma=much: it must be a float$"),
         ("r1:gamma=-1", r"^penalty: gamma=-1.0: it must be a float in \[0, inf\)$"),
         ("gradient:every_row=0", r"^penalty: every_row=0: it must be an int in \[1, inf\)$"),
         ("r1:half_life=0", r"^penalty: half_life=0: it must be an int in \[1, inf\)$"),
-        ("dragan:every_step=1.5", "^penalty: every_step=1.5 is no int$"),
+        ("dragan:every_step=1.5", "^penalty: every_step=1.5: it must be an int$"),
     ],
 )
 def test_mistakes_in_a_penalty(text, message):

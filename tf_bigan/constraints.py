@@ -62,8 +62,12 @@ def check(name: str, value: object, annotation: object, where: str = "") -> None
         return
     fits = is_of_kind(value, kind)
     if not fits or interval and not within(typing.cast(float, value), interval):
-        article = "an int" if kind is int else f"a {kind.__name__}"
-        raise UserError(f"{what}: it must be {article}{f' in {interval}' if interval else ''}")
+        where = f" in {interval}" if interval else ""
+        raise UserError(f"{what}: it must be {_with_article(kind)}{where}")
+
+
+def _with_article(kind: type | None) -> str:
+    return "an int" if kind is int else f"a {getattr(kind, '__name__', kind)}"
 
 
 def is_of_kind(value: object, kind: type) -> bool:
@@ -156,4 +160,4 @@ def parse(name: str, text: str, annotation: object) -> object:
             return {"true": True, "false": False}[text.lower()]
         return text if kind is None else kind(text)
     except (KeyError, ValueError):
-        raise UserError(f"{name}={text} is no {getattr(kind, '__name__', kind)}") from None
+        raise UserError(f"{name}={text}: it must be {_with_article(kind)}") from None

@@ -72,7 +72,7 @@ def test_trains_and_is_measured(name, command, tmp_path, eagerly, few_batches):
         (["--model=gan", "--target_dataset=digits"], "does not adapt"),
         (["--model=gan", "--labels=20"], "does not learn from labels"),
         (["--model=sgan", "--labels=3"], "3 labelled examples cannot be chosen"),
-        (["--model=sgan", "--set=supervised=much"], "supervised=much is no float"),
+        (["--model=sgan", "--set=supervised=much"], "supervised=much: it must be a float"),
         (["--model=sgan", "--set=superviced=0.1"], "did you mean supervised"),
         (["--model=gan", "--set=smoothing=0.1"], "gan has no smoothing; there are none"),
         (["--model=gan", "--loss=hing"], "loss=hing is unknown; did you mean hinge"),
@@ -86,7 +86,7 @@ def test_trains_and_is_measured(name, command, tmp_path, eagerly, few_batches):
         (["--model=autoencoder", "--penalty=r1"], "penalty: Autoencoder has no discriminator that"),
         (["--model=autoencoder", "--augmentation=flip"], "augmentation: Autoencoder has no"),
         (["--model=gan", "--penalty=r2"], "penalty=r2 is unknown; did you mean r1"),
-        (["--model=gan", "--penalty=r1:gamma=much"], "penalty: gamma=much is no float"),
+        (["--model=gan", "--penalty=r1:gamma=much"], "penalty: gamma=much: it must be a float"),
         (
             ["--model=gan", "--penalty=r1:every_row=0"],
             "penalty: every_row=0: it must be an int in [1, inf)",

@@ -220,7 +220,7 @@ def test_a_hyperparameter_has_the_type_of_its_annotation():
 
     options = Config(model="autoencoder", set="alpha=0.5,beta=0.5,rows=4")
     assert hyperparameters(options, Mine) == {"alpha": 0.5, "beta": 0.5, "rows": 4}
-    with pytest.raises(UserError, match="^--set: beta=x is no float$"):
+    with pytest.raises(UserError, match="^--set: beta=x: it must be a float$"):
         hyperparameters(Config(model="autoencoder", set="beta=x"), Mine)
 
 
