@@ -93,7 +93,7 @@ TRAIN = {
     "unknown model": (["--model=bigam"], "--model=bigam is unknown; did you mean bigan"),
     "unknown module": (
         ["--model=no_such.thing"],
-        "--model=no_such.thing is unknown: no module no_such here",
+        "--model=no_such.thing is unknown: no module no_such on Python's path",
     ),
     "path of a module": (
         ["--model=./my_model.py"],

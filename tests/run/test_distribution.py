@@ -127,6 +127,8 @@ def test_none_where_nothing_else_is_there(environment, monkeypatch):
         workers.check_same("x", "nothing", strategy)
     with pytest.raises(tb.UserError, match="no other worker is named: set TF_CONFIG"):
         cluster.choose("multi_worker")
+    monkeypatch.setattr(tf.distribute, "MirroredStrategy", lambda devices: strategy)
+    assert cluster.choose("mirrored")[1] == "strategy: mirrored, 1 replica (0 GPUs here)"
     environment({"worker": ["localhost:1"]})  # a cluster of one
     assert "none" in cluster.choose()[1]
     environment({"worker": ["localhost:1", "localhost:2"]})

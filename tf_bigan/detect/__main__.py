@@ -4,8 +4,8 @@ usage: tf-bigan detect --normal=DIR --data=DIR [--out=scores.csv] [--name=value 
 
 Fits a BiGANDetector on the pictures of --normal, then writes a score for each of --data (larger is
 stranger), a heat map of each, and a page of the strangest and the most usual. Pictures are found,
-read and resized as for `tf-bigan train`, but subfolders count as no parts or classes. Defaults are
-in [brackets].
+read and resized as for `tf-bigan train`, but subfolders are not taken for parts or classes.
+Defaults are in [brackets].
 """
 
 import os
@@ -154,7 +154,7 @@ def _check_outputs(out: Path, heat_maps: Path, as_onnx: bool) -> None:
             raise UserError(f"out={OUT.value}: {path} is a directory")
         if path.exists() and mark.encode() not in path.read_bytes()[:MARKED]:
             raise UserError(
-                f"out={OUT.value}: {path} exists and is not of an earlier detect: give another name"
+                f"out={OUT.value}: {path} exists, but detect did not write it: give another name"
             )
     if HEAT_MAPS.value:
         _check_heat_maps(heat_maps)

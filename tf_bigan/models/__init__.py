@@ -73,7 +73,11 @@ def find(name: str) -> type[AdversarialModel]:
     except ModuleNotFoundError as error:
         if error.name is None or not f"{path}.".startswith(f"{error.name}."):
             raise  # the module exists, but an import in it fails
-        hint = did_you_mean(name, names()) if path != name else f": no module {error.name} here"
+        hint = (
+            did_you_mean(name, names())
+            if path != name
+            else f": no module {error.name} on Python's path"
+        )
         raise UserError(f"model={name} is unknown{hint}") from None
     systems = [
         value

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from tf_bigan.core.workers import over_workers
-from tf_bigan.errors import UserError
+from tf_bigan.errors import UserError, counted
 from tf_bigan.run.flags import first_line
 
 _JOBS = ("chief", "worker")
@@ -70,13 +70,13 @@ def choose(name: str = "auto", join_timeout: float = 300.0) -> tuple[tf.distribu
     if name == "mirrored" or name == "auto" and gpus > 1:
         devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
         strategy = tf.distribute.MirroredStrategy([device.name for device in devices])
-        return strategy, f"strategy: mirrored, {_replicas(strategy)} ({gpus} GPUs here)"
-    why = "as given" if name == "none" else f"{gpus} GPUs here, no other worker named"
+        return strategy, f"strategy: mirrored, {_replicas(strategy)} ({counted(gpus, 'GPU')} here)"
+    why = "as given" if name == "none" else f"{counted(gpus, 'GPU')} here, no other worker named"
     return tf.distribute.get_strategy(), f"strategy: none ({why})"
 
 
 def _replicas(strategy) -> str:
-    return f"{strategy.num_replicas_in_sync} replicas"
+    return counted(strategy.num_replicas_in_sync, "replica")
 
 
 def _task() -> Task | None:

@@ -15,19 +15,19 @@ _GREY = np.array([0.299, 0.587, 0.114], np.float32)
 _COVER = 0.8  # of the picture where it is strangest
 
 MEANINGS = {
-    "reconstruction": "what the model cannot redraw: Σ|x − G(E(x))|",
+    "reconstruction": "reconstruction error Σ|x − G(E(x))|",
     "relative": "the same, relative to the brightness Σ|x|",
     "feature_matching": "reconstruction error, also in features of D",
-    "cross_entropy": "reconstruction error, and what D thinks of the reconstruction",
+    "cross_entropy": "reconstruction error, and D's loss for the reconstruction",
     "alad": "reconstruction error in features of D(x, x)",
     "latent_distance": "distance of E(x) to the 3 nearest normal codes",
-    "latent_density": "how empty it is around E(x), compared with around its neighbours",
+    "latent_density": "how sparse the codes are around E(x), compared with around its neighbours",
     "pixel_distance": "distance of the pixels to the 3 nearest normal images",
-    "pixel_density": "how empty it is around x, compared with around its neighbours",
+    "pixel_density": "how sparse the images are around x, compared with around its neighbours",
     "patch_distance": "the most unusual patch",
     "patch_mean": "the mean over small patches, as in the heat map",
     "hog_distance": "distance of the edges to those of the 3 nearest normal images",
-    "hog_density": "how empty it is around them, compared with around their neighbours",
+    "hog_density": "how sparse images with such edges are, compared with around their neighbours",
     "principal": "what the principal components leave out",
     "combined": "the mean evidence of several scores",
 }
