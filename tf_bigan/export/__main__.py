@@ -43,11 +43,15 @@ FORMAT = _define(
     _string,
     "format",
     None,
-    "(saved_model | onnx | tflite) [by the suffix of --output, else saved_model]",
+    "its format (saved_model | onnx | tflite) [by the suffix of --output, else saved_model]",
     "file",
 )
 OUTPUT = _define(
-    _string, "output", None, "the file [export/PART in the workdir, or beside the model]", "file"
+    _string,
+    "output",
+    None,
+    "the file to write [export/PART in the workdir, or beside the model]",
+    "file",
 )
 OVERWRITE = _define(
     _boolean, "overwrite", False, "replace a file that is not an unchanged export", "file"

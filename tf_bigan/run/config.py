@@ -43,17 +43,20 @@ class Config:
         group="data",
     )
     data_dir: str | None = _option(
-        None, "directory of the data sets", group="data", may_change=True
+        None,
+        "directory of the data sets [$TFDS_DATA_DIR, or ~/tensorflow_datasets]",
+        group="data",
+        may_change=True,
     )
     image_size: str | None = _option(None, "resize images to SIDE or HxW pixels", group="data")
     channels: Literal[1, 3, 4] | None = _option(
-        None, "convert images to grey or colour; 4: RGBA, of a folder", group="data"
+        None, "convert images to grey or colour; 4: RGBA, for folders only", group="data"
     )
     resize: Literal["crop", "pad", "stretch"] = _option(
-        "crop", "for another aspect ratio take the middle, add margins, or distort", group="data"
+        "crop", "to change the aspect ratio take the middle, add margins, or distort", group="data"
     )
     background: str = _option(
-        "white", "colour behind transparent pixels and of margins, or as #rrggbb", group="data"
+        "white", "colour behind transparent pixels and of margins, a name or #rrggbb", group="data"
     )
     labels: Number = _option(
         0,
@@ -71,7 +74,7 @@ class Config:
     )
     strict_data: bool = _option(
         False,
-        "raise an error for image files that cannot be used instead of skipping them",
+        "stop if an image file cannot be used, instead of skipping it with a warning",
         group="data",
     )
 
@@ -109,14 +112,14 @@ class Config:
     )
     penalty: str = _option(
         "r1:gamma=0.2",
-        "on the slope of D: none, r1, r1r2, gradient or dragan, as r1:gamma=0.2,every_row=4; with "
-        "half_life=N, gamma halves in each N steps",
+        "penalty on the slope of D: none, r1, r1r2, gradient or dragan, as "
+        "r1:gamma=0.2,every_row=4; with half_life=N, gamma halves every N steps",
         group="model",
     )
     augmentation: str | None = _option(
         None,
-        "of the images that D sees: translation, cutout, color, flip, affine, joined by +; "
-        "adaptive with translation+color:target=0.6",
+        "augmentation of the images that D sees: translation, cutout, color, flip, affine, joined "
+        "by +; adaptive with translation+color:target=0.6",
         group="model",
     )
     init_from: str | None = _option(
@@ -173,13 +176,14 @@ class Config:
     )
     steps_per_execution: Count = _option(
         16,
-        "maximal steps per call of a compiled function; fewer if they take over a second",
+        "most steps per call of a compiled function; fewer if they take over a second",
         group="training",
     )
 
     strategy: Literal["auto", "none", "mirrored", "multi_worker", "tpu"] = _option(
         "auto",
-        "devices; auto: several machines if TF_CONFIG or Slurm name them, else all local GPUs",
+        "devices to train on; auto: several machines if TF_CONFIG or Slurm name them, else all "
+        "local GPUs, else the CPU",
         group="devices",
         may_change=True,
     )

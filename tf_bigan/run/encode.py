@@ -9,8 +9,8 @@ examples:
 
 Writes the columns `name` (the file, or a number), `label` (if there are labels), `z` (E(x), for a
 Gaussian encoder its mean) and the layer: as arrays of an .npz file, or as columns z_0, z_1, ... of
-a .csv file. Images are resized and converted to grey or colour as for the training. Nothing is
-written unless all is. Defaults are in [brackets].
+a .csv file. Images are resized and converted to grey or colour as for the training. The output
+appears only when it is complete. Defaults are in [brackets].
 """
 
 from pathlib import Path

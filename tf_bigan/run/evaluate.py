@@ -35,7 +35,7 @@ def _boolean(name: str, default: bool, text: str):
 WORKDIR = _string(
     "workdir",
     "the run to evaluate: its model or newest checkpoint; several separated by commas, or a "
-    "pattern such as runs/*",
+    "pattern such as 'runs/*', in quotes",
     "run",
 )
 MODEL = _string("model", "a .keras file instead of a run, or several", "run")
@@ -88,7 +88,7 @@ SPLIT = flags.DEFINE_enum(
     "split",
     "test",
     ["validation", "test"],
-    "the held-out images [test]",
+    "the held-out images to evaluate on (validation | test) [test]",
     flag_values=FLAGS,
     module_name="data",
 )

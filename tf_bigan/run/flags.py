@@ -243,7 +243,11 @@ def _help(about: str, values: flags.FlagValues) -> str:
         lines += ["", f"{group}:"]
         for flag in members:
             name = f"  --{'[no]' if flag.boolean else ''}{flag.name}"
-            first, *others = textwrap.wrap(flag.help, _TEXT_WIDTH)
-            lines.append(f"{name:<{_NAME_WIDTH}}{first}")
-            lines += [" " * _NAME_WIDTH + line for line in others]
+            text = re.sub(r"^<.*?>: ", "", flag.help)  # absl's list of an enum's values
+            first, *others = textwrap.wrap(text, _TEXT_WIDTH, break_on_hyphens=False)
+            if len(name) < _NAME_WIDTH:
+                name = f"{name:<{_NAME_WIDTH}}{first}"
+            else:
+                others = [first, *others]
+            lines += [name, *(" " * _NAME_WIDTH + line for line in others)]
     return "\n".join(lines)

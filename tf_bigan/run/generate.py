@@ -9,8 +9,8 @@ examples:
 
 Writes DIR/images/000000.png, ... (in a subfolder for each class, if the system has classes),
 DIR/grid.png with the first of them, and DIR/samples.npz with `images` (uint8), `z` and `labels`.
---dataset=folder:DIR/images and --dataset=npz:DIR/samples.npz read them. Nothing is written unless
-all is. Defaults are in [brackets].
+--dataset=folder:DIR/images and --dataset=npz:DIR/samples.npz read them. The output appears only
+when it is complete. Defaults are in [brackets].
 """
 
 import contextlib

@@ -8,8 +8,8 @@ examples:
 
 Writes DIR/images with a picture of each image x beside G(E(x)), DIR/grid.png with the first of
 them, and DIR/errors.csv with the mean over pixels and channels of |x - G(E(x))| and of its square,
-with x in [0, 1]. Images are resized and converted to grey or colour as for the training. Nothing is
-written unless all is. Defaults are in [brackets].
+with x in [0, 1]. Images are resized and converted to grey or colour as for the training. The output
+appears only when it is complete. Defaults are in [brackets].
 """
 
 from pathlib import Path, PurePosixPath

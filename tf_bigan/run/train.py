@@ -5,13 +5,13 @@ usage: tf-bigan train [--name=value ...]
 examples:
   tf-bigan train                                  8x8 digits, without any download
   tf-bigan train --dataset=mnist
-  tf-bigan train --dataset=folder:pictures        settings follow from the pictures
+  tf-bigan train --dataset=folder:pictures        options chosen from the pictures
   tf-bigan train --dataset=folder:pictures --image_size=32 --networks=dcgan
   tf-bigan train --preset=best_mnist --epochs=5 --workdir=runs/short
 
-The same command again resumes a run. Defaults are in [brackets]; the data sets digits and mnist
-use the presets of the same names by default, and others settings that follow from the images.
---dry_run checks everything without training.
+The same command again resumes a run. Defaults are in [brackets], but a preset or a system may have
+its own: the data sets digits and mnist use the presets of the same names, and for other data some
+options are chosen from the images. --dry_run prints the options that are used, without training.
 """
 
 import dataclasses

@@ -55,30 +55,22 @@ def run_of(file: Path) -> Workdir | None:
 def load(path: str | os.PathLike) -> AdversarialModel:
     """Loads the trained model of a run or of a .keras file.
 
-        model = tb.load("runs/mnist")
-
     Args:
-        path: as in `load_trained`.
+        path: a .keras file, or the directory of a run: its finished model, or its newest
+            checkpoint if that has more steps.
 
     Raises:
-        UserError: as in `load_trained`.
+        UserError: it does not exist, cannot be read, or is not an `AdversarialModel`.
+
+    Example:
+        model = tb.load("runs/mnist")
+        z = model.encode(images)
     """
     return load_trained(path)[0]
 
 
 def load_trained(path: str | os.PathLike) -> tuple[AdversarialModel, str]:
-    """Loads a trained model and returns its file.
-
-    Args:
-        path: a .keras file, or the directory of a run: its finished model, or its newest
-            checkpoint if that has more steps.
-
-    Returns:
-        (the model, its file).
-
-    Raises:
-        UserError: it does not exist, cannot be read, or is not an `AdversarialModel`.
-    """
+    """(the model, its file); arguments and errors as in `load`."""
     path = expanded(path)
     if not path.exists():
         raise UserError(f"{path} does not exist: give a .keras file or the directory of a run")
