@@ -168,8 +168,8 @@ class LeastSquares(AdversarialLoss):
 class Wasserstein(AdversarialLoss):
     """D: -l of real, l of generated rows; opponents the negative (Arjovsky et al. 2017).
 
-    -D's loss estimates the Wasserstein distance if D is 1-Lipschitz, for which a penalty or
-    spectral normalization must care.
+    -D's loss estimates the Wasserstein distance if D is 1-Lipschitz, which a penalty or spectral
+    normalisation must ensure.
     """
 
     def real(self, logits):

@@ -1,4 +1,4 @@
-"""What a trained model gives: codes, images, features and classes of arrays, in batches."""
+"""Outputs of a trained model for arrays, in batches: codes, images, features and classes."""
 
 from collections.abc import Collection
 from functools import partial
@@ -51,7 +51,7 @@ class Inference(keras.Model):
         """n samples G(z), z from the prior: float32 [n, H, W, C].
 
         truncation: draws z closer to the middle of the prior, for better but less diverse samples,
-        as 0.7; see `Prior.sample`. It pays for a G that has learnt the whole prior well.
+        as 0.7; see `Prior.sample`. It helps if G has learnt the whole prior well.
         """
         constraints.check("n", n, Count)
         return self.generate(self.prior.sample(n, seed, truncation))

@@ -31,9 +31,9 @@ class Judgements(threading.local):
 
 
 class Judging(keras.Model):
-    """The part of an `AdversarialModel` that its losses ask D through.
+    """The part of an `AdversarialModel` by which its losses call D.
 
-    So any system can be played with any augmentation and penalty of `compile`.
+    So every augmentation and penalty of `compile` works with every system.
     """
 
     def judge(
@@ -44,18 +44,18 @@ class Judging(keras.Model):
         player: str = "D",
         jointly: bool = False,
     ) -> list:
-        """What a discriminator says of real and of generated rows, for `player_losses`.
+        """Calls a discriminator on real and on generated rows, for `player_losses`.
 
         Batch statistics of the groups stay apart, see `networks.normalization.discriminate`. In
-        training the penalty of `compile` looks at the same rows.
+        training the penalty of `compile` uses the same rows.
 
         Args:
             function: a discriminator, or a method that calls it, of a group and `training`. Its
                 result, or the first part of it, are logits.
             *groups: D's inputs, real first, then generated: [B, ...] tensors or structures of them.
-                A penalty looks at the first and at the last group.
+                A penalty uses the first and the last group.
             training: whether to run in training mode.
-            player: the player that owns the discriminator, whose penalty looks at these rows.
+            player: the player that owns the discriminator; the penalty is added to its loss.
             jointly: whether the groups share their batch statistics and their augmentation, so
                 that rows of two groups can be compared.
 
@@ -129,6 +129,6 @@ class Judging(keras.Model):
 
 
 def _with_float32_logits(output: Any) -> Any:
-    """What a discriminator says, its logits in the dtype of the losses."""
+    """A discriminator's output, with its logits in the dtype of the losses."""
     logits, *others = tf.nest.flatten(output)
     return tf.nest.pack_sequence_as(output, [floats_to_float32(logits), *others])

@@ -39,7 +39,7 @@ SAMPLED = 100  # images whose sizes are looked at where they vary
 
 @dataclasses.dataclass(frozen=True)
 class Description:
-    """What images there are to train on, before any conversion.
+    """The images to train on, before any conversion.
 
     num_examples: their number.
     size: (H, W) if it is the same for all images.
@@ -153,7 +153,7 @@ def describe(
     strict: bool = False,
     background: str = "white",
 ) -> Description:
-    """What `load` would give as "train" without any conversion. Arguments and errors as there."""
+    """The images of `load`'s "train" before any conversion. Arguments and errors as there."""
     _, parts = _open(dataset, data_dir, strict, background)
     parts = parts.streamed() if isinstance(parts, folder.Folder) else parts
     train = splits.choose(parts, "train", validation, seed)

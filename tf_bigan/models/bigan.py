@@ -19,6 +19,18 @@ class BiGAN(AdversarialModel):
 
     Networks: encoder x [B, H, W, C] -> z_hat [B, latent_dim]; generator z -> x in [0, 1];
     discriminator [x, z] -> logits [B, 1].
+
+    Example:
+        shape, latent_dim = (28, 28, 1), 16
+        model = BiGAN(
+            encoder=tb.networks.ConvEncoder(shape, latent_dim),
+            generator=tb.networks.ConvGenerator(shape, latent_dim),
+            discriminator=tb.networks.ConvDiscriminator(shape, latent_dim),
+            prior=tb.priors.Normal(latent_dim),
+        )
+        model.compile(tb.optimizers.Adam(4e-4, beta_1=0.5), penalty="r1:gamma=0.2", ema=0.999)
+        model.fit(images, batch_size=64, epochs=10)  # uint8 or float in [0, 1], [N, H, W, C]
+        z = model.encode(images)  # [N, latent_dim]
     """
 
     players = {"D": ("discriminator",), "EG": ("encoder", "generator")}
