@@ -58,6 +58,7 @@ def test_image_size(size, expected):
         {"prior": "gauss"},
         {"channels": 2},
         {"monitor": "EG"},
+        {"networks": "mpl"},
         {"monitor": "val_NND/10"},  # a metric, but not among those of an epoch
         {"monitor": "EGr", "eval_metrics": "NND"},
         {"monitor": "EGr", "validation": 0},

@@ -1,5 +1,6 @@
 """Families of networks that belong together."""
 
+from collections.abc import Callable, Mapping
 from functools import partial
 
 import keras
@@ -76,6 +77,13 @@ ROLES = (
 )
 
 
+def networks_of(family: str) -> Mapping[str, Callable[..., keras.Model]]:
+    """{role: the function that makes its network}. Raises UserError for an unknown family."""
+    if family not in FAMILIES:
+        raise UserError(f"networks={family} is unknown{did_you_mean(family, FAMILIES)}")
+    return FAMILIES[family]
+
+
 def make(family: str, role: str, **sizes) -> keras.Model:
     """Makes a family's network for a role: make("mlp", "encoder", image_shape=..., ...).
 
@@ -94,9 +102,7 @@ def make(family: str, role: str, **sizes) -> keras.Model:
     Raises:
         UserError: an unknown family, a role that the family lacks, or an unsupported size.
     """
-    if family not in FAMILIES:
-        raise UserError(f"networks={family} is unknown{did_you_mean(family, FAMILIES)}")
-    roles = FAMILIES[family]
+    roles = networks_of(family)
     if role in roles:
         return roles[role](**sizes)
     if role == "perceptron":

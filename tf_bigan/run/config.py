@@ -13,6 +13,7 @@ from tf_bigan.constraints import Count, NonNegative, Positive, Rate, Seed, check
 from tf_bigan.data.decoding import colour
 from tf_bigan.errors import UserError, did_you_mean
 from tf_bigan.evaluation import registry
+from tf_bigan.networks.families import networks_of
 
 Number = Annotated[int, "[0, inf)"]
 
@@ -238,6 +239,7 @@ class Config:
             if isinstance(value, np.generic):  # JSON cannot store it
                 object.__setattr__(self, name, value.item())
         check_arguments(type(self), vars(self))
+        networks_of(self.networks)  # for its check
         priors.from_text(self.prior, self.latent_dim)  # for its check
         if self.decay_epochs == 1:
             raise UserError(
