@@ -386,7 +386,7 @@ class AdversarialModel(Inference, Judging):
         for option in ("penalty", "augmentation"):
             if getattr(self, option) is not None and not judges:
                 raise UserError(
-                    f"{option}: {type(self).__name__} calls no discriminator by judge(): use "
+                    f"{option}: {type(self).__name__} has no discriminator that judge() calls: use "
                     f"{option}='none'"
                 )
 
