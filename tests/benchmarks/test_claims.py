@@ -33,7 +33,7 @@ def test_margins(check, value, margin):
     assert check.margin(value) == (None if margin is None else pytest.approx(margin))
 
 
-def test_a_row_says_by_how_much_the_worst_seed_holds_or_misses():
+def test_a_row_shows_by_how_much_the_worst_seed_holds_or_misses():
     check = Check("code", "a", "95", least=90.0, digits=1)
     records = [{"numbers": {"a": value}} for value in (92.0, 96.0)]
     assert claims.row(check, records) == "| code | 95 | 94.0 (92.0 to 96.0) | ≥ 90 | held by 2.0 |"

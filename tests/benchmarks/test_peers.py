@@ -155,7 +155,7 @@ def test_what_a_peer_is_measured_with(make):
             np.testing.assert_array_equal(array, same)
 
 
-def test_training_ends_when_it_is_told_to(make):
+def test_training_ends_when_the_callback_says_so(make):
     peer, steps = make(SETTINGS[0]), []
     peer.train(lambda step: steps.append(step) or step == 5)
     assert steps == [1, 2, 3, 4, 5]

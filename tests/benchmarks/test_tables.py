@@ -11,7 +11,7 @@ from benchmarks import anomaly, choices, footprint, paper_table, pictures, zoo
 from tf_bigan.errors import UserError
 
 
-def test_unknown_names_are_told_before_anything_runs(monkeypatch, tmp_path):
+def test_unknown_names_are_errors_before_anything_runs(monkeypatch, tmp_path):
     assert choices.names_in("data", "emoji,mnist", anomaly.DATA) == ["emoji", "mnist"]
     monkeypatch.setattr(sys, "argv", ["anomaly", "--data=digits,mnst", f"--out={tmp_path}/a"])
     with pytest.raises(UserError, match="^data=mnst is unknown; did you mean mnist[?]$"):

@@ -64,7 +64,7 @@ def test_a_limit_before_the_first_evaluation_is_due():
     assert [point["seconds"] for point in points] == [6] and steps == 3
 
 
-def test_what_a_diverging_run_had_is_kept():
+def test_the_points_of_a_diverging_run_are_kept():
     points, clock = [], Clock()
 
     def train(after):

@@ -166,7 +166,7 @@ def test_a_training_from_the_beginning_has_no_earlier_best(tmp_path, built, play
         assert json.loads((tmp_path / "best.json").read_text())["value"] == value
 
 
-def test_a_file_is_no_directory_of_checkpoints(tmp_path, model, play):
+def test_a_file_is_not_a_directory_of_checkpoints(tmp_path, model, play):
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match="no checkpoints in .*file: File exists"):
         play(model, 1, [Checkpoint(tmp_path / "file")])

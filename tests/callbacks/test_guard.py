@@ -35,14 +35,14 @@ def messages(caplog) -> list[str]:
     return [record.getMessage() for record in caplog.records if record.name == "absl"]
 
 
-def test_a_discriminator_that_has_won_is_said_once(warnings_of):
+def test_a_discriminator_that_has_won_is_reported_once(warnings_of):
     (message,) = warnings_of([SAFE, PINNED, PINNED, PINNED, SAFE, PINNED, PINNED])
     assert message.startswith("epoch 3: the discriminator has won")
     assert "99.5 %" in message and "100.0 %" in message and "\n" not in message
     assert "the gradients of EG have not vanished (norm 1," in message
 
 
-def test_one_epoch_or_one_side_is_no_win(warnings_of):
+def test_one_epoch_or_one_side_is_not_a_win(warnings_of):
     assert warnings_of([PINNED, SAFE, PINNED, SAFE]) == []
     assert warnings_of([{"loss_D": 0.0}] * 4) == []
 

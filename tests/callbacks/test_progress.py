@@ -4,7 +4,7 @@ import sys
 from tf_bigan.callbacks import Evaluation, Progress
 
 
-def test_one_line_an_epoch_where_the_output_is_no_terminal(tmp_path, model, fit, capsys):
+def test_one_line_an_epoch_if_the_output_is_not_a_terminal(tmp_path, model, fit, capsys):
     evaluation = Evaluation(lambda model: {"NND": 12.345678}, tmp_path / "metrics.jsonl")
     history = fit(model, 2, [evaluation, Progress(16)]).history
     before, first, second = capsys.readouterr().out.splitlines()

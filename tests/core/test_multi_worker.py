@@ -172,7 +172,7 @@ def found(tmp_path_factory) -> tuple[Path, dict, dict]:
 
 
 @pytest.mark.slow
-def test_the_strategy_is_said(found):
+def test_the_strategy_is_printed(found):
     for task, one in zip(("chief 0", "worker 0"), found[1:], strict=True):
         assert one["line"] == (
             f"strategy: multi_worker, 2 replicas ({task} of 2 tasks, from TF_CONFIG)"
@@ -301,7 +301,7 @@ def test_a_task_that_another_stops_says_how_to_resume(command, tmp_path, monkeyp
 
 
 @pytest.mark.slow
-def test_a_worker_that_never_joins_is_no_endless_wait():
+def test_waiting_for_a_worker_that_never_joins_ends():
     """Worker 0 of one cluster and worker 1 of another, at the same time."""
     clusters = [addresses(3) for _ in range(2)]
     command = ["train.py", "--dry_run", "--join_timeout=4"]

@@ -49,7 +49,7 @@ def test_calibrate_averages_batch_means_and_unbiased_variances(bigan, images):
     assert_close(encoder.norm2.moving_variance, parts.var(1, ddof=1).mean(0))
 
 
-def test_an_uncompiled_model_says_what_is_missing(bigan, images):
+def test_an_uncompiled_model_is_an_error(bigan, images):
     model, batch = tb.models.BiGAN.from_config(bigan.get_config()), {"image": images[:BATCH]}
     for call in (lambda: calibrate(model, [batch]), lambda: diagnose(model, batch)):
         with pytest.raises(ValueError, match="^compile the model first"):

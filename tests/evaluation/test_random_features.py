@@ -60,7 +60,7 @@ def test_the_kernels_are_the_same_bits_everywhere():
     assert digests == {1: "f49207ba945b5de2", 3: "db7b234bac91361b"}
 
 
-def test_they_keep_the_size_of_what_passes():
+def test_they_keep_the_size_of_their_input():
     """He's variance, 2 / fan_in."""
     for kernel in kernels(3):
         fan_in = kernel[..., 0].size

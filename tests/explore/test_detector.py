@@ -64,7 +64,7 @@ def test_neighbours_are_by_edges_if_the_score_has_them(detective, photos):
     assert found.values["hog_distance"] == pytest.approx(np.mean(own), rel=1e-4)
 
 
-def test_all_is_said(detective, odd):
+def test_the_page_shows_every_part_of_a_finding(detective, odd):
     found = detective.look(odd[1])
     html = markup.finding(detective, found, "<i>.jpg", ["resized"])
     title = "Outlier" if found.is_outlier else "Normal"
@@ -114,7 +114,7 @@ def test_files_of_joblib_and_pickle(detective, photos, tmp_path):
     np.testing.assert_array_equal(again.references, detective.references)
 
 
-def test_pictures_are_read_only_as_they_can_be(detective, monkeypatch):
+def test_pictures_are_read_only_in_supported_ways(detective, monkeypatch):
     for reading, message in (
         ({"image_size": 8}, "reading_={'image_size': 8}: it can have resize, one of crop"),
         ({"resize": "zoom"}, "reading_={'resize': 'zoom'}: it can have resize, one of crop"),
@@ -143,7 +143,7 @@ def older() -> BiGANDetector:
         (pickle.dumps(older()), "a BiGANDetector that an older version fitted: fit it again"),
     ],
 )
-def test_what_is_no_detector_is_refused(tmp_path, content, message):
+def test_files_that_are_not_detectors_are_refused(tmp_path, content, message):
     path = tmp_path / "a.joblib"
     if content is not None:
         path.write_bytes(content)
@@ -155,7 +155,7 @@ def test_what_is_no_detector_is_refused(tmp_path, content, message):
 @pytest.mark.parametrize(
     ("shape", "message"), [((1, 1, 7), "fitted on tables"), ((8, 8, 2), "images of 2 channels")]
 )
-def test_what_no_picture_can_be_is_refused(shape, message):
+def test_detectors_of_impossible_pictures_are_refused(shape, message):
     detector = BiGANDetector()
     detector.image_shape_ = shape
     with pytest.raises(tb.UserError, match=message):

@@ -89,7 +89,7 @@ def test_pictures_are_exact_and_names_are_escaped():
     assert "<b>x" not in markup.notice("<b>x.png")
 
 
-def test_all_of_a_look_is_said(explorer):
+def test_the_page_shows_every_part_of_a_look(explorer):
     html = markup.look(explorer, explorer.look(TRAIN.as_float(3)), "<i>.png", ["converted to grey"])
     assert "Reconstruction error above 80 % of held-out images" in html
     assert "&lt;i&gt;.png: converted to grey." in html
@@ -100,5 +100,5 @@ def test_all_of_a_look_is_said(explorer):
 @pytest.mark.parametrize(
     ("model", "said"), [(OnlyG(), "has no encoder"), (OnlyE(), "has no generator")]
 )
-def test_what_a_model_lacks_is_said(model, said):
+def test_missing_parts_of_a_model_are_named(model, said):
     assert said in markup.heading(Explorer(model, TRAIN, HELD_OUT))

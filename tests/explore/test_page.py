@@ -42,7 +42,7 @@ def page(tmp_path_factory):
         (OnlyE(), 1),  # looking at an image
     ],
 )
-def test_the_page_has_what_the_model_can(page, model, tabs):
+def test_the_page_has_the_parts_that_the_model_allows(page, model, tabs):
     blocks = page.build(Explorer(model, TRAIN, HELD_OUT))
     parts = blocks.get_config_file()["components"]
     assert sum(part["type"] == "tabitem" for part in parts) == tabs

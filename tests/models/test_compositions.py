@@ -235,7 +235,7 @@ def test_a_penalty_follows_the_player_that_owns_d():
 
 
 @pytest.mark.parametrize("name", [n for n in tb.models.names() if n not in WITH_LOGITS])
-def test_a_loss_of_its_own_is_not_replaced(name):
+def test_a_systems_own_loss_is_not_replaced(name):
     system = tb.models.find(name)
     with pytest.raises(UserError, match=f"^loss=hinge: {system.__name__} has a loss of its own"):
         make_system(name, loss="hinge")

@@ -88,7 +88,7 @@ def test_each_domain_has_its_own_statistics_and_the_targets_are_kept():
     assert_close(norm.moving_mean, expected)
 
 
-def test_an_encoder_of_keras_says_its_image_shape():
+def test_the_image_shape_of_a_keras_encoder():
     networks = {name: getattr(at(0), name) for name in ("label_predictor", "domain_classifier")}
     flat = [keras.layers.Flatten(), keras.layers.Dense(4)]
     encoder = keras.Sequential([keras.Input((6, 5, 2)), *flat])

@@ -48,7 +48,7 @@ def probabilities(model, x):
     return np.concatenate([real * softmax(logits[:, :CLASSES], -1), 1 - real], -1)
 
 
-def test_the_certainty_of_classes_does_not_decide_what_is_separately_real():
+def test_the_certainty_of_classes_does_not_change_a_separate_real_logit():
     """So that a D whose classes become certain has the same gradient for G."""
     model = make_system("sgan real=separate")
     x = make_batch()["image"]

@@ -64,7 +64,7 @@ def test_divergence_by_hand():
     np.testing.assert_allclose(kl_from_standard_normal(mean, log_sigma), expected, atol=1e-5)
 
 
-def test_the_encoder_is_not_told_what_the_discriminator_thinks():
+def test_the_encoders_loss_does_not_depend_on_the_discriminators_last_layer():
     """D's last layer has a part in what G and D minimise, and none in what E does."""
     model, batch = make("features"), make_batch()
     head = model.discriminator.logit.kernel.value
@@ -83,7 +83,7 @@ def test_what_it_cannot_do_is_named():
         make("pixels", prior="uniform")
 
 
-def test_a_three_class_discriminator_has_a_loss_of_its_own():
+def test_a_three_class_discriminator_has_its_own_loss():
     """Of another one D would not know, so that G would play another game."""
     model = make("three_class")
     for loss in ("hinge", "logistic:label_smoothing=0.1"):

@@ -30,7 +30,7 @@ def test_the_mean_comes_first_and_is_what_a_call_gives(family, x):
     assert_close(encoder.features(x)["e"], both[:, :5])
 
 
-def test_an_autoencoder_gives_what_its_decoder_makes_of_its_code(x):
+def test_an_autoencoder_decodes_its_code(x):
     network = make("mlp", "autoencoder", **SIZES)
     code, x_rec = network.code_and_reconstruction(x)
     np.testing.assert_array_equal(code, network.encoder(x))

@@ -55,7 +55,7 @@ def test_tutorial_layers():
     ]
 
 
-def test_what_a_family_cannot_do_is_named():
+def test_unsupported_requests_to_a_family_are_named():
     with pytest.raises(UserError, match="networks=dcgam is unknown; did you mean dcgan"):
         make("dcgam", "encoder")
     with pytest.raises(UserError, match="no role clasifier; did you mean classifier"):

@@ -172,7 +172,7 @@ def test_of_stock_layers_too_only_the_first_group_feeds_the_moving_averages(pair
     assert_close(network.layers[-1].moving_mean, mean)
 
 
-def test_a_network_of_networks_keeps_apart_what_all_of_them_do(pairs):
+def test_a_network_of_networks_keeps_groups_apart_if_all_of_them_do(pairs):
     size, images = (4, 4, 1), [x for x, _ in pairs]
     ours, decoder = MLPEncoder(size, 4, width=4), MLPGenerator(size, 4, width=4)
     layers = keras.layers.Flatten(), keras.layers.BatchNormalization(), keras.layers.Dense(4)

@@ -61,7 +61,7 @@ def test_values_and_names(tmp_path, monkeypatch):
     assert shown <= texts
 
 
-def test_names_that_are_no_utf_8_and_dollars(tmp_path):
+def test_names_that_are_not_utf_8_and_dollars(tmp_path):
     drawn(tmp_path, report(figure(title="$x"), title="b\udcff $5 and $6"), dpi=40)
 
 

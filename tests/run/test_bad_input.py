@@ -287,7 +287,7 @@ def test_evaluate(case, bad, tiny_run, tmp_path, command):
     "arguments, words",
     [(["--epoch=3"], "Did you mean"), (["--batch_size=1250"], "larger than the data")],
 )
-def test_one_line_in_a_process_of_its_own(tmp_path, arguments, words):
+def test_one_line_in_a_separate_process(tmp_path, arguments, words):
     done = subprocess.run(
         [sys.executable, ROOT / "train.py", *arguments],
         cwd=tmp_path,

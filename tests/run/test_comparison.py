@@ -233,7 +233,7 @@ def test_history(tmp_path):
             workdir.read_history()
 
 
-def test_runs_that_differ_in_what_a_resumed_run_may_change_have_a_mean():
+def test_runs_that_differ_in_options_a_resumed_run_may_change_have_a_mean():
     options = [{"seed": 0, "keep": 3}, {"seed": 1, "keep": 9}]
     results = [
         result(f"x-{i}", {"trained": {"recall": [float(i)]}}, **o) for i, o in enumerate(options)

@@ -225,7 +225,7 @@ def test_a_hyperparameter_has_the_type_of_its_annotation():
         hyperparameters(Config(model="autoencoder", set="beta=x"), Mine)
 
 
-def test_a_value_that_is_no_number_is_named(capsys):
+def test_a_value_that_is_not_a_number_is_named(capsys):
     for value, kind in {"labels=ten": "a whole number", "learning_rate=fast": "a number"}.items():
         values = flags.FlagValues()
         define_config_flags(values)

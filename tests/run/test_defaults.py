@@ -103,7 +103,7 @@ def configured(capsys):
     return call
 
 
-def test_a_line_says_what_was_picked(pictures, configured):
+def test_a_line_shows_the_chosen_options(pictures, configured):
     config, line = configured(f"--dataset=folder:{pictures}")
     assert line.startswith(
         "settings of 17 training images of several sizes, the median side 8, about 15 minutes on "
@@ -113,7 +113,7 @@ def test_a_line_says_what_was_picked(pictures, configured):
     assert picked == ("8", 1, 4, 1_000)
 
 
-def test_one_picture_is_no_plural():
+def test_one_picture_is_singular():
     assert "settings of 1 training image of 8×8" in defaults.described(
         Description(1, (8, 8), 8, 1), {}
     )

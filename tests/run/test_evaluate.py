@@ -280,7 +280,7 @@ def test_several_models_in_one_table(tiny_run, tmp_path, command):
 
 
 @pytest.mark.slow
-def test_what_a_model_has_no_part_for_is_left_out(tmp_path, command, quick_parts, undrawn):
+def test_metrics_that_a_model_does_not_allow_are_left_out(tmp_path, command, quick_parts, undrawn):
     model, _ = build.build_model(Config(model="gan", networks="mlp", width=8), (8, 8, 1), 10)
     model.save(tmp_path / "gan.keras")
     run = ("evaluate", f"--model={tmp_path}/gan.keras", "--dataset=digits", "--samples=100")
@@ -313,7 +313,7 @@ def test_the_largest_seed(tiny_run, tmp_path, command, quick_parts, undrawn):
     assert status == 2 and "seeds=2147483648" in err
 
 
-def test_an_error_in_the_code_is_no_mistake_of_the_users(tiny_run, tmp_path, command, monkeypatch):
+def test_an_error_in_the_code_is_not_a_user_error(tiny_run, tmp_path, command, monkeypatch):
     def broken(*arguments):
         raise ValueError("operands could not be broadcast together")
 

@@ -267,7 +267,7 @@ def test_what_is_watched(digits, model, options, metrics, monitor):
     assert metrics is None if evaluator is None else metrics <= set(evaluator.metrics)
 
 
-def test_a_system_says_by_what_its_best_is_picked(digits, model, monkeypatch):
+def test_a_system_names_the_metric_of_its_best_checkpoint(digits, model, monkeypatch):
     """Where it is measured; where not, by what BiGAN's is. It is never a mistake of the user's."""
     monkeypatch.setitem(presets.SYSTEMS, "bigan", presets.System(monitor="EGr"))
     for options, monitor in {

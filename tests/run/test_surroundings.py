@@ -232,7 +232,7 @@ def ended(monkeypatch):
     signal.signal(signal.SIGTERM, before)
 
 
-def test_a_command_that_is_told_to_end_leaves_nothing(ended, tmp_path, capsys):
+def test_a_terminated_command_leaves_nothing(ended, tmp_path, capsys):
     def main():
         with atomically(tmp_path / "a") as temporary:
             Path(temporary).touch()

@@ -98,7 +98,7 @@ def test_workdir(tiny_run, tiny_options):
 
 
 @pytest.mark.slow
-def test_a_finished_run_says_so_and_goes_on_for_more_epochs(
+def test_a_finished_run_says_so_and_continues_with_more_epochs(
     tiny_run, tiny_options, tmp_path, command, eagerly, few_batches
 ):
     workdir = tmp_path / "run"
