@@ -287,7 +287,7 @@ def test_a_runtime_that_is_not_installed(model, tmp_path, monkeypatch, format):
     for module in FORMATS[format].modules:
         monkeypatch.setitem(sys.modules, module, None)
     packages = " and ".join(FORMATS[format].modules.values())
-    message = f'{format} files need {packages}, which is not installed: pip install -e ".[export]"'
+    message = f'{format} files need {packages}: run pip install -e ".[export]" in the clone'
     with pytest.raises(tb.UserError, match=re.escape(message)):
         export(model, tmp_path / f"m.{format}")
 

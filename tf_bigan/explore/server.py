@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import gradio as gr
 
 _GRADIO = 6  # the major version that the pages are written for
+_INSTALL = 'pip install --upgrade -e ".[explore]" in the clone of the repository'
 
 
 def check(host: str, port: int) -> None:
@@ -27,11 +28,9 @@ def check(host: str, port: int) -> None:
     try:
         version = importlib.metadata.version("gradio")
     except importlib.metadata.PackageNotFoundError:
-        raise Failure('the page needs gradio: pip install -e ".[explore]"') from None
+        raise Failure(f"the page needs gradio: run {_INSTALL}") from None
     if int(version.partition(".")[0]) != _GRADIO:
-        raise Failure(
-            f'the page needs gradio {_GRADIO}, not {version}: pip install --upgrade -e ".[explore]"'
-        )
+        raise Failure(f"the page needs gradio {_GRADIO}, not {version}: run {_INSTALL}")
     try:
         family, kind, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind) as probe:

@@ -42,8 +42,8 @@ class Format:
         missing = [p for module, p in cls.modules.items() if not importlib.util.find_spec(module)]
         if missing:
             raise UserError(
-                f"{cls.name} files need {' and '.join(missing)}, which is not installed: "
-                'pip install -e ".[export]"'
+                f"{cls.name} files need {' and '.join(missing)}: run "
+                'pip install -e ".[export]" in the clone of the repository'
             )
 
     @classmethod
