@@ -437,6 +437,12 @@ def test_a_configuration_edited_by_hand(tmp_path, command, content):
     assert "is not the configuration of a run" in line or "latent_dim=x: it must be an int" in line
 
 
+def test_a_file_is_not_a_run(tmp_path, command):
+    (tmp_path / "file").touch()
+    status, _, err = command("evaluate", f"--workdir={tmp_path}/file")
+    assert status == 2 and f"{tmp_path}/file is a file: give the directory of a run" in err
+
+
 def test_a_disk_that_fills_up_while_results_are_written(tiny_run, tmp_path, command, monkeypatch):
     run = shutil.copytree(tiny_run[0], tmp_path / "run")
 

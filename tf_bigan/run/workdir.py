@@ -179,6 +179,8 @@ class Workdir:
                 f"{self.root} holds no run (no config.json): train one with "
                 f"{spelling('train')} --workdir={self.root}"
             ) from None
+        except NotADirectoryError:
+            raise UserError(f"{self.root} is a file: give the directory of a run") from None
         except (KeyError, TypeError):
             raise UserError(f"{self.config} is not the configuration of a run") from None
         except (OSError, ValueError) as error:
