@@ -4,8 +4,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from scipy.spatial.distance import cdist
+from sklearn.decomposition import PCA
 
 from tf_bigan.errors import UserError
+from tf_bigan.estimators.anomaly import arrays
+from tf_bigan.estimators.anomaly import patches as patches_
+from tf_bigan.estimators.anomaly.arrays import rows_at_once
 from tf_bigan.estimators.anomaly.columns import Columns
 from tf_bigan.estimators.anomaly.components import Components
 from tf_bigan.estimators.anomaly.evidence import KNOTS, Evidence
@@ -130,6 +134,13 @@ def test_only_rounding_makes_a_column_constant():
     np.testing.assert_allclose(single.scale[0], 1.7e3, rtol=1e-3)
 
 
+def test_a_step_of_float16_is_no_jump_of_a_constant_column():
+    """At 1,000 it is 0.5, and such a column has no digits for less."""
+    rows = np.full((40, 1), 1000, np.float16)
+    rows[::2] += np.float16(0.5)
+    assert np.abs(Columns(rows).standardised(tf.constant(rows, tf.float64))).max() < 1
+
+
 def test_a_column_whose_squares_overflow_is_named():
     rows = np.random.default_rng(0).normal(size=(9, 3))
     rows[4, 1] = -1e200
@@ -138,8 +149,6 @@ def test_a_column_whose_squares_overflow_is_named():
 
 
 def test_components_agree_with_scikit_learn():
-    from sklearn.decomposition import PCA
-
     rows = np.random.default_rng(0).normal(size=(50, 6)) @ np.diag([9, 7, 5, 1, 1, 1])
     pca = PCA(3).fit(rows)
     expected = np.abs(rows - pca.inverse_transform(pca.transform(rows))).sum(1)
@@ -151,6 +160,38 @@ def test_components_agree_with_scikit_learn():
     np.testing.assert_allclose(np.abs(same), np.abs(coordinates.T), atol=1e-3)
     left_out = rows.numpy() - pca.inverse_transform(pca.transform(rows.numpy()))
     np.testing.assert_allclose(rest, np.linalg.norm(left_out, axis=1), rtol=1e-4)
+
+
+def test_rounding_is_no_error_of_components():
+    """Of columns that are multiples of one: every normal row is redrawn, others are not."""
+    rows = np.random.default_rng(0).normal(size=(200, 1)) * [1.0, 0.3, -2.1, 0.7]
+    broken = rows[:1] + [0.0, 0.01, 0.0, 0.0]
+    both = tf.constant(np.concatenate([rows, broken]), tf.float32)
+    *usual, unusual = Components(rows).error(both).numpy()
+    assert len(set(usual)) == 1 and unusual > 50 * usual[0]
+
+
+def test_large_images_are_searched_few_at_a_time(monkeypatch):
+    """With their neighbours 256 of them take gigabytes; of long patches a sample is enough."""
+    assert [rows_at_once(n) for n in (5, 64 * 64 * 3, 256 * 256 * 3, 2**30)] == [256, 256, 21, 1]
+    images = np.random.default_rng(0).random((50, 16, 16, 1), np.float32)
+    images[:, :, 8:] *= 0.5
+    whole = Neighbours(images.reshape(50, -1), 5), Patches(images, parts=4)
+    monkeypatch.setattr(arrays, "VALUES", 7 * 256)
+    few = Neighbours(images.reshape(50, -1), 5), Patches(images, parts=4)
+    np.testing.assert_allclose(few[0].usual, whole[0].usual, rtol=1e-5)
+    new = tf.constant(1 - images[:9])
+    expected = whole[1].distances(new)
+    np.testing.assert_allclose(few[1].distances(new), expected, rtol=1e-3, atol=1e-3)
+    seen = []
+    monkeypatch.setattr(patches_, "LONG", 15)
+    monkeypatch.setattr(patches_, "MOST_VALUES", 100 * 16)
+    monkeypatch.setattr(
+        PCA, "fit", lambda self, rows, fit=PCA.fit: seen.append(rows) or fit(self, rows)
+    )
+    sampled = Patches(images, parts=4).distances(new).numpy()
+    assert [rows.shape for rows in seen] == [(100, 16)]
+    np.testing.assert_allclose(sampled, expected, rtol=0.3, atol=0.5)
 
 
 def test_a_patch_is_compared_with_those_at_its_place():

@@ -5,6 +5,18 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+ROWS = 256
+VALUES = 2**22
+
+
+def rows_at_once(values: int) -> int:
+    """How many rows of so many values are computed with in one call.
+
+    There are several times as many values at work, as of neighbours, and of large images 256 rows
+    take gigabytes.
+    """
+    return max(1, min(ROWS, VALUES // values))
+
 
 class Arrays(tf.Module):
     """A part of the detector: arrays that were computed once, and numbers.

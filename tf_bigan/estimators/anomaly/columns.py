@@ -35,7 +35,9 @@ class Columns(Arrays):
                 "squares overflow: rescale it, or remove such rows"
             )
         constant = deviation <= max(ROUNDING, 4 * last_place) * np.abs(mean)
-        scale = np.where(constant, UNIT * np.where(mean == 0, 1.0, np.abs(mean)), deviation)
+        unit = max(UNIT, 4 * last_place)  # in float16 rounding is larger than UNIT
+        of_constant = np.where(mean == 0, UNIT, unit * np.abs(mean))
+        scale = np.where(constant, of_constant, deviation)
         standard = (rows - mean) / scale
         low, high = standard.min(axis=0), standard.max(axis=0)
         super().__init__(mean=mean, scale=scale, low=low, high=high)

@@ -5,13 +5,12 @@ import functools
 import numpy as np
 import tensorflow as tf
 
-from tf_bigan.estimators.anomaly.arrays import Arrays
+from tf_bigan.estimators.anomaly.arrays import Arrays, rows_at_once
 
 LEAST = 1e-12  # a lower bound, so that logarithms and ratios of distances are finite
 SAME = 1e-3  # a row this close, relative to its usual distance, is the same row up to rounding
 NEAREST = 3  # neighbours of a distance; `n_neighbors` are those of a density
 SEARCHED = 64  # principal coordinates in which neighbours of longer rows are searched
-CHUNK = 256
 GROUP = 32  # reference rows whose nearest one decides whether they are looked at singly
 FARTHEST = np.finfo(np.float32).max
 
@@ -58,8 +57,9 @@ class Neighbours(Arrays):
         # A partial, because TensorFlow warns of many tracings of one method.
         search = tf.function(functools.partial(self.search))
         distances = []
-        for start in range(0, len(rows), CHUNK):
-            found, nearest = (part.numpy() for part in search(rows[start : start + CHUNK]))
+        count = rows_at_once(rows.shape[1])
+        for start in range(0, len(rows), count):
+            found, nearest = (part.numpy() for part in search(rows[start : start + count]))
             own = np.arange(start, start + len(found))[:, None]
             # A row is not its own neighbour. With many equal rows, it may not be found at all.
             itself = np.where(

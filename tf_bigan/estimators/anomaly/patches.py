@@ -5,16 +5,17 @@ import math
 import numpy as np
 import tensorflow as tf
 
-from tf_bigan.estimators.anomaly.arrays import Arrays
+from tf_bigan.estimators.anomaly.arrays import Arrays, rows_at_once
 
 SCORE, MAP = 2, 4  # a patch of a score has 1/2 of the image's height and width, of a map 1/4
 STRIDES = 8  # patches begin at every 1/8 of the height and width
 CONTRAST = 0.1  # contrasts far below this are not amplified to 1
 COMPONENTS = 16  # principal coordinates of a patch
 MOST_IMAGES = 2000  # of training, whose patches are kept
-MOST_PATCHES = 20_000  # from which the principal coordinates are computed
+MOST_PATCHES = 20_000  # from which the principal coordinates are computed,
+MOST_VALUES = 2**26  # of at most so many values together
+LONG = 3072  # values of a patch above which a full decomposition takes minutes to hours
 LEAST = 1e-6
-CHUNK = 256
 FAR = 1e9
 
 
@@ -43,20 +44,28 @@ class Patches(Arrays):
             channels=channels,
             axes=np.zeros((0, 0), np.float32),
         )
-        chunks = [tf.constant(images[i : i + CHUNK]) for i in range(0, len(images), CHUNK)]
-        cut = np.concatenate([self._cut(chunk).numpy() for chunk in chunks])
-        flat = cut.reshape(-1, cut.shape[2])
-        chosen = np.random.default_rng(0).permutation(len(flat))[:MOST_PATCHES]
-        count = min(COMPONENTS, flat.shape[1], len(chosen))
-        pca = PCA(count, svd_solver="full", random_state=0).fit(flat[chosen])
+        at_once = rows_at_once(height * width * channels)
+        chunks = [tf.constant(images[i : i + at_once]) for i in range(0, len(images), at_once)]
+        places, values = math.prod(self._grid(images)), math.prod(size) * channels
+        most = min(MOST_PATCHES, max(COMPONENTS, MOST_VALUES // values))
+        chosen = np.random.default_rng(0).permutation(len(images) * places)[:most]
+        sample, first = np.empty((len(chosen), values), np.float32), 0
+        for chunk in chunks:  # all patches together take many times the memory of the images
+            cut = self._cut(chunk).numpy().reshape(-1, values)
+            here = (chosen >= first) & (chosen < first + len(cut))
+            sample[here] = cut[chosen[here] - first]
+            first += len(cut)
+        count = min(COMPONENTS, *sample.shape)
+        solver = "full" if values <= LONG else "randomized"
+        pca = PCA(count, svd_solver=solver, random_state=0).fit(sample)
         axes = pca.components_.T.astype(np.float32)
-        values = {"size": size, "strides": self.strides, "channels": channels, "axes": axes}
-        super().__init__(**values, origin=pca.mean_.astype(np.float32) @ axes)
+        attributes = {"size": size, "strides": self.strides, "channels": channels, "axes": axes}
+        super().__init__(**attributes, origin=pca.mean_.astype(np.float32) @ axes)
         found = [self._coordinates(chunk).numpy() for chunk in chunks]
         found = np.concatenate(found).transpose(1, 2, 0)  # [places, components, N]
         # 2ab - ‖b‖² as one product with the row (a, 1).
         bank = np.concatenate([2 * found, -(found**2).sum(axis=1, keepdims=True)], axis=1)
-        super().__init__(**values, origin=self.origin.numpy(), bank=bank)
+        super().__init__(**attributes, origin=self.origin.numpy(), bank=bank)
 
     def distances(
         self, images: tf.Tensor, nearest: tf.Tensor | None = None, itself: tf.Tensor | None = None

@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_bigan.errors import UserError
+from tf_bigan.estimators.anomaly.arrays import rows_at_once
 from tf_bigan.estimators.anomaly.columns import Columns
 from tf_bigan.estimators.anomaly.components import Components
 from tf_bigan.estimators.anomaly.evidence import Evidence
@@ -33,9 +34,6 @@ from tf_bigan.estimators.anomaly.scores import (
 from tf_bigan.estimators.anomaly.trained import TrainedSystem
 from tf_bigan.export.formats import ONNX
 from tf_bigan.export.parts import precisions
-
-# Rows per call; the last call is padded, so that results do not depend on the number of rows.
-BATCH = 256
 
 
 class Scorer(tf.Module):
@@ -209,9 +207,11 @@ class Scorer(tf.Module):
             # A partial, because TensorFlow warns of many tracings of one function.
             self._functions[key] = tf.function(functools.partial(_some, function, names))
         compiled, parts = self._functions[key], []
-        for start in range(0, len(rows), BATCH):
-            part = rows[start : start + BATCH]
-            filled = np.zeros((BATCH, *part.shape[1:]), rows.dtype)
+        count = rows_at_once(math.prod(rows.shape[1:]))
+        for start in range(0, len(rows), count):
+            part = rows[start : start + count]
+            # The last call is padded, so that results do not depend on the number of rows.
+            filled = np.zeros((count, *part.shape[1:]), rows.dtype)
             filled[: len(part)] = part
             results = compiled(tf.constant(filled))
             parts.append({n: value.numpy()[: len(part)] for n, value in results.items()})
