@@ -323,6 +323,15 @@ def test_a_saved_model_scores_the_same(images, digits, tmp_path, eagerly):
             detector.reference_images()
 
 
+def test_a_home_is_found(tmp_path, monkeypatch):
+    (tmp_path / "detector").mkdir()
+    monkeypatch.setenv("HOME", str(tmp_path))
+    detector = BiGANDetector()
+    detector.offset_ = 0.0
+    with pytest.raises(tb.UserError, match="detector exists"):
+        detector.save_model("~/detector")
+
+
 @pytest.mark.extra
 @pytest.mark.parametrize("shape", [(17, 16, 1), (17, 6, 3), (5,)])
 def test_an_onnx_file_scores_the_same(shape, tmp_path, eagerly):
@@ -548,6 +557,7 @@ IMAGES = np.random.default_rng(0).random((20, 4, 4, 1), np.float32)
         ({"model": 3}, TABLE, "model=3: it must be a str"),
         ({"options": "ema"}, TABLE, "options='ema': it must be"),
         ({}, np.zeros((0, 4, 4, 1), np.float32), "0 sample"),
+        ({}, np.zeros((20, 3, 8, 8), np.float32), r"seems to have the channels first: .*moveaxis"),
         ({"options": {"epsilom": 1}}, TABLE, "epsilom; did you mean epsilon"),
     ],
 )

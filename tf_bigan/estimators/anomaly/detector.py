@@ -17,6 +17,7 @@ from tf_bigan.atomic import atomically
 from tf_bigan.constraints import Count, Fraction, Positive, check, check_arguments
 from tf_bigan.core.model import AdversarialModel
 from tf_bigan.core.randomness import seeded
+from tf_bigan.data.home import expanded
 from tf_bigan.data.pipeline import ArrayBatches
 from tf_bigan.data.pixels import to_unit_range
 from tf_bigan.errors import UserError
@@ -310,8 +311,9 @@ class BiGANDetector(OutlierMixin, BaseEstimator):
                 extra `export` are missing, or the score is of a system that computes in bfloat16.
         """
         check_is_fitted(self)
+        path = expanded(path)
         if os.path.lexists(path):
-            raise UserError(f"{os.fspath(path)} exists: choose another path")
+            raise UserError(f"{path} exists: choose another path")
         with atomically(path) as temporary:
             self._scorer.save(temporary, self._criterion, self.threshold_)
 
@@ -356,6 +358,11 @@ class BiGANDetector(OutlierMixin, BaseEstimator):
                 raise UserError(f"X: expected a table [N, {self.n_features_in_}], got {X.shape}")
             if wanted is not None and shape != tuple(wanted):
                 raise UserError(f"X: expected images {tuple(wanted)}, got {shape}")
+            if wanted is None and shape[0] in (1, 3) and shape[1] == shape[2] > 4:
+                raise UserError(
+                    f"X: images are [N, H, W, C], and {X.shape} seems to have the channels first: "
+                    f"give np.moveaxis(X, 1, -1), or image_shape={shape}"
+                )
             X = X.reshape(len(X), math.prod(shape))
         else:
             shape = self.image_shape
