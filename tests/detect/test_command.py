@@ -182,6 +182,7 @@ def test_what_cannot_be_read_is_counted_or_refused(call, brightness, tmp_path):
         (["--normal=new", "--data=new", "--background=bleu"], "--background=bleu is no colour"),
         (["--normal=new", "--data=new", "--out=a.txt"], "--out=a.txt: the file of scores"),
         (["--normal=new", "--data=new", "--model=bigna"], "--model=bigna is unknown"),
+        (["--normal=new", "--data=new", f"--seed={2**31}"], "--seed"),
     ],
 )
 def test_bad_input(call, tmp_path, monkeypatch, options, message):
@@ -191,6 +192,14 @@ def test_bad_input(call, tmp_path, monkeypatch, options, message):
     status, _, err = call(*options)
     assert status == 2 and re.search(re.escape(message), err) and err.count("\n") == 1, err
     assert sorted(os.listdir()) == ["empty", "new"]
+
+
+def test_normal_pictures_that_are_all_the_same(call, tmp_path):
+    for i in range(5):
+        save(tmp_path / f"same/{i}.png", grey(9, 8 + i))  # the same once resized
+    folders = (f"--normal={tmp_path}/same", f"--data={tmp_path}/same")
+    status, _, err = call(*folders, "--seed=0", f"--out={tmp_path}/s.csv")
+    assert status == 2 and "same: all 5 pictures are the same" in err and err.count("\n") == 1, err
 
 
 @pytest.mark.slow

@@ -29,7 +29,7 @@ from tf_bigan.estimators.anomaly.detector import LEAST_ROWS
 from tf_bigan.export.formats import ONNX
 from tf_bigan.report.page import report_html
 from tf_bigan.report.pictures import png_bytes
-from tf_bigan.run.config import Config
+from tf_bigan.run.config import LARGEST_SEED, Config
 from tf_bigan.run.flags import command, define_options, definer
 from tf_bigan.run.output import CsvFile
 from tf_bigan.run.workdir import Workdir, real
@@ -79,7 +79,9 @@ FALSE_ALARMS = _define(
     "about this fraction of normal pictures are called outliers [0.05]",
     "detector",
 )
-SEED = _define(_integer, "seed", 0, "random seed [0]", "detector", lower_bound=0)
+SEED = _define(
+    _integer, "seed", 0, "random seed [0]", "detector", lower_bound=0, upper_bound=LARGEST_SEED
+)
 
 
 def main() -> int:
@@ -115,6 +117,10 @@ def main() -> int:
             f"{LEAST_ROWS} pictures, better hundreds"
         )
     normal, images = (_pixels(folder, size, channels, how.resize) for folder in folders)
+    if (normal == normal[0]).all():
+        raise UserError(
+            f"normal={NORMAL.value}: all {found} pictures are the same, as they are read"
+        )
     print(f"{len(normal):,} normal pictures, {len(images):,} to score, {size[0]}x{size[1]}")
     detector.fit(normal)
     scores = -detector.score_samples(images)
