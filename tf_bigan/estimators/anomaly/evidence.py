@@ -27,10 +27,11 @@ class Evidence(Arrays):
         levels = np.linspace(0.0, 1.0 - TAIL, KNOTS)
         knots, first = np.unique(np.round(np.quantile(logs, levels), 9), return_index=True)
         values = -np.log1p(-levels[first])
-        beyond = logs[logs >= knots[-1]] - knots[-1]
+        beyond = logs[logs >= knots[-1]] - knots[-1]  # of none, if rounded above the largest
+        tail = beyond.sum() / max(len(beyond), 1)
         # Few or equal rows have no tail to speak of: then the scale is that of all rows.
         least = max(0.1 * logs.std(), 1e-3)
-        slopes = np.append(np.diff(values) / np.diff(knots), 1.0 / max(beyond.mean(), least))
+        slopes = np.append(np.diff(values) / np.diff(knots), 1.0 / max(tail, least))
         super().__init__(knots=knots, changes=np.diff(slopes, prepend=0.0), start=float(values[0]))
 
     def of(self, score: tf.Tensor) -> tf.Tensor:
