@@ -1,5 +1,7 @@
 """The parts of the detector's score: each against NumPy, scikit-learn or values by hand."""
 
+import warnings
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -172,6 +174,14 @@ def test_rounding_is_no_error_of_components():
     both = tf.constant(np.concatenate([rows, broken]), tf.float32)
     *usual, unusual = Components(rows).error(both).numpy()
     assert len(set(usual)) == 1 and unusual > 50 * usual[0]
+
+
+def test_equal_rows_bring_no_warnings():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RuntimeWarning)
+        assert np.isfinite(Components(np.ones((9, 4))).axes.numpy()).all()
+        assert np.isfinite(Patches(np.ones((9, 8, 8, 1), np.float32), parts=4).bank.numpy()).all()
+        assert np.isfinite(Neighbours(np.ones((9, 80)), 3).axes.numpy()).all()
 
 
 def test_large_images_are_searched_few_at_a_time(monkeypatch):

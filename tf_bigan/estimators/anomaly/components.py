@@ -23,7 +23,8 @@ class Components(Arrays):
 
         rows = rows[:MOST_ROWS]
         count = max(1, min(MOST, rows.shape[1] // 2, len(rows) - 1))
-        pca = PCA(count, random_state=0).fit(rows)
+        with np.errstate(invalid="ignore"):  # shares of the variance of equal rows, which is 0
+            pca = PCA(count, random_state=0).fit(rows)
         axes = pca.components_.T.astype(np.float32)
         # Where the components leave nothing out, as of a table that has each column twice, all
         # that is left is rounding, which differs between runtimes and must not count.

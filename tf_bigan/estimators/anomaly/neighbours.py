@@ -38,7 +38,8 @@ class Neighbours(Arrays):
             solver = "randomized" if components < 0.8 * min(rows.shape) else "full"
             sample = rows[:: max(1, len(rows) // 5000)]
             components = min(components, len(sample))
-            pca = PCA(components, svd_solver=solver, random_state=0).fit(sample)
+            with np.errstate(invalid="ignore"):  # shares of the variance of equal rows, which is 0
+                pca = PCA(components, svd_solver=solver, random_state=0).fit(sample)
             axes = pca.components_.T.astype(np.float32)
         short, rest = _searched(rows - centre, axes)
         # 2ab - ‖b‖² as one product with the row (a, 1); the columns at the end are of no row.

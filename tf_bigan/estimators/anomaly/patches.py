@@ -57,7 +57,8 @@ class Patches(Arrays):
             first += len(cut)
         count = min(COMPONENTS, *sample.shape)
         solver = "full" if values <= LONG else "randomized"
-        pca = PCA(count, svd_solver=solver, random_state=0).fit(sample)
+        with np.errstate(invalid="ignore"):  # shares of the variance of equal patches, which is 0
+            pca = PCA(count, svd_solver=solver, random_state=0).fit(sample)
         axes = pca.components_.T.astype(np.float32)
         attributes = {"size": size, "strides": self.strides, "channels": channels, "axes": axes}
         super().__init__(**attributes, origin=pca.mean_.astype(np.float32) @ axes)
