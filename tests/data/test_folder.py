@@ -315,6 +315,11 @@ def test_any_name(tmp_path):
     assert r"1 empty (bad\nname.png)" in str(caught[0].message)
 
 
+def test_a_path_that_is_too_long():
+    with pytest.raises(UserError, match="cannot read the folder x{300}: File name too long"):
+        load(f"folder:{'x' * 300}")
+
+
 def test_extreme_sizes_are_used(tmp_path):
     save(tmp_path / "dot.png", np.full((1, 1), 50, np.uint8))
     save(tmp_path / "line.png", np.full((3, 20_000), 90, np.uint8))
@@ -788,6 +793,21 @@ def test_the_cache_stays_within_its_limit(tmp_path):
             (path / "file").write_bytes(bytes(100_000))
         else:
             path.parent.mkdir(exist_ok=True)
+def test_the_same_relative_path_elsewhere_is_another_folder(tmp_path, monkeypatch):
+    """Also with equal names, sizes and times, which archives with fixed times give."""
+    streams = []
+    for value in (10, 20):
+        for i in range(3):
+            file = tmp_path / str(value) / "pictures" / f"{i}.bmp"
+            save(file, np.full((6, 6), value, np.uint8))
+            os.utime(file, (10**9, 10**9))
+        monkeypatch.chdir(tmp_path / str(value))
+        assert (load("folder:pictures").images == value).all()
+        streams.append(load("folder:pictures", memory_limit=1))
+    for stream, value in zip(streams, (10, 20), strict=True):
+        assert (stream.take(2).images == value).all()
+
+
             path.write_bytes(bytes(100_000))
         time = path.stat().st_mtime - days * 86_400 - 60 * bool(days)
         os.utime(path, (time, time))

@@ -198,8 +198,9 @@ def open_folder(
     """
     given = expanded(path)
     decoding.colour(background)
-    root = archive.unpacked(given) if given.is_file() else given
-    listing = listed(root, structured, given)
+    source = archive.unpacked(given) if os.path.isfile(given) else given
+    # A relative path means another folder, in the cache and while streaming, after a chdir.
+    listing = listed(Path(os.path.abspath(source)), structured, given)
     pairs = [pair for pairs in listing.parts.values() for pair in pairs]
     files = [file for file, _ in pairs]
     known = (VERSION, PIL.__version__, decoding.formats())
