@@ -249,6 +249,16 @@ def test_unreadable_files_and_folders_are_counted(tmp_path, monkeypatch):
         load(f"folder:{tmp_path}", strict=True)
 
 
+def test_a_huge_file_is_not_read(tmp_path, monkeypatch):
+    filled(tmp_path, ["0.png", "1.png", "huge.png"])
+    limit = max((tmp_path / f"{i}.png").stat().st_size for i in range(2))
+    with (tmp_path / "huge.png").open("ab") as file:  # after the picture's end
+        file.write(bytes(limit))
+    monkeypatch.setattr(folder, "MAX_BYTES", limit)
+    with pytest.warns(UserWarning, match=r"1 of 3 left out: 1 too large \(huge.png\)"):
+        assert len(whole(tmp_path)[0]) == 2
+
+
 def test_files_without_a_known_ending(tmp_path, monkeypatch):
     """They are opened, to see whether they are pictures."""
     filled(tmp_path, [f"{i}.png" for i in range(3)])

@@ -33,6 +33,7 @@ FOUND = np.dtype(
     ]
 )
 VERSION = 2  # of what the cache keeps
+MAX_BYTES = 2**30  # of a file: the most pixels, as four numbers of 16 bits, take 0.4 GB
 NOT_REFUSED = {"other files"}
 COUNTED = {
     decoding.TURNED: "turned as their EXIF entry says",
@@ -306,6 +307,8 @@ def _look(path: str, background: str) -> tuple:
     """The fields of `FOUND` of a file."""
     try:
         with open(path, "rb") as file:
+            if os.fstat(file.fileno()).st_size > MAX_BYTES:
+                raise decoding.NoPicture("too large")
             data = file.read()
         content = int.from_bytes(hashlib.sha256(data).digest()[:8], "big")
         with decoding.open_picture(data) as image:
