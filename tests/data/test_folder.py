@@ -532,6 +532,12 @@ def test_labels_of_a_file(tmp_path):
     (tmp_path / "dataset.json").write_text('{"labels": {"a.png": 1}}')
     with pytest.raises(UserError, match="its labels are not pairs of a path and an integer"):
         load(f"folder:{tmp_path}")
+    twice = [*labels, ["./00001/img1.png", 3]]
+    (tmp_path / "dataset.json").write_text(json.dumps({"labels": [*labels, labels[0]]}))
+    assert np.bincount(whole(tmp_path, strict=True)[1]).tolist() == [4, 4]
+    (tmp_path / "dataset.json").write_text(json.dumps({"labels": twice}))
+    with pytest.raises(UserError, match="json: ./00001/img1.png has two labels, 0 and 3"):
+        load(f"folder:{tmp_path}")
     for content in ("{", "[" * 100_000):
         (tmp_path / "dataset.json").write_text(content)
         with pytest.raises(UserError, match="cannot read .*dataset.json"):

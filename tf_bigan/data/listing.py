@@ -341,7 +341,12 @@ def _labels_file(
                 f'{path}: its labels are not pairs of a path and an integer, as {{"labels": '
                 '[["path/img.png", 3], ...]}'
             )
-        return path, {_joined(below[:depth], name): label for name, label in labels}
+        named: dict[str, int] = {}
+        for name, label in labels:
+            first = named.setdefault(_joined(below[:depth], name), label)
+            if first != label:
+                raise UserError(f"{path}: {printable(name)} has two labels, {first} and {label}")
+        return path, named
     return None
 
 
