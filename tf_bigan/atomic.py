@@ -108,6 +108,7 @@ def _flush(new: str) -> None:
 
 
 def _move(new: str, path: str) -> None:
+    inside = [file for file in inside if not os.path.islink(file)]  # which may lead nowhere
     """Flushes a file or directory to disk, then moves it to `path`."""
     _flush(new)
     old = None

@@ -652,6 +652,40 @@ def test_a_damaged_tar_file_is_refused(tmp_path, ending):
     assert set((cache.directory() / "archives").glob("*")) == before
 
 
+def test_links_that_lead_nowhere_are_left_out_of_archives(tmp_path):
+    data = filled(tmp_path / "set", [f"{i}.png" for i in range(6)])
+    (data / "gone.png").symlink_to("nowhere.png")
+    path = tmp_path / "set.tar"
+    with tarfile.open(path, "w") as file:
+        file.add(data, "set")
+    with pytest.warns(UserWarning, match=r"1 of 7 left out: 1 broken link \(set/gone.png\)"):
+        assert len(whole(path)[0]) == 6
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("ä" * 130 + ".png", "ä.png: File name too long"),
+        ("0.png/1.png", "0.png/1.png: Not a directory"),
+    ],
+)
+@pytest.mark.parametrize("ending", ["zip", "tar"])
+def test_names_that_cannot_be_unpacked_are_told(tmp_path, name, reason, ending):
+    """No other disk would help."""
+    path = tmp_path / f"set.{ending}"
+    if ending == "zip":
+        with zipfile.ZipFile(path, "w") as file:
+            file.writestr("0.png", b"")
+            file.writestr(name, b"")
+    else:
+        with tarfile.open(path, "w") as file:
+            file.addfile(tarfile.TarInfo("0.png"))
+            file.addfile(tarfile.TarInfo(name))
+    with pytest.raises(UserError, match=f"^cannot unpack .*set.{ending}: .*{reason}") as error:
+        load(f"folder:{path}")
+    assert str(cache.directory()) not in str(error.value)
+
+
 def test_errors_name_the_archive(tmp_path):
     contents = {
         "no pictures": ("notes.txt", "a.zip holds no pictures"),

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import lzma
 import os
 import shutil
 import tarfile
 import zipfile
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 from tf_bigan.atomic import atomically
 from tf_bigan.data import cache
+from tf_bigan.data.listing import printable
 from tf_bigan.errors import UserError
 
 BROKEN = (
     *(tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError),
     *(EOFError, OSError, ValueError),
 )
+# Names that are too long, or that are those of a file and of a folder.
+BAD_NAMES = {errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.EEXIST}
 DAMAGED = "it is damaged or cut off"
 
 
@@ -38,17 +43,21 @@ def unpacked(path: Path) -> Path:
         return folder
     try:
         opened = _open(path)
-        if opened is None:
-            raise UserError(f"{path} is a file: give a folder, or a zip or tar file of one")
+    except BROKEN as error:
+        raise UserError(f"cannot unpack {path}: {error}") from error
+    if opened is None:
+        raise UserError(f"{path} is a file: give a folder, or a zip or tar file of one")
+    try:
         with opened, atomically(folder) as temporary:
             os.mkdir(temporary)
             _check_room(path, opened, temporary)
-            if isinstance(opened, tarfile.TarFile):
-                # What leads out of the folder, and devices, raise an error.
-                opened.extractall(temporary, filter="data")
-                _check_end(opened)
-            else:
-                opened.extractall(temporary, _members(opened))
+            with _names_explained(temporary):
+                if isinstance(opened, tarfile.TarFile):
+                    # What leads out of the folder, and devices, raise an error.
+                    opened.extractall(temporary, filter="data")
+                    _check_end(opened)
+                else:
+                    opened.extractall(temporary, _members(opened))
     except RuntimeError as error:  # a password is needed
         raise UserError(f"cannot unpack {path}: {error}") from error
     except BROKEN as error:
@@ -58,6 +67,18 @@ def unpacked(path: Path) -> Path:
         raise UserError(f"cannot unpack {path}: {error}") from error
     cache.trim(folder.parent.parent)
     return folder
+
+
+@contextlib.contextmanager
+def _names_explained(folder: str) -> Iterator[None]:
+    """Raises ValueError for a name that cannot be in the folder, which is no fault of the disk."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in BAD_NAMES:
+            raise
+        name = printable(os.path.relpath(error.filename, folder))
+        raise ValueError(f"{name}: {error.strerror}") from error
 
 
 def _open(path: Path) -> zipfile.ZipFile | tarfile.TarFile | None:
