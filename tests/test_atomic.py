@@ -2,13 +2,14 @@
 
 import errno
 import os
+import shutil
 import signal
 import subprocess
 import sys
 
 import pytest
 
-from tf_bigan.atomic import atomically, filled_atomically, remove_incomplete
+from tf_bigan.atomic import atomically, filled_atomically, remove_at_once, remove_incomplete
 from tf_bigan.errors import UserError
 
 
@@ -168,3 +169,20 @@ def test_a_directory_of_many_files_is_flushed_at_once(tmp_path, monkeypatch):
         assert sorted(os.listdir(tmp_path / f"{count}")) == [str(i) for i in range(count)]
         assert ("all" in calls) == (count == 3) and str(tmp_path) in calls
         calls.clear()
+
+
+@pytest.mark.parametrize("kind", ["file", "directory"])
+def test_a_removal_that_is_killed_leaves_no_part(tmp_path, monkeypatch, kind):
+    path = tmp_path / "a"
+    if kind == "file":
+        path.write_text("x")
+    else:
+        path.mkdir()
+        write(path / "inside", "x")
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "rmtree", lambda *arguments, **options: None)
+        remove_at_once(path)
+    (left,) = os.listdir(tmp_path)
+    assert left != "a"
+    write(tmp_path / "b", "x")  # removes the rest
+    assert os.listdir(tmp_path) == ["b"]

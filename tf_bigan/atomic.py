@@ -76,6 +76,16 @@ def filled_atomically(directory: str | os.PathLike) -> Iterator[str]:
         undo.pop_all()
 
 
+def remove_at_once(path: str | os.PathLike) -> None:
+    """Removes a file or directory, of which a killed program leaves no part under its name.
+
+    Raises OSError or UserError if that is not possible.
+    """
+    directory, name = os.path.split(os.path.abspath(path))
+    with _scratch(directory, os.fspath(path)) as scratch:
+        os.replace(path, os.path.join(scratch, name))
+
+
 def remove_incomplete(directory: str | os.PathLike) -> None:
     """Removes the scratch files of killed programs from a directory, but none still in use."""
     for name in os.listdir(directory):
@@ -98,6 +108,7 @@ def _remove(path: str) -> None:
 def _flush(new: str) -> None:
     """Flushes a file, or all of a directory, to disk."""
     inside = [os.path.join(top, file) for top, _, files in os.walk(new) for file in (*files, "")]
+    inside = [file for file in inside if not os.path.islink(file)]  # which may lead nowhere
     if len(inside) > _MANY and hasattr(os, "sync"):
         os.sync()  # everything at once: to flush each file may take milliseconds
     else:
@@ -108,7 +119,6 @@ def _flush(new: str) -> None:
 
 
 def _move(new: str, path: str) -> None:
-    inside = [file for file in inside if not os.path.islink(file)]  # which may lead nowhere
     """Flushes a file or directory to disk, then moves it to `path`."""
     _flush(new)
     old = None

@@ -315,6 +315,11 @@ def test_one_is_singular(tmp_path, capsys):
         load(f"folder:{tmp_path}", "test", image_size=4)
 
 
+def test_a_path_that_is_too_long():
+    with pytest.raises(UserError, match="cannot read the folder x{300}: File name too long"):
+        load(f"folder:{'x' * 300}")
+
+
 def test_any_name(tmp_path):
     names = ["a b.png", "line\nbreak.png", "emoji 🐈 ü.png", "日本.png", "quote'\".png", "-x.png"]
     filled(tmp_path, names)
@@ -323,11 +328,6 @@ def test_any_name(tmp_path):
     with pytest.warns(UserWarning) as caught:
         assert len(whole(tmp_path)[0]) == 7
     assert r"1 empty (bad\nname.png)" in str(caught[0].message)
-
-
-def test_a_path_that_is_too_long():
-    with pytest.raises(UserError, match="cannot read the folder x{300}: File name too long"):
-        load(f"folder:{'x' * 300}")
 
 
 def test_extreme_sizes_are_used(tmp_path):
@@ -793,6 +793,21 @@ def test_a_second_start_decodes_nothing(tmp_path, decoded):
     np.testing.assert_array_equal(load(f"folder:{tmp_path}").images, changed.images)
 
 
+def test_the_same_relative_path_elsewhere_is_another_folder(tmp_path, monkeypatch):
+    """Also with equal names, sizes and times, which archives with fixed times give."""
+    streams = []
+    for value in (10, 20):
+        for i in range(3):
+            file = tmp_path / str(value) / "pictures" / f"{i}.bmp"
+            save(file, np.full((6, 6), value, np.uint8))
+            os.utime(file, (10**9, 10**9))
+        monkeypatch.chdir(tmp_path / str(value))
+        assert (load("folder:pictures").images == value).all()
+        streams.append(load("folder:pictures", memory_limit=1))
+    for stream, value in zip(streams, (10, 20), strict=True):
+        assert (stream.take(2).images == value).all()
+
+
 def test_a_problem_that_is_gone_is_not_remembered(tmp_path, monkeypatch):
     filled(tmp_path, [f"{i}.png" for i in range(6)])
 
@@ -843,21 +858,6 @@ def test_the_cache_stays_within_its_limit(tmp_path):
             (path / "file").write_bytes(bytes(100_000))
         else:
             path.parent.mkdir(exist_ok=True)
-def test_the_same_relative_path_elsewhere_is_another_folder(tmp_path, monkeypatch):
-    """Also with equal names, sizes and times, which archives with fixed times give."""
-    streams = []
-    for value in (10, 20):
-        for i in range(3):
-            file = tmp_path / str(value) / "pictures" / f"{i}.bmp"
-            save(file, np.full((6, 6), value, np.uint8))
-            os.utime(file, (10**9, 10**9))
-        monkeypatch.chdir(tmp_path / str(value))
-        assert (load("folder:pictures").images == value).all()
-        streams.append(load("folder:pictures", memory_limit=1))
-    for stream, value in zip(streams, (10, 20), strict=True):
-        assert (stream.take(2).images == value).all()
-
-
             path.write_bytes(bytes(100_000))
         time = path.stat().st_mtime - days * 86_400 - 60 * bool(days)
         os.utime(path, (time, time))
@@ -865,6 +865,25 @@ def test_the_same_relative_path_elsewhere_is_another_folder(tmp_path, monkeypatc
     assert {path.name for path in tmp_path.glob("*/*")} == {"1", "2"}
     cache.trim(tmp_path, limit=0)  # what a training may be reading stays
     assert {path.name for path in tmp_path.glob("*/*")} == {"2"}
+
+
+def test_what_cannot_be_removed_from_the_cache_stays(tmp_path, monkeypatch):
+    """That of somebody else; and what another program removes meanwhile, here a broken link."""
+    for name in ("mine", "theirs"):
+        path = tmp_path / "archives" / name
+        path.mkdir(parents=True)
+        os.utime(path, (10**9, 10**9))
+    (tmp_path / "archives" / "gone").symlink_to("nowhere")
+    replace = os.replace
+
+    def refuse(source, target):
+        if Path(source).name == "theirs":
+            raise PermissionError(13, "Permission denied", str(source))
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", refuse)
+    cache.trim(tmp_path, limit=-1)
+    assert {path.name for path in (tmp_path / "archives").iterdir()} == {"theirs", "gone"}
 
 
 def test_what_streams_has_a_fingerprint_too(tmp_path):

@@ -6,14 +6,13 @@ import contextlib
 import hashlib
 import logging
 import os
-import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
-from tf_bigan.atomic import atomically
+from tf_bigan.atomic import atomically, remove_at_once
 from tf_bigan.data.home import expanded
 from tf_bigan.errors import UserError
 
@@ -74,9 +73,14 @@ def trim(root: Path, limit: int = LIMIT) -> None:
 
     Those used within a day stay, since a training may read them.
     """
+    entries = []
+    for path in (path for kind in ("arrays", "archives") for path in (root / kind).glob("[!.]*")):
+        with contextlib.suppress(FileNotFoundError):  # another program has removed it
+            size = sum(file.lstat().st_size for file in (path, *path.rglob("*")))
+            entries.append((path.stat().st_mtime, path, size))
     total = 0
-    entries = [path for kind in ("arrays", "archives") for path in (root / kind).glob("[!.]*")]
-    for path in sorted(entries, key=lambda path: path.stat().st_mtime, reverse=True):
-        total += sum(file.lstat().st_size for file in (path, *path.rglob("*")))
-        if total > limit and path.stat().st_mtime < time.time() - RECENT:
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    for used, path, size in sorted(entries, reverse=True):
+        total += size
+        if total > limit and used < time.time() - RECENT:
+            with contextlib.suppress(OSError, UserError):  # of somebody else
+                remove_at_once(path)
