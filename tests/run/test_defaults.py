@@ -185,3 +185,12 @@ def test_other_pictures_are_refused_when_resuming(pictures, command, started):
     status, _, err = command("train", *started)
     assert status == 2
     assert "run with 16 training images, now there are as many, but not the same" in err
+
+
+def test_images_from_which_other_options_follow_when_resuming(pictures, command, started):
+    """The user gave the same options."""
+    Image.new("RGB", (20, 6), "red").save(pictures / "0.png")
+    status, _, err = command("train", *started)
+    assert status == 2
+    words = "other options (--channels=1 there, 3 here), some of which follow from the images: use"
+    assert f"{words} the same options and images" in err

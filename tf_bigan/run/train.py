@@ -124,11 +124,17 @@ def config_of_data(config: Config, strategy: tf.distribute.Strategy, workdir: Wo
     if chief:
         tb.core.workers.over_workers(0, strategy)
     given = options_given(FLAGS)
-    if workdir.config.exists() and tb.callbacks.latest(workdir.checkpoints) is not None:
+    resumed = workdir.config.exists() and tb.callbacks.latest(workdir.checkpoints) is not None
+    if resumed:
         workdir.check(workdir.read_config().replace(**given))
         workdir.check_images(images.num_examples, None)
     options = defaults.of_data(images, given)
     config = config_from_flags(FLAGS, options)
+    if resumed and (differences := workdir.read_config().differences(config)):
+        raise UserError(
+            f"{workdir.root} holds a run with other options ({'; '.join(differences)}), some of "
+            "which follow from the images: use the same options and images, or another --workdir"
+        )
     if chief:
         used = {name: getattr(config, name) for name in options}
         print(defaults.described(images, used), file=sys.stderr)
