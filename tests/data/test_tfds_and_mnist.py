@@ -132,6 +132,16 @@ def test_unknown_names_get_suggestions(tmp_path):
         load("zzzzqqqq", data_dir=tmp_path)
 
 
+def test_the_name_of_a_folder_or_file_gets_its_prefix(tmp_path, monkeypatch):
+    """Not the names of data sets that are spelt nearly so."""
+    monkeypatch.chdir(tmp_path)
+    for name, kind in (("mnits", "folder"), ("cifar.zip", "folder"), ("digit.npz", "npz")):
+        (tmp_path / name).touch() if "." in name else (tmp_path / name).mkdir()
+        words = f"unknown dataset '{name}'; for the images in it use dataset={kind}:{name}$"
+        with pytest.raises(UserError, match=words):
+            load(name, data_dir=tmp_path)
+
+
 def test_refused_tfds(offline):
     with pytest.raises(UserError, match="imdb_reviews has no 8-bit feature 'image'"):
         load("imdb_reviews")

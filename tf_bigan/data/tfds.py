@@ -56,9 +56,10 @@ def find(name: str, data_dir: str | None = None):
     except (tfds.core.DatasetNotFoundError, ValueError) as error:
         names = {*KNOWN, *tfds.list_builders(with_community_datasets=False)}
         otherwise = f"give the name of a TensorFlow data set, or one of {', '.join(KNOWN)}"
-        if os.path.isdir(name):
-            otherwise = f"for the images in a folder use dataset=folder:{name}"
         hint = did_you_mean(name.lower(), names, otherwise)
+        if os.path.exists(name):  # more likely than a data set of a similar name
+            kind = "npz" if name.lower().endswith(".npz") else "folder"
+            hint = f"; for the images in it use dataset={kind}:{name}"
         raise UserError(f"unknown dataset {name!r}{hint}") from error
 
 
