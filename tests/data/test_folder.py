@@ -345,7 +345,7 @@ def test_extreme_sizes_are_used(tmp_path):
 def test_sizes_that_differ_are_named(tmp_path):
     filled(tmp_path, ["a.png", "b.png"])
     save(tmp_path / "c.png", GREY)
-    words = "a.png is 4×4, c.png is 6×6, of 2 sizes.*: set image_size"
+    words = "a.png is 4×4, c.png is 6×6, of 2 sizes.*: set image_size=SIDE to"
     with pytest.raises(UserError, match=words):
         load(f"folder:{tmp_path}")
 

@@ -80,7 +80,7 @@ class Folder:
             shown = (f"{self.files[row].relative} is {sizes[row]}" for row in (0, other))
             raise UserError(
                 f"{self.root}: the images differ in size ({', '.join(map(printable, shown))}, of "
-                f"{len(set(sizes)):,} sizes): set image_size=SIDE or (H, W) to resize them"
+                f"{len(set(sizes)):,} sizes): set image_size=SIDE to resize them"
             )
 
     def images(

@@ -123,8 +123,7 @@ class StreamedImages:
         """
         if None in self.image_shape:
             raise UserError(
-                f"{self.name}: the images differ in size: set image_size=SIDE or (H, W) to resize "
-                f"them"
+                f"{self.name}: the images differ in size: set image_size=SIDE to resize them"
             )
         fits = len(self) * math.prod(self.image_shape) <= memory_limit
         return self.take(len(self)) if fits else self
