@@ -1,6 +1,7 @@
 """Anomaly detection: one class is left out of the training, and must be detected as an anomaly.
 
 python -m benchmarks.anomaly --seeds=0,1,2
+python -m benchmarks.anomaly --data=petals,lake,trees
 python -m benchmarks.anomaly --elpv=DIR --emoji=DIR --data=elpv32,elpv64,emoji
 python -m benchmarks.anomaly --digits=1,9 --methods=pca,bigan     a part of it
 python -m benchmarks.anomaly --write                              also updates docs/anomaly.md
@@ -12,7 +13,8 @@ the nine other digits, without labels; it is tested on the remaining 20 % and on
 tenth. No image is in both sets. The same for two data sets of scikit-learn: each digit of `digits`,
 and the malignant tumours of `breast_cancer`. ELPV (solar cells) and emoji are read from DIR, the
 unpacked packages that `benchmarks.pictures` names. Normal cells have a defect probability of 0,
-anomalies of 1; of the emoji, one category is left out. Results are stored in OUT/results.jsonl: a
+anomalies of 1; of the emoji, one category is left out. petals, lake and trees are patches of
+photographs, some of them with a defect (`benchmarks.surfaces`). Results are stored in OUT/results.jsonl: a
 restarted run computes only the missing ones.
 """
 
@@ -27,7 +29,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from benchmarks import command, pages, pictures, results
+from benchmarks import command, pages, pictures, results, surfaces
 from benchmarks.choices import names_in
 from tf_bigan import data
 from tf_bigan.core import hardware
@@ -43,7 +45,7 @@ FEW_ROWS = 5000  # that slow methods learn from
 SYSTEM = "cycle_bigan"
 EMOJI = ("Flags", "Food & Drink", "Smileys & Emotion")  # categories that are left out in turn
 ELPV_SIDES = {"elpv32": 32, "elpv64": 64}
-DATA = ("mnist", "digits", "breast_cancer", *ELPV_SIDES, "emoji")
+DATA = ("mnist", "digits", "breast_cancer", *ELPV_SIDES, "emoji", *surfaces.PLACES)
 SHOWN = {  # (method, its score): column heading
     ("pca", "reconstruction"): "PCA",
     ("isolation_forest", "score"): "isolation forest",
@@ -226,7 +228,7 @@ def installed(methods: list[str]) -> list[str]:
 
 def anomalies_of(name: str, digits: str) -> tuple[int, ...]:
     """The labels that are left out in turn."""
-    if name in ("breast_cancer", *ELPV_SIDES):
+    if name in ("breast_cancer", *ELPV_SIDES, *surfaces.PLACES):
         return (1,)
     return tuple(range(len(EMOJI))) if name == "emoji" else tuple(map(int, digits.split(",")))
 
@@ -237,6 +239,8 @@ def load(name: str, options: argparse.Namespace) -> tuple[np.ndarray, np.ndarray
 
     if name in ELPV_SIDES:
         return pictures.elpv(options.elpv, ELPV_SIDES[name])
+    if name in surfaces.PLACES:
+        return surfaces.surface(name)
     if name == "emoji":
         images, categories = pictures.emoji(options.emoji)
         return images, np.array([EMOJI.index(c) if c in EMOJI else -1 for c in categories])

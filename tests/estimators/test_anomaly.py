@@ -24,7 +24,7 @@ from tf_bigan import BiGANDetector
 from tf_bigan.estimators.anomaly.components import Components
 from tf_bigan.estimators.anomaly.hog import hog
 from tf_bigan.estimators.anomaly.scorer import Scorer
-from tf_bigan.estimators.anomaly.scores import Criterion
+from tf_bigan.estimators.anomaly.scores import HOG, PATCH, Criterion
 from tf_bigan.estimators.anomaly.trained import TrainedSystem
 from tf_bigan.export.formats import ONNX
 
@@ -134,7 +134,7 @@ def edge_distances(rows, references, trained):
     [
         ((16, 16, 1), {"pixel_distance", "pixel_density"}),
         ((17, 16, 1), {"hog_distance", "hog_density"}),
-        ((17, 16, 3), {"pixel_distance", "patch_mean"}),
+        ((17, 16, 3), {"pixel_distance", *PATCH, *HOG}),
     ],
 )
 def test_which_scores_are_combined(shape, combined):

@@ -30,11 +30,12 @@ HOG = ("hog_distance", "hog_density")
 PRINCIPAL = ("principal",)
 # The scores in `combined`. Of a table or a small image, of at most `SHORT` values, the distances
 # between rows say nearly all. Of a larger grey image the edges do: what is drawn, however thick or
-# dark. In pictures in colour, pixels see the colour that edges and patches do not.
+# dark. In pictures in colour, pixels see the colour that edges and patches do not, and patches a
+# small defect.
 SHORT = 256
 COMBINED_TABLES = (*PIXEL, *PRINCIPAL)
 COMBINED_SMALL = PIXEL
-COMBINED_COLOUR = ("pixel_distance", "patch_mean")
+COMBINED_COLOUR = ("pixel_distance", *PATCH, *HOG)
 COMBINED_GREY = HOG
 LEAST = 1e-12
 
