@@ -14,7 +14,7 @@ tenth. No image is in both sets. The same for two data sets of scikit-learn: eac
 and the malignant tumours of `breast_cancer`. ELPV (solar cells) and emoji are read from DIR, the
 unpacked packages that `benchmarks.pictures` names. Normal cells have a defect probability of 0,
 anomalies of 1; of the emoji, one category is left out. petals, lake and trees are patches of
-photographs, some of them with a defect (`benchmarks.surfaces`). Results are stored in OUT/results.jsonl: a
+photographs, some with a defect (`benchmarks.surfaces`). Results are stored in OUT/results.jsonl: a
 restarted run computes only the missing ones.
 """
 

@@ -23,7 +23,7 @@ from benchmarks import command, surfaces
 from tf_bigan.errors import UserError
 from tf_bigan.explore import server
 
-SURFACE, DEFECT = "petals", 7
+SURFACE, DEFECT = "lake", 7
 THREE = [(-50, -85), (5, -110), (55, -85), (55, -45), (0, -15), (60, 20), (65, 70), (5, 105)]
 THREE += [(-55, 80)]  # corners of the stroke, in pixels from the middle of the canvas
 DIRECTORY = Path("docs/images")

@@ -227,6 +227,20 @@ def test_few_grey_images_are_enough_to_see_what_is_unlike_them(digits, eagerly):
         assert np.mean(detector.predict(strange) == -1) > 0.9
 
 
+def test_a_small_spot_in_colour_is_an_outlier(eagerly):
+    """Between images that differ much in colour, distances of all pixels do not show it."""
+    rng = np.random.default_rng(0)
+    down, right = (place[..., None] / 24 for place in np.mgrid[:24, :24])
+    slopes = rng.random((210, 3, 1, 1, 3))
+    images = np.float32((slopes[:, 0] * down + slopes[:, 1] * right + slopes[:, 2]) / 3)
+    detector = BiGANDetector("autoencoder", **TINY).fit(images[:150])
+    assert np.mean(detector.predict(images[150:]) == -1) < 0.2
+    spotted = images[150:]
+    for image, (y, x) in zip(spotted, rng.integers(4, 16, (60, 2)), strict=True):
+        image[y : y + 4, x : x + 4] = 0.5 + 0.3 * image[y : y + 4, x : x + 4, ::-1]
+    assert np.mean(detector.predict(spotted) == -1) > 0.9
+
+
 def test_the_threshold_allows_for_few_held_out_rows(eagerly):
     """Of n rows the k-th largest score is exceeded by k of n + 1 new rows, in the mean."""
     rows = np.random.default_rng(0).normal(size=(100, 4))
