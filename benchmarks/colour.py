@@ -42,7 +42,7 @@ VARIANTS = {
     "default": {},
     "logistic": {"loss": None},
     "unaugmented": {"augmentation": None},
-    "cycle": {"model": "cycle_bigan"},
+    "cycle": {"model": "cycle_bigan", "latent_dim": 128},  # photographs have more to encode
     "dcgan": OF_DCGAN,
 }
 COLUMNS = {  # name in the results: (name in the table, decimals)

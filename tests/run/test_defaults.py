@@ -68,6 +68,13 @@ def test_small_sets_are_augmented_where_the_system_can():
     assert of(channels=1)["channels"] == 1
 
 
+def test_players_learn_faster_from_small_sets():
+    assert "player_rates" not in of(10_000)
+    assert Config(**of(9_999)).rates == {"D": 4e-4, "EG": 2e-3}
+    for given in ({"learning_rate": 1e-4}, {"networks": "residual"}, {"model": "gan"}):
+        assert "player_rates" not in of(9_999, **given)
+
+
 def test_an_epoch_of_a_few_images_is_seldom_measured():
     options = of(640, (8, 8))  # 10 steps in an epoch
     assert options["epochs"] == 1_000

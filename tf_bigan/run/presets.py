@@ -116,11 +116,13 @@ class System(NamedTuple):
     options: fields of `Config`.
     monitor: the metric that selects the best checkpoint.
     of_run: (given hyperparameters, steps_per_epoch, epochs) -> those that depend on the run length.
+    of_few: more options for a small set of images, see `defaults.of_data`.
     """
 
     options: Mapping[str, Any] = {}
     monitor: str = "NND/100"
     of_run: Callable[[dict, int, int], dict] = lambda given, steps_per_epoch, epochs: given
+    of_few: Mapping[str, Any] = {}
 
 
 def _magan(given: dict, steps_per_epoch: int, epochs: int) -> dict:
@@ -154,6 +156,8 @@ SYSTEMS = {
     # empty images, the easiest to reconstruct.
     "began": System({"decay_epochs": 0, "penalty": "none", "set": "gamma=0.8"}),
     "cycle_bigan": System(_OF_CYCLE),
+    # Of few images D is soon good, and E and G have to keep up with it.
+    "bigan": System(of_few={"player_rates": "D=4e-4,EG=2e-3"}),
     "bigbigan": System({"learning_rate": 2e-4, "player_rates": "E=2e-3"}),
     # The width of figure 4's convolutions: a preset's is that of other networks.
     "dann": System(
