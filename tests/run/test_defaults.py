@@ -70,7 +70,7 @@ def test_small_sets_are_augmented_where_the_system_can():
 
 def test_players_learn_faster_from_small_sets():
     assert "player_rates" not in of(10_000)
-    assert Config(**of(9_999)).rates == {"D": 4e-4, "EG": 2e-3}
+    assert Config(**of(9_999)).rates == {"D": 4e-4, "EG": 1e-3}
     for given in ({"learning_rate": 1e-4}, {"networks": "residual"}, {"model": "gan"}):
         assert "player_rates" not in of(9_999, **given)
 

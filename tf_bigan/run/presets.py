@@ -157,7 +157,7 @@ SYSTEMS = {
     "began": System({"decay_epochs": 0, "penalty": "none", "set": "gamma=0.8"}),
     "cycle_bigan": System(_OF_CYCLE),
     # Of few images D is soon good, and E and G have to keep up with it.
-    "bigan": System(of_few={"player_rates": "D=4e-4,EG=2e-3"}),
+    "bigan": System(of_few={"player_rates": "D=4e-4,EG=1e-3"}),
     "bigbigan": System({"learning_rate": 2e-4, "player_rates": "E=2e-3"}),
     # The width of figure 4's convolutions: a preset's is that of other networks.
     "dann": System(
@@ -203,7 +203,7 @@ SYSTEMS = {
             "set": "kind=pixels,sigma=0.3,gamma=0.3",
             "latent_dim": 32,
             "learning_rate": 1.5e-3,
-            "batch_size": 32,
+            "batch_size": 24,
         }
     ),
     # Adam's α, β₁ and β₂ of algorithm 1.
