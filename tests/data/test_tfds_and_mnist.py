@@ -130,6 +130,8 @@ def test_unknown_names_get_suggestions(tmp_path):
         load("mnist:9.9.9", data_dir=tmp_path)
     with pytest.raises(UserError, match="'zzzzqqqq'; give the name of a"):
         load("zzzzqqqq", data_dir=tmp_path)
+    with pytest.raises(UserError, match="'./mnist': no file, folder or data set has this name$"):
+        load("./mnist", data_dir=tmp_path)
 
 
 def test_the_name_of_a_folder_or_file_gets_its_prefix(tmp_path, monkeypatch):

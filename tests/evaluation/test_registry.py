@@ -1,5 +1,7 @@
 """What is known of the metrics, and how they are chosen."""
 
+import re
+
 import pytest
 
 from tf_bigan.callbacks.best import Best
@@ -35,6 +37,10 @@ def test_choices():
     for text, close in [("covarage", "coverage"), ("officail", "official"), ("", "choose one of")]:
         with pytest.raises(UserError, match=f"^m={text}: '{text}' is unknown; .*{close}"):
             registry.choose(text, "m")
+    with pytest.raises(UserError, match="'FID' is unknown; what is like it is fd_classifier, or"):
+        registry.choose("FID")
+    for names in registry.LIKE.values():
+        assert all(name in registry.METRICS for name in re.findall(r"[a-z]+_[a-z_]+", names))
 
 
 def test_missing():

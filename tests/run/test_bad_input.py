@@ -136,7 +136,10 @@ TRAIN = {
         "at least 8×8 pixels, not 4×4",
     ),
     "npz without key": (["--dataset=npz:{bad}/key.npz"], "no key 'images'"),
-    "npz not there": (["--dataset=npz:{bad}/none.npz"], "none.npz"),
+    "npz not there": (
+        ["--dataset=npz:{bad}/none.npz"],
+        "train.py: cannot read {bad}/none.npz: No such file or directory",
+    ),
     "npz cut off": (["--dataset=npz:{bad}/cut.npz"], "cut.npz"),
     "values out of range": (
         ["--dataset=npz:{bad}/range.npz"],

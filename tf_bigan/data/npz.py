@@ -37,7 +37,8 @@ def open_npz(path: str) -> dict[str, ImageData]:
     except UserError:
         raise
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise UserError(f"cannot read {path}: {error}") from error
+        reason = getattr(error, "strerror", None) or error  # without the path again
+        raise UserError(f"cannot read {path}: {reason}") from error
     return labelled_parts(str(path), parts)
 
 

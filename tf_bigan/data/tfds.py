@@ -60,6 +60,8 @@ def find(name: str, data_dir: str | None = None):
         if os.path.exists(name):  # more likely than a data set of a similar name
             kind = "npz" if name.lower().endswith(".npz") else "folder"
             hint = f"; for the images in it use dataset={kind}:{name}"
+        elif os.sep in name:
+            hint = ": no file, folder or data set has this name"
         raise UserError(f"unknown dataset {name!r}{hint}") from error
 
 

@@ -183,6 +183,12 @@ _ROWS = (
 METRICS: dict[str, Metric] = {metric.name: metric for metric in _ROWS}
 GROUPS = tuple(dict.fromkeys(metric.group for metric in _ROWS))
 DEFAULT = "official,accuracy"
+# What many will type. The originals are in the features of a network that has to be downloaded.
+LIKE = {
+    "fid": "fd_classifier, or fd_random without labels",
+    "kid": "kernel_distance, or kernel_distance_random without labels",
+    "is": "classifier_score",
+}
 
 
 def in_groups(names: Iterable[str], *groups: str) -> tuple[str, ...]:
@@ -202,8 +208,10 @@ def choose(text: str, option: str = "metrics") -> tuple[str, ...]:
         elif part == "all" or part in GROUPS:
             names += [name for name, metric in METRICS.items() if part in ("all", metric.group)]
         else:
-            known = {"all", *GROUPS, *METRICS}
-            raise UserError(f"{option}={text}: {part!r} is unknown{did_you_mean(part, known)}")
+            hint = did_you_mean(part, {"all", *GROUPS, *METRICS})
+            if part.lower() in LIKE:
+                hint = f"; what is like it is {LIKE[part.lower()]}"
+            raise UserError(f"{option}={text}: {part!r} is unknown{hint}")
     return tuple(dict.fromkeys(names))
 
 
