@@ -136,8 +136,8 @@ def test_archives(call, brightness, tmp_path, kind):
 def test_pictures_become_what_they_are_in_training(call, brightness, tmp_path, options, form):
     pixels = np.random.default_rng(0).integers(0, 256, (20, 30, 4), np.uint8)
     save(tmp_path / "a/x.png", pixels)  # coloured and transparent
-    for name in "yzuv":
-        save(tmp_path / f"b/{name}.png", grey(7, 20, 30))
+    for i in range(4):
+        save(tmp_path / f"b/{i}.png", grey(7 + i, 20, 30))
     folders = (f"--normal={tmp_path}/b", f"--data={tmp_path}/a", f"--out={tmp_path}/s.csv")
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -146,7 +146,7 @@ def test_pictures_become_what_they_are_in_training(call, brightness, tmp_path, o
     told = any("transparent, blended" in str(warning.message) for warning in caught)
     assert told == (form.get("channels") != 4)
     expected = {"channels": 3, "size": (32, 32)} | form
-    for path, found in (("a/x.png", Brightness.scored), ("b/y.png", Brightness.fitted)):
+    for path, found in (("a/x.png", Brightness.scored), ("b/0.png", Brightness.fitted)):
         wanted = decoding.decode(Image.open(tmp_path / path), **expected)[0]
         np.testing.assert_array_equal(found[:1], wanted[None])
 
