@@ -203,7 +203,7 @@ SYSTEMS = {
             "set": "kind=pixels,sigma=0.3,gamma=0.3",
             "latent_dim": 32,
             "learning_rate": 1.5e-3,
-            "batch_size": 24,
+            "batch_size": 32,
         }
     ),
     # Adam's α, β₁ and β₂ of algorithm 1.
