@@ -1,20 +1,17 @@
 """The pages in a browser."""
 
-import contextlib
 import json
-import shutil
-import socket
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from benchmarks.screenshots import open_browser, shown, text, until, upload
 from tests.explore.conftest import HELD_OUT, TRAIN, Halving, OnlyE, OnlyG
 from tests.explore.test_reading import claiming, encoded
 from tf_bigan import priors
 from tf_bigan.data import ImageData
-from tf_bigan.explore import server
 from tf_bigan.explore.explorer import Explorer
 
 pytestmark = pytest.mark.extra
@@ -53,20 +50,11 @@ def test_the_page_has_the_parts_that_the_model_allows(page, model, tabs):
 @pytest.fixture(scope="module")
 def browser():
     """A headless Chromium, where there is one with its driver."""
-    from selenium import webdriver
-
-    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if not (chromium and driver):
+    browser = open_browser()
+    if browser is None:
         pytest.skip(
             "no Chromium to open the page in: on Debian apt-get install chromium chromium-driver"
         )
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage"):
-        options.add_argument(argument)
-    options.add_argument("--window-size=1300,1000")
-    options.set_capability("goog:loggingPrefs", {"performance": "ALL"})
-    browser = webdriver.Chrome(options, webdriver.chrome.service.Service(driver))
     yield browser
     browser.quit()
 
@@ -84,27 +72,6 @@ def opened(page, browser, explorer):
         yield browser
 
 
-@contextlib.contextmanager
-def shown(blocks, browser):
-    """Serves a page and opens it."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    server.serve(blocks, "127.0.0.1", port)
-    browser.get(f"http://127.0.0.1:{port}")
-    yield
-    blocks.close(verbose=False)
-
-
-def text(browser) -> str:
-    return browser.execute_script("return document.body.innerText")  # Selenium's own takes seconds
-
-
-def until(browser, condition):
-    from selenium.webdriver.support.ui import WebDriverWait
-
-    WebDriverWait(browser, 60).until(lambda _: condition())
-
-
 def press(browser, name: str):
     # Gradio has copies of the tabs' buttons, to measure how many fit: these have no role.
     real = f"//button[@role='tab' or not(@tabindex)][normalize-space()='{name}']"
@@ -117,11 +84,6 @@ def pictures(browser) -> list[str]:
     images = "[...document.querySelectorAll('.tb-tile img')]"
     script = f"return {images}.filter(image => image.offsetParent).map(image => image.src)"
     return browser.execute_script(script)
-
-
-def upload(browser, path, expected: str):
-    browser.find_element("css selector", "input[type=file]").send_keys(str(path))
-    until(browser, lambda: expected in text(browser))
 
 
 def test_drawing_and_uploading_in_a_browser(opened, tmp_path):
