@@ -30,7 +30,7 @@ from tf_bigan.run.workdir import environment
 
 PAGE, BLOCK = "docs/colour.md", "colour"
 # The emoji are not the project's to show.
-PICTURED, PICTURE = "mnist_m-cycle", "docs/images/colour_mnist_m.png"
+PICTURED, PICTURE = "mnist_m-cycle_128", "docs/images/colour_mnist_m.png"
 DATA = {"emoji32": "32", "emoji64": "64", "mnist_m": None}  # name: image_size
 # dcgan: convolutional networks trained as the official code trains its own.
 OF_DCGAN = {k: v for k, v in presets.OFFICIAL.items() if k != "dataset"} | {
@@ -41,8 +41,10 @@ OF_DCGAN = {k: v for k, v in presets.OFFICIAL.items() if k != "dataset"} | {
 VARIANTS = {
     "default": {},
     "logistic": {"loss": None},
-    "unaugmented": {"augmentation": None},
-    "cycle": {"model": "cycle_bigan", "latent_dim": 128},  # photographs have more to encode
+    "equal_rates": {"learning_rate": 4e-4},
+    "unaugmented": {"learning_rate": 4e-4, "augmentation": None},
+    "cycle": {"model": "cycle_bigan"},
+    "cycle_128": {"model": "cycle_bigan", "latent_dim": 128},  # photographs have more to encode
     "dcgan": OF_DCGAN,
 }
 COLUMNS = {  # name in the results: (name in the table, decimals)
