@@ -162,8 +162,13 @@ class ConvGenerator(nn.Module):
         channels = conv_channels(setting)[::-1]
         self.norms = nn.ModuleList(nn.BatchNorm2d(n) for n in channels[:-1])
         self.convs = nn.ModuleList(
-            nn.ConvTranspose2d(n, m, 4, 2, 1, bias=i == len(channels) - 2)
-            for i, (n, m) in enumerate(pairwise(channels))
+            nn.ConvTranspose2d(n, m, 4, 2, 1, bias=False) for n, m in pairwise(channels[:-1])
+        )
+        width, image = channels[-2:]
+        self.convs.append(
+            nn.Sequential(nn.UpsamplingNearest2d(scale_factor=2), nn.Conv2d(width, image, 5, 1, 2))
+            if image > 1
+            else nn.ConvTranspose2d(width, image, 4, 2, 1)
         )
 
     def forward(self, z):

@@ -100,9 +100,14 @@ def conv(setting: Setting, policy: str) -> dict[str, keras.Model]:
     z = keras.Input((setting.latent,))
     h = layers.Reshape(base)(dense(int(np.prod(base)), bias=False)(z))
     for height, width, channels in reversed(larger):
+        h = ops.relu(norm()(h))
         last = (height, width, channels) == setting.image_shape
-        up = layers.Conv2DTranspose(channels, 4, 2, "same", use_bias=last, dtype=policy)
-        h = up(ops.relu(norm()(h)))
+        if last and channels > 1:
+            h = layers.UpSampling2D(dtype=policy)(h)[:, :height, :width]
+            h = layers.Conv2D(channels, 5, padding="same", dtype=policy)(h)
+        else:
+            up = layers.Conv2DTranspose(channels, 4, 2, "same", use_bias=last, dtype=policy)
+            h = up(h)
         if h.shape[1:3] != (height, width):
             h = h[:, :height, :width]
     generator = keras.Model(z, layers.Activation("sigmoid", dtype="float32")(h))

@@ -14,6 +14,7 @@ SETTINGS = [
     Setting("mlp", "", "paper", 8, (6, 5, 1), latent=3, width=16),
     Setting("dcgan", "", "dcgan", 8, (28, 28, 1), latent=3, width=4, hidden=8),
     Setting("conv", "", "conv", 8, (28, 20, 2), latent=3, width=4, hidden=128),
+    Setting("conv_grey", "", "conv", 8, (16, 12, 1), latent=3, width=4, hidden=128),
 ]
 
 

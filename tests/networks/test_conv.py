@@ -9,7 +9,7 @@ import tf_bigan as tb
 from tests.closeness import assert_close
 from tf_bigan.errors import UserError
 from tf_bigan.networks import make
-from tf_bigan.networks.conv import ConvNetwork
+from tf_bigan.networks.conv import ConvNetwork, doubled
 from tf_bigan.networks.normalization import batch_groups
 from tf_bigan.networks.spectral import _Spectral
 
@@ -73,6 +73,30 @@ def test_shapes(family, image_shape):
     assert d.features([x, z]).shape == (ROWS, 12)
     alone = network(family, "discriminator", **sizes | {"latent_dim": None, "outputs": 3})
     assert alone(x).shape == (ROWS, 3)
+
+
+def test_pixels_are_repeated():
+    x = np.arange(6.0).reshape(1, 2, 3, 1)
+    repeated = [[0, 0, 1, 1, 2, 2], [0, 0, 1, 1, 2, 2], [3, 3, 4, 4, 5, 5], [3, 3, 4, 4, 5, 5]]
+    np.testing.assert_array_equal(doubled(tf.constant(x), (4, 6))[0, :, :, 0], repeated)
+    np.testing.assert_array_equal(
+        doubled(tf.constant(x), (3, 5))[0, :, :, 0], np.array(repeated)[:3, :5]
+    )
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_an_area_of_one_colour_has_no_mesh(family):
+    """A constant map becomes a constant image: no pixel has a kernel of its own."""
+    g = enlarged(network(family, "generator", image_shape=(32, 48, 3), norm=None))
+    h = tf.ones((1, *g.sizes[1], g.channels[1]))
+    if family == "conv":
+        up = g.stages
+        image = up.convs[-1](doubled(up.activation(up.norms[-1](h)), up.sizes[-1]))
+    else:
+        image = g.stages.image(doubled(h, g.sizes[0]))
+    inside = image[:, 2:-2, 2:-2]
+    assert_close(inside, np.broadcast_to(inside[:, :1, :1], inside.shape))
+    assert image.shape == (1, 32, 48, 3) and np.abs(inside).max() > 0.01
 
 
 def test_the_channels_double_to_eight_times_the_width():

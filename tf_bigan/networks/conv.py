@@ -4,6 +4,8 @@ Convolutions of kernel 4 and stride 2 halve the image, rounding up, until its sm
 most 8: 28×28 -> 14×14 -> 7×7, 64×64 -> 32×32 -> 16×16 -> 8×8. A dense hidden layer follows. The
 generator goes the same way back. Channels double from `width` on, to at most 8·width. D has biases
 and no normalisation, so that it sees contrast and a gradient penalty is a function of single rows.
+The last step to a colour image repeats pixels and convolves them: transposed convolutions, which
+give each of four neighbours a kernel of its own, cover areas of one colour with a mesh.
 Images are in [0, 1] outside of all networks; E and D rescale them to [-1, 1].
 """
 
@@ -93,10 +95,16 @@ class ConvDown(keras.layers.Layer):
         return maps
 
 
+def doubled(x: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
+    """A map [B, h, w, c] with each pixel repeated, [B, H, W, c]; an odd size crops the last one."""
+    return tf.repeat(tf.repeat(x, 2, axis=1), 2, axis=2)[:, : size[0], : size[1]]
+
+
 class ConvUp(keras.layers.Layer):
     """The smallest map [B, h, w, c] -> logits of pixels [B, H, W, C].
 
-    Transposed convolutions double the map; what an odd size has too much is cropped.
+    Transposed convolutions double the map; what an odd size has too much is cropped. The last one
+    is an ordinary convolution of repeated pixels if there are several channels.
     """
 
     def __init__(self, network: ConvNetwork):
@@ -104,17 +112,20 @@ class ConvUp(keras.layers.Layer):
         self.activation = network.activation
         self.sizes = network.sizes[-2::-1]
         self.norms = [network.make_norm() for _ in self.sizes]  # one before each
-        last = len(self.sizes) - 1
+        image, *maps = network.channels[:-1]
         self.convs = [
-            network.make_conv(c, 4, 2, bias=network.norm != "batch" or i == last, up=True)
-            for i, c in enumerate(network.channels[-2::-1])
+            *(network.make_conv(c, 4, 2, network.norm != "batch", up=True) for c in maps[::-1]),
+            network.make_conv(image, 5) if image > 1 else network.make_conv(image, 4, 2, up=True),
         ]
 
     def call(self, h, training=False):
-        for norm, conv, (height, width) in zip(self.norms, self.convs, self.sizes, strict=True):
-            h = conv(self.activation(norm(h, training=training)))
-            if h.shape[1:3] != (height, width):  # a crop of nothing would still cost a gradient
-                h = h[:, :height, :width]
+        for norm, conv, size in zip(self.norms, self.convs, self.sizes, strict=True):
+            h = self.activation(norm(h, training=training))
+            if conv.strides == (1, 1):
+                h = doubled(h, size)
+            h = conv(h)
+            if h.shape[1:3] != size:  # a crop of nothing would still cost a gradient
+                h = h[:, : size[0], : size[1]]
         return h
 
 

@@ -8,7 +8,13 @@ pooling, blocks of G double it by repeating pixels. Sizes, channels and argument
 import keras
 import tensorflow as tf
 
-from tf_bigan.networks.conv import ConvDiscriminator, ConvEncoder, ConvGenerator, ConvNetwork
+from tf_bigan.networks.conv import (
+    ConvDiscriminator,
+    ConvEncoder,
+    ConvGenerator,
+    ConvNetwork,
+    doubled,
+)
 
 
 class ResidualBlock(keras.layers.Layer):
@@ -42,10 +48,7 @@ class ResidualBlock(keras.layers.Layer):
         return self._halved(h) + self.shortcut(self._halved(self._doubled(x)))
 
     def _doubled(self, x):
-        if self.size is None:
-            return x
-        height, width = self.size
-        return tf.repeat(tf.repeat(x, 2, axis=1), 2, axis=2)[:, :height, :width]
+        return x if self.size is None else doubled(x, self.size)
 
     def _halved(self, x):
         return tf.nn.avg_pool2d(x, 2, 2, "SAME") if self.size is None else x
