@@ -24,7 +24,7 @@ from tests.small import BATCH, IMAGE_SHAPE
 from tf_bigan.callbacks.restore import checkpoints
 from tf_bigan.core import workers
 from tf_bigan.core.trainer import _batches
-from tf_bigan.run import cluster
+from tf_bigan.run import cluster, train
 
 ROOT = Path(__file__).parents[2]
 GAMES = {
@@ -322,6 +322,18 @@ def test_a_taken_port_is_named(monkeypatch, command):
         monkeypatch.setenv("TF_CONFIG", tf_config({"worker": cluster}, "worker", 0))
         status, _, err = command("train", "--dry_run")
     assert status == 2 and f"worker 0 cannot listen at {cluster[0]} (" in err.splitlines()[-1]
+
+
+def test_a_task_lost_while_others_look_at_the_images_is_one_line(command, monkeypatch, tmp_path):
+    def lost(*arguments):
+        raise tf.errors.UnavailableError(None, None, "worker 1 is gone\nand more")
+
+    monkeypatch.setattr(workers, "over_workers", lambda value, strategy: [value, value])
+    monkeypatch.setattr(train, "config_of_data", lost)
+    run = f"--workdir={tmp_path}/run"
+    status, _, err = command("train", run, "--dataset=folder:pictures")
+    line = "another worker is lost (worker 1 is gone): restart all workers to resume"
+    assert (status, err) == (1, f"train.py: {line}\n")
 
 
 def test_workers_with_different_options_say_so(command, monkeypatch):

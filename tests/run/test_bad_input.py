@@ -269,6 +269,46 @@ def test_train(case, bad, tmp_path, command):
     assert files_of(bad) == before
 
 
+@pytest.mark.parametrize("dataset", ["digits", "fashion_mnist"])  # with a preset, and without
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--model=bigam"], "--model=bigam is unknown"),
+        (["--init_from=nowhere"], "nowhere does not exist: give a .keras file or the directory"),
+        (["--set=cicle=1"], "has no cicle; did you mean cycle"),
+        (["--set=cycle=much"], "cycle=much: it must be a float"),
+        (["--set=cycle=-1"], "cycle=-1.0: it must be a float in [0, inf)"),
+        (["--moves=D,H"], "--moves: no player H"),
+        (["--moves=D+D"], "moves: D is twice in the same group"),
+        (["--player_rates=H=0.1"], "--player_rates: no player H"),
+        (["--model=ebgan", "--loss=hinge"], "EBGAN has a loss of its own"),
+        (["--model=autoencoder", "--penalty=r1"], "penalty: Autoencoder has no discriminator"),
+        (["--model=ebgan", "--augmentation=flip:target=0.5"], "EBGAN has no logits"),
+        (["--labels=20"], "does not learn from labels"),
+        (["--target_dataset=digits"], "does not adapt to a second data set"),
+        (["--model=dann"], "DANN needs --target_dataset=NAME"),
+        (["--model=infogan", "--prior=normal"], "infogan needs codes besides the noise"),
+        (["--model=sgan", "--set=views=turn"], "views=turn is unknown"),
+        (["--model=alice", "--set=cycle=adversarial", "--moves=D,EG"], "needs C to move"),
+        (["--model=vae_gan", "--prior=uniform"], "use --prior=normal"),
+        (["--model=vae_gan", "--set=kind=three_class", "--loss=hinge"], "use --loss=logistic"),
+    ],
+)
+def test_a_mistake_that_is_not_about_images_is_found_before_they_are_read(
+    options, message, dataset, tmp_path, command, monkeypatch
+):
+    def read(*arguments):
+        raise AssertionError("images are read")
+
+    for name in ("load_split", "describe"):
+        monkeypatch.setattr(tb.run.build, name, read)
+    model = [] if "--model" in str(options) else ["--model=cycle_bigan"]
+    run = [f"--workdir={tmp_path}/run", f"--dataset={dataset}"]
+    status, out, err = command("train", *run, *model, *options)
+    assert message in the_line("train", err)
+    assert (status, out) == (2, "") and not any(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("case", EVALUATE)
 def test_evaluate(case, bad, tiny_run, tmp_path, command):
     arguments, words = EVALUATE[case]

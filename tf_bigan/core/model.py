@@ -98,15 +98,12 @@ class AdversarialModel(Inference, Judging):
     ):
         super().__init__(name=name, dtype="float32")
         values = {k: v for k, v in parts.items() if k not in self.network_names()}
-        constraints.check_arguments(type(self), values, where=f"{type(self).__name__}: ")
+        self.check_options(prior, moves=moves, **values)
         missing = [network for network in self.network_names() if parts.get(network) is None]
         if missing:
             raise ValueError(f"{type(self).__name__} needs the networks {', '.join(missing)}")
-        if not isinstance(prior, Prior):
-            raise UserError(f"prior={prior!r}: give a Prior, as tb.priors.Normal(50)")
         self.prior = prior
         self.moves = tuple(tuple(group) for group in moves or type(self).moves)
-        self._check_moves()
         for part in (*self.network_names(), *values):  # the order of the model's variables
             setattr(self, part, parts[part])
         self._check_networks()
@@ -234,17 +231,59 @@ class AdversarialModel(Inference, Judging):
                         "layers of its own"
                     )
 
-    def _check_moves(self):
-        for group in self.moves:
+    @classmethod
+    def check_options(
+        cls,
+        prior: Prior,
+        *,
+        moves: Moves | None = None,
+        loss: losses.AdversarialLoss | str | None = None,
+        penalty: penalties.Penalty | str | None = None,
+        augmentation: augmentations.Augmentation | str | None = None,
+        **values: Any,
+    ) -> None:
+        """Checks arguments of the constructor and of `compile`, as far as no networks are needed.
+
+        The commands call it before they read images. A system with conditions of its own extends
+        it. `values` are hyperparameters, in `compile` all of them.
+
+        Raises:
+            ValueError: `moves` names an unknown player, or a group has none.
+            UserError: something else does not fit the system.
+        """
+        constraints.check_arguments(cls, values, where=f"{cls.__name__}: ")
+        if not isinstance(prior, Prior):
+            raise UserError(f"prior={prior!r}: give a Prior, as tb.priors.Normal(50)")
+        for group in moves or cls.moves:
             if not group:
                 raise ValueError("moves: a group without players")
             for player in group:
-                if player not in self.players:
+                if player not in cls.players:
                     raise ValueError(
-                        f"moves: no player {player}; players: {', '.join(self.players)}"
+                        f"moves: no player {player}; players: {', '.join(cls.players)}"
                     )
-                if group.count(player) > 1:
+                if list(group).count(player) > 1:
                     raise UserError(f"moves: {player} is twice in the same group")
+        if loss is not None and cls.default_loss is None:
+            raise UserError(f"loss={loss}: {cls.__name__} has a loss of its own: leave loss out")
+        augmentation = augmentations.get(augmentation)
+        if cls.default_penalty is None:
+            cls._refuse_judging(penalties.get(penalty or "none"), augmentation)
+        if augmentation is not None and augmentation.target is not None and not cls.default_loss:
+            raise UserError(
+                f"augmentation: {cls.__name__} has no logits, whose sign a target needs: "
+                "leave target out"
+            )
+
+    @classmethod
+    def _refuse_judging(cls, penalty, augmentation):
+        """Raises UserError if one of them is given: no discriminator is there to act on."""
+        for option, value in {"penalty": penalty, "augmentation": augmentation}.items():
+            if value is not None:
+                raise UserError(
+                    f"{option}: {cls.__name__} has no discriminator that judge() calls: use "
+                    f"{option}='none'"
+                )
 
     def _find_image_shape(self) -> tuple[int, int, int]:
         """(H, W, C) from G, or from E without G. Raises if the networks do not match."""
@@ -314,6 +353,14 @@ class AdversarialModel(Inference, Judging):
         values = {"ema": ema, "seed": seed, "steps_per_execution": steps_per_execution}
         values["sync_batch_norm"] = sync_batch_norm
         constraints.check_arguments(AdversarialModel.compile, values)
+        self.check_options(
+            self.prior,
+            moves=self.moves,
+            loss=loss,
+            penalty=penalty,
+            augmentation=augmentation,
+            **{name: getattr(self, name) for name in self.hyperparameters()},
+        )
         if jit_compile != "auto":
             constraints.check("jit_compile", jit_compile, bool)
         for name in self.network_names():
@@ -363,32 +410,12 @@ class AdversarialModel(Inference, Judging):
                     )
 
     def _set_game(self, loss, penalty, augmentation):
-        if loss is not None and self.default_loss is None:
-            raise UserError(
-                f"loss={loss}: {type(self).__name__} has a loss of its own: leave loss out"
-            )
         loss, penalty = loss or self.default_loss, penalty or self.default_penalty
         self.adversarial_loss = None if loss is None else losses.get(loss)
         self.penalty = penalties.get(penalty)
         self.augmentation = augmentations.get(augmentation)
-        if self.default_penalty is None:
-            self._check_judges(False)
-        if self._adapts_augmentation() and self.default_loss is None:
-            raise UserError(
-                f"augmentation: {type(self).__name__} has no logits, whose sign a target needs: "
-                "leave target out"
-            )
         if self.augmentation is not None:
             self.augmentation_probability.assign(self.augmentation.probability)
-
-    def _check_judges(self, judges: bool):
-        """Raises UserError if something is to act on a discriminator and there is none."""
-        for option in ("penalty", "augmentation"):
-            if getattr(self, option) is not None and not judges:
-                raise UserError(
-                    f"{option}: {type(self).__name__} has no discriminator that judge() calls: use "
-                    f"{option}='none'"
-                )
 
     def _one_each(self, optimizer) -> dict[str, keras.optimizers.Optimizer]:
         """{player: its own optimizer}, from one for all or from one for each."""
@@ -678,7 +705,8 @@ class AdversarialModel(Inference, Judging):
             self.check_losses(losses, group)
             # Keras's optimizers sum the gradients over the replicas; the mean is taken here.
             replicas = self.distribute_strategy.num_replicas_in_sync
-            self._check_judges(bool(self._judged.calls))
+            if not self._judged.calls:
+                self._refuse_judging(self.penalty, self.augmentation)
             # Before the penalties, whose calls of D would replace its layers' losses.
             own = {player: self._objective(player, losses[player]) for player in group}
             slopes = self._penalties_of(group)

@@ -84,7 +84,11 @@ class ALICE(ALI):
             adversarial_weight=adversarial_weight,
         )
         self.c_plays = any("C" in group for group in self.moves)
-        if cycle == "adversarial" and not self.c_plays:
+
+    @classmethod
+    def check_options(cls, prior, *, cycle, moves=None, **options):
+        super().check_options(prior, cycle=cycle, moves=moves, **options)
+        if cycle == "adversarial" and not any("C" in group for group in moves or cls.moves):
             raise UserError("cycle=adversarial needs C to move, as in moves=D+C+EG")
 
     @classmethod

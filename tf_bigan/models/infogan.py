@@ -76,9 +76,14 @@ class InfoGAN(AdversarialModel):
             views=views,
         )
         self._views = augmentation.of_views(views)
-        if not isinstance(self.prior, Concatenation):
+
+    @classmethod
+    def check_options(cls, prior, *, views, **options):
+        super().check_options(prior, views=views, **options)
+        augmentation.of_views(views)
+        if not isinstance(prior, Concatenation):
             raise UserError("infogan needs codes besides the noise: prior=normal62+categorical10")
-        if isinstance(self.prior.parts[0], Categorical):
+        if isinstance(prior.parts[0], Categorical):
             raise UserError("infogan: a prior begins with noise: prior=normal62+categorical10")
 
     @classmethod

@@ -89,6 +89,11 @@ class SGAN(AdversarialModel):
         self._views = augmentation.of_views(views)
 
     @classmethod
+    def check_options(cls, prior, *, views, **options):
+        super().check_options(prior, views=views, **options)
+        augmentation.of_views(views)
+
+    @classmethod
     def make_networks(cls, make, latent_dim, classes):
         if classes is None:
             raise UserError("sgan learns from labels: give a data set that has them")

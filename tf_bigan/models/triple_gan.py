@@ -93,6 +93,11 @@ class TripleGAN(AdversarialModel):
             raise UserError(f"triple_gan: z must end in the labels: prior=normal100+{labels}")
 
     @classmethod
+    def check_options(cls, prior, *, views, **options):
+        super().check_options(prior, views=views, **options)
+        augmentation.of_views(views)
+
+    @classmethod
     def make_networks(cls, make, latent_dim, classes):
         if classes is None:
             raise UserError("triple_gan learns from labels: give a data set that has them")

@@ -5,6 +5,7 @@ from typing import Literal
 import keras
 import tensorflow as tf
 
+from tf_bigan import losses
 from tf_bigan.constraints import NonNegative, Positive
 from tf_bigan.core.model import AdversarialModel, Moves
 from tf_bigan.errors import UserError
@@ -74,13 +75,14 @@ class VAEGAN(AdversarialModel):
             sigma=sigma,
             feature_sigma=feature_sigma,
         )
-        if not isinstance(self.prior, Normal):
-            raise UserError("vae_gan measures the divergence from a Gaussian: use prior=normal")
 
-    def _set_game(self, loss, penalty, augmentation):
-        super()._set_game(loss, penalty, augmentation)
-        chosen = self.adversarial_loss
-        if self.kind == "three_class" and (type(chosen) is not Logistic or chosen.label_smoothing):
+    @classmethod
+    def check_options(cls, prior, *, kind, loss=None, **options):
+        super().check_options(prior, kind=kind, loss=loss, **options)
+        if not isinstance(prior, Normal):
+            raise UserError("vae_gan measures the divergence from a Gaussian: use prior=normal")
+        chosen = losses.get(loss or cls.default_loss)
+        if kind == "three_class" and (type(chosen) is not Logistic or chosen.label_smoothing):
             raise UserError(
                 "vae_gan: with kind=three_class D has a loss of its own: use loss=logistic"
             )

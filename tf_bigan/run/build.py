@@ -4,6 +4,7 @@ import math
 import sys
 import typing
 from collections.abc import Iterable, Sequence
+from inspect import Parameter
 from typing import Any
 
 import numpy as np
@@ -74,10 +75,9 @@ def training_batches(config: Config, train: data.ImageData | data.StreamedImages
     """The training batches, with a labelled subset or a second data set if configured.
 
     Raises:
-        UserError: the data lack something that the system needs.
+        UserError: the data lack something that the system needs, or it has no use for a part.
     """
-    if config.labels and config.target_dataset:
-        raise UserError("--labels and --target_dataset cannot be combined: leave one out")
+    check_parts(config)
     if config.target_dataset:
         target = load_split(config, "train", config.target_dataset)
         batches = data.two_domains(train, target, config.batch_size, config.seed)
@@ -85,13 +85,47 @@ def training_batches(config: Config, train: data.ImageData | data.StreamedImages
         batches = data.semi_supervised(train, config.labels, config.batch_size, config.seed)
     else:
         batches = train.batches(config.batch_size, config.seed)
+    check_entries(models.find(config.model), batches)
+    return batches
+
+
+def check(config: Config) -> None:
+    """Finds the mistakes that need no images to be seen, before any are read.
+
+    Raises UserError: there is no such system, or an option does not fit it.
+    """
+    check_system(config)
+    check_parts(config)
+
+
+def check_system(config: Config) -> None:
+    """Raises UserError if there is no such system, or it does not take one of the options."""
     system = models.find(config.model)
-    if config.target_dataset and "target_image" not in system.requires:
+    defaults = {n: v for n, v in system.hyperparameters().items() if v is not Parameter.empty}
+    _check_players("moves", {p for group in config.groups or () for p in group}, system.players)
+    _check_players("player_rates", config.rates, system.players)
+    system.check_options(
+        priors.from_text(config.prior, config.latent_dim),
+        moves=config.groups,
+        loss=config.loss,
+        penalty=config.penalty,
+        augmentation=config.augmentation,
+        **(defaults | hyperparameters(config, system)),
+    )
+
+
+def check_parts(config: Config) -> None:
+    """Raises UserError for --labels or --target_dataset without use, or if the latter is needed."""
+    system = models.find(config.model)
+    adapts = "target_image" in system.requires
+    if config.labels and config.target_dataset:
+        raise UserError("--labels and --target_dataset cannot be combined: leave one out")
+    if config.target_dataset and not adapts:
         raise UserError(f"--target_dataset: {config.model} does not adapt to a second data set")
     if config.labels and "label" not in system.requires:
         raise UserError(f"--labels: {config.model} does not learn from labels")
-    check_entries(system, batches)
-    return batches
+    if adapts and not config.target_dataset:
+        raise UserError(f"{system.__name__} needs --target_dataset=NAME")
 
 
 def check_entries(system: AdversarialModel | type[AdversarialModel], batches: data.Batches) -> None:
@@ -116,6 +150,7 @@ def build_model(
     Raises:
         UserError: the networks cannot take the image size, or an option does not fit the system.
     """
+    check_system(config)
     jit_compile = {"true": True, "false": False}.get(config.jit_compile, "auto")
     policy, _, _ = hardware.choose(config.precision)
     system = models.find(config.model)
@@ -129,9 +164,8 @@ def build_model(
             sizes = {"squash": isinstance(prior, priors.Uniform)} | sizes
         return networks.make(config.networks, role, **sizes)
 
-    options = hyperparameters(config, system)  # checked first
+    options = hyperparameters(config, system)
     options = presets.system(config.model).of_run(options, steps_per_epoch, config.epochs)
-    _check_players("moves", {p for group in config.groups or () for p in group}, system.players)
     still = set(system.players) - {p for group in config.groups or [system.players] for p in group}
     if still:
         logging.warning("--moves=%s never moves %s", config.moves, ", ".join(sorted(still)))
@@ -156,16 +190,21 @@ def build_model(
     return model, f"{policy}{' with XLA' if xla else ''} ({why})"
 
 
+def load_start(path: str) -> tuple[AdversarialModel, str]:
+    """`load_trained` of `--init_from`. Raises UserError, which names the option."""
+    try:
+        return load_trained(path)
+    except UserError as error:
+        raise UserError(f"init_from={path}: {error}") from error
+
+
 def start_from(model: AdversarialModel, path: str) -> None:
     """Takes the weights of a run or a .keras file, and prints what is new in a line on stderr.
 
     Raises:
         UserError: it cannot be loaded, or nothing of it fits.
     """
-    try:
-        source, file = load_trained(path)
-    except UserError as error:
-        raise UserError(f"init_from={path}: {error}") from error
+    source, file = load_start(path)
     result = take_weights(model, source)
     if not result.taken:
         raise UserError(
@@ -224,8 +263,7 @@ def optimizers(
     order: Iterable[Sequence[str]],
     steps_per_epoch: int,
 ) -> dict[str, Adam]:
-    """{player: its optimizer}. Raises UserError for rates of unknown players."""
-    _check_players("player_rates", config.rates, players)
+    """{player: its optimizer}."""
     made = {}
     for player in players:
         rate = config.rates.get(player, config.learning_rate)

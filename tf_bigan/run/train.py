@@ -68,6 +68,7 @@ define_config_flags(FLAGS)
 
 def main() -> int:
     config = config_from_flags(FLAGS)
+    tb.run.build.check(config)
     if WORKDIR.value == "":
         raise UserError("workdir= is empty: give a directory, or leave the option out")
     workdir = Workdir(WORKDIR.value or default_workdir(config))
@@ -83,11 +84,14 @@ def main() -> int:
     several = len(tb.core.workers.over_workers(0, strategy)) > 1
     if not tb.core.workers.is_chief(strategy):
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - for the rest of the program
-    if not has_preset(FLAGS):
-        config = config_of_data(config, strategy, workdir)
-        workdir.check(config)
-    tb.core.workers.check_same(config.replace(data_dir=None).to_json(), "the options", strategy)
     try:
+        if config.init_from and tb.callbacks.latest(workdir.checkpoints) is None:
+            tb.run.build.load_start(config.init_from)  # a mistake is found before images are read
+        if not has_preset(FLAGS):
+            config = config_of_data(config, strategy, workdir)
+            workdir.check(config)
+        text = config.replace(data_dir=None).to_json()
+        tb.core.workers.check_same(text, "the options", strategy)
         return run_or_try(config, workdir, strategy, which)
     except tb.NonFiniteLoss as error:
         last = tb.callbacks.latest(workdir.checkpoints)
@@ -152,7 +156,6 @@ def default_workdir(config: Config) -> str:
 
 def run_or_try(config, workdir, strategy, which) -> int:
     """Runs a new or resumed training, or only describes it with --dry_run."""
-    tb.models.find(config.model)  # a user's module must be imported before loading checkpoints
     chief = tb.core.workers.is_chief(strategy)
     if not chief:
         tb.core.workers.over_workers(0, strategy)  # wait for the chief's downloads
