@@ -193,6 +193,21 @@ def test_the_averaged_copy_is_not_counted(images, tmp_path):
         np.testing.assert_array_equal(a.numpy(), b.numpy())
 
 
+@pytest.mark.parametrize("file", ["model.keras", "model.weights.h5"])
+def test_weights_of_a_file_without_an_average_start_it(images, tmp_path, file):
+    plain, averaged = make_plain(), make_plain(ema=0.9)
+    plain.encoder.set_weights([weight + 1.0 for weight in plain.encoder.get_weights()])
+    plain.step.assign(7)
+    (plain.save if file.endswith(".keras") else plain.save_weights)(tmp_path / file)
+    averaged.load_weights(tmp_path / file)
+    assert int(averaged.step.numpy()) == 7
+    np.testing.assert_array_equal(averaged.encode(images), plain.encode(images))
+    make_plain(tb.models.Autoencoder).save_weights(tmp_path / "other.weights.h5")
+    with pytest.raises(ValueError, match="could not be loaded"):  # it lacks more
+        averaged.load_weights(tmp_path / "other.weights.h5")
+    assert averaged.average is not None
+
+
 def test_another_format_is_refused_and_leaves_no_file(tmp_path):
     with pytest.raises(ValueError, match="saved as FILE.keras"):
         make_plain().save(tmp_path / "model.h5")

@@ -596,9 +596,31 @@ class AdversarialModel(Inference, Judging):
         for layer in average._flatten_layers():
             if isinstance(layer, keras.layers.BatchNormalization):
                 layer.momentum = AVERAGE_MOMENTUM
+        self._start_average(average)
+        return average
+
+    def _start_average(self, average: "AdversarialModel"):
+        """Sets the averaged copy to the weights."""
         for network in self.network_names():
             getattr(average, network).set_weights(getattr(self, network).get_weights())
-        return average
+
+    def load_weights(self, filepath, skip_mismatch: bool = False, **kwargs: Any) -> None:
+        """Loads the weights and all state of a file, as Keras does.
+
+        If the file has no moving average, that of this model starts from the loaded weights.
+        """
+        average = self.average
+        try:
+            super().load_weights(filepath, skip_mismatch=skip_mismatch, **kwargs)
+        except ValueError:  # Keras's does not say whether it is the average that the file lacks
+            if average is None:
+                raise
+            self._set_average(None)
+            try:
+                super().load_weights(filepath, skip_mismatch=skip_mismatch, **kwargs)
+            finally:
+                self._set_average(average)
+            self._start_average(average)
 
     def get_weights(self) -> list[np.ndarray]:
         """All weights, those of the averaged copy last."""
