@@ -199,6 +199,12 @@ TRAIN = {
         ["--eval_metrics=NND/100,accuracy"],
         "--eval_metrics=NND/100,accuracy: accuracy needs a system that classifies",
     ),
+    "metrics of nothing": (
+        ["--eval_metrics=EGr", "--validation=0"],
+        "--eval_metrics=EGr: nothing is measured with --validation=0: change one of them",
+    ),
+    "metrics never": (["--eval_metrics=EGr", "--eval_every=0"], "measured with --eval_every=0"),
+    "profile of no step": (["--profile=20:30"], "--profile=20:30: the run has only 20 steps"),
     "no workdir": (["--workdir="], "--workdir= is empty: give a directory"),
     "workdir is a file": (["--workdir={bad}/file"], "{bad}/file is a file"),
     "workdir below a file": (["--workdir={bad}/file/run"], "{bad}/file is a file"),

@@ -1,5 +1,6 @@
 """train.py: what it says, what it writes, what can be done with it."""
 
+import dataclasses
 import json
 import re
 import shutil
@@ -56,6 +57,14 @@ def test_dry_run_writes_nothing(tmp_path, command, monkeypatch):
     assert "20 steps per epoch, about " in out and "; 10 epochs about " in out
     assert "workdir: runs/digits, a new run" in out
     assert not any(tmp_path.iterdir())
+
+
+def test_a_dry_run_says_how_much_is_left(tiny_run, tiny_options, command, eagerly, monkeypatch):
+    monkeypatch.setattr(train, "DRY_RUN_SECONDS", 0.0)
+    run = (f"--workdir={tiny_run[0]}", *tiny_options, "--dry_run")
+    status, out, err = command("train", *run, "--epochs=5")
+    assert status == 0, err
+    assert "step-00000072.keras\n" in out and "; 2 epochs left about " in out
 
 
 def test_workdir(tiny_run, tiny_options):
@@ -121,15 +130,27 @@ def test_a_finished_run_says_so_and_continues_with_more_epochs(
     assert [line[:12] for line in lines] == [f'{{"epoch": {i},' for i in range(5)]
 
 
-def test_a_run_does_not_go_on_with_other_images(tiny_run, tiny_options, tmp_path, command):
+@pytest.mark.parametrize("options", [[], ["--dry_run"]])
+def test_a_run_does_not_go_on_with_other_images(tiny_run, tiny_options, tmp_path, command, options):
     """Its steps would be those of other epochs."""
     workdir = tmp_path / "run"
     shutil.copytree(tiny_run[0], workdir)
     record = json.loads((workdir / "config.json").read_text())
     (workdir / "config.json").write_text(json.dumps(record | {"images": record["images"] - 7}))
-    status, _, err = command("train", f"--workdir={workdir}", *tiny_options)
+    status, _, err = command("train", f"--workdir={workdir}", *tiny_options, *options)
     line = f"run with {record['images'] - 7:,} training images, now there are {record['images']:,}"
     assert status == 2 and line in err
+
+
+def test_the_projector_has_the_names_of_classes(bigan_run):
+    names = tuple("abcdefghij")
+    held_out = dataclasses.replace(tb.data.load("digits", "test").take(9), class_names=names)
+    workdir = train.Workdir(bigan_run)
+    listed = train.run_callbacks(
+        workdir.read_config(), workdir, load(bigan_run), held_out, held_out.batches(4), (None, None)
+    )
+    (dashboard,) = (one for one in listed if isinstance(one, tb.callbacks.Dashboard))
+    assert dashboard.labels.tolist() == [names[label] for label in held_out.labels]
 
 
 def test_output_through_a_pipe(tiny_run):

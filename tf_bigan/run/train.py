@@ -26,6 +26,7 @@ import tensorflow as tf
 from absl import flags
 
 import tf_bigan as tb
+from tf_bigan.callbacks.restore import checkpoints
 from tf_bigan.core.statistics import calibrate
 from tf_bigan.data.home import expanded
 from tf_bigan.data.pipeline import user_errors
@@ -172,6 +173,11 @@ def run_or_try(config, workdir, strategy, which) -> int:
     held_out = tb.data.renumbered(held_out, train.class_names)  # of a target data set
     batches.dataset(replicas=strategy.num_replicas_in_sync)  # checks that they divide the batch
     last = tb.callbacks.latest(workdir.checkpoints)
+    if last is not None:
+        workdir.check_images(batches.num_examples, train.fingerprint)
+    steps = config.epochs * batches.steps_per_epoch
+    if config.profiled and config.profiled[0] >= steps:
+        raise UserError(f"profile={config.profile}: the run has only {steps:,} steps, from 0 on")
     if DRY_RUN.value:
         new = config if last is None else config.replace(init_from=None)
         with strategy.scope():
@@ -180,8 +186,6 @@ def run_or_try(config, workdir, strategy, which) -> int:
             )
         measurement(config, model, train, held_out)  # checks the options
         return dry_run(config, workdir, batches, model, f"{why}; {which}")
-    if last is not None:
-        workdir.check_images(batches.num_examples, train.fingerprint)
     tb.core.workers.check_same(
         last or "none",
         f"the newest checkpoint ({last or 'none'}): use a --workdir that all workers share",
@@ -269,7 +273,7 @@ def run_callbacks(config, workdir, model, held_out, batches, measured) -> list:
         tb.callbacks.Dashboard(
             workdir.logs,
             held_out.as_float(),
-            held_out.labels,
+            held_out.classes,
             probe,
             config=dataclasses.asdict(config),
             every_epochs=config.picture_every,
@@ -303,7 +307,7 @@ def run_callbacks(config, workdir, model, held_out, batches, measured) -> list:
 def dry_run(config, workdir, batches, model, why) -> int:
     """Prints a description of the run, and times a few steps of a temporary model."""
     print(config.to_json())
-    last = tb.callbacks.latest(workdir.checkpoints)
+    step, last = (checkpoints(workdir.checkpoints) or [(0, None)])[-1]
     print(f"workdir: {workdir.root}, {f'resumed from {last}' if last else 'a new run'}")
     print(f"precision: {why}")
     for network in model.network_names():
@@ -318,9 +322,11 @@ def dry_run(config, workdir, batches, model, why) -> int:
     model.fit(batches, verbose=0, callbacks=[timed])
     done = int(model.step.numpy()) - 1
     seconds = (time.perf_counter() - start) / done * steps
+    epochs = max(0, config.epochs - step // steps)
     print(
-        f"{steps:,} steps per epoch, about {_duration(seconds)}; {config.epochs} epochs about "
-        f"{_duration(seconds * config.epochs)}, without evaluation and pictures"
+        f"{steps:,} steps per epoch, about {_duration(seconds)}; {epochs} "
+        f"epochs{' left' if last else ''} about {_duration(seconds * epochs)}, without evaluation "
+        "and pictures"
     )
     return 0
 
