@@ -216,6 +216,21 @@ def test_a_checkpoint_without_weights_is_damaged(three):
     assert restore(three)[1].endswith("step-00000012.keras")
 
 
+def test_a_checkpoint_that_keras_cannot_load_is_one_line(three):
+    path = three / "step-00000012.keras"
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    parts["config.json"] = parts["config.json"].replace(b"tf_bigan>BiGAN", b"tf_bigan>NoGAN")
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in parts.items():
+            archive.writestr(name, content)
+    with pytest.raises(
+        UserError, match="step-00000012.keras cannot be loaded as a model: "
+    ) as error:
+        restore(three)
+    assert "\n" not in str(error.value)
+
+
 def test_going_on_from_before_a_damaged_one_never_deletes_the_good(three, play):
     (three / "step-00000099.keras").write_bytes(b"half")
     model, _ = restore(three)

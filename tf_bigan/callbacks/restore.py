@@ -56,8 +56,7 @@ def restore(directory: str | os.PathLike) -> tuple[AdversarialModel, str]:
     for _, path in reversed(found):
         wrong = damage(path)
         if wrong is None:
-            model: Any = keras.saving.load_model(path)
-            return model, path
+            return _loaded(path), path
         logging.warning("%s is damaged (%s); trying the checkpoint before it", path, wrong)
     if found:
         raise UserError(
@@ -67,6 +66,27 @@ def restore(directory: str | os.PathLike) -> tuple[AdversarialModel, str]:
     raise UserError(
         f"no checkpoint in {os.fspath(directory)}: train first, or use another directory"
     )
+
+
+def load_model(path: str | os.PathLike) -> AdversarialModel:
+    """The model in a .keras file. Raises UserError if it is not an `AdversarialModel`."""
+    wrong = damage(path)
+    if wrong is not None:
+        raise UserError(f"{os.fspath(path)} cannot be loaded as a model: {wrong}")
+    return _loaded(path)
+
+
+def _loaded(path: str | os.PathLike) -> AdversarialModel:
+    try:
+        model: Any = keras.saving.load_model(path)
+    except Exception as error:  # a user's file can be wrong in any way
+        reason = str(error).strip().partition("\n")[0] or type(error).__name__
+        raise UserError(f"{os.fspath(path)} cannot be loaded as a model: {reason}") from error
+    if not isinstance(model, AdversarialModel):
+        raise UserError(
+            f"{os.fspath(path)} holds a {type(model).__name__}, not an AdversarialModel"
+        )
+    return model
 
 
 def damage(path: str | os.PathLike) -> str | None:

@@ -8,11 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import keras
 from absl import logging
 
 from tf_bigan import callbacks, models
-from tf_bigan.callbacks.restore import checkpoints, damage
+from tf_bigan.callbacks.restore import checkpoints, damage, load_model
 from tf_bigan.core.model import AdversarialModel
 from tf_bigan.data.home import expanded
 from tf_bigan.errors import UserError
@@ -117,21 +116,6 @@ def _check_networks(system: type[AdversarialModel], networks: Sequence[str]) -> 
             f"{system.__name__} has no {' and no '.join(missing)}; "
             f"systems with {' and '.join(networks)}: {', '.join(able)}"
         )
-
-
-def load_model(path: Path) -> AdversarialModel:
-    """The model in a .keras file. Raises UserError if it is not an `AdversarialModel`."""
-    wrong = damage(path)
-    if wrong is not None:
-        raise UserError(f"{path} cannot be loaded as a model: {wrong}")
-    try:
-        model = keras.saving.load_model(path)
-    except Exception as error:  # a user's file can be wrong in any way
-        reason = str(error).strip().partition("\n")[0] or type(error).__name__
-        raise UserError(f"{path} cannot be loaded as a model: {reason}") from error
-    if not isinstance(model, AdversarialModel):
-        raise UserError(f"{path} holds a {type(model).__name__}, not an AdversarialModel")
-    return model
 
 
 def trained_runs(text: str, changes: Mapping[str, object]) -> list[Trained]:
