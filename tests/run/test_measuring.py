@@ -1,5 +1,6 @@
 """Measuring while a model trains: a chosen subset, and the best checkpoint by one of it."""
 
+import contextlib
 import dataclasses
 import json
 from functools import partial
@@ -9,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tests.run.conftest import new_run
 from tf_bigan import data, evaluation
 from tf_bigan.errors import UserError
 from tf_bigan.run import build, measure, presets, trained
@@ -58,6 +60,21 @@ def test_a_chosen_subset_and_the_best_checkpoint_by_one_of_it(
     best = json.loads((tmp_path / "run" / "checkpoints" / "best.json").read_text())
     assert best["monitor"] == "probe_100"
     assert best["value"] == max(line["probe_100"] for line in lines[1:])
+
+
+@pytest.mark.parametrize("fingerprint", ["that of the digits", "another", None])
+def test_images_that_have_changed_since_the_training(fingerprint, digits, tmp_path, caplog):
+    if fingerprint == "that of the digits":
+        fingerprint = data.load("digits", "train", validation=None).fingerprint
+    run = Workdir(new_run(tmp_path / "run", model="autoencoder", penalty="none"))
+    run.prepare(run.read_config(), {}, 1249, fingerprint)
+    options = {"split": "test", "metrics": ["EGr"], "references": False}
+    for changes in ({}, {"dataset": "digits", "image_size": "9"}):
+        (one,) = trained.trained_runs(str(run.root), changes)
+        with contextlib.suppress(UserError):  # the chosen size is not the model's
+            measure.load(one, {}, **options)
+    warned = ["have changed since the training" in text for text in caplog.messages]
+    assert sum(warned) == (fingerprint == "another")
 
 
 def test_values_are_those_of_the_functions(digits, model):

@@ -373,14 +373,23 @@ def load(
     Raises:
         UserError: the model or its data cannot be loaded, or the image shapes differ.
     """
-    model, config = trained.load(), trained.config
-    train = build.in_memory(build.load_split(config, "train"))
+    model, config, run = trained.load(), trained.config, trained.workdir
+    train = build.load_split(config, "train")
+    # Not for data that the user has chosen.
+    if run and run.read_config() == config and run.has_other_images(train.fingerprint):
+        logging.warning(
+            "%s: the images have changed since the training, which may have seen some of those "
+            "that are %s images now",
+            trained.name,
+            split,
+        )
+    train = build.in_memory(train)
     held_out = build.in_memory(build.load_held_out(config, split))
     if config.target_dataset:  # either of the two may be grey
         channels = model.image_shape[-1]
         train, held_out = (part.converted(channels=channels) for part in (train, held_out))
-    if trained.workdir is not None and build.classifies(model):
-        names = trained.workdir.read_class_names()
+    if run is not None and build.classifies(model):
+        names = run.read_class_names()
         train, held_out = (data.renumbered(part, names) for part in (train, held_out))
     if model.image_shape != train.image_shape:
         raise UserError(

@@ -103,12 +103,17 @@ class Workdir:
                 f"{self.root} holds a run with {before:,} training images, now there are "
                 f"{number:,}: use the same images, or another workdir=DIR"
             )
-        if fingerprint and record.get("fingerprint", fingerprint) not in (None, fingerprint):
+        if self.has_other_images(fingerprint):
             raise UserError(
                 f"{self.root} holds a run with {before:,} training images, now there are as many, "
                 "but not the same or not in the same order: restore the images, or use another "
                 "workdir=DIR"
             )
+
+    def has_other_images(self, fingerprint: str | None) -> bool:
+        """Whether the run here has learnt from images of another fingerprint, if both are known."""
+        before = json.loads(self.config.read_bytes()).get("fingerprint")
+        return None not in (before, fingerprint) and before != fingerprint
 
     def check_outside(self, pictures: Path):
         """Raises UserError if the run would write its pictures into a folder of training data."""
