@@ -268,6 +268,19 @@ def test_a_converter_that_is_missing_is_named_before_the_training(
     assert status == 2 and "onnx files need some-package" in err and Brightness.fitted is None
 
 
+def test_no_heat_maps_of_earlier_scores_are_left(call, brightness, tmp_path):
+    for i in range(4):
+        save(tmp_path / f"normal/{i}.png", grey(i))
+    options = [f"--normal={tmp_path}/normal", f"--data={tmp_path}/normal", "--image_size=8"]
+    options.append(f"--out={tmp_path}/s.csv")
+    maps = tmp_path / "s-heat_maps"
+    assert call(*options)[0] == 0 and len(list(maps.iterdir())) == 4
+    assert call(*options, "--noheat_maps")[0] == 0 and not maps.exists()
+    maps.mkdir()
+    (maps / "mine.txt").touch()  # what the command did not write stays
+    assert call(*options, "--noheat_maps")[0] == 0 and (maps / "mine.txt").exists()
+
+
 def test_nothing_of_others_is_overwritten(call, brightness, tmp_path):
     for i in range(4):
         save(tmp_path / f"normal/{i}.png", grey(i))

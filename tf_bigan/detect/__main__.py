@@ -17,7 +17,7 @@ import numpy as np
 from absl import flags
 
 from tf_bigan import models
-from tf_bigan.atomic import atomically
+from tf_bigan.atomic import atomically, remove_at_once
 from tf_bigan.data.folder import Folder, open_folder
 from tf_bigan.data.home import expanded
 from tf_bigan.data.images import ImageData
@@ -56,7 +56,13 @@ OUT = _define(
     "the file of scores; the page and the folder of heat maps are beside it [scores.csv]",
     "output",
 )
-HEAT_MAPS = _define(flags.DEFINE_boolean, "heat_maps", True, "write heat maps [true]", "output")
+HEAT_MAPS = _define(
+    flags.DEFINE_boolean,
+    "heat_maps",
+    True,
+    "write heat maps; without them, those of an earlier run with the same --out are removed [true]",
+    "output",
+)
 SAVED_MODEL = _define(
     _string,
     "saved_model",
@@ -141,6 +147,8 @@ def main() -> int:
     report_html(out.with_suffix(".html"), content)
     if HEAT_MAPS.value:
         _write_heat_maps(heat_maps, names, maps)
+    elif _are_heat_maps(heat_maps):
+        remove_at_once(heat_maps)  # of an earlier run, whose scores are replaced
     if PICKLE.value:
         detector.reading_ = {"resize": how.resize, "background": how.background}
         with atomically(expanded(PICKLE.value)) as temporary:
@@ -215,12 +223,15 @@ def _write_heat_maps(folder: Path, names: list[str], maps: np.ndarray) -> None:
 
 
 def _check_heat_maps(folder: Path) -> None:
-    if folder.exists() and not (folder.is_dir() and all(map(_is_heat_map, folder.rglob("*")))):
+    if folder.exists() and not _are_heat_maps(folder):
         raise UserError(f"{folder} exists and is not a folder of heat maps: use another --out")
 
 
-def _is_heat_map(path: Path) -> bool:
-    return path.is_dir() or path.name.endswith(".heat_map.png")
+def _are_heat_maps(folder: Path) -> bool:
+    """Whether it is a folder that has nothing but heat maps, in subfolders too."""
+    return folder.is_dir() and all(
+        path.is_dir() or path.name.endswith(".heat_map.png") for path in folder.rglob("*")
+    )
 
 
 if __name__ == "__main__":
