@@ -222,6 +222,38 @@ def test_what_is_not_there_is_left_out(without, group, reason):
     assert all(reason in text for text in left_out.values())
 
 
+@pytest.mark.parametrize(
+    ("arguments", "left_out"),
+    [
+        ({"samples": X[1300:1400]}, {"NND": "z"}),
+        ({"samples": X[1300:1400], "z": Z}, {"NND": "generate"}),
+        (
+            {name: MODEL[name] for name in ("generate", "encode", "z")},
+            {"EGr": "reconstruct", "EGg": "reconstruct", "latent_error": "infer"},
+        ),
+    ],
+)
+def test_functions_that_are_not_there(arguments, left_out):
+    names = ["sliced_wasserstein", *left_out]
+    values, reasons = compute(names, Inputs(*DATA, **arguments))
+    assert list(values) == ["sliced_wasserstein"]
+    assert reasons == {n: f"needs the argument {what} of Inputs" for n, what in left_out.items()}
+
+
+@pytest.mark.parametrize("shape", [(400,), (3, 10), (400, 2, 10)])
+def test_a_classifier_of_a_wrong_shape(shape):
+    inputs = Inputs(HELD_OUT, HELD_OUT_LABELS, classify=lambda x: np.zeros(shape))
+    assert compute(["accuracy"], inputs)[1]["accuracy"].startswith("classify(x): expected ")
+
+
+def test_labels_may_be_a_list():
+    lists = Inputs(HELD_OUT, HELD_OUT_LABELS.tolist(), TRAIN, TRAIN_LABELS.tolist(), encode=encode)
+    names = ["NNC_e", "probe_100"]
+    assert compute(names, lists) == compute(names, Inputs(*DATA, encode=encode))
+    with pytest.raises(Unmeasurable, match="^train_labels: expected 0 labels, .* got 900"):
+        Inputs(HELD_OUT, HELD_OUT_LABELS, None, TRAIN_LABELS)
+
+
 def test_images_without_labels_have_the_metrics_that_need_none():
     unlabelled = Inputs(HELD_OUT, None, TRAIN, **MODEL)
     values, left_out = compute(GENERATION, unlabelled)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
@@ -94,9 +95,10 @@ class Inputs:
             if images is not None:
                 object.__setattr__(self, name, as_images(images, name))
                 check_same_image_shape(self.held_out, "held_out", getattr(self, name), name)
-        for images, labels in (("held_out", "held_out_labels"), ("train", "train_labels")):
+        for images, labels in ((self.held_out, "held_out_labels"), (self.train, "train_labels")):
             if getattr(self, labels) is not None:
-                as_labels(getattr(self, labels), labels, len(getattr(self, images)))
+                count = 0 if images is None else len(images)
+                object.__setattr__(self, labels, as_labels(getattr(self, labels), labels, count))
 
     @cached_property
     def parts(self) -> frozenset[str]:
@@ -119,6 +121,13 @@ class Inputs:
         """The same model and images with another seed. What is cached of the images is reused."""
         return self._copied("_encoded", "_random_real", seed=seed, z=z, classifier=classifier)
 
+    def _given(self, name: str) -> Any:
+        """An argument that a metric needs besides its `parts`. Raises Unmeasurable without it."""
+        value = getattr(self, name)
+        if value is None:
+            raise Unmeasurable(f"needs the argument {name} of Inputs")
+        return value
+
     def _copied(self, *kept: str, **changes) -> Inputs:
         """A copy with these changes. What is cached of the kept results is reused."""
         copied = dataclasses.replace(self, **changes)
@@ -133,9 +142,10 @@ class Inputs:
 
     def nnd(self, divisor: int) -> float:
         """Mean distance of a held-out image to the nearest of the first 1 / `divisor` samples."""
-        end = len(self.z) // divisor
+        draws = len(self._given("z"))
+        end = draws // divisor
         if end == 0:
-            raise Unmeasurable(f"z: expected at least {divisor} draws, got {len(self.z)}")
+            raise Unmeasurable(f"z: expected at least {divisor} draws, got {draws}")
         known = self._nearest_samples
         start = max(count for count in known if count <= end)
         distances = known[start]
@@ -147,18 +157,18 @@ class Inputs:
     @cached_property
     def inversion(self) -> tuple[float, float]:
         """EGr and its baseline."""
-        error = InversionError()
+        error, reconstruct = InversionError(), self._given("reconstruct")
         for rows in self._blocks(len(self.held_out), "reconstruct"):
-            error.update(self.held_out[rows], self.reconstruct(self.held_out[rows]))
+            error.update(self.held_out[rows], reconstruct(self.held_out[rows]))
         return error.result()
 
     @cached_property
     def sample_inversion(self) -> tuple[float, float]:
         """EGg and its baseline."""
-        error = InversionError()
-        for samples in self._generated(0, len(self.z)):
+        error, reconstruct = InversionError(), self._given("reconstruct")
+        for samples in self._generated(0, len(self._given("z"))):
             rounded = to_uint8_levels(samples)
-            error.update(rounded, self.reconstruct(rounded))
+            error.update(rounded, reconstruct(rounded))
         return error.result()
 
     def official_classification(self, layer: str) -> tuple[np.ndarray, ...]:
@@ -178,14 +188,16 @@ class Inputs:
     @cached_property
     def latent(self) -> tuple[float, float]:
         """The latent error and its baseline."""
-        z = self.z[:_LATENT_DRAWS]
-        return latent_error(z, self.infer(self.generate(z)))
+        z, infer = self._given("z")[:_LATENT_DRAWS], self._given("infer")
+        blocks = [infer(samples) for samples in self._generated(0, len(z))]
+        return latent_error(z, np.concatenate(blocks))
 
     @cached_property
     def accuracy(self) -> float:
         """Accuracy in % of the model's own classifier on the held-out images."""
-        right = self.classify(self.held_out).argmax(axis=-1) == self.held_out_labels
-        return 100 * float(right.mean())
+        found = np.argmax(self.classify(self.held_out), axis=-1)
+        found = as_labels(found, "classify(x)", len(self.held_out))
+        return 100 * float(np.mean(found == self.held_out_labels))
 
     @cached_property
     def code_accuracy(self) -> float:
@@ -195,10 +207,10 @@ class Inputs:
     @cached_property
     def class_agreement(self) -> float:
         """% of held-out images whose reconstruction has the same class for the classifier."""
-        probabilities = []
+        probabilities, reconstruct = [], self._given("reconstruct")
         for rows in self._blocks(len(self.held_out), "reconstruct"):
             x = self.held_out[rows]
-            _, x_rec = as_image_pairs(x, self.reconstruct(x))
+            _, x_rec = as_image_pairs(x, reconstruct(x))
             probabilities.append(self.classifier(x_rec)[1])
         return class_agreement(self.real[1], np.concatenate(probabilities))
 
@@ -357,8 +369,9 @@ class Inputs:
             yield slice(begin, min(begin + step, count))
 
     def _generated(self, start: int, end: int) -> Iterator[np.ndarray]:
+        generate, z = self._given("generate"), self._given("z")
         for rows in self._blocks(end, "generate", start):
-            samples = as_images(self.generate(self.z[rows]), "generate(z)")
+            samples = as_images(generate(z[rows]), "generate(z)")
             expected = (rows.stop - rows.start, *self.held_out.shape[1:])
             if samples.shape != expected:
                 raise Unmeasurable(f"generate(z): expected images {expected}, got {samples.shape}")
