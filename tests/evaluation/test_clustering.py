@@ -39,6 +39,13 @@ def test_clusters_that_are_there():
     assert clustering_accuracy(x, labels) == 100.0
 
 
+def test_the_scale_does_not_matter():
+    centres = np.repeat([[0, 0], [6, 0], [0, 6]], 20, axis=0)
+    rows = (centres + np.random.default_rng(0).normal(size=(60, 2))).astype(np.float32)
+    labels = np.arange(60) // 20
+    assert clustering(rows * np.float32(2.0**100), labels) == clustering(rows, labels)
+
+
 @pytest.mark.slow
 def test_digits():
     from sklearn.datasets import load_digits

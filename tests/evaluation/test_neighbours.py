@@ -1,7 +1,10 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 
 from tf_bigan.evaluation import Unmeasurable, nearest
+from tf_bigan.evaluation import neighbours as module
 
 
 def brute_force(queries, candidates):
@@ -39,6 +42,30 @@ def test_no_cancellation_far_from_the_origin():
     expected, _ = brute_force(queries, candidates)
     np.testing.assert_allclose(distances, expected, rtol=1e-9)
     np.testing.assert_array_equal(indices, np.arange(0, 500, 5))
+
+
+@pytest.mark.parametrize("outlier", [1e10, 3e38])
+def test_an_outlier_does_not_disturb_the_others(outlier):
+    rng = np.random.default_rng(1)
+    queries, candidates = rng.normal(size=(2, 300, 20)).astype(np.float32)
+    queries[7] = outlier
+    expected = brute_force(queries, candidates)
+    np.testing.assert_array_equal(np.delete(nearest(queries, candidates)[1], 7),
+                                  np.delete(expected[1], 7))  # fmt: skip
+    np.testing.assert_allclose(nearest(queries, candidates)[0], expected[0], rtol=1e-6)
+
+
+def test_large_images_take_no_memory_of_their_differences(monkeypatch):
+    rng = np.random.default_rng(0)
+    queries, candidates = rng.random((600, 2000)), rng.random((5, 2000))
+    monkeypatch.setattr(module, "_BLOCK_VALUES", 20_000)
+    tracemalloc.start()
+    try:
+        distances, _ = nearest(queries, candidates)
+        assert tracemalloc.get_traced_memory()[1] < 2.5 * queries.nbytes  # one copy, moved
+    finally:
+        tracemalloc.stop()
+    np.testing.assert_allclose(distances, brute_force(queries, candidates)[0], rtol=1e-12)
 
 
 def test_itself_is_at_distance_zero():

@@ -9,6 +9,7 @@ from tf_bigan.data.pixels import to_unit_range
 from tf_bigan.errors import UserError
 
 _LARGEST = 1e100  # sums of squares, and their products, are finite in float64
+_LARGEST_OF_FLOAT32 = 1e12  # sums of squares are finite in float32
 _SUM_SLACK = 1e-3  # tolerance for a softmax in float16 or bfloat16
 
 
@@ -24,7 +25,8 @@ def as_rows(array: npt.ArrayLike, name: str, least: int = 1) -> np.ndarray:
     """Checks a batch of vectors (or images) and flattens it to real rows [N, D].
 
     Args:
-        array: numbers [N, ...]. Dtypes other than float64 become float32.
+        array: numbers [N, ...]. Dtypes other than float64 become float32, or float64 if values are
+            so large that sums of squares would overflow.
         name: the argument's name, for the message.
         least: the minimal number of rows.
 
@@ -43,7 +45,8 @@ def as_rows(array: npt.ArrayLike, name: str, least: int = 1) -> np.ndarray:
         raise NotFinite(f"{name}: expected finite values, found NaN or infinity")
     if len(array) < least:
         raise Unmeasurable(f"{name}: expected at least {least} rows, got {len(array)}")
-    check_size(array, name, _LARGEST)
+    if check_size(array, name, _LARGEST) > _LARGEST_OF_FLOAT32:
+        array = array.astype(np.float64, copy=False)
     return array.reshape(len(array), -1)
 
 
@@ -180,11 +183,12 @@ def as_classification(
     )
 
 
-def check_size(array: np.ndarray, name: str, most: float) -> None:
-    """Raises Unmeasurable if a value is so large that sums of squares would overflow."""
+def check_size(array: np.ndarray, name: str, most: float) -> float:
+    """The largest size. Raises Unmeasurable if sums of squares of such values would overflow."""
     largest = float(max(array.max(), -array.min()))
     if largest > most:
         raise Unmeasurable(f"{name}: expected values up to {most:g} in size, found {largest:.4g}")
+    return largest
 
 
 def check_same_image_shape(a: np.ndarray, a_name: str, b: np.ndarray, b_name: str) -> None:
