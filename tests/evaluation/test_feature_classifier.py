@@ -7,7 +7,9 @@ import pytest
 from sklearn.datasets import load_digits
 
 from tests.closeness import assert_close
+from tf_bigan.errors import UserError
 from tf_bigan.evaluation import fd_classifier, frechet_distance, train_feature_classifier
+from tf_bigan.evaluation import feature_classifier as module
 
 IMAGES, LABELS = load_digits(return_X_y=True)
 IMAGES = (IMAGES / 16).astype(np.float32).reshape(-1, 8, 8, 1)
@@ -117,6 +119,22 @@ def test_a_directory_keeps_a_file_for_each_set_of_arguments(tmp_path, eagerly):
     ]
     assert digests[0] == digests[2] != digests[1]
     assert len(list((tmp_path / "kept").iterdir())) == 2
+
+
+def test_the_type_of_labels_does_not_matter(tmp_path, eagerly):
+    path = tmp_path / "classifier.keras"
+    images, labels = TRAIN[0][:100], TRAIN[1][:100]
+    first = train_feature_classifier(images, labels.astype(np.uint8), steps=1, path=path)
+    again = train_feature_classifier(images, labels.tolist(), steps=1, path=path)
+    assert again.digest == first.digest
+
+
+def test_a_place_that_cannot_be_written_is_known_before_the_training(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "_train", lambda *arguments: pytest.fail("it has trained"))
+    (tmp_path / "file").touch()
+    for path in (tmp_path / "file", tmp_path / "file" / "classifier.keras"):
+        with pytest.raises(UserError, match="^cannot write .*: Not a directory"):
+            train_feature_classifier(*TRAIN, path=path)
 
 
 _TRAINS = """

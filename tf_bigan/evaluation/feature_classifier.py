@@ -7,6 +7,7 @@ features suit digits better, and need no download.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import math
 import os
@@ -105,7 +106,7 @@ def train_feature_classifier(
             seed or steps is out of range.
     """
     images = as_images(images, "images")
-    labels = as_class_labels(labels, "labels", len(images))
+    labels = as_class_labels(labels, "labels", len(images)).astype(np.int64)
     if len(images) < _LEAST_IMAGES:
         raise Unmeasurable(f"images: expected at least {_LEAST_IMAGES}, got {len(images)}")
     check("seed", seed, Seed)
@@ -122,10 +123,11 @@ def train_feature_classifier(
     if path is not None and os.path.exists(path):
         model = _load(path, name)
     else:
-        model = _build(images.shape[1:], len(classes), seed, name)
-        _train(model, images, targets, training, seed, steps, progress)
-        if path is not None:
-            with atomically(path) as temporary:
+        # Opened first: a place that cannot be written is an error before the training.
+        with contextlib.nullcontext() if path is None else atomically(path) as temporary:
+            model = _build(images.shape[1:], len(classes), seed, name)
+            _train(model, images, targets, training, seed, steps, progress)
+            if temporary is not None:
                 model.save(temporary)
     _, logits = _outputs(model, images[validation])
     return FeatureClassifier(
@@ -216,11 +218,8 @@ def _outputs(model, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _file(path: str, name: str) -> str:
-    """The file itself, or a file of this name in the directory, which is created."""
-    if path.endswith(".keras"):
-        return path
-    os.makedirs(path, exist_ok=True)
-    return os.path.join(path, f"{name}.keras")
+    """The file itself, or a file of this name in the directory."""
+    return path if path.endswith(".keras") else os.path.join(path, f"{name}.keras")
 
 
 def _load(path: str, name: str) -> keras.Model:
