@@ -122,6 +122,7 @@ def test_tables_of_one_title_share_a_section(tmp_path):
 
 def test_a_chart_of_one_point_and_of_none():
     assert 'cx="' in line_chart("a", {"b": ([3], [1.0])})
+    assert 'cx="' in line_chart("a", {"b": ([3], [-7e19])})  # to which 0.5 adds nothing
     with pytest.raises(ValueError, match="^lines: expected at least one finite point"):
         line_chart("a", {"b": ([0, 1], [np.nan, np.inf])})
 

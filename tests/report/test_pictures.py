@@ -124,3 +124,14 @@ def test_large_images_are_shrunk_and_keep_their_form():
     assert small.shape == (2, 128, 64, 3)
     np.testing.assert_allclose(small[0, :, 0, 0], np.linspace(0, 1, 128), atol=0.01)
     assert shrunk(images[:, :100, :120]).shape == (2, 100, 120, 3)
+
+
+@pytest.mark.parametrize("resize", [enlarged, shrunk])
+def test_bytes_are_resized_like_floats(resize):
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 8, 8, 1), np.uint8)
+    pixels = pixels if resize is enlarged else pixels.repeat(20, axis=1)
+    found = resize(pixels)
+    assert found.dtype == np.float32
+    np.testing.assert_array_equal(found, resize(pixels / np.float32(255)))
+    with pytest.raises(UserError, match="^images has values from"):
+        resize(pixels.astype(np.float32))

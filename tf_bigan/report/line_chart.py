@@ -66,4 +66,5 @@ def line_chart(title: str, lines: Mapping[str, tuple[Sequence[float], Sequence[f
 
 def _range(values: Sequence[float]) -> tuple[float, float]:
     low, high = min(values), max(values)
-    return (low, high) if high > low else (low - 0.5, high + 0.5)
+    margin = max(0.5, 1e-3 * abs(low))  # around a single value, of any size
+    return (low, high) if high > low else (low - margin, high + margin)

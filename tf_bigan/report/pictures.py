@@ -85,16 +85,20 @@ def originals_over_reconstructions(
     return image_grid(pairs, columns, scale, pad)
 
 
-def enlarged(images: np.ndarray, side: int = 64) -> np.ndarray:
+def enlarged(images: npt.ArrayLike, side: int = 64) -> np.ndarray:
     """Enlarges small images smoothly, because digits of 8×8 large squares are hard to read.
 
     Args:
-        images: [N, H, W, C] in [0, 1].
+        images: [N, H, W, C], uint8 or float in [0, 1].
         side: the maximal longer side in pixels; the factor is an integer.
 
     Returns:
         float32 [N, k H, k W, C] in [0, 1], k >= 1.
+
+    Raises:
+        UserError: a wrong rank, dtype or range, or NaN.
     """
+    images = as_images(images, "images")
     height, width = images.shape[1:3]
     factor = side // max(height, width)
     if factor < 2:
@@ -103,16 +107,20 @@ def enlarged(images: np.ndarray, side: int = 64) -> np.ndarray:
     return np.clip(larger.numpy(), 0.0, 1.0)
 
 
-def shrunk(images: np.ndarray, side: int = 128) -> np.ndarray:
+def shrunk(images: npt.ArrayLike, side: int = 128) -> np.ndarray:
     """Shrinks large images, so that a page of them stays small.
 
     Args:
-        images: [N, H, W, C] in [0, 1].
+        images: [N, H, W, C], uint8 or float in [0, 1].
         side: the maximal longer side in pixels.
 
     Returns:
         float32 [N, H', W', C] in [0, 1].
+
+    Raises:
+        UserError: a wrong rank, dtype or range, or NaN.
     """
+    images = as_images(images, "images")
     height, width = images.shape[1:3]
     if max(height, width) <= side:
         return images
