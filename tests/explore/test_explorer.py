@@ -60,7 +60,9 @@ def test_principal_directions_and_steps_along_them():
     assert found.names == ("Direction 1 (90%)", "Direction 2 (10%)")
     moved = found.moved(np.array([1, 2, 3]), [0, 2])
     np.testing.assert_allclose(np.abs(moved - [1, 2, 3]), [0, 0, 2 * np.sqrt(40 / 39)], 1e-5)
-    assert np.isfinite(principal(np.ones((4, 3), np.float32), 8).moved(np.ones(3), [1] * 3)).all()
+    for equal in (np.ones((4, 3), np.float32), np.ones((1, 3), np.float32)):
+        found = principal(equal, 8)
+        assert np.isfinite(found.moved(np.ones(3), [1] * len(found.names))).all()
 
 
 def test_entries_of_z_where_there_is_no_encoder():
@@ -87,6 +89,13 @@ def test_pictures_are_exact_and_names_are_escaped():
     np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(png))), (image * 255).round())
     assert markup.picture_uri(image[..., :2]) == markup.picture_uri(image[..., :1])
     assert "<b>x" not in markup.notice("<b>x.png")
+
+
+@pytest.mark.parametrize("value", [0.0, 0.4, 30_000.0])
+def test_equal_values_have_a_histogram(value):
+    values = np.full(3, value, np.float32)
+    html = markup.histogram(values, float(values[0]))
+    assert html.count('height="66.00"') == 1 and html.count('height="0.00"') == 47
 
 
 def test_the_page_shows_every_part_of_a_look(explorer):

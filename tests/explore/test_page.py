@@ -47,6 +47,10 @@ def test_the_page_has_the_parts_that_the_model_allows(page, model, tabs):
     assert not any("lambda" in str(name) for name in names), names
 
 
+def test_a_single_held_out_image_is_enough(page):
+    page.build(Explorer(Halving(), TRAIN, HELD_OUT.take(1)))
+
+
 @pytest.fixture(scope="module")
 def browser():
     """A headless Chromium, where there is one with its driver."""

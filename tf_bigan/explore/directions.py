@@ -34,9 +34,9 @@ class Directions:
 def principal(codes: np.ndarray, count: int) -> Directions:
     """The first principal components of codes E(x) [N, latent_dim]."""
     count = min(count, *codes.shape)
-    with np.errstate(invalid="ignore"):  # equal codes: shares are 0 / 0
+    with np.errstate(invalid="ignore"):  # equal codes: shares are 0 / 0; a single one: variances
         pca: Any = PCA(random_state=0).fit(codes.astype(np.float64))
-    spreads = np.sqrt(pca.explained_variance_[:count])
+    spreads = np.sqrt(np.nan_to_num(pca.explained_variance_[:count]))
     shares = np.nan_to_num(pca.explained_variance_ratio_[:count])
     names = tuple(f"Direction {i} ({share:.0%})" for i, share in enumerate(shares, 1))
     return Directions(pca.components_[:count], spreads, names)

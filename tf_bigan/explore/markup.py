@@ -120,8 +120,8 @@ def histogram(values: np.ndarray, value: float, threshold: float | None = None) 
     """A histogram of `values` [N], ascending, with a line at `value`, dashed at `threshold`."""
     marks = [value] if threshold is None else [value, threshold]
     low, high = min(float(values[0]), *marks), max(float(values[-1]), *marks)
-    high = max(high, low + 1e-6)
-    counts, _ = np.histogram(values, _BINS, (low, high))
+    high = max(high, low + 1e-6 * max(1.0, abs(low)))
+    counts, _ = np.histogram(values.astype(np.float64), _BINS, (low, high))
     step = 600 / _BINS
     bars = "".join(
         f'<rect x="{i * step:.2f}" y="{70 - 66 * count / counts.max():.2f}" '

@@ -180,7 +180,7 @@ def _between_tab(explorer: Explorer):
 
     ends, sources, last = [], [], len(explorer.held_out) - 1
     with gr.Row():
-        for i, title in enumerate(("From", "To")):
+        for title, i in (("From", 0), ("To", min(1, last))):
             ends.append(gr.State(explorer.held_out.as_float(i)))
             with gr.Column():
                 gr.Markdown(f"### {title} a held-out image, 0 to {last}, or an image file")
