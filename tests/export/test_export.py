@@ -15,7 +15,7 @@ import tf_bigan as tb
 from tf_bigan.export import FORMATS, PARTS, export
 from tf_bigan.export import __main__ as command_line
 from tf_bigan.export.formats import SavedModel
-from tf_bigan.export.model_card import _without_paths
+from tf_bigan.export.model_card import _metrics, _without_paths
 from tf_bigan.export.place import digest
 from tf_bigan.run.config import Config
 from tf_bigan.run.flags import run
@@ -340,7 +340,7 @@ def metrics_of(step):
 def test_the_card_of_a_run(a_run, tmp_path):
     model, _ = load_trained(a_run)
     (a_run / "metrics.json").write_text(metrics_of(1200))
-    written = export(model, tmp_path / "m", "anomaly", workdir=a_run, licence="CC0 | none")
+    written = export(model, tmp_path / "m", "anomaly", workdir=a_run, licence="CC0 |\nnone")
     text = written.card.read_text()
     size = sum(f.stat().st_size for f in written.path.rglob("*") if f.is_file())
     for part in (
@@ -434,4 +434,6 @@ def test_the_card_has_no_paths_of_the_machine():
     config = Config(dataset="folder:/home/somebody/x", init_from="/home/somebody/y/model.keras")
     options = _without_paths(config)
     assert (options["dataset"], options["init_from"]) == ("folder:x", "model.keras")
+    record = {"dataset": config.dataset, "split": "test", "step": 3}
+    assert _metrics(record, 3).startswith("On folder:x (test), measured by")
     assert "somebody" not in str(options)

@@ -89,7 +89,9 @@ def read_metrics(workdir: Workdir) -> dict | None:
 
 def _table(header: tuple, rows: list[tuple]) -> str:
     lines = [header, ("---",) * len(header), *rows]
-    cells = [[str(cell).replace("|", "\\|") for cell in line] for line in lines]
+    cells = [
+        [" ".join(str(cell).splitlines()).replace("|", "\\|") for cell in line] for line in lines
+    ]
     return "\n".join(f"| {' | '.join(line)} |" for line in cells)
 
 
@@ -166,12 +168,16 @@ def _without_paths(config: Config) -> dict:
     """The options, without paths of the machine that trained the model."""
     options = {k: v for k, v in config.__dict__.items() if k != "data_dir"}
     for name in ("dataset", "target_dataset"):
-        kind, colon, path = (options[name] or "").partition(":")
-        if colon:
-            options[name] = f"{kind}:{Path(path).name}"
+        options[name] = _without_path(options[name])
     if options["init_from"]:
         options["init_from"] = Path(options["init_from"]).name
     return options
+
+
+def _without_path(dataset: str | None) -> str | None:
+    """folder:DIR with the last name of the path alone."""
+    kind, colon, path = (dataset or "").partition(":")
+    return f"{kind}:{Path(path).name}" if colon else dataset
 
 
 def _metrics(record: Mapping | None, step: int) -> str:
@@ -183,7 +189,8 @@ def _metrics(record: Mapping | None, step: int) -> str:
     shown = {name: values for name, values in columns.items() if values}
     metrics = dict.fromkeys(metric for values in shown.values() for metric in values)
     rows = [(m, *(_number(values.get(m)) for values in shown.values())) for m in metrics]
-    where = f"On {record.get('dataset')} ({record.get('split')}), measured by `tf-bigan evaluate`."
+    dataset = _without_path(record.get("dataset"))
+    where = f"On {dataset} ({record.get('split')}), measured by `tf-bigan evaluate`."
     if record.get("recalibrate_batch_norm"):
         where += " Batch norm was recalibrated for it, and not in this file."
     return f"{where}\n\n{_table(('metric', *shown), rows)}"
