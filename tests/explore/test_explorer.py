@@ -91,6 +91,15 @@ def test_pictures_are_exact_and_names_are_escaped():
     assert "<b>x" not in markup.notice("<b>x.png")
 
 
+def test_names_that_are_not_utf8():
+    named = ImageData("folder:\udce9", TRAIN.images, TRAIN.labels, ("caf\udce9", "dog"))
+    explorer = Explorer(Halving(), named, named)
+    html = markup.heading(explorer) + markup.look(
+        explorer, explorer.look(named.as_float(0)), "", ()
+    )
+    assert html.encode() and "folder:\\udce9" in html and ">caf\\udce9<" in html
+
+
 @pytest.mark.parametrize("value", [0.0, 0.4, 30_000.0])
 def test_equal_values_have_a_histogram(value):
     values = np.full(3, value, np.float32)

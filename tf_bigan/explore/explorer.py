@@ -1,7 +1,7 @@
 """Compares an image with the training and held-out images of a model."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -13,6 +13,7 @@ from tf_bigan.data.decoding import Resize
 from tf_bigan.errors import UserError
 from tf_bigan.explore.directions import Directions, coordinates, principal
 from tf_bigan.explore.fitting import Fitting
+from tf_bigan.report.png import drawable
 
 _CHUNK = 1024  # images in float32 at once
 
@@ -71,7 +72,8 @@ class Explorer:
         background: str = "white",
         progress: Callable[[str], None] = lambda line: None,
     ):
-        self.model, self.train, self.held_out = model, train, held_out
+        self.model = model
+        self.train, self.held_out = _drawable(train), _drawable(held_out)
         self.encodes, self.generates = hasattr(model, "encoder"), hasattr(model, "generator")
         if train.image_shape != model.image_shape:
             raise UserError(
@@ -163,6 +165,12 @@ def label_of(images: ImageData, index: int) -> str | None:
         return None
     label = int(images.labels[index])
     return images.class_names[label] if images.class_names else str(label)
+
+
+def _drawable(images: ImageData) -> ImageData:
+    """The images with names that a page can hold: its text must be UTF-8."""
+    classes = images.class_names and tuple(map(drawable, images.class_names))
+    return replace(images, name=drawable(images.name), class_names=classes)
 
 
 def _drawn(count: int, most: int) -> np.ndarray:

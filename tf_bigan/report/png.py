@@ -48,7 +48,7 @@ def report_png(path: str | os.PathLike, report: parts.Report, *, dpi: int = 110)
         figure = Canvas(figsize=(width, height), dpi=dpi, facecolor="white")
         canvas = FigureCanvasAgg(figure)
         figure.text(
-            0.3 / width, 1 - 0.5 * _TITLE_HEIGHT / height, _drawable(report.title),
+            0.3 / width, 1 - 0.5 * _TITLE_HEIGHT / height, drawable(report.title),
             va="center", fontsize=19, fontweight="bold", color=_INK,
         )  # fmt: skip
         top = height - _TITLE_HEIGHT
@@ -97,8 +97,8 @@ def _height(row: Sequence[Panel]) -> float:
 
 def _caption(axes: Axes, title: str, note: str) -> None:
     axes.set_axis_off()
-    axes.set_title(_drawable(title), loc="left", fontsize=13, fontweight="bold", color=_INK)
-    axes.set_title(_drawable(note), loc="right", fontsize=11, color=_FAINT)
+    axes.set_title(drawable(title), loc="left", fontsize=13, fontweight="bold", color=_INK)
+    axes.set_title(drawable(note), loc="right", fontsize=11, color=_FAINT)
 
 
 def _draw_figure(axes: Axes, figure: parts.Figure) -> None:
@@ -115,7 +115,7 @@ def _draw_table(axes: Axes, table: parts.Table) -> None:
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 1)
     _caption(axes, table.title, "")
-    headings = [textwrap.fill(_drawable(str(heading)), 10) for heading in texts]
+    headings = [textwrap.fill(drawable(str(heading)), 10) for heading in texts]
     head = 1 + max(heading.count("\n") for heading in headings)
     line = min(0.08, 1 / (len(texts) + head + 1))
     rights = np.linspace(1, 0.36, len(headings) + 1)[:-1][::-1]  # right ends of the columns
@@ -133,6 +133,6 @@ def _draw_table(axes: Axes, table: parts.Table) -> None:
             axes.text(right, y, cell, ha="right", va="center", color=colour, fontsize=12)
 
 
-def _drawable(text: str) -> str:
+def drawable(text: str) -> str:
     """Removes characters that no font has: bytes of file names that are not UTF-8."""
     return text.encode(errors="backslashreplace").decode()
