@@ -112,7 +112,7 @@ def test_it_classifies():
     "prior", ["normal", "normal5", "categorical3+normal2", "normal2+categorical4"]
 )
 def test_a_prior_that_does_not_end_in_the_labels_is_refused(prior):
-    with pytest.raises(UserError, match="prior=normal100.categorical3"):
+    with pytest.raises(UserError, match="prior=normal100.categorical"):
         make_system("triple_gan", options={"prior": prior})
 
 

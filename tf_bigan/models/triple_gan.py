@@ -86,9 +86,8 @@ class TripleGAN(AdversarialModel):
             views=views,
         )
         self._views = augmentation.of_views(views)
-        last = self.prior.parts[-1] if isinstance(self.prior, Concatenation) else None
         self.classes = self.classifier(keras.Input(self.image_shape)).shape[-1]
-        if not isinstance(last, Categorical) or last.dim != self.classes:
+        if prior.classes != self.classes:
             labels = f"categorical{self.classes}"
             raise UserError(f"triple_gan: z must end in the labels: prior=normal100+{labels}")
 
@@ -96,6 +95,8 @@ class TripleGAN(AdversarialModel):
     def check_options(cls, prior, *, views, **options):
         super().check_options(prior, views=views, **options)
         augmentation.of_views(views)
+        if not (isinstance(prior, Concatenation) and isinstance(prior.parts[-1], Categorical)):
+            raise UserError("triple_gan: z must end in the labels: prior=normal100+categorical10")
 
     @classmethod
     def make_networks(cls, make, latent_dim, classes):
