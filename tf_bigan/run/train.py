@@ -26,11 +26,10 @@ import tensorflow as tf
 from absl import flags
 
 import tf_bigan as tb
-from tf_bigan.callbacks.restore import checkpoints
 from tf_bigan.core.statistics import calibrate
 from tf_bigan.data.home import expanded
 from tf_bigan.data.pipeline import user_errors
-from tf_bigan.errors import UserError
+from tf_bigan.errors import UserError, counted
 from tf_bigan.run import defaults
 from tf_bigan.run.config import Config
 from tf_bigan.run.flags import (
@@ -178,14 +177,6 @@ def run_or_try(config, workdir, strategy, which) -> int:
     steps = config.epochs * batches.steps_per_epoch
     if config.profiled and config.profiled[0] >= steps:
         raise UserError(f"profile={config.profile}: the run has only {steps:,} steps, from 0 on")
-    if DRY_RUN.value:
-        new = config if last is None else config.replace(init_from=None)
-        with strategy.scope():
-            model, why = tb.run.build.build_model(
-                new, batches.image_shape, batches.steps_per_epoch, train.num_classes
-            )
-        measurement(config, model, train, held_out)  # checks the options
-        return dry_run(config, workdir, batches, model, f"{why}; {which}")
     tb.core.workers.check_same(
         last or "none",
         f"the newest checkpoint ({last or 'none'}): use a --workdir that all workers share",
@@ -194,16 +185,18 @@ def run_or_try(config, workdir, strategy, which) -> int:
     with strategy.scope():
         if last is not None:
             model, path = tb.callbacks.restore(workdir.checkpoints)
-            xla = " with XLA" if model.jit_compile else ""
-            what = (
-                f"resuming at step {int(model.step.numpy()):,} from {path}, in {model.policy}{xla}"
-            )
+            how = f"{model.policy}{' with XLA' if model.jit_compile else ''}"
+            start = f"resumed from {path}"
+            what = f"resuming at step {int(model.step.numpy()):,} from {path}, in {how}"
         else:
-            model, why = tb.run.build.build_model(
+            model, how = tb.run.build.build_model(
                 config, batches.image_shape, batches.steps_per_epoch, train.num_classes
             )
-            what = f"training {config.model} in {why}, in {workdir.root}"
+            start, what = "a new run", f"training {config.model} in {how}, in {workdir.root}"
     measured = measurement(config, model, train, held_out)
+    if DRY_RUN.value:
+        print(f"{config.to_json()}\nworkdir: {workdir.root}, {start}\nprecision: {how}; {which}")
+        return dry_run(config, batches, model)
     if chief:
         workdir.prepare(
             config, environment(), batches.num_examples, train.fingerprint, train.class_names
@@ -304,14 +297,11 @@ def run_callbacks(config, workdir, model, held_out, batches, measured) -> list:
     return watch
 
 
-def dry_run(config, workdir, batches, model, why) -> int:
-    """Prints a description of the run, and times a few steps of a temporary model."""
-    print(config.to_json())
-    step, last = (checkpoints(workdir.checkpoints) or [(0, None)])[-1]
-    print(f"workdir: {workdir.root}, {f'resumed from {last}' if last else 'a new run'}")
-    print(f"precision: {why}")
+def dry_run(config, batches, model) -> int:
+    """Prints the sizes of the networks and the time of an epoch, by a few steps that are lost."""
     for network in model.network_names():
         print(f"{network}: {getattr(model, network).count_params():,} weights")
+    before = int(model.step.numpy())
     model.fit(batches, steps_per_epoch=1, verbose=0)  # compiles
     steps, start = batches.steps_per_epoch, time.perf_counter()
 
@@ -320,13 +310,12 @@ def dry_run(config, workdir, batches, model, why) -> int:
 
     timed = keras.callbacks.LambdaCallback(on_train_batch_end=stop)
     model.fit(batches, verbose=0, callbacks=[timed])
-    done = int(model.step.numpy()) - 1
-    seconds = (time.perf_counter() - start) / done * steps
-    epochs = max(0, config.epochs - step // steps)
+    seconds = (time.perf_counter() - start) / (int(model.step.numpy()) - before - 1) * steps
+    epochs = max(0, config.epochs - before // steps)
     print(
-        f"{steps:,} steps per epoch, about {_duration(seconds)}; {epochs} "
-        f"epochs{' left' if last else ''} about {_duration(seconds * epochs)}, without evaluation "
-        "and pictures"
+        f"{counted(steps, 'step')} per epoch, about {_duration(seconds)}; "
+        f"{counted(epochs, 'epoch')}{' left' if before else ''} about "
+        f"{_duration(seconds * epochs)}, without evaluation and pictures"
     )
     return 0
 
