@@ -42,6 +42,7 @@ def bad(tmp_path_factory) -> Path:
     pixels = rng.integers(0, 256, (24, 8, 8), np.uint8)
     (root / "file").write_text("not what you think")
     (root / "loop").symlink_to("loop")
+    (root / "results" / "report.html").mkdir(parents=True)
     for name in ("samples", "model.keras"):  # where a run has a directory, and a file
         (root / name / name).mkdir(parents=True)
     (root / "samples" / "samples").rmdir()
@@ -154,7 +155,7 @@ TRAIN = {
     "a loop of links": (["--dataset=folder:{bad}/loop"], "loop: Too many levels of symbolic links"),
     "a file for a directory": (
         ["--workdir={bad}/samples"],
-        "samples/samples is not a directory: move it away, or use another --workdir=DIR",
+        "samples/samples is not a directory: move it away, or use another directory",
     ),
     "a directory for a file": (["--workdir={bad}/model.keras"], "model.keras is a directory: move"),
     "no folder": (["--dataset=folder:{bad}/none"], "none: No such file"),
@@ -253,6 +254,12 @@ EVALUATE = {
         "NNC_e needs labels: leave it out",
     ),
     "output is a file": (["--workdir={run}", "--output={bad}/file"], "{bad}/file is a file"),
+    "a directory for a result": (
+        ["--workdir={run}", "--output={bad}/results"],
+        "results/report.html is a directory: move it away, or use another directory",
+    ),
+    "metrics of no training": (["--workdir={run}/curves"], "metrics.jsonl is not readable as"),
+    "inside of a run": (["--workdir={run}/checkpoints"], "holds no run (no config.json): give "),
 }
 
 
@@ -295,6 +302,7 @@ def test_train(case, bad, tmp_path, command):
         (["--model=dann"], "DANN needs --target_dataset=NAME"),
         (["--model=infogan", "--prior=normal"], "infogan needs codes besides the noise"),
         (["--model=sgan", "--set=views=turn"], "views=turn is unknown"),
+        (["--model=triple_gan", "--prior=normal"], "prior=normal100+categorical10"),
         (["--model=alice", "--set=cycle=adversarial", "--moves=D,EG"], "needs C to move"),
         (["--model=vae_gan", "--prior=uniform"], "use --prior=normal"),
         (["--model=vae_gan", "--set=kind=three_class", "--loss=hinge"], "use --loss=logistic"),
@@ -320,8 +328,11 @@ def test_evaluate(case, bad, tiny_run, tmp_path, command):
     arguments, words = EVALUATE[case]
     run = tmp_path / "run"
     (run / "checkpoints").mkdir(parents=True)
+    (run / "curves").mkdir()
+    (run / "curves" / "metrics.jsonl").write_text("nonsense\n")
     for name in ("config.json", "model.keras"):
         shutil.copy(tiny_run[0] / name, run)
+        shutil.copy(tiny_run[0] / name, run / "curves")
     model = (run / "model.keras").read_bytes()
     (run / "cut.keras").write_bytes(model[: len(model) // 2])
     before = files_of(bad, run)

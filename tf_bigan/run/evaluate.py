@@ -104,6 +104,8 @@ def main() -> int:
     names, seeds = registry.choose(text, "metrics"), chosen_seeds()
     chosen = chosen_models()
     output = chosen_output(chosen)
+    for run in (trained.workdir for trained in chosen if trained.workdir):
+        run.read_history()  # for the curves: what is wrong with it is found before any work
     evaluators = {}  # shared by runs on the same data
     loaded = [
         tb.run.measure.load(
@@ -165,7 +167,7 @@ def chosen_output(chosen: list[Trained]) -> Workdir:
     if len(chosen) > 1:
         first = (first if chosen[0].file else first.parent) / "comparison"
     output = Workdir(OUTPUT.value or first)
-    output.check_writable()
+    output.check_results()
     return output
 
 

@@ -56,13 +56,7 @@ class Workdir:
                 has a run with different options; the message lists the differences.
         """
         self.check_writable()
-        for path in (self.checkpoints, self.samples, self.logs, self.model, self.history):
-            is_file = bool(path.suffix)
-            if os.path.lexists(path) and path.is_dir() == is_file:
-                raise UserError(
-                    f"{path} is {'a' if is_file else 'not a'} directory: move it away, or use "
-                    "another workdir=DIR"
-                )
+        _check_kinds(self.checkpoints, self.samples, self.logs, self.model, self.history)
         if self.config.exists():
             differences = self.read_config().differences(config)
             if differences:
@@ -74,6 +68,12 @@ class Workdir:
             raise UserError(
                 f"{self.root} has checkpoints but no config.json: use another workdir=DIR"
             )
+
+    def check_results(self):
+        """Checks that evaluate.py can write here. Raises UserError as `check` does."""
+        self.check_writable()
+        _check_kinds(self.metrics, self.report, self.page, self.classifiers)
+        _check_kinds(self.comparison_csv, self.comparison_markdown)
 
     def check_writable(self):
         """Raises UserError if it is not a directory, or apparently cannot be written."""
@@ -180,10 +180,10 @@ class Workdir:
         try:
             return Config.from_dict(dict(json.loads(self.config.read_bytes())["config"]))
         except FileNotFoundError:
-            raise UserError(
-                f"{self.root} holds no run (no config.json): train one with "
-                f"{spelling('train')} --workdir={self.root}"
-            ) from None
+            outer = Workdir(self.root.absolute().parent)  # as of RUN/checkpoints
+            fix = f"train one with {spelling('train')} --workdir={self.root}"
+            fix = f"give {outer.root}, which does" if outer.config.exists() else fix
+            raise UserError(f"{self.root} holds no run (no config.json): {fix}") from None
         except NotADirectoryError:
             raise UserError(f"{self.root} is a file: give the directory of a run") from None
         except (KeyError, TypeError):
@@ -208,6 +208,17 @@ class Workdir:
         except (ValueError, TypeError) as error:
             raise UserError(f"{self.history} is not readable as metrics: {error}") from error
         return records
+
+
+def _check_kinds(*paths: Path):
+    """Raises UserError if a directory has the name of a file, which has a suffix, or vice versa."""
+    for path in paths:
+        is_file = bool(path.suffix)
+        if os.path.lexists(path) and path.is_dir() == is_file:
+            raise UserError(
+                f"{path} is {'a' if is_file else 'not a'} directory: move it away, or use another "
+                "directory"
+            )
 
 
 def real(path: str | os.PathLike) -> Path:
