@@ -9,7 +9,7 @@ from scipy.special import log_softmax
 
 from tests.models.conftest import LATENT, make_batch, make_system
 from tf_bigan.errors import UserError
-from tf_bigan.models.vae_gan import kl_from_standard_normal
+from tf_bigan.models.vae_gan import VAEGAN, kl_from_standard_normal
 
 
 def make(kind, gamma=0.3, prior="normal"):
@@ -90,3 +90,15 @@ def test_a_three_class_discriminator_has_its_own_loss():
         with pytest.raises(UserError, match="kind=three_class D has a loss of its own"):
             model.compile(loss=loss)
     model.compile(loss="logistic")
+
+
+def test_a_subclass_with_a_kind_of_its_own():
+    class ThreeClass(VAEGAN):
+        def __init__(self, prior, *, moves=None, name=None, **networks):
+            super().__init__(prior=prior, kind="three_class", moves=moves, name=name, **networks)
+
+    made = make("three_class")
+    model = ThreeClass(made.prior, **{name: getattr(made, name) for name in made.network_names()})
+    with pytest.raises(UserError, match="kind=three_class D has a loss of its own"):
+        model.compile(loss="hinge")
+    ThreeClass.check_options(made.prior, loss="hinge")  # not known without a model

@@ -106,6 +106,7 @@ class AdversarialModel(Inference, Judging):
         self.moves = tuple(tuple(group) for group in moves or type(self).moves)
         for part in (*self.network_names(), *values):  # the order of the model's variables
             setattr(self, part, parts[part])
+        self._option_names = tuple(values)
         self._check_networks()
         self.random = Randomness()
         self.__dict__["_judged"] = Judgements()  # past Keras's tracking: these are no layers
@@ -245,7 +246,11 @@ class AdversarialModel(Inference, Judging):
         """Checks arguments of the constructor and of `compile`, as far as no networks are needed.
 
         The commands call it before they read images. A system with conditions of its own extends
-        it. `values` are hyperparameters, in `compile` all of them.
+        it, with a default for each hyperparameter, because a subclass need not have it.
+
+        Args:
+            prior, moves, loss, penalty, augmentation: as there.
+            **values: hyperparameters.
 
         Raises:
             ValueError: `moves` names an unknown player, or a group has none.
@@ -359,7 +364,7 @@ class AdversarialModel(Inference, Judging):
             loss=loss,
             penalty=penalty,
             augmentation=augmentation,
-            **{name: getattr(self, name) for name in self.hyperparameters()},
+            **{name: getattr(self, name) for name in self._option_names},
         )
         if jit_compile != "auto":
             constraints.check("jit_compile", jit_compile, bool)

@@ -86,7 +86,7 @@ class ALICE(ALI):
         self.c_plays = any("C" in group for group in self.moves)
 
     @classmethod
-    def check_options(cls, prior, *, cycle, moves=None, **options):
+    def check_options(cls, prior, *, cycle="l2", moves=None, **options):
         super().check_options(prior, cycle=cycle, moves=moves, **options)
         if cycle == "adversarial" and not any("C" in group for group in moves or cls.moves):
             raise UserError("cycle=adversarial needs C to move, as in moves=D+C+EG")

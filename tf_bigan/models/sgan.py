@@ -89,7 +89,7 @@ class SGAN(AdversarialModel):
         self._views = augmentation.of_views(views)
 
     @classmethod
-    def check_options(cls, prior, *, views, **options):
+    def check_options(cls, prior, *, views="none", **options):
         super().check_options(prior, views=views, **options)
         augmentation.of_views(views)
 

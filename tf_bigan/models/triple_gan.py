@@ -92,7 +92,7 @@ class TripleGAN(AdversarialModel):
             raise UserError(f"triple_gan: z must end in the labels: prior=normal100+{labels}")
 
     @classmethod
-    def check_options(cls, prior, *, views, **options):
+    def check_options(cls, prior, *, views="none", **options):
         super().check_options(prior, views=views, **options)
         augmentation.of_views(views)
         if not (isinstance(prior, Concatenation) and isinstance(prior.parts[-1], Categorical)):

@@ -77,7 +77,7 @@ class VAEGAN(AdversarialModel):
         )
 
     @classmethod
-    def check_options(cls, prior, *, kind, loss=None, **options):
+    def check_options(cls, prior, *, kind="features", loss=None, **options):
         super().check_options(prior, kind=kind, loss=loss, **options)
         if not isinstance(prior, Normal):
             raise UserError("vae_gan measures the divergence from a Gaussian: use prior=normal")
