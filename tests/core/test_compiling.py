@@ -162,7 +162,7 @@ def test_networks_that_share_a_layer_are_refused():
 def test_a_network_without_the_method_that_a_system_calls(system):
     system, networks = getattr(tb.models, system), plain_networks()
     with pytest.raises(tb.UserError, match=rf"^{system.__name__}: encoder has no method \w+\(\)"):
-        system(**networks, prior=tb.priors.Uniform(LATENT))
+        system(**networks, prior=tb.priors.Normal(LATENT))
 
 
 def test_a_prior_by_name_is_refused():

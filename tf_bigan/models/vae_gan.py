@@ -81,7 +81,7 @@ class VAEGAN(AdversarialModel):
         super().check_options(prior, kind=kind, loss=loss, **options)
         if not isinstance(prior, Normal):
             raise UserError("vae_gan measures the divergence from a Gaussian: use prior=normal")
-        chosen = losses.get(loss or cls.default_loss)
+        chosen = losses.get(loss or str(cls.default_loss))
         if kind == "three_class" and (type(chosen) is not Logistic or chosen.label_smoothing):
             raise UserError(
                 "vae_gan: with kind=three_class D has a loss of its own: use loss=logistic"

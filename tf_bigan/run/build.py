@@ -92,10 +92,16 @@ def training_batches(config: Config, train: data.ImageData | data.StreamedImages
 def check(config: Config) -> None:
     """Finds the mistakes that need no images to be seen, before any are read.
 
-    Raises UserError: there is no such system, or an option does not fit it.
+    Raises UserError: there is no such system, or an option does not fit it or another one.
     """
     check_system(config)
     check_parts(config)
+    for option in ("validation", "eval_every"):
+        if config.eval_metrics is not None and getattr(config, option) == 0:
+            raise UserError(
+                f"eval_metrics={config.eval_metrics}: nothing is measured with {option}=0: change "
+                "one of them"
+            )
 
 
 def check_system(config: Config) -> None:

@@ -260,17 +260,16 @@ class Config:
         colour(self.background)
         self.profiled  # noqa: B018 - parsed for its check
         self.measured  # noqa: B018 - parsed for its check
-        for name in ("monitor", "eval_metrics"):
-            for option in ("validation", "eval_every"):
-                if getattr(self, name) is not None and getattr(self, option) == 0:
-                    raise UserError(
-                        f"{name}={getattr(self, name)}: nothing is measured with {option}=0: "
-                        "change one of them"
-                    )
         if self.monitor is not None:
             self._check_monitor()
 
     def _check_monitor(self):
+        for option in ("validation", "eval_every"):
+            if getattr(self, option) == 0:
+                raise UserError(
+                    f"monitor={self.monitor}: nothing is measured with {option}=0: change one of "
+                    "them"
+                )
         name = str(self.monitored)
         if name not in self.measured:
             raise UserError(
