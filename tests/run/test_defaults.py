@@ -1,5 +1,6 @@
 """Options that follow from the images, and what the user gives, which always wins."""
 
+import json
 import re
 
 import numpy as np
@@ -183,6 +184,15 @@ def test_fewer_pictures_are_refused_when_resuming(pictures, command, started):
     assert status == 2 and "run with 16 training images, now there are 6: use the same" in err, err
     status, _, err = command("train", *started, "--batch_size=2")
     assert status == 2 and "with other options (--batch_size=4 there, 2 here)" in err
+
+
+def test_what_may_change_is_not_held_against_what_was_before(command, started, tmp_path):
+    file = tmp_path / "run" / "config.json"
+    record = json.loads(file.read_text())
+    record["config"] |= {"monitor": "EGr", "eval_every": 1}
+    file.write_text(json.dumps(record))
+    status, _, err = command("train", *started)  # with --eval_every=0
+    assert status == 2 and "no checkpoint in" in err, err  # to restore: nothing else is wrong
 
 
 def test_other_pictures_are_refused_when_resuming(pictures, command, started):

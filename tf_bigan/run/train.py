@@ -130,7 +130,9 @@ def config_of_data(config: Config, strategy: tf.distribute.Strategy, workdir: Wo
     given = options_given(FLAGS)
     resumed = workdir.config.exists() and tb.callbacks.latest(workdir.checkpoints) is not None
     if resumed:
-        workdir.check(workdir.read_config().replace(**given))
+        fields = {option.name: option for option in dataclasses.fields(Config)}
+        kept = {n: v for n, v in given.items() if not fields[n].metadata["may_change"]}
+        workdir.check(workdir.read_config().replace(**kept))
         workdir.check_images(images.num_examples, None)
     options = defaults.of_data(images, given)
     config = config_from_flags(FLAGS, options)
