@@ -92,6 +92,13 @@ def test_bad_features(a, b, message):
         frechet_distance(a, b)
 
 
+def test_singular_covariances_in_float32():
+    a = np.random.default_rng(0).normal(size=(30, 50)).astype(np.float32) + 3
+    b = 1.1 * a[:, ::-1]
+    gaussians = [part for rows in (a, b) for part in (rows.mean(0), np.cov(rows.T, dtype="f4"))]
+    assert gaussian_frechet_distance(*gaussians) == pytest.approx(frechet_distance(a, b), rel=1e-3)
+
+
 def test_bad_gaussians():
     with pytest.raises(ValueError, match=r"^mean_a, mean_b: expected \[D\] each"):
         gaussian_frechet_distance([0, 0], np.eye(2), [0], np.eye(2))

@@ -8,7 +8,8 @@ import numpy.typing as npt
 from tf_bigan.evaluation.checks import Unmeasurable, as_rows, check_same_width
 
 _BLOCK_VALUES = 8_000_000  # float64 values per block: 64 MB
-_ROUNDING = 1e-8  # tolerance for a covariance, in units of its largest value
+# Tolerance for a covariance, in units of its largest value.
+_ROUNDING, _ROUNDING_OF_FLOAT32 = 1e-8, 1e-4
 
 
 def frechet_distance(features_a: npt.ArrayLike, features_b: npt.ArrayLike) -> float:
@@ -57,7 +58,6 @@ def gaussian_frechet_distance(
             symmetric or has a negative eigenvalue.
     """
     mean_a, mean_b = (np.asarray(mean, np.float64) for mean in (mean_a, mean_b))
-    covariances = [np.asarray(c, np.float64) for c in (covariance_a, covariance_b)]
     if mean_a.ndim != 1 or mean_a.shape != mean_b.shape:
         raise Unmeasurable(
             f"mean_a, mean_b: expected [D] each, got shapes {mean_a.shape}, {mean_b.shape}"
@@ -65,20 +65,23 @@ def gaussian_frechet_distance(
     for name, mean in (("mean_a", mean_a), ("mean_b", mean_b)):
         if not np.isfinite(mean).all():
             raise Unmeasurable(f"{name}: expected finite values, found NaN or infinity")
-    for name, covariance in zip(("covariance_a", "covariance_b"), covariances, strict=True):
+    roots, traces = [], 0.0
+    for name, given in (("covariance_a", covariance_a), ("covariance_b", covariance_b)):
+        covariance = np.asarray(given)
+        rounding = _ROUNDING_OF_FLOAT32 if covariance.dtype == np.float32 else _ROUNDING
+        covariance = covariance.astype(np.float64)
         if covariance.shape != 2 * mean_a.shape:
             raise Unmeasurable(
                 f"{name}: expected [D, D] with D = {len(mean_a)}, got shape {covariance.shape}"
             )
         if not np.isfinite(covariance).all():
             raise Unmeasurable(f"{name}: expected finite values, found NaN or infinity")
-        slack = _ROUNDING * np.abs(covariance).max()
+        slack = rounding * np.abs(covariance).max()
         if not np.allclose(covariance, covariance.T, rtol=0, atol=slack):
             raise Unmeasurable(f"{name}: expected a symmetric matrix")
-    root_a = _symmetric_root(covariances[0], "covariance_a")
-    root_b = _symmetric_root(covariances[1], "covariance_b")
-    traces = sum(map(np.trace, covariances))
-    cross = np.linalg.norm(root_a @ root_b, "nuc")
+        roots.append(_symmetric_root(covariance, name, rounding))
+        traces += np.trace(covariance)
+    cross = np.linalg.norm(roots[0] @ roots[1], "nuc")
     return max(0.0, float(np.square(mean_a - mean_b).sum() + traces - 2 * cross))
 
 
@@ -92,8 +95,8 @@ def _mean_and_covariance(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return mean, covariance / (len(rows) - 1)
 
 
-def _symmetric_root(matrix: np.ndarray, name: str) -> np.ndarray:
+def _symmetric_root(matrix: np.ndarray, name: str, rounding: float) -> np.ndarray:
     values, vectors = np.linalg.eigh(matrix)
-    if values[0] < -_ROUNDING * np.abs(values).max():
+    if values[0] < -rounding * np.abs(values).max():
         raise Unmeasurable(f"{name}: expected no negative eigenvalue, found {values[0]:.4g}")
     return (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
