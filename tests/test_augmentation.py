@@ -49,21 +49,31 @@ def test_translation_against_numpy(shape):
 
 @pytest.mark.parametrize("shape", [(8, 16, 1), (7, 8, 3)])
 def test_cutout_against_numpy(shape):
-    """A rectangle of half of each side around a random pixel, less what lies past the edge."""
+    """A rectangle of half of each side around a random place, less what lies past the edge."""
     x, (height, width, _) = images(shape) + 1.0, shape
     got = augmentation.cutout(x, random()).numpy()
     source = random()
-    centres = [np.floor(source.uniform().numpy() * side).astype(int) for side in (height, width)]
     sides = round(height / 2), round(width / 2)
+    assert not any(side % 2 for side in sides)  # so the middle may be before or after any pixel
+    places = height + 1, width + 1
+    centres = [np.floor(source.uniform().numpy() * count).astype(int) for count in places]
     for i in range(ROWS):
         expected = x[i].numpy()
         top, left = (c[i] - side // 2 for c, side in zip(centres, sides, strict=True))
         expected[max(top, 0) : top + sides[0], max(left, 0) : left + sides[1]] = 0
         np.testing.assert_array_equal(got[i], expected)
-    assert all(set(c) == set(range(side)) for c, side in zip(centres, (height, width), strict=True))
+    assert all(set(c) == set(range(count)) for c, count in zip(centres, places, strict=True))
     area = (got == 0).mean((1, 2, 3))
     whole = sides[0] * sides[1] / (height * width)
     assert area.min() > 1 / 32 and area.max() == pytest.approx(whole) and len(set(area)) > 2
+
+
+@pytest.mark.parametrize("side", [6, 8])  # of which 3 and 4 pixels are cut
+def test_cutout_takes_both_edges_equally_often(side):
+    source = random(8000)
+    cut = augmentation.cutout(tf.ones((8000, side, side, 1)), source).numpy() == 0
+    often = cut.mean((0, 3))
+    np.testing.assert_allclose(often, often[::-1, ::-1], atol=0.03)
 
 
 def test_color_against_numpy():

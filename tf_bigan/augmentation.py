@@ -40,8 +40,10 @@ def cutout(x: tf.Tensor, random: "Randomness") -> tf.Tensor:
     inside = tf.ones((1, 1, 1, 1), tf.bool)
     for axis in (1, 2):
         size = x.shape[axis]
-        centre = tf.floor(random.uniform() * size)[:, None]  # [B, 1]
         cut = round(size * _CUTOUT)
+        # The middle of an odd number of pixels is one of them, that of an even number lies between
+        # two: so both edges are cut equally often, as in the paper's code.
+        centre = tf.floor(random.uniform() * (size + 1 - cut % 2))[:, None]  # [B, 1]
         place = tf.range(size, dtype=tf.float32)[None] - centre + cut // 2
         near = (place >= 0) & (place < cut)  # [B, size]
         inside &= near[:, :, None, None] if axis == 1 else near[:, None, :, None]
