@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tf_bigan.explore import __main__ as command_line
+from tf_bigan.explore import server
 from tf_bigan.run.flags import run
 
 
@@ -60,8 +61,8 @@ def test_without_gradio(capsys, workdir, gradio_version, version):
 
 def test_a_port_that_is_taken(capsys, workdir, gradio_version):
     gradio_version("6.31.0")
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
         status, err = call(capsys, f"--workdir={workdir}", f"--port={port}")
     assert status == 2 and err.count("\n") == 1
     assert f"cannot listen on 127.0.0.1, port {port} (Address already in use)" in err
@@ -79,3 +80,8 @@ def test_a_run_of_train_py_is_opened(tiny_run):
     look = explorer.look(x)
     expected = np.abs(x - explorer.model.reconstruct(x[None])[0]).sum()
     assert look.error == pytest.approx(expected, rel=1e-4)
+
+
+def test_the_host_in_a_url():
+    hosts = ("localhost", "127.0.0.1", "::1")
+    assert [server.in_url(host) for host in hosts] == ["localhost", "127.0.0.1", "[::1]"]

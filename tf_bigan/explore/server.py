@@ -53,7 +53,7 @@ def run(build: Callable[[], gr.Blocks], host: str, port: int) -> None:
         # directory for uploads.
         os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1"}
         os.environ["GRADIO_TEMP_DIR"] = uploads
-        page = build()
+        page, host = build(), in_url(host)
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # cleans up as after Ctrl-C
         serve(page, host, port)
         print(f"open http://{host}:{port} in a browser; Ctrl-C stops it", flush=True)
@@ -63,6 +63,11 @@ def run(build: Callable[[], gr.Blocks], host: str, port: int) -> None:
             pass
         finally:
             page.close(verbose=False)
+
+
+def in_url(host: str) -> str:
+    """The host as in a URL: an IPv6 address is in brackets."""
+    return f"[{host}]" if ":" in host else host
 
 
 def serve(page: gr.Blocks, host: str, port: int) -> None:
