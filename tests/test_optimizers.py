@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from tests.closeness import assert_close
+from tf_bigan.errors import UserError
 from tf_bigan.optimizers import Adam, ConstantThenExponential
 
 
@@ -40,6 +41,21 @@ def test_official_schedule():
     expected = {epoch: 2e-4 * 0.01 ** ((epoch - 199) / 200) for epoch in (200, 299, 399)}
     assert rates == pytest.approx({0: 2e-4, 199: 2e-4, **expected, 500: 2e-6}, rel=1e-5)
     assert float(schedule(391 * 250)) == pytest.approx(float(schedule(391 * 250 + 390)), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "wrong"),
+    [
+        ((1e-3, 1, 10), "epochs=1"),
+        ((1e-3, 4.0, 10), "epochs=4.0"),
+        ((1e-3, 4, 0), "steps_per_epoch=0"),
+        ((-1e-3, 4, 10), "learning_rate=-0.001"),
+        ((1e-3, 4, 10, 0.0), "final_fraction=0.0"),
+    ],
+)
+def test_mistakes_in_a_schedule(arguments, wrong):
+    with pytest.raises(UserError, match=f"^{wrong}: it must be "):
+        ConstantThenExponential(*arguments)
 
 
 def test_schedule_is_saved_with_its_optimizer():

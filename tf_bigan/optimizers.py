@@ -1,7 +1,11 @@
 """A fast Adam for CPUs, and the learning rate schedule of the official BiGAN code."""
 
+from typing import Annotated
+
 import keras
 import tensorflow as tf
+
+from tf_bigan.constraints import Count, NonNegative, Positive, check_arguments
 
 
 @keras.saving.register_keras_serializable("tf_bigan")
@@ -47,14 +51,23 @@ class ConstantThenExponential(keras.optimizers.schedules.LearningRateSchedule):
         final_fraction: the rate in the last epoch, as a fraction of `learning_rate`.
 
     Raises:
-        ValueError: fewer than two epochs.
+        UserError: an argument is out of its range, as fewer than two epochs.
     """
 
     def __init__(
-        self, learning_rate: float, epochs: int, steps_per_epoch: int, final_fraction: float = 0.01
+        self,
+        learning_rate: NonNegative,
+        epochs: Annotated[int, "[2, inf)"],
+        steps_per_epoch: Count,
+        final_fraction: Positive = 0.01,
     ):
-        if epochs < 2:
-            raise ValueError(f"epochs must be at least 2, not {epochs}")
+        arguments = {
+            "learning_rate": learning_rate,
+            "epochs": epochs,
+            "steps_per_epoch": steps_per_epoch,
+            "final_fraction": final_fraction,
+        }
+        check_arguments(ConstantThenExponential, arguments)
         self.learning_rate = learning_rate
         self.epochs = epochs
         self.steps_per_epoch = steps_per_epoch
