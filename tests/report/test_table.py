@@ -44,6 +44,7 @@ def test_several_values_show_as_mean_and_standard_deviation():
         (0.0, None, "0.00"), (0.5, None, "0.50"), (0.0123, None, "0.012"), (12.3, None, "12.30"),
         (-0.00046, None, "-0.00046"), (1e-12, None, "0.00"), (math.inf, None, "inf"),
         (96.29, 0.0141, "96.290 ± 0.014"), (1.0, 0.0, "1.00 ± 0.00"),
+        (-1e-12, None, "0.00"), (-0.001, 0.2, "0.00 ± 0.20"),
         (20.0, 14.142, "20.00 ± 14.14"), (0.00123, 0.0, "0.0012 ± 0.0000"),
     ],
 )  # fmt: skip
@@ -66,6 +67,7 @@ def test_markdown():
         "| x | 2.00 ± 1.41 | 4.00 |",
         "| y | 2.00 |  |",
     ]
+    assert markdown_table({"a|b": {"x": 1.0}}).startswith("| metric | a\\|b |\n")
 
 
 def test_csv_has_full_precision_and_the_spread_where_there_is_one():

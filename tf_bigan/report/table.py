@@ -52,7 +52,8 @@ def markdown_table(means: Values, spreads: Values | None = None) -> str:
     texts = shown(means, spreads, missing="")
     rows = [["metric", *texts], ["---", *["---:"] * texts.shape[1]]]
     rows += [[str(name), *row] for name, row in zip(texts.index, texts.to_numpy(), strict=True)]
-    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+    cells = [[str(cell).replace("|", "\\|") for cell in row] for row in rows]
+    return "\n".join("| " + " | ".join(row) + " |" for row in cells)
 
 
 def csv_table(means: Values, spreads: Values | None = None) -> str:
@@ -114,4 +115,5 @@ def _rounded(value: float, finest: float, digits: int) -> str:
     size = abs(finest)
     if _NOTHING <= size < 0.1:
         digits = max(digits, 1 - math.floor(math.log10(size)))
-    return f"{value:.{digits}f}"
+    text = f"{value:.{digits}f}"
+    return text if float(text) else text.lstrip("-")  # not "-0.00"
