@@ -1,7 +1,10 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 
 from tf_bigan.evaluation import InversionError, inversion_error, to_uint8_levels
+from tf_bigan.evaluation import inversion as module
 
 
 def test_by_hand():
@@ -42,6 +45,18 @@ def test_blocks_of_any_size_give_the_same(size):
     assert running.result() == pytest.approx(expected, rel=1e-12)
     distances = np.sqrt(((np.roll(images, -1, 0) - reconstructions) ** 2).sum(axis=(1, 2, 3)))
     assert running.result()[1] == pytest.approx(distances.mean(), rel=1e-5)
+
+
+def test_large_images_take_no_memory_of_their_differences(monkeypatch):
+    images, reconstructions = np.random.default_rng(0).random((2, 300, 50, 40, 1), np.float32)
+    expected = inversion_error(images, reconstructions)
+    monkeypatch.setattr(module, "_BLOCK_VALUES", 20_000)
+    tracemalloc.start()
+    try:
+        assert inversion_error(images, reconstructions) == pytest.approx(expected, rel=1e-12)
+        assert tracemalloc.get_traced_memory()[1] < images.nbytes / 2
+    finally:
+        tracemalloc.stop()
 
 
 def test_uint8_levels_survive_a_file():

@@ -7,6 +7,8 @@ import numpy.typing as npt
 
 from tf_bigan.evaluation.checks import Unmeasurable, as_image_pairs
 
+_BLOCK_VALUES = 4_000_000  # float64 values per block of differences: 32 MB
+
 
 class InversionError:
     """Mean ||x_i - G(E(x_i))||_2 over a stream of blocks, and its baseline.
@@ -74,8 +76,11 @@ def inversion_error(images: npt.ArrayLike, reconstructions: npt.ArrayLike) -> tu
     Raises:
         Unmeasurable: a wrong rank or range, NaN, unequal shapes, or a single image.
     """
-    running = InversionError()
-    running.update(images, reconstructions)
+    images, reconstructions = as_image_pairs(images, reconstructions)
+    running, step = InversionError(), max(1, _BLOCK_VALUES // images[0].size)
+    for start in range(0, len(images), step):
+        rows = slice(start, start + step)
+        running.update(images[rows], reconstructions[rows])
     return running.result()
 
 
