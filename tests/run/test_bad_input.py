@@ -300,6 +300,7 @@ def test_train(case, bad, tmp_path, command):
         (["--labels=20"], "does not learn from labels"),
         (["--target_dataset=digits"], "does not adapt to a second data set"),
         (["--model=dann"], "DANN needs --target_dataset=NAME"),
+        (["--model=dann", "--target_dataset=npz:/none"], "cannot read /none: No such file or"),
         (["--model=infogan", "--prior=normal"], "infogan needs codes besides the noise"),
         (["--model=sgan", "--set=views=turn"], "views=turn is unknown"),
         (["--model=triple_gan", "--prior=normal"], "prior=normal100+categorical10"),

@@ -27,6 +27,7 @@ from absl import flags
 
 import tf_bigan as tb
 from tf_bigan.core.statistics import calibrate
+from tf_bigan.data import FROM_PATH
 from tf_bigan.data.home import expanded
 from tf_bigan.data.pipeline import user_errors
 from tf_bigan.errors import UserError, counted
@@ -74,6 +75,11 @@ def main() -> int:
     workdir = Workdir(WORKDIR.value or default_workdir(config))
     for dataset in (config.dataset, config.target_dataset):
         kind, _, path = (dataset or "").partition(":")
+        if kind in FROM_PATH and path:
+            try:  # of the second one, too, before the first is read
+                os.stat(expanded(path))
+            except OSError as error:
+                raise UserError(f"cannot read {path}: {error.strerror}") from error
         if kind == "folder" and path:
             workdir.check_outside(expanded(path))
     if has_preset(FLAGS):
