@@ -331,7 +331,7 @@ def test_a_task_lost_while_others_look_at_the_images_is_one_line(command, monkey
     monkeypatch.setattr(workers, "over_workers", lambda value, strategy: [value, value])
     monkeypatch.setattr(train, "config_of_data", lost)
     run = f"--workdir={tmp_path}/run"
-    status, _, err = command("train", run, "--dataset=folder:pictures")
+    status, _, err = command("train", run, "--dataset=fashion_mnist")
     line = "another worker is lost (worker 1 is gone): restart all workers to resume"
     assert (status, err) == (1, f"train.py: {line}\n")
 
