@@ -16,6 +16,11 @@ def counted(number: int, what: str) -> str:
     return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
+def drawable(text: str) -> str:
+    r"""The text with the bytes of file names that are not UTF-8 as \udcNN, in ASCII."""
+    return text.encode(errors="backslashreplace").decode()
+
+
 def did_you_mean(name: str, known: Iterable[str], otherwise: str | None = None) -> str:
     """ "; did you mean X?", or `otherwise` ("choose one of ...") if no name is close."""
     known = sorted(known)

@@ -4,6 +4,7 @@ import gzip
 import os
 import struct
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -292,6 +293,17 @@ def test_a_file_that_vanishes_in_training_is_named(tmp_path, make_bigan):
         file.unlink()
     with pytest.raises(UserError, match=r"\d\d.png cannot be read any more \(No such file"):
         make_bigan().fit(data.batches(3), verbose=0)
+
+
+def test_names_of_classes_need_not_be_utf_8(tmp_path):
+    """Tables, files and pages of a run must be able to hold them."""
+    for name in (b"caf\xe9", b"zoo"):
+        folder = os.fsencode(tmp_path) + b"/" + name
+        os.mkdir(folder)
+        save_images(Path(os.fsdecode(folder)), PIXELS[:3])
+    images = load(f"folder:{tmp_path}")
+    assert images.class_names == (r"caf\udce9", "zoo")
+    assert set(images.labels) == {0, 1}
 
 
 def test_names_need_not_be_utf_8(tmp_path):

@@ -21,7 +21,7 @@ from tf_bigan.data.home import expanded
 from tf_bigan.data.images import ImageData, Shape
 from tf_bigan.data.listing import UNREADABLE, File, Listing, described, listed, printable
 from tf_bigan.data.streaming import StreamedImages
-from tf_bigan.errors import UserError
+from tf_bigan.errors import UserError, drawable
 
 PROBLEMS = ("", *decoding.KINDS, UNREADABLE)
 # What the first reading of a file finds out: a problem, or the decoded height, width and whether it
@@ -247,7 +247,8 @@ def _numbered(labels: list) -> tuple[np.ndarray | None, tuple[str, ...] | None]:
         return None, None
     names = sorted(set(labels))
     numbers = {name: number for number, name in enumerate(names)}
-    return np.array([numbers[label] for label in labels], np.int64), tuple(map(str, names))
+    texts = tuple(drawable(str(name)) for name in names)
+    return np.array([numbers[label] for label in labels], np.int64), texts
 
 
 def _tell(root: Path, listing: Listing, files, found, strict: bool):

@@ -10,10 +10,9 @@ from sklearn.neighbors import NearestNeighbors
 from tf_bigan.core.model import AdversarialModel
 from tf_bigan.data import ImageData
 from tf_bigan.data.decoding import Resize
-from tf_bigan.errors import UserError
+from tf_bigan.errors import UserError, drawable
 from tf_bigan.explore.directions import Directions, coordinates, principal
 from tf_bigan.explore.fitting import Fitting
-from tf_bigan.report.png import drawable
 
 _CHUNK = 1024  # images in float32 at once
 

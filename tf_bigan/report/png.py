@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure as Canvas
 
+from tf_bigan.errors import drawable
 from tf_bigan.report import parts
 from tf_bigan.report.pictures import save_png
 from tf_bigan.report.table import shown
@@ -131,8 +132,3 @@ def _draw_table(axes: Axes, table: parts.Table) -> None:
         for column, (right, cell) in enumerate(zip(rights, cells, strict=True)):
             colour = _INK if column < table.emphasised else _FAINT
             axes.text(right, y, cell, ha="right", va="center", color=colour, fontsize=12)
-
-
-def drawable(text: str) -> str:
-    """Removes characters that no font has: bytes of file names that are not UTF-8."""
-    return text.encode(errors="backslashreplace").decode()

@@ -25,8 +25,8 @@ _NOTES = {
         "one class, training images of a single class. All have the same number of images.",
     ),
     "representation": (
-        "On E(x) before squashing. Reference values: the untrained encoder, raw pixels and their "
-        "50 principal components.",
+        "On the last hidden layer of E. Reference values: the untrained encoder, raw pixels and "
+        "their 50 principal components.",
     ),
 }
 _CLASSES = "% of the images that the classifier assigns to each class."

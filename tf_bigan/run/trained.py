@@ -14,7 +14,7 @@ from tf_bigan import callbacks, models
 from tf_bigan.callbacks.restore import checkpoints, damage, load_model
 from tf_bigan.core.model import AdversarialModel
 from tf_bigan.data.home import expanded
-from tf_bigan.errors import UserError
+from tf_bigan.errors import UserError, drawable
 from tf_bigan.run.config import Config
 from tf_bigan.run.workdir import Workdir, real
 
@@ -200,4 +200,4 @@ def _names(paths: Sequence[Path]) -> list[str]:
         names = ["/".join(part[-count:]) for part in parts]
         if len(set(names)) == len(names):
             break
-    return names
+    return list(map(drawable, names))
