@@ -5,13 +5,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from tf_bigan import augmentation as augmentations
 from tf_bigan import constraints, losses, penalties
 from tf_bigan.constraints import Count, Seed
 from tf_bigan.core import hardware
+from tf_bigan.core.averaging import Averaging
 from tf_bigan.core.inference import Inference
 from tf_bigan.core.judging import Judgements, Judging
 from tf_bigan.core.randomness import Randomness
@@ -26,7 +26,6 @@ from tf_bigan.errors import UserError
 from tf_bigan.networks.normalization import (
     BatchNormalization,
     statistics_over_replicas,
-    unchanged_statistics,
 )
 from tf_bigan.networks.spectral import power_iteration
 from tf_bigan.optimizers import Adam
@@ -34,12 +33,8 @@ from tf_bigan.priors import Prior
 
 Moves = Sequence[Sequence[str]]
 
-# The averaged model sees a batch in every tenth step, and in each of the first 50 steps, because
-# the average changes quickly there. Its batch statistics cover about the last ten such passes.
-AVERAGE_EVERY, AVERAGE_FIRST, AVERAGE_MOMENTUM = 10, 50, 0.9
 
-
-class AdversarialModel(Inference, Judging):
+class AdversarialModel(Averaging, Inference, Judging):
     """The base class of every system. A subclass declares the players and their losses.
 
     Class attributes of a subclass:
@@ -83,7 +78,6 @@ class AdversarialModel(Inference, Judging):
             def player_losses(self, batch, z, training): ...
     """
 
-    players: dict[str, tuple[str, ...]]
     moves: Moves
     fresh_z: bool = True
     requires: tuple[str, ...] = ("image",)
@@ -123,11 +117,6 @@ class AdversarialModel(Inference, Judging):
         self._inference_functions = {}
         self.image_shape = self._find_image_shape()
         self.built = True
-
-    @classmethod
-    def network_names(cls) -> tuple[str, ...]:
-        """The names of all networks, in the players' order."""
-        return tuple(network for networks in cls.players.values() for network in networks)
 
     @classmethod
     def hyperparameters(cls) -> dict[str, Any]:
@@ -391,16 +380,6 @@ class AdversarialModel(Inference, Judging):
             self._set_average(self._make_average() if ema is not None else None)
         self._forget_compiled()
 
-    def _check_owners(self):
-        """Raises UserError if a trainable weight is of no player, so that none would train it."""
-        owned = {id(v) for player in self.players for v in self.player_variables(player)}
-        for variable in self.trainable_variables:
-            if id(variable) not in owned:
-                raise UserError(
-                    f"the weight {variable.path} belongs to no player, and would not be trained: "
-                    "name its network in `players`, or make it with trainable=False"
-                )
-
     def _check_synchronises(self):
         """Raises UserError if a network has batch statistics that stay those of a replica."""
         for name in self.network_names():
@@ -421,47 +400,6 @@ class AdversarialModel(Inference, Judging):
         self.augmentation = augmentations.get(augmentation)
         if self.augmentation is not None:
             self.augmentation_probability.assign(self.augmentation.probability)
-
-    def _one_each(self, optimizer) -> dict[str, keras.optimizers.Optimizer]:
-        """{player: its own optimizer}, from one for all or from one for each."""
-        if not isinstance(optimizer, Mapping):
-            one = keras.optimizers.get(optimizer)
-            serialize, make = keras.optimizers.serialize, keras.optimizers.deserialize
-            # Serialized for each player, because a wrapping optimizer changes its config.
-            made = {player: make(serialize(one)) for player in self.players}
-        elif set(optimizer) != set(self.players):
-            raise ValueError(
-                f"optimizers are for {sorted(optimizer)}, but the players are "
-                f"{sorted(self.players)}"
-            )
-        else:
-            made = {player: keras.optimizers.get(one) for player, one in optimizer.items()}
-        several = self.distribute_strategy.num_replicas_in_sync > 1
-        for one in (getattr(one, "inner_optimizer", one) for one in made.values()):
-            if one.use_ema:
-                raise UserError("use_ema=True of an optimizer: use compile(ema=0.999) instead")
-            if one.gradient_accumulation_steps and several:
-                raise UserError(
-                    "gradient_accumulation_steps of an optimizer: Keras cannot accumulate on "
-                    "several replicas; use a larger batch_size"
-                )
-        if len({id(one) for one in made.values()}) < len(made):
-            raise ValueError("each player needs its own optimizer: two players share one object")
-        return {player: self._loss_scaled(player, one) for player, one in made.items()}
-
-    def _loss_scaled(self, player: str, optimizer) -> keras.optimizers.Optimizer:
-        """The optimizer, with dynamic loss scaling if a network of the player needs it."""
-        # Of the layers: a stock network's own policy need not be that of its layers.
-        layers = [layer for name in self.players[player] for layer in self._layers_of(name)]
-        half = any(layer.compute_dtype == "float16" for layer in layers)
-        scaling = keras.optimizers.LossScaleOptimizer
-        given = isinstance(optimizer, scaling)
-        if (half or given) and self.distribute_strategy.num_replicas_in_sync > 1:
-            raise ValueError(
-                "mixed_float16 needs loss scaling, which Keras's LossScaleOptimizer cannot do on "
-                "several replicas: use mixed_bfloat16"
-            )
-        return scaling(optimizer) if half and not given else optimizer
 
     def get_compile_config(self) -> dict | None:
         if not self.compiled:
@@ -521,10 +459,6 @@ class AdversarialModel(Inference, Judging):
                 layers[index].trainable = False
         return model
 
-    def _layers_of(self, network: str) -> list[keras.layers.Layer]:
-        """A network and all layers in it, always in the same order."""
-        return list(getattr(self, network)._flatten_layers())
-
     def build(self, input_shape=None) -> None:
         """Does nothing: the networks are built in their constructors."""
 
@@ -550,25 +484,6 @@ class AdversarialModel(Inference, Judging):
         signature = [keras.InputSpec(shape=(None, *shape), dtype="float32")]
         super().export(filepath, *args, **{"input_signature": signature} | kwargs)
 
-    def optimizer_of(self, player: str) -> keras.optimizers.Optimizer:
-        """The optimizer of a player, including its state."""
-        return getattr(self, f"optimizer_{player}")
-
-    def check_optimizers(self) -> None:
-        """Raises UserError if a player has a trainable weight that its optimizer does not know."""
-        for player in self.players:
-            known = {id(v) for v in self.optimizer_of(player)._trainable_variables}
-            for variable in self.player_variables(player):
-                if id(variable) not in known:
-                    raise UserError(
-                        f"the optimizer of {player} does not know the weight {variable.path}: "
-                        "compile the model again, with a new optimizer"
-                    )
-
-    def player_variables(self, player: str) -> list[keras.Variable]:
-        """The trainable variables of a player."""
-        return [v for n in self.players[player] for v in getattr(self, n).trainable_variables]
-
     @property
     def policy(self) -> str:
         """The dtype policy of the networks, for example "mixed_bfloat16"."""
@@ -588,55 +503,6 @@ class AdversarialModel(Inference, Judging):
             return bool(self.jit_compile)
         networks = [getattr(self, name) for name in self.network_names()]
         return hardware.choose(self.policy, networks=networks)[1]
-
-    # --- the averaged copy ------------------------------------------------------------------
-
-    def _set_average(self, average: "AdversarialModel | None"):
-        # Bypasses Keras's tracking: the copy is saved like any attribute, but is not counted
-        # among the model's layers and variables.
-        self.__dict__["average"] = average
-
-    def _make_average(self) -> "AdversarialModel":
-        average = type(self).from_config(self.get_config() | {"name": "average"})
-        for layer in average._flatten_layers():
-            if isinstance(layer, keras.layers.BatchNormalization):
-                layer.momentum = AVERAGE_MOMENTUM
-        self._start_average(average)
-        return average
-
-    def _start_average(self, average: "AdversarialModel"):
-        """Sets the averaged copy to the weights."""
-        for network in self.network_names():
-            getattr(average, network).set_weights(getattr(self, network).get_weights())
-
-    def load_weights(self, filepath, skip_mismatch: bool = False, **kwargs: Any) -> None:
-        """Loads the weights and all state of a file, as Keras does.
-
-        If the file has no moving average, that of this model starts from the loaded weights.
-        """
-        average = self.average
-        try:
-            super().load_weights(filepath, skip_mismatch=skip_mismatch, **kwargs)
-        except ValueError:  # Keras's does not say whether it is the average that the file lacks
-            if average is None:
-                raise
-            self._set_average(None)
-            try:
-                super().load_weights(filepath, skip_mismatch=skip_mismatch, **kwargs)
-            finally:
-                self._set_average(average)
-            self._start_average(average)
-
-    def get_weights(self) -> list[np.ndarray]:
-        """All weights, those of the averaged copy last."""
-        return super().get_weights() + ([] if self.average is None else self.average.get_weights())
-
-    def set_weights(self, weights: list[np.ndarray]) -> None:
-        """Sets all weights, in the order of `get_weights`."""
-        own = len(self.weights)
-        super().set_weights(weights[:own])
-        if self.average is not None:
-            self.average.set_weights(weights[own:])
 
     # --- one step ---------------------------------------------------------------------------
 
@@ -782,32 +648,6 @@ class AdversarialModel(Inference, Judging):
     def _if_active(self, player: str, objective: tf.Tensor) -> tf.Tensor:
         active = self.is_active(player)
         return objective if active is True else tf.cast(active, objective.dtype) * objective
-
-    def update_average(self, batch: Mapping, z: tf.Tensor, key: tf.Tensor) -> None:
-        """average <- d·average + (1 - d)·weights, and the matching batch statistics.
-
-        d = min(ema, (1 + n) / (10 + n)) in step n, so that the initial weights decay quickly.
-        """
-        n = tf.cast(self.step.value, tf.float32)
-        rate = tf.maximum(1.0 - float(self.ema or 0.0), 9.0 / (10.0 + n))
-        trainable = {id(weight) for p in self.players for weight in self.player_variables(p)}
-        for name in self.network_names():
-            pairs = zip(
-                getattr(self.average, name).weights, getattr(self, name).weights, strict=True
-            )
-            for average, weight in pairs:
-                if id(weight) in trainable:  # a frozen one has not changed
-                    average.assign(average + tf.cast(rate, average.dtype) * (weight - average))
-        # The statistics of averaged weights are not the average of the statistics. So the averaged
-        # networks process a batch, and only their moving statistics are kept.
-        number = self.step.value + 1
-        due = tf.equal(number % AVERAGE_EVERY, 0) | (number <= AVERAGE_FIRST)
-        if self.synchronises_in_step():  # replicas cannot communicate inside a tf.cond
-            networks = [getattr(self.average, name) for name in self.network_names()]
-            with unchanged_statistics(*networks, unless=due), statistics_over_replicas(True):
-                self.average.forward(batch, z, key)
-        else:
-            tf.cond(due, lambda: self.average.forward(batch, z, key), lambda: 0)
 
     def synchronises_in_step(self) -> bool:
         """Whether layers communicate between replicas; XLA cannot compile such code."""
