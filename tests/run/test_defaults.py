@@ -46,13 +46,16 @@ def test_a_batch_is_at_most_a_fourth(count, batch):
 
 def test_the_length_fits_into_the_time():
     # A step of 64 images takes 0.01 + 64·32·32·1e-6 = 0.0755 s: 11,916 in 15 minutes.
-    assert of(6_400)["epochs"] == round(11_916 / 100) == 119
-    assert of(50_000)["epochs"] == round(11_916 / 782) == 15
+    assert of(6_400, channels=1)["epochs"] == round(11_916 / 100) == 119
+    assert of(50_000, channels=1)["epochs"] == round(11_916 / 782) == 15
     # 0.01 + 64·64·64·1e-6 = 0.2721 s: 3,307 steps
-    assert of(6_400, (64, 64))["epochs"] == 33
-    assert of(6_400, (64, 64), networks="residual")["epochs"] == 8
-    assert of(6_400, (64, 64), image_size="32")["epochs"] == 119
-    assert of(6_400, batch_size=128)["epochs"] == round(900 / (0.01 + 0.131072) / 50)
+    large = {"size": (64, 64), "channels": 1}
+    assert of(6_400, **large)["epochs"] == 33
+    assert of(6_400, **large, networks="residual")["epochs"] == 8
+    assert of(6_400, **large, image_size="32")["epochs"] == 119
+    assert of(6_400, channels=1, batch_size=128)["epochs"] == round(900 / (0.01 + 0.131072) / 50)
+    # Colour, with twice as many channels: 0.01 + 2·0.065536 = 0.1411 s: 6,380 steps
+    assert of(6_400)["epochs"] == of(6_400, channels=1, width=32)["epochs"] == 64
     assert of(10**7, (64, 64))["epochs"] == 1
     assert of(64, (8, 8))["epochs"] == 1_000
 
@@ -67,6 +70,13 @@ def test_small_sets_are_augmented_where_the_system_can():
     assert "augmentation" not in of(9_999, model="began")
     assert "channels" not in of(channels=2)
     assert of(channels=1)["channels"] == 1
+
+
+def test_networks_of_colour_are_wider():
+    assert of()["width"] == 32 and Config(**of()).width == 32
+    for given in ({"channels": 1}, {"networks": "residual"}, {"networks": "dcgan"}):
+        assert "width" not in of(**given)
+    assert of(width=8)["epochs"] > of(width=16)["epochs"] > of()["epochs"]
 
 
 def test_players_learn_faster_from_small_sets():
@@ -134,7 +144,7 @@ def test_what_is_given_wins(pictures, configured):
     )
     assert (config.size, config.channels, config.epochs) == ((10, 8), 4, 3)
     assert (config.resize, config.background, config.batch_size) == ("pad", "black", 5)
-    assert "--image_size=10x8 --channels=4 --resize=pad --batch_size=5 --augmentation=none" in line
+    assert "--channels=4 --resize=pad --batch_size=5 --width=32 --augmentation=none" in line
 
 
 def test_arrays_follow_the_same_rules(tmp_path, configured):
