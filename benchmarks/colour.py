@@ -41,8 +41,7 @@ OF_DCGAN = {k: v for k, v in presets.OFFICIAL.items() if k != "dataset"} | {
 VARIANTS = {
     "default": {},
     "logistic": {"loss": None},
-    "equal_rates": {"learning_rate": 4e-4},
-    "unaugmented": {"learning_rate": 4e-4, "augmentation": None},
+    "unaugmented": {"augmentation": None},
     "cycle": {"model": "cycle_bigan"},
     "cycle_128": {"model": "cycle_bigan", "latent_dim": 128},  # photographs have more to encode
     "dcgan": OF_DCGAN,

@@ -79,9 +79,10 @@ def test_networks_of_colour_are_wider():
     assert of(width=8)["epochs"] > of(width=16)["epochs"] > of()["epochs"]
 
 
-def test_players_learn_faster_from_small_sets():
+def test_players_learn_faster_from_small_sets_with_a_smoother_discriminator():
     assert "player_rates" not in of(10_000)
     assert Config(**of(9_999)).rates == {"D": 4e-4, "EG": 1e-3}
+    assert of(9_999)["penalty"] == "r1:gamma=1" and "penalty" not in of(10_000)
     for given in ({"learning_rate": 1e-4}, {"networks": "residual"}, {"model": "gan"}):
         assert "player_rates" not in of(9_999, **given)
 

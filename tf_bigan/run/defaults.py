@@ -29,10 +29,10 @@ def of_data(images: Description, given: Mapping[str, Any]) -> dict[str, Any]:
     Size: images of one size with sides from 8 to 64 stay as they are; all others get the power of
     two nearest to the median of their shorter sides, from 8 to 64. Width: twice as many channels
     for colour. Batch: 64, or a fourth of a small set. Below 10,000 images D sees them with an
-    adaptive augmentation, its loss is relativistic, which makes samples more diverse, and E and G
-    of `bigan` learn faster. Epochs: as many as about 15 minutes on two cores have, when a step
-    takes 0.01 s and 1 µs for each of its pixels, 2 µs for colour. The networks stay `conv`:
-    residual ones need three to four times as long for a step.
+    adaptive augmentation, its loss is relativistic, which makes samples more diverse, and for
+    `bigan` R1 is stronger and E and G learn faster. Epochs: as many as about 15 minutes on two
+    cores have, when a step takes 0.01 s and 1 µs for each of its pixels, 2 µs for colour. The
+    networks stay `conv`: residual ones need three to four times as long for a step.
 
     Args:
         images: what there is to train on.
@@ -55,8 +55,10 @@ def of_data(images: Description, given: Mapping[str, Any]) -> dict[str, Any]:
         chosen["augmentation"] = AUGMENTATION
         if system.default_loss == AdversarialModel.default_loss:
             chosen["loss"] = "relativistic"
-        if "learning_rate" not in given and light:
+        if light:
             chosen |= presets.system(given.get("model", Config.model)).of_few
+            if "learning_rate" in given:  # of all players
+                chosen.pop("player_rates", None)
     config = Config.from_dict({**chosen, **given})
     pixels = config.batch_size * math.prod(config.size or images.size or (LARGEST, LARGEST))
     seconds = STEP + PIXEL * pixels * (config.width or USUAL_WIDTH) / USUAL_WIDTH

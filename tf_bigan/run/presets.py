@@ -156,8 +156,8 @@ SYSTEMS = {
     # empty images, the easiest to reconstruct.
     "began": System({"decay_epochs": 0, "penalty": "none", "set": "gamma=0.8"}),
     "cycle_bigan": System(_OF_CYCLE),
-    # Of few images D is soon good, and E and G have to keep up with it.
-    "bigan": System(of_few={"player_rates": "D=4e-4,EG=1e-3"}),
+    # Of few images D soon knows each one: E and G have to keep up with it, and it must stay smooth.
+    "bigan": System(of_few={"player_rates": "D=4e-4,EG=1e-3", "penalty": "r1:gamma=1"}),
     "bigbigan": System({"learning_rate": 2e-4, "player_rates": "E=2e-3"}),
     # The width of figure 4's convolutions: a preset's is that of other networks.
     "dann": System(
