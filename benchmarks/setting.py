@@ -52,7 +52,7 @@ SETTINGS = (
         64,
         (64, 64, 3),
         latent=16,
-        width=16,
+        width=32,
         examples=10_000,  # in the bytes of a small data set of colours
     ),
 )
