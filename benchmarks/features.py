@@ -41,6 +41,7 @@ SIMPLE, BIGANS = ("pixels", "pca"), ("bigan", "cycle_bigan")
 METHODS = (*SIMPLE, "untrained", "autoencoder", "rotation", *BIGANS)
 LABELS = {"10": 10, "100": 100, "1,000": 1000, "all": None}
 MINUTES = 5  # of a training, on two cores
+WIDTH = 16
 COMPONENTS = 50
 # Of the choice of C, the inverse of the regularisation.
 STRENGTHS, FOLDS, MOST_ROWS = (0.001, 0.01, 0.1, 1.0, 10.0), 5, 2000
@@ -77,20 +78,23 @@ def load(name: str, options: argparse.Namespace, seed: int) -> Split:
 
 
 def config_of(method: str, train: data.ImageData, epochs: int | None, seed: int) -> Config | None:
-    """What `train.py` would choose for these images, except for epochs; None if nothing is learnt.
+    """What `train.py` would choose for these images, but as below; None if nothing is learnt.
 
+    All sets have networks of the same width, and `bigan` the rates and the penalty of many images.
     By default as many epochs for all methods as about five minutes have for `bigan`.
     """
     if method in SIMPLE:
         return None
-    options = {"dataset": train.name, "validation": 0, "seed": seed}
+    options = {"dataset": train.name, "validation": 0, "seed": seed, "width": WIDTH}
     options["model"] = method if method in ("autoencoder", *BIGANS) else "bigan"
+    if options["model"] == "bigan":
+        options |= {"learning_rate": Config.learning_rate, "penalty": Config.penalty}
     if method in ("untrained", "rotation"):
         options["ema"] = 0.0  # the encoder itself is used
     height, width, channels = train.image_shape
     images = data.Description(len(train), (height, width), min(height, width), channels)
     start = presets.default_preset(train.name) or defaults.of_data(images, options)
-    passes = defaults.of_data(images, {})["epochs"] * MINUTES / defaults.MINUTES
+    passes = defaults.of_data(images, {"width": WIDTH})["epochs"] * MINUTES / defaults.MINUTES
     options["epochs"] = epochs or max(1, round(passes))
     return Config.from_dict(presets.combined(start, options))
 

@@ -56,6 +56,8 @@ def test_settings():
     assert config("bigan", epochs=2).epochs == 2
     assert config("rotation").ema == config("untrained").ema == 0.0
     assert config("pixels") is None and features.settings_of(None) is None
+    assert {c.width for c in small} == {bigan.width} == {16}
+    assert (small[2].model, small[2].penalty, small[2].rates) == ("bigan", bigan.penalty, {})
     assert small[-1].augmentation is not None and small[1].augmentation is None
 
 
