@@ -71,3 +71,15 @@ def test_the_arguments_of_a_function_and_of_a_class():
         check_arguments(what, {"rate": 0.5, "unknown": -1})
         with pytest.raises(UserError, match="^rate=1"):
             check_arguments(what, {"rate": 1})
+
+
+def test_a_function_checks_what_is_no_number_or_choice():
+    def even(text):
+        if len(text) % 2:
+            raise UserError(f"text={text}: it must have an even length")
+
+    check("text", "ab", Annotated[str, even])
+    with pytest.raises(UserError, match="text=abc: it must have an even length"):
+        check("text", "abc", Annotated[str, even])
+    with pytest.raises(UserError, match="text=3: it must be a str"):
+        check("text", 3, Annotated[str, even])

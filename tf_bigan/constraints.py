@@ -2,8 +2,9 @@
 
     def __init__(self, *, mask_rate: Annotated[float, "[0, 1)"] = 0.0, norm: Literal["l1", "l2"]):
 
-Intervals have the mathematical notation: "[0, inf)" means finite and not negative. The annotations
-below are the common ones.
+Intervals have the mathematical notation: "[0, inf)" means finite and not negative. What is not a
+number or a choice may have a function that raises UserError, as `Annotated[str, of_views]`. The
+annotations below are the common ones.
 """
 
 import inspect
@@ -61,6 +62,8 @@ def check(name: str, value: object, annotation: object, where: str = "") -> None
     if kind is None:
         return
     fits = is_of_kind(value, kind)
+    if fits and (function := _function_of(annotation)):
+        function(value)
     if not fits or interval and not within(typing.cast(float, value), interval):
         where = f" in {interval}" if interval else ""
         raise UserError(f"{what}: it must be {_with_article(kind)}{where}")
@@ -101,6 +104,11 @@ def parts_of(annotation) -> tuple[type | None, str | None, tuple, bool]:
         return None, None, typing.get_args(annotation), optional
     kind = annotation if annotation in _KINDS else None
     return kind, interval, (), optional
+
+
+def _function_of(annotation) -> Callable | None:
+    """The function of an annotation that checks a value, if there is one."""
+    return next(filter(callable, getattr(annotation, "__metadata__", ())), None)
 
 
 def from_text(option: str, text: str, kinds: Mapping[str, type]) -> typing.Any:

@@ -176,7 +176,7 @@ def test_the_classes_of_images():
 def test_a_prior_without_codes_is_refused():
     with pytest.raises(UserError, match="prior=normal62"):
         make(prior="uniform")
-    with pytest.raises(UserError, match="a prior begins with noise: prior=normal62"):
+    with pytest.raises(UserError, match="infogan needs noise, then codes: prior=normal62"):
         make(prior="categorical10+uniform62")
 
 

@@ -301,7 +301,7 @@ def test_train(case, bad, tmp_path, command):
         (["--target_dataset=digits"], "does not adapt to a second data set"),
         (["--model=dann"], "DANN needs --target_dataset=NAME"),
         (["--model=dann", "--target_dataset=npz:/none"], "cannot read /none: No such file or"),
-        (["--model=infogan", "--prior=normal"], "infogan needs codes besides the noise"),
+        (["--model=infogan", "--prior=normal"], "infogan needs noise, then codes"),
         (["--model=sgan", "--set=views=turn"], "views=turn is unknown"),
         (["--model=triple_gan", "--prior=normal"], "prior=normal100+categorical10"),
         (["--model=alice", "--set=cycle=adversarial", "--moves=D,EG"], "needs C to move"),

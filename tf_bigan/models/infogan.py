@@ -1,6 +1,7 @@
 """InfoGAN: interpretable representations by maximising information (Chen et al. 2016)."""
 
 import math
+from typing import Annotated
 
 import keras
 import numpy as np
@@ -58,7 +59,7 @@ class InfoGAN(AdversarialModel):
         lambda_continuous: NonNegative = 1.0,
         invariance: NonNegative = 0.0,
         balance: NonNegative = 0.0,
-        views: str = "none",
+        views: Annotated[str, augmentation.of_views] = "none",
         moves: Moves | None = None,
         name: str | None = None,
     ):
@@ -78,13 +79,10 @@ class InfoGAN(AdversarialModel):
         self._views = augmentation.of_views(views)
 
     @classmethod
-    def check_options(cls, prior, *, views="none", **options):
-        super().check_options(prior, views=views, **options)
-        augmentation.of_views(views)
-        if not isinstance(prior, Concatenation):
-            raise UserError("infogan needs codes besides the noise: prior=normal62+categorical10")
-        if isinstance(prior.parts[0], Categorical):
-            raise UserError("infogan: a prior begins with noise: prior=normal62+categorical10")
+    def check_options(cls, prior, **options):
+        super().check_options(prior, **options)
+        if not isinstance(prior, Concatenation) or isinstance(prior.parts[0], Categorical):
+            raise UserError("infogan needs noise, then codes: prior=normal62+categorical10")
 
     @classmethod
     def make_networks(cls, make, latent_dim, classes):

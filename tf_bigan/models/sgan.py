@@ -1,6 +1,6 @@
 """SGAN: semi-supervised learning with generative adversarial networks (Odena 2016)."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import keras
 import tensorflow as tf
@@ -67,7 +67,7 @@ class SGAN(AdversarialModel):
         real: Literal["softmax", "separate"] = "softmax",
         supervised: NonNegative = 1.0,
         consistency: NonNegative = 0.0,
-        views: str = "none",
+        views: Annotated[str, augmentation.of_views] = "none",
         entropy: NonNegative = 0.0,
         balance: NonNegative = 0.0,
         moves: Moves | None = None,
@@ -87,11 +87,6 @@ class SGAN(AdversarialModel):
             balance=balance,
         )
         self._views = augmentation.of_views(views)
-
-    @classmethod
-    def check_options(cls, prior, *, views="none", **options):
-        super().check_options(prior, views=views, **options)
-        augmentation.of_views(views)
 
     @classmethod
     def make_networks(cls, make, latent_dim, classes):

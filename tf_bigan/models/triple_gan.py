@@ -66,7 +66,7 @@ class TripleGAN(AdversarialModel):
         pseudo_after: Annotated[int, "[0, inf)"] = 2000,
         predicted_share: Fraction = 0.9,
         consistency: NonNegative = 0.0,
-        views: str = "none",
+        views: Annotated[str, augmentation.of_views] = "none",
         moves: Moves | None = None,
         name: str | None = None,
     ):
@@ -92,9 +92,8 @@ class TripleGAN(AdversarialModel):
             raise UserError(f"triple_gan: z must end in the labels: prior=normal100+{labels}")
 
     @classmethod
-    def check_options(cls, prior, *, views="none", **options):
-        super().check_options(prior, views=views, **options)
-        augmentation.of_views(views)
+    def check_options(cls, prior, **options):
+        super().check_options(prior, **options)
         if not (isinstance(prior, Concatenation) and isinstance(prior.parts[-1], Categorical)):
             raise UserError("triple_gan: z must end in the labels: prior=normal100+categorical10")
 
