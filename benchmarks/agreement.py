@@ -8,7 +8,7 @@ from benchmarks.setting import Setting, random_weights
 # Maximal errors: of a loss, and of a gradient relative to its network's largest. PyTorch's float32
 # gradients of the DCGAN encoder differ from float64 by 1e-3, tf_bigan's by 2e-6. bfloat16 has 8
 # bits and every library rounds at different places, so only losses are compared.
-FLOAT32, BFLOAT16 = (1e-4, 2e-3), (3e-2, None)
+FLOAT32, BFLOAT16 = (1e-4, 5e-3), (3e-2, None)
 
 
 class Disagreement(AssertionError):
