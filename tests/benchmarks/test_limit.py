@@ -56,7 +56,7 @@ def test_convolutions_are_products_of_their_patches():
 @pytest.mark.parametrize(("setting", "maps"), [(CONV28, (14, 7)), (CONV64, (32, 16, 8))])
 def test_the_maps_of_the_default_networks(setting, maps):
     tower = limit.forward(ours.make(setting).encoder, 2, setting.image_shape)
-    channels = [setting.image_shape[2], *(16 * 2**i for i in range(len(maps)))]
+    channels = [setting.image_shape[2], *(setting.width * 2**i for i in range(len(maps)))]
     convolutions = zip(maps, channels[:-1], channels[1:], strict=True)
     assert [layer.product for layer in tower] == [
         *((2 * side**2, 4 * 4 * n, m) for side, n, m in convolutions),
