@@ -62,7 +62,8 @@ def check(name: str, value: object, annotation: object, where: str = "") -> None
     if kind is None:
         return
     fits = is_of_kind(value, kind)
-    if fits and (function := _function_of(annotation)):
+    function = _function_of(annotation)  # no `:=`, with which AutoGraph warns
+    if fits and function is not None:
         function(value)
     if not fits or interval and not within(typing.cast(float, value), interval):
         where = f" in {interval}" if interval else ""
