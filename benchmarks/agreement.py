@@ -5,10 +5,11 @@ import numpy as np
 from benchmarks import ours
 from benchmarks.setting import Setting, random_weights
 
-# Maximal errors: of a loss, and of a gradient relative to its network's largest. PyTorch's float32
-# gradients of the DCGAN encoder differ from float64 by 1e-3, tf_bigan's by 2e-6. bfloat16 has 8
-# bits and every library rounds at different places, so only losses are compared.
-FLOAT32, BFLOAT16 = (1e-4, 5e-3), (3e-2, None)
+# Maximal errors: of a loss, and of a gradient, as norms relative to that of its network's. Rounding
+# can move a single unit to the other side of the kink of a ReLU; its few entries differ then, by up
+# to 1e-3 of the norm, and all others by 1e-5. bfloat16 has 8 bits and every library rounds at
+# different places, so only losses are compared.
+FLOAT32, BFLOAT16 = (1e-4, 2e-3), (3e-2, None)
 
 
 class Disagreement(AssertionError):
@@ -44,9 +45,9 @@ def check(setting: Setting, peer):
             raise Disagreement(f"its loss of {player} is {peer_losses[player]:.5g}, not {loss:.5g}")
     if gradient_error is not None:
         for role, arrays in gradients.items():
-            largest = max(np.abs(array).max() for array in arrays)
+            norm = np.linalg.norm([np.linalg.norm(array) for array in arrays])
             for i, (array, other) in enumerate(zip(arrays, peer_gradients[role], strict=True)):
-                error = np.abs(array - other).max() / largest
+                error = np.linalg.norm(array - other) / norm
                 if not error <= gradient_error:
                     raise Disagreement(f"gradient {i} of its {role} is off by {error:.1e}")
     peer.load(fresh)

@@ -213,6 +213,10 @@ def of_views(text: str) -> Augmentation | None:
     return found
 
 
+# Such a hyperparameter.
+Views = Annotated[str, of_views]
+
+
 def _check_kinds(kinds: Iterable[str], name: str):
     for kind in kinds:
         if kind not in AUGMENTATIONS:

@@ -3,7 +3,7 @@
     def __init__(self, *, mask_rate: Annotated[float, "[0, 1)"] = 0.0, norm: Literal["l1", "l2"]):
 
 Intervals have the mathematical notation: "[0, inf)" means finite and not negative. What is not a
-number or a choice may have a function that raises UserError, as `Annotated[str, of_views]`. The
+number or a choice may have a function that raises UserError, as `augmentation.Views` has. The
 annotations below are the common ones.
 """
 

@@ -1,7 +1,6 @@
 """InfoGAN: interpretable representations by maximising information (Chen et al. 2016)."""
 
 import math
-from typing import Annotated
 
 import keras
 import numpy as np
@@ -59,7 +58,7 @@ class InfoGAN(AdversarialModel):
         lambda_continuous: NonNegative = 1.0,
         invariance: NonNegative = 0.0,
         balance: NonNegative = 0.0,
-        views: Annotated[str, augmentation.of_views] = "none",
+        views: augmentation.Views = "none",
         moves: Moves | None = None,
         name: str | None = None,
     ):
@@ -140,9 +139,8 @@ class InfoGAN(AdversarialModel):
                 categorical += tf.reduce_mean(log_q) + math.log(part.dim)
             else:  # log Q = Σ log N(c; q, 1); H = log 2 an entry of U(-1, 1), ½ log 2πe of N(0, 1)
                 log_q = -0.5 * tf.reduce_sum((c - q) ** 2 + math.log(2 * math.pi), -1)
-                uniform = isinstance(part, Uniform)
-                entropy = math.log(2) if uniform else 0.5 * math.log(2 * math.pi * math.e)
-                continuous += tf.reduce_mean(log_q) + part.dim * entropy
+                h = math.log(2) if isinstance(part, Uniform) else math.log(2 * math.pi * math.e) / 2
+                continuous += tf.reduce_mean(log_q) + part.dim * h
         return categorical, continuous
 
     def _in_common(self, guess, guess_view):

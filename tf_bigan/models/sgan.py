@@ -1,6 +1,6 @@
 """SGAN: semi-supervised learning with generative adversarial networks (Odena 2016)."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
 import keras
 import tensorflow as tf
@@ -67,7 +67,7 @@ class SGAN(AdversarialModel):
         real: Literal["softmax", "separate"] = "softmax",
         supervised: NonNegative = 1.0,
         consistency: NonNegative = 0.0,
-        views: Annotated[str, augmentation.of_views] = "none",
+        views: augmentation.Views = "none",
         entropy: NonNegative = 0.0,
         balance: NonNegative = 0.0,
         moves: Moves | None = None,

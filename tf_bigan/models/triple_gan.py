@@ -66,7 +66,7 @@ class TripleGAN(AdversarialModel):
         pseudo_after: Annotated[int, "[0, inf)"] = 2000,
         predicted_share: Fraction = 0.9,
         consistency: NonNegative = 0.0,
-        views: Annotated[str, augmentation.of_views] = "none",
+        views: augmentation.Views = "none",
         moves: Moves | None = None,
         name: str | None = None,
     ):
