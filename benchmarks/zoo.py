@@ -31,7 +31,7 @@ OPTIONS = {
     "dann": {"target_dataset": "mnist_m"},
 }
 # Systems whose samples are not good enough after four passes. Ten are the default of `train.py`.
-SLOW, SLOWER = ("alad", "bigbigan", "sgan", "vae_gan", "wgan_gp"), 2.5
+SLOW, SLOWER = ("alad", "bigbigan", "infogan", "sgan", "vae_gan", "wgan_gp"), 2.5
 NO_SAMPLES = ("autoencoder",)  # its codes do not follow the prior, so that G(z) means nothing
 COLUMNS = {  # name in the results: (name in the table, decimals)
     "NND/10": ("NND/10", 2),

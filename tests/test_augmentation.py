@@ -131,6 +131,21 @@ def test_affine_in_the_middle_of_its_ranges_changes_nothing():
     np.testing.assert_array_equal(augmentation.affine(x, Middle()), x)
 
 
+@pytest.mark.parametrize("shape", [(8, 16, 1), (7, 5, 3)])
+def test_thickness_against_scipy(shape):
+    """Up to 0.7 of the way to grey dilation, or to grey erosion, of 3×3 pixels."""
+    x = images(shape, rows=16)
+    amount = 0.7 * (2 * random(16).uniform((1, 1, 1)).numpy() - 1)
+    thicker, thinner = (
+        change(x.numpy(), size=(1, 3, 3, 1), mode="nearest")
+        for change in (ndimage.grey_dilation, ndimage.grey_erosion)
+    )
+    towards = np.where(amount > 0, thicker, thinner)
+    expected = x + np.abs(amount) * (towards - x)
+    assert_close(augmentation.thickness(x, random(16)).numpy(), expected)
+    assert amount.min() < -0.5 and amount.max() > 0.5
+
+
 @pytest.mark.parametrize("kind", AUGMENTATIONS)
 def test_each_image_has_changes_of_its_own_and_each_call(kind):
     """Of equal images some differ; of the same images, those of a second call do."""

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _SHIFT = 1 / 8  # the largest translation, as a fraction of the side
 _CUTOUT = 1 / 2  # the side of what is cut out, likewise
 _ANGLE, _SCALE, _SLANT = math.pi / 9, 1.2, 0.3  # the most that `affine` does
+_THICKNESS = 0.7  # the most that `thickness` does
 
 
 def translation(x: tf.Tensor, random: "Randomness") -> tf.Tensor:
@@ -87,6 +88,17 @@ def affine(x: tf.Tensor, random: "Randomness") -> tf.Tensor:
     )
 
 
+def thickness(x: tf.Tensor, random: "Randomness") -> tf.Tensor:
+    """Thickens or thins bright strokes by up to 0.7 pixels on each side.
+
+    Moves each image up to 0.7 of the way to the maximum, or to the minimum, of each 3×3 pixels.
+    """
+    amount = _THICKNESS * (2.0 * random.uniform((1, 1, 1)) - 1.0)
+    thicker = tf.nn.max_pool2d(x, 3, 1, "SAME") - x
+    thinner = -tf.nn.max_pool2d(-x, 3, 1, "SAME") - x
+    return x + tf.nn.relu(amount) * thicker + tf.nn.relu(-amount) * thinner
+
+
 def _interpolated(x: tf.Tensor, rows: tf.Tensor, columns: tf.Tensor) -> tf.Tensor:
     """Images [B, H, W, C] at the places [B, H, W], in pixels; zero outside."""
     height, width, channels = x.shape[1:]
@@ -110,6 +122,7 @@ AUGMENTATIONS: dict[str, Callable] = {
     "color": color,
     "flip": flip,
     "affine": affine,
+    "thickness": thickness,
 }
 
 

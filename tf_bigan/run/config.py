@@ -119,8 +119,8 @@ class Config:
     )
     augmentation: str | None = _option(
         None,
-        "augmentation of the images that D sees: translation, cutout, color, flip, affine, joined "
-        "by +; adaptive with translation+color:target=0.6",
+        "augmentation of the images that D sees: translation, cutout, color, flip, affine, "
+        "thickness, joined by +; adaptive with translation+color:target=0.6",
         group="model",
     )
     init_from: str | None = _option(

@@ -168,12 +168,13 @@ SYSTEMS = {
     "ebgan": System({"penalty": "none"}),
     "gan": System({"player_rates": _FAST_G}),
     # The noise and the codes of the official code. With its rate for D, 2e-4, Q needs twice as
-    # many passes until its classes are digits and not styles.
+    # many passes until its classes are digits and not styles. Without `thickness` among the views
+    # some stay widths of the stroke.
     "infogan": System(
         {
             "prior": "uniform62+categorical10+uniform2",
             "player_rates": _FAST_G,
-            "set": "invariance=3,balance=2,views=translation+affine",
+            "set": "invariance=6,balance=2,views=translation+affine+thickness",
         }
     ),
     "loss_sensitive_gan": System({"player_rates": _FAST_G}),
