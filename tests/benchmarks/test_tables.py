@@ -294,3 +294,4 @@ def test_zoo():
 def test_slow_systems_make_more_passes_in_the_zoo():
     assert zoo.config_of("gan", 4, 0, None).epochs == 4
     assert zoo.config_of("wgan_gp", 4, 0, None).epochs == 10
+    assert zoo.config_of("vae_gan", 4, 0, None).epochs == 14
