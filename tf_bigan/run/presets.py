@@ -201,7 +201,7 @@ SYSTEMS = {
     # reconstructions stay blurred, and with fewer or smaller steps samples need more passes.
     "vae_gan": System(
         {
-            "set": "kind=pixels,sigma=0.3,gamma=0.3",
+            "set": "kind=pixels,sigma=0.3,gamma=0.25",
             "latent_dim": 32,
             "learning_rate": 1.5e-3,
             "batch_size": 32,
