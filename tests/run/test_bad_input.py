@@ -15,7 +15,9 @@ import tensorflow as tf
 from PIL import Image
 
 import tf_bigan as tb
+from tf_bigan.errors import UserError
 from tf_bigan.run import train
+from tf_bigan.run.config import Config
 from tf_bigan.run.workdir import Workdir
 
 ROOT = Path(__file__).parents[2]
@@ -341,6 +343,21 @@ def test_evaluate(case, bad, tiny_run, tmp_path, command):
     assert words.format(bad=bad) in the_line("evaluate", err)
     assert status == 2 and "EGr" not in out  # before anything is measured
     assert files_of(bad, run) == before
+
+
+@pytest.mark.parametrize(
+    ("validation", "split", "way_out"),
+    [
+        (None, "test", "give more images, or use split=validation"),
+        (0, "test", "give more images"),
+        (1, "validation", "give more images, or set another validation=N"),
+    ],
+)
+def test_one_image_to_measure_on(validation, split, way_out, tmp_path):
+    np.savez(tmp_path / "few.npz", images=np.zeros((8, 4, 4), np.uint8))
+    config = Config(dataset=f"npz:{tmp_path}/few.npz", validation=validation)
+    with pytest.raises(UserError, match=f"1 image in {split}, at least 2 .*: {way_out}$"):
+        tb.run.build.load_held_out(config, split)
 
 
 @pytest.mark.slow

@@ -66,8 +66,12 @@ def load_held_out(config: Config, split: str) -> data.ImageData | data.StreamedI
     """
     images = load_split(config, split, config.target_dataset)
     if len(images) < 2:
-        name = config.target_dataset or config.dataset
-        raise UserError(f"{name}: 1 image in {split}, at least 2 are needed to measure")
+        name, way_out = config.target_dataset or config.dataset, "give more images"
+        if split == "validation":
+            way_out += ", or set another validation=N"
+        elif split == "test" and config.validation != 0:
+            way_out += ", or use split=validation"
+        raise UserError(f"{name}: 1 image in {split}, at least 2 are needed to measure: {way_out}")
     return images
 
 
