@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import time
 import warnings
 from pathlib import Path
 
@@ -48,6 +49,19 @@ def test_a_second_start_decodes_nothing(tmp_path, decoded):
     for path in (cache.directory() / "arrays").iterdir():
         path.write_bytes(path.read_bytes()[:90])  # cut off
     np.testing.assert_array_equal(load(f"folder:{tmp_path}").images, changed.images)
+
+
+def test_after_an_error_nobody_waits_for_the_rest():
+    done = []
+
+    def slow(item):
+        time.sleep(0.01)
+        done.append(item)
+
+    results = folder._in_threads(slow, list(range(1000)), "reading")
+    next(results)
+    results.close()
+    assert len(done) < 500
 
 
 def test_the_same_relative_path_elsewhere_is_another_folder(tmp_path, monkeypatch):

@@ -341,6 +341,9 @@ def _pixels(path: bytes, shape: Shape, resize: decoding.Resize, background: str)
 
 def _in_threads(function: Callable, items: list, doing: str) -> Iterator:
     """The results in order, with a progress bar on a terminal."""
-    with ThreadPoolExecutor() as pool:
+    pool = ThreadPoolExecutor()
+    try:
         results = pool.map(function, items)
         yield from tqdm(results, doing, len(items), disable=None, leave=False, unit=" pictures")
+    finally:  # after an error or Ctrl-C nobody waits for the rest
+        pool.shutdown(cancel_futures=True)
