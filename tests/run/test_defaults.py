@@ -70,6 +70,7 @@ def test_small_sets_are_augmented_where_the_system_can():
     assert "augmentation" not in of(9_999, model="began")
     assert "channels" not in of(channels=2)
     assert of(channels=1)["channels"] == 1
+    assert "channels" not in of(channels=1, model="dann", target_dataset="mnist_m")  # in colour
 
 
 def test_networks_of_colour_are_wider():
@@ -92,7 +93,15 @@ def test_an_epoch_of_a_few_images_is_seldom_measured():
     assert options["epochs"] == 1_000
     assert options["eval_every"] == options["picture_every"] == 40
     assert options["checkpoint_steps"] == 400
-    assert of(10**6)["eval_every"] == 1 and of(10**6)["checkpoint_steps"] == 0
+    assert of(50_000)["eval_every"] == 1 and of(50_000)["checkpoint_steps"] == 0
+
+
+def test_a_long_epoch_is_saved_in_between():
+    million = of(10**6)  # 15,625 steps of 0.1411 s in the only epoch: 37 minutes
+    assert (million["epochs"], million["eval_every"]) == (1, 1)
+    assert million["checkpoint_steps"] == 2_127  # five minutes
+    assert of(10**6, epochs=10)["checkpoint_steps"] == 156_250 // 25
+    assert of(10**6, epochs=40)["checkpoint_steps"] == of(60_000)["checkpoint_steps"] == 0
 
 
 @pytest.fixture

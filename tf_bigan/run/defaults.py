@@ -20,6 +20,8 @@ STEP, PIXEL = 0.01, 1e-6
 USUAL_WIDTH, WIDTH_OF_COLOUR = 16, 32
 SLOWER = {"residual": 4.0}  # families of networks, compared with `conv`
 MOST_STEPS, MOST_EPOCHS = 20_000, 1_000
+TIMES = 25  # evaluations, pictures and checkpoints of a run
+APART = 300  # least seconds between two checkpoints of an epoch
 AUGMENTATION = "translation+color:probability=0,target=0.6,images=100000"
 
 
@@ -42,7 +44,7 @@ def of_data(images: Description, given: Mapping[str, Any]) -> dict[str, Any]:
     if images.size is None or not SMALLEST <= min(images.size) <= max(images.size) <= LARGEST:
         side = 2 ** round(math.log2(images.side))
         chosen["image_size"] = str(min(max(side, SMALLEST), LARGEST))
-    if images.channels in (1, 3):
+    if images.channels in (1, 3) and not given.get("target_dataset"):  # which may be in colour
         chosen["channels"] = images.channels
     chosen["resize"] = "crop"
     chosen["batch_size"] = min(64, 2 ** int(math.log2(max(1, images.num_examples // 4))))
@@ -66,13 +68,17 @@ def of_data(images: Description, given: Mapping[str, Any]) -> dict[str, Any]:
     steps = min(MOST_STEPS, MINUTES * 60 / seconds)
     steps_per_epoch = math.ceil(images.num_examples / config.batch_size)
     epochs = min(MOST_EPOCHS, max(1, round(steps / steps_per_epoch)))
-    seldom = max(1, (given.get("epochs") or epochs) // 25)  # an epoch of a few images is short
+    length = given.get("epochs") or epochs
+    seldom = max(1, length // TIMES)  # an epoch of a few images is short
+    saved = seldom * steps_per_epoch
+    if seldom == 1:  # and one of very many images is long
+        saved = min(saved, max(length * steps_per_epoch // TIMES, math.ceil(APART / seconds)))
     return chosen | {
         "epochs": epochs,
         "ema": 0.999,
         "eval_every": seldom,
         "picture_every": seldom,
-        "checkpoint_steps": 0 if seldom == 1 else seldom * steps_per_epoch,
+        "checkpoint_steps": 0 if saved == steps_per_epoch else saved,
     }
 
 
