@@ -427,6 +427,13 @@ def test_a_row_does_not_depend_on_its_company(fitted, digits):
     assert_close(fitted.score_samples(rows)[::60], one_by_one, tol=1e-4)
 
 
+def test_only_what_a_score_needs_is_computed(fitted):
+    graph = tf.function(lambda rows: fitted._scorer.graph(rows)["hog_distance"])
+    traced = graph.get_concrete_function(tf.TensorSpec((4, 8, 8, 1))).graph
+    # Outputs of control run even if no result needs them, with all that they need.
+    assert {operation.type for operation in traced.control_outputs} == {"ReadVariableOp"}
+
+
 @pytest.mark.parametrize("one", [TINY | {"image_shape": (8, 8, 1)}, TINY])
 def test_grey_images_need_no_channel(digits, eagerly, one):
     grey = digits[0][:40, :, :, 0]

@@ -87,9 +87,10 @@ class Neighbours(Arrays):
             itself    whether that is the row itself, bool [M]
         """
         distances, nearest = self.search(rows)
-        itself = distances[:, :1] <= SAME * tf.gather(self.usual, nearest[:, :1])
+        usual = tf.convert_to_tensor(self.usual)  # see `search`
+        itself = distances[:, :1] <= SAME * tf.gather(usual, nearest[:, :1])
         others = tf.where(itself, distances[:, 1:], distances[:, :-1])
-        usual = tf.gather(self.usual, tf.where(itself, nearest[:, 1:], nearest[:, :-1]))
+        usual = tf.gather(usual, tf.where(itself, nearest[:, 1:], nearest[:, :-1]))
         mean = tf.maximum(tf.reduce_mean(others, axis=1), LEAST)
         return {
             "distance": tf.maximum(tf.reduce_mean(others[:, :NEAREST], axis=1), LEAST),
@@ -108,7 +109,8 @@ class Neighbours(Arrays):
         # -‖a - b‖² without ‖a‖², the same for all b. The rest of a is taken as orthogonal to b's.
         near = tf.pad(short, [[0, 0], [0, 1]], constant_values=1.0) @ self.bank
         nearest = _largest(near, self.k + 1)
-        apart = tf.gather(self.rows, nearest) - rows[:, None]
+        # The tensor, because TensorFlow gathers from a variable even where no result needs it.
+        apart = tf.gather(tf.convert_to_tensor(self.rows), nearest) - rows[:, None]
         distances = tf.sqrt(tf.reduce_sum(apart**2, axis=2))
         order = tf.argsort(distances, axis=1, stable=True)
         return tf.gather(distances, order, batch_dims=1), tf.gather(nearest, order, batch_dims=1)
