@@ -40,8 +40,8 @@ class Brightness:
         Brightness.scored = images
         return -images.mean((1, 2, 3)) / 255
 
-    def predict_proba(self, images):
-        return np.stack([1 - images.mean((1, 2, 3)) / 255, images.mean((1, 2, 3)) / 255], 1)
+    def ranks(self, scores):
+        return scores
 
     def heat_map(self, images):
         return (images.mean(-1) / 255).astype(np.float32)
@@ -279,6 +279,19 @@ def test_no_heat_maps_of_earlier_scores_are_left(call, brightness, tmp_path):
     maps.mkdir()
     (maps / "mine.txt").touch()  # what the command did not write stays
     assert call(*options, "--noheat_maps")[0] == 0 and (maps / "mine.txt").exists()
+
+
+def test_a_name_too_long_for_a_heat_map_is_named_before_the_training(call, brightness, tmp_path):
+    for i in range(4):
+        save(tmp_path / f"normal/{i}.png", grey(i))
+    save(tmp_path / f"new/{'a' * 239}.png", grey(9))  # its heat map's name has 256 bytes
+    Brightness.fitted = None
+    options = [f"--normal={tmp_path}/normal", f"--data={tmp_path}/new", "--image_size=8"]
+    options += [f"--out={tmp_path}/s.csv", f"--pickle={tmp_path}/detector.joblib"]
+    status, _, err = call(*options)
+    assert status == 2 and "aaa.png leaves no room" in err and err.count("\n") == 1, err
+    assert Brightness.fitted is None
+    assert call(*options, "--noheat_maps")[0] == 0 and (tmp_path / "detector.joblib").exists()
 
 
 def test_nothing_of_others_is_overwritten(call, brightness, tmp_path):

@@ -37,6 +37,8 @@ from tf_bigan.run.workdir import Workdir, real
 FLAGS = flags.FlagValues()
 SMALLEST = 8  # side of an image in pixels
 COLUMNS = "file,score,probability,is_outlier"  # of the scores
+HEAT_MAP = ".heat_map.png"  # after a picture's name
+LONGEST = 255  # bytes of a file's name
 MARKED = 1000  # bytes in which an earlier output is recognised
 READING = ("channels", "resize", "background", "strict_data")  # as for training
 _define = definer(FLAGS)
@@ -116,6 +118,9 @@ def main() -> int:
         open_folder(path, how.strict_data, how.background, structured=False)
         for path in (NORMAL.value, DATA.value)
     ]
+    names = [file.relative for file in folders[1].files]
+    if HEAT_MAPS.value:
+        _check_names(names)
     channels = how.channels or max(folder.channels for folder in folders)
     if (found := len(folders[0].files)) < LEAST_ROWS:
         raise UserError(
@@ -131,9 +136,8 @@ def main() -> int:
     detector.fit(normal)
     scores = -detector.score_samples(images)
     outliers = scores > detector.threshold_
-    probabilities = detector.predict_proba(images)[:, 1]
+    probabilities = detector.ranks(scores)
     maps = detector.heat_map(images)
-    names = [file.relative for file in folders[1].files]
     with atomically(out) as temporary, CsvFile(Path(temporary)) as file:
         columns = {"score": scores, "probability": probabilities}
         file.add(file=np.array(names), **columns, is_outlier=outliers.astype(int))
@@ -200,6 +204,16 @@ def _check_outputs(out: Path, heat_maps: Path, as_onnx: bool) -> None:
         ONNX.check_installed()
 
 
+def _check_names(names: list[str]) -> None:
+    """Raises UserError if a picture's name is so long that its heat map can have none."""
+    for name in names:
+        if len(os.fsencode(os.path.basename(name) + HEAT_MAP)) > LONGEST:
+            raise UserError(
+                f"data={DATA.value}: {printable(name)} leaves no room for {HEAT_MAP} in the name "
+                "of its heat map: shorten it, or give --noheat_maps"
+            )
+
+
 def _one_in_the_other(path: Path, other: Path) -> bool:
     return path.is_relative_to(other) or other.is_relative_to(path)
 
@@ -217,7 +231,7 @@ def _write_heat_maps(folder: Path, names: list[str], maps: np.ndarray) -> None:
     with atomically(folder) as temporary:
         for name, picture in zip(names, coloured(maps, scale), strict=True):
             # The suffix stays in the name: a.png and a.jpg are two pictures.
-            path = Path(temporary, f"{name}.heat_map.png")
+            path = Path(temporary, f"{name}{HEAT_MAP}")
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(png_bytes(np.rint(255 * picture).astype(np.uint8)))
 
@@ -230,7 +244,7 @@ def _check_heat_maps(folder: Path) -> None:
 def _are_heat_maps(folder: Path) -> bool:
     """Whether it is a folder that has nothing but heat maps, in subfolders too."""
     return folder.is_dir() and all(
-        path.is_dir() or path.name.endswith(".heat_map.png") for path in folder.rglob("*")
+        path.is_dir() or path.name.endswith(HEAT_MAP) for path in folder.rglob("*")
     )
 
 
