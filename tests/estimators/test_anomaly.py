@@ -12,6 +12,7 @@ import tensorflow as tf
 from scipy.spatial.distance import cdist
 from sklearn.base import clone
 from sklearn.datasets import load_digits
+from sklearn.exceptions import NotFittedError
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.pipeline import make_pipeline
@@ -402,6 +403,12 @@ def test_the_nearest_images_of_a_score_of_edges(eagerly):
     np.testing.assert_allclose(distances, np.sort(every, axis=1)[:, :11], atol=1e-5)
     found = -detector.score_samples(images[:5])  # without the images themselves
     np.testing.assert_allclose(found, distances[:, 1:4].mean(1), rtol=1e-5)
+
+
+def test_a_system_that_is_not_trained():
+    with pytest.raises(NotFittedError):
+        _ = BiGANDetector().model_
+    assert not hasattr(BiGANDetector(), "model_")
 
 
 def test_a_progress_bar(digits, eagerly, capsys):

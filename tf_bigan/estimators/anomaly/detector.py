@@ -326,6 +326,7 @@ class BiGANDetector(OutlierMixin, BaseEstimator):
     @property
     def model_(self) -> AdversarialModel:
         """The trained system."""
+        check_is_fitted(self)
         return self._scorer.system.model
 
     def __sklearn_is_fitted__(self) -> bool:
