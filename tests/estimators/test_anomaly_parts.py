@@ -8,6 +8,7 @@ import tensorflow as tf
 from scipy.spatial.distance import cdist
 from sklearn.decomposition import PCA
 
+from tests.closeness import assert_close
 from tf_bigan.errors import UserError
 from tf_bigan.estimators.anomaly import arrays
 from tf_bigan.estimators.anomaly import patches as patches_
@@ -236,6 +237,16 @@ def test_patches_cover_every_pixel():
     apart = patches.distances(tf.constant(np.concatenate([images[:1], changed]))).numpy()
     assert apart.shape == (2, 6, 6) and (apart[1] - apart[0]).argmax() == 35
     assert patches.heat_map(tf.constant(images)).shape == (5, 28, 19)
+
+
+@pytest.mark.parametrize("parts", [2, 4])
+def test_large_images_whose_strides_divide_nothing(parts):
+    images = np.random.default_rng(0).random((3, 301, 301, 1), np.float32)
+    patches = Patches(images, parts)
+    cut = patches._cut(images).numpy()
+    expected = cut @ patches.axes.numpy() - patches.origin.numpy()
+    assert_close(patches._coordinates(tf.constant(images)), expected, tol=1e-4)
+    assert patches.heat_map(tf.constant(images)).shape == (3, 301, 301)
 
 
 def test_an_image_of_training_is_not_compared_with_itself():

@@ -1,6 +1,7 @@
 """Distances from the patches of an image to the training patches at the same place."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -151,10 +152,27 @@ class Patches(Arrays):
         filters = tf.reshape(self.axes, (*self.size, self.channels, components))
 
         def convolved(x, filters):
-            found = tf.nn.conv2d(x, filters, self.strides, "VALID")
+            filters = _folded(tf.transpose(filters, (3, 0, 1, 2)), self.strides)
+            filters = tf.transpose(filters, (1, 2, 3, 0))
+            found = tf.nn.conv2d(_folded(x, self.strides), filters, 1, "VALID")
             return tf.reshape(found, (-1, math.prod(found.shape[1:3]), found.shape[3]))
 
         mean = convolved(images, ones)
         variance = tf.maximum(convolved(images**2, ones) - mean**2, 0.0)
         along = convolved(images, filters) - mean * tf.reduce_sum(self.axes, axis=0)
         return along / (tf.sqrt(variance) + CONTRAST) - self.origin
+
+
+def _folded(images: tf.Tensor, strides: Sequence[int]) -> tf.Tensor:
+    """[N, H, W, C] -> [N, ⌈H/s⌉, ⌈W/t⌉, s·t·C]: blocks of s×t pixels become channels.
+
+    Images and filters that are folded have the convolution with strides (s, t) without strides. For
+    long strides and few channels oneDNN asks for up to hundreds of gigabytes, and aborts.
+    """
+    _, height, width, channels = images.shape
+    down, right = strides
+    images = tf.pad(images, [[0, 0], [0, -height % down], [0, -width % right], [0, 0]])
+    rows, columns = -(-height // down), -(-width // right)
+    blocks = tf.reshape(images, (-1, rows, down, columns, right, channels))
+    blocks = tf.transpose(blocks, (0, 1, 3, 2, 4, 5))
+    return tf.reshape(blocks, (-1, rows, columns, down * right * channels))
