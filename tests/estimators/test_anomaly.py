@@ -29,6 +29,7 @@ from tf_bigan.estimators.anomaly.scores import HOG, PATCH, Criterion
 from tf_bigan.estimators.anomaly.trained import TrainedSystem
 from tf_bigan.export.formats import ONNX
 
+SHAPES = ((8, 8, 1), np.array((8, 8, 1)))
 TINY = {"width": 4, "latent_dim": 2, "epochs": 1, "random_state": 0}
 
 
@@ -441,7 +442,7 @@ def test_only_what_a_score_needs_is_computed(fitted):
     assert {operation.type for operation in traced.control_outputs} == {"ReadVariableOp"}
 
 
-@pytest.mark.parametrize("one", [TINY | {"image_shape": (8, 8, 1)}, TINY])
+@pytest.mark.parametrize("one", [TINY, *({"image_shape": s} | TINY for s in SHAPES)])
 def test_grey_images_need_no_channel(digits, eagerly, one):
     grey = digits[0][:40, :, :, 0]
     detector = BiGANDetector("autoencoder", **one).fit(grey)

@@ -370,7 +370,7 @@ class BiGANDetector(OutlierMixin, BaseEstimator):
         least = LEAST_ROWS if reset else 1
         rows: Any = validate_data(self, X=X, reset=reset, ensure_min_samples=least)  # type: ignore
         if reset:
-            height, width, channels = (1, 1, rows.shape[1]) if shape is None else shape
+            height, width, channels = (1, 1, rows.shape[1]) if shape is None else map(int, shape)
             self.image_shape_ = (height, width, channels)
             self._is_table = shape is None
             if math.prod(self.image_shape_) != rows.shape[1]:
