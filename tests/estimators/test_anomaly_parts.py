@@ -168,6 +168,13 @@ def test_components_agree_with_scikit_learn():
     np.testing.assert_allclose(rest, np.linalg.norm(left_out, axis=1), rtol=1e-4)
 
 
+def test_few_rows_are_not_described_much_better_than_new_ones():
+    rows = np.random.default_rng(0).normal(size=(40, 200)).astype(np.float32)
+    found = Components(rows[:20]).coordinates_and_rest(tf.constant(rows)).numpy()
+    assert found.shape == (40, 5 + 1)
+    assert found[20:, -1].mean() < 1.5 * found[:20, -1].mean()
+
+
 def test_rounding_is_no_error_of_components():
     """Of columns that are multiples of one: every normal row is redrawn, others are not."""
     rows = np.random.default_rng(0).normal(size=(200, 1)) * [1.0, 0.3, -2.1, 0.7]

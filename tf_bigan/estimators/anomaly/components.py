@@ -12,7 +12,9 @@ ROUNDING = 1e-5  # of the rows' own size; errors below this are rounding
 
 
 class Components(Arrays):
-    """The first principal components, at most 50 and at most half as many as columns.
+    """The first principal components, at most 50, half as many as columns, a quarter of the rows.
+
+    More of few rows would leave nothing out of these, but much of new ones.
 
     Args:
         rows: [N, F].
@@ -22,7 +24,7 @@ class Components(Arrays):
         from sklearn.decomposition import PCA
 
         rows = rows[:MOST_ROWS]
-        count = max(1, min(MOST, rows.shape[1] // 2, len(rows) - 1))
+        count = max(1, min(MOST, rows.shape[1] // 2, len(rows) // 4))
         with np.errstate(invalid="ignore"):  # shares of the variance of equal rows, which is 0
             pca = PCA(count, random_state=0).fit(rows)
         axes = pca.components_.T.astype(np.float32)
