@@ -44,13 +44,31 @@ def test_a_batch_is_at_most_a_fourth(count, batch):
     assert of(count)["batch_size"] == batch
 
 
+@pytest.mark.parametrize(
+    ("size", "channels", "networks", "batch"),
+    [
+        # 15 minutes have 6,380 steps of 64·32·32·2 or 16·64·64·2 pixels, 3,307 of twice as many.
+        ((32, 32), 3, "conv", 64),
+        ((64, 64), 3, "conv", 16),
+        ((64, 64), 1, "conv", 32),
+        ((64, 32), 3, "conv", 32),
+        ((64, 64), 3, "residual", 64),
+    ],
+)
+def test_large_images_have_small_batches(size, channels, networks, batch):
+    options = of(size=size, channels=channels, networks=networks)
+    assert options["batch_size"] == batch
+    assert of(40, size, channels=channels, networks=networks)["batch_size"] == 8
+
+
 def test_the_length_fits_into_the_time():
     # A step of 64 images takes 0.01 + 64·32·32·1e-6 = 0.0755 s: 11,916 in 15 minutes.
     assert of(6_400, channels=1)["epochs"] == round(11_916 / 100) == 119
     assert of(50_000, channels=1)["epochs"] == round(11_916 / 782) == 15
-    # 0.01 + 64·64·64·1e-6 = 0.2721 s: 3,307 steps
+    # 0.01 + 64·64·64·1e-6 = 0.2721 s: 3,307 steps; of 32 images 6,380
     large = {"size": (64, 64), "channels": 1}
-    assert of(6_400, **large)["epochs"] == 33
+    assert of(6_400, **large, batch_size=64)["epochs"] == 33
+    assert of(6_400, **large)["epochs"] == 32
     assert of(6_400, **large, networks="residual")["epochs"] == 8
     assert of(6_400, **large, image_size="32")["epochs"] == 119
     assert of(6_400, channels=1, batch_size=128)["epochs"] == round(900 / (0.01 + 0.131072) / 50)
@@ -154,7 +172,7 @@ def test_what_is_given_wins(pictures, configured):
     )
     assert (config.size, config.channels, config.epochs) == ((10, 8), 4, 3)
     assert (config.resize, config.background, config.batch_size) == ("pad", "black", 5)
-    assert "--channels=4 --resize=pad --batch_size=5 --width=32 --augmentation=none" in line
+    assert "--channels=4 --resize=pad --width=32 --batch_size=5 --augmentation=none" in line
 
 
 def test_arrays_follow_the_same_rules(tmp_path, configured):

@@ -20,6 +20,8 @@ STEP, PIXEL = 0.01, 1e-6
 USUAL_WIDTH, WIDTH_OF_COLOUR = 16, 32
 SLOWER = {"residual": 4.0}  # families of networks, compared with `conv`
 MOST_STEPS, MOST_EPOCHS = 20_000, 1_000
+BATCH, SMALLER_BATCHES = 64, (32, 16)
+FEW_STEPS = 5_000  # in that time, with which it is better to have more and smaller ones
 TIMES = 25  # evaluations, pictures and checkpoints of a run
 APART = 300  # least seconds between two checkpoints of an epoch
 AUGMENTATION = "translation+color:probability=0,target=0.6,images=100000"
@@ -30,7 +32,8 @@ def of_data(images: Description, given: Mapping[str, Any]) -> dict[str, Any]:
 
     Size: images of one size with sides from 8 to 64 stay as they are; all others get the power of
     two nearest to the median of their shorter sides, from 8 to 64. Width: twice as many channels
-    for colour. Batch: 64, or a fourth of a small set. Below 10,000 images D sees them with an
+    for colour. Batch: 64, or a fourth of a small set; for large images with the default networks 32
+    or 16, so that the time is enough for 5,000 steps. Below 10,000 images D sees them with an
     adaptive augmentation, its loss is relativistic, which makes samples more diverse, and for
     `bigan` R1 is stronger and E and G learn faster. Epochs: as many as about 15 minutes on two
     cores have, when a step takes 0.01 s and 1 µs for each of its pixels, 2 µs for colour. The
@@ -47,10 +50,14 @@ def of_data(images: Description, given: Mapping[str, Any]) -> dict[str, Any]:
     if images.channels in (1, 3) and not given.get("target_dataset"):  # which may be in colour
         chosen["channels"] = images.channels
     chosen["resize"] = "crop"
-    chosen["batch_size"] = min(64, 2 ** int(math.log2(max(1, images.num_examples // 4))))
     light = given.get("networks", Config.networks) == Config.networks
     if light and given.get("channels", images.channels) != 1:
         chosen["width"] = WIDTH_OF_COLOUR
+    batch = BATCH
+    for smaller in SMALLER_BATCHES if light else ():
+        if 60 * MINUTES / _seconds({**chosen, **given, "batch_size": batch}, images) < FEW_STEPS:
+            batch = smaller
+    chosen["batch_size"] = min(batch, 2 ** int(math.log2(max(1, images.num_examples // 4))))
     system = models.find(given.get("model", Config.model))
     has_logits = system.default_loss is not None and system.default_penalty is not None
     if images.num_examples < FEW and has_logits:
@@ -62,9 +69,7 @@ def of_data(images: Description, given: Mapping[str, Any]) -> dict[str, Any]:
             if "learning_rate" in given:  # of all players
                 chosen.pop("player_rates", None)
     config = Config.from_dict({**chosen, **given})
-    pixels = config.batch_size * math.prod(config.size or images.size or (LARGEST, LARGEST))
-    seconds = STEP + PIXEL * pixels * (config.width or USUAL_WIDTH) / USUAL_WIDTH
-    seconds *= SLOWER.get(config.networks, 1.0)
+    seconds = _seconds({**chosen, **given}, images)
     steps = min(MOST_STEPS, MINUTES * 60 / seconds)
     steps_per_epoch = math.ceil(images.num_examples / config.batch_size)
     epochs = min(MOST_EPOCHS, max(1, round(steps / steps_per_epoch)))
@@ -80,6 +85,14 @@ def of_data(images: Description, given: Mapping[str, Any]) -> dict[str, Any]:
         "picture_every": seldom,
         "checkpoint_steps": 0 if saved == steps_per_epoch else saved,
     }
+
+
+def _seconds(options: Mapping[str, Any], images: Description) -> float:
+    """How long a step is taken to last."""
+    config = Config.from_dict(options)
+    pixels = config.batch_size * math.prod(config.size or images.size or (LARGEST, LARGEST))
+    seconds = STEP + PIXEL * pixels * (config.width or USUAL_WIDTH) / USUAL_WIDTH
+    return seconds * SLOWER.get(config.networks, 1.0)
 
 
 def described(images: Description, options: Mapping[str, Any]) -> str:
