@@ -42,6 +42,7 @@ VARIANTS = {
     "default": {},
     "logistic": {"loss": None},
     "unaugmented": {"augmentation": None},
+    "batch_64": {"batch_size": 64},  # the default of smaller images
     "cycle": {"model": "cycle_bigan"},
     "cycle_128": {"model": "cycle_bigan", "latent_dim": 128},  # photographs have more to encode
     "dcgan": OF_DCGAN,

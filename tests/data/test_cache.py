@@ -51,17 +51,22 @@ def test_a_second_start_decodes_nothing(tmp_path, decoded):
     np.testing.assert_array_equal(load(f"folder:{tmp_path}").images, changed.images)
 
 
-def test_after_an_error_nobody_waits_for_the_rest():
+def test_after_ctrl_c_nobody_waits_for_the_rest(monkeypatch):
+    """Also if it comes while the progress bar is drawn, not while a result is waited for."""
     done = []
 
     def slow(item):
         time.sleep(0.01)
         done.append(item)
 
-    results = folder._in_threads(slow, list(range(1000)), "reading")
-    next(results)
-    results.close()
-    assert len(done) < 500
+    def interrupted(results, *_, **__):
+        yield next(results)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(folder, "tqdm", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        list(folder._in_threads(slow, list(range(2_000)), "reading"))
+    assert len(done) < 2_000
 
 
 def test_the_same_relative_path_elsewhere_is_another_folder(tmp_path, monkeypatch):

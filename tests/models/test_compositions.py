@@ -20,7 +20,7 @@ JUDGING = [name for name in tb.models.names() if name not in WITHOUT_DISCRIMINAT
 WITH_LOGITS = [name for name in JUDGING if tb.models.find(name).default_loss is not None]
 # All rows of r1: batch statistics of the two that it would take of eight are rounding alone.
 PENALTIES = ("r1:every_row=1", "gradient", "dragan:every_row=2,every_step=2", "r1r2:every_row=2")
-AUGMENTATIONS = (None, "translation+cutout+color+flip:probability=0.7")
+AUGMENTATIONS = (None, "translation+cutout+color+flip+thickness:probability=0.7")
 ADAPTIVE = "translation+color:probability=0.5,target=0.6,images=100"
 
 

@@ -21,7 +21,7 @@ USUAL_WIDTH, WIDTH_OF_COLOUR = 16, 32
 SLOWER = {"residual": 4.0}  # families of networks, compared with `conv`
 MOST_STEPS, MOST_EPOCHS = 20_000, 1_000
 BATCH, SMALLER_BATCHES = 64, (32, 16)
-FEW_STEPS = 5_000  # in that time, with which it is better to have more and smaller ones
+FEW_STEPS = 5_000  # in that time: smaller batches, and so more steps, give better images
 TIMES = 25  # evaluations, pictures and checkpoints of a run
 APART = 300  # least seconds between two checkpoints of an epoch
 AUGMENTATION = "translation+color:probability=0,target=0.6,images=100000"
@@ -55,7 +55,8 @@ def of_data(images: Description, given: Mapping[str, Any]) -> dict[str, Any]:
         chosen["width"] = WIDTH_OF_COLOUR
     batch = BATCH
     for smaller in SMALLER_BATCHES if light else ():
-        if 60 * MINUTES / _seconds({**chosen, **given, "batch_size": batch}, images) < FEW_STEPS:
+        config = Config.from_dict({**chosen, **given, "batch_size": batch})
+        if 60 * MINUTES / _seconds(config, images) < FEW_STEPS:
             batch = smaller
     chosen["batch_size"] = min(batch, 2 ** int(math.log2(max(1, images.num_examples // 4))))
     system = models.find(given.get("model", Config.model))
@@ -69,7 +70,7 @@ def of_data(images: Description, given: Mapping[str, Any]) -> dict[str, Any]:
             if "learning_rate" in given:  # of all players
                 chosen.pop("player_rates", None)
     config = Config.from_dict({**chosen, **given})
-    seconds = _seconds({**chosen, **given}, images)
+    seconds = _seconds(config, images)
     steps = min(MOST_STEPS, MINUTES * 60 / seconds)
     steps_per_epoch = math.ceil(images.num_examples / config.batch_size)
     epochs = min(MOST_EPOCHS, max(1, round(steps / steps_per_epoch)))
@@ -87,9 +88,8 @@ def of_data(images: Description, given: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _seconds(options: Mapping[str, Any], images: Description) -> float:
+def _seconds(config: Config, images: Description) -> float:
     """How long a step is taken to last."""
-    config = Config.from_dict(options)
     pixels = config.batch_size * math.prod(config.size or images.size or (LARGEST, LARGEST))
     seconds = STEP + PIXEL * pixels * (config.width or USUAL_WIDTH) / USUAL_WIDTH
     return seconds * SLOWER.get(config.networks, 1.0)
