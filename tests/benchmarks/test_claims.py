@@ -97,7 +97,7 @@ def test_the_points_are_those_of_the_mixture_and_find_their_way_back():
 @pytest.mark.parametrize("name", modes.SYSTEMS)
 def test_the_systems_take_the_point_networks(name):
     model = modes.make_system(name)
-    model.compile(jit_compile=False, **modes.game(name, "ring"))
+    model.compile(jit_compile=False, **modes.game(name))
     batch = {"image": tf.constant(modes.to_images(modes.points("ring", 8), "ring"))}
     z, key = model._draw(batch, 0)
     model._begin(batch, key)
