@@ -153,8 +153,16 @@ SYSTEMS = {
     "alice": System(_OF_CYCLE),
     "autoencoder": System({"penalty": "none"}, monitor="EGr"),
     # A schedule's rate would never be halved. With the paper's γ = 0.5, for faces, G also makes
-    # empty images, the easiest to reconstruct.
-    "began": System({"decay_epochs": 0, "penalty": "none", "set": "gamma=0.8"}),
+    # empty images, the easiest to reconstruct. With its λ for hundreds of thousands of steps k
+    # stays near 0 in a few thousand, so that D hardly tells samples from images.
+    "began": System(
+        {
+            "decay_epochs": 0,
+            "penalty": "none",
+            "player_rates": _FAST_G,
+            "set": "gamma=0.8,lambda_k=0.3",
+        }
+    ),
     "cycle_bigan": System(_OF_CYCLE),
     # Of few images D soon knows each one: E and G have to keep up with it, and it must stay smooth.
     "bigan": System(of_few={"player_rates": "D=4e-4,EG=1e-3", "penalty": "r1:gamma=1"}),
