@@ -8,7 +8,7 @@ from tf_bigan.core.trainer import NonFiniteLoss
 
 SAMPLES = 5000
 SYSTEMS = {
-    "began": {"epochs": 3, "set": "gamma=0.5"},  # the paper's
+    "began": {"epochs": 3, "player_rates": None, "set": "gamma=0.5"},  # the paper's
     "magan": {
         "prior": "normal",
         "epochs": 3,
